@@ -1,0 +1,269 @@
+"""Settings of the product, all from the environment; NAME_FILE works for every NAME (docs/configuration.md)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+# Commands that need no database (normalise, measure, …) run with OFFLINE set, so that they work before anything is configured.
+OFFLINE = os.environ.get("ITSM_BACKUP_OFFLINE") == "1"
+
+
+def setting(name: str, *, default: str | None = None, needed_for: str = "") -> str:
+    """The value of NAME, or the content of the file that NAME_FILE points to; raises ImproperlyConfigured naming what is missing."""
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from None
+    value = os.environ.get(name, "")
+    if value:
+        return value
+    if default is not None:
+        return default
+    if OFFLINE:
+        return ""
+    raise ImproperlyConfigured(f"{name} is not set. {needed_for} Set {name} or {name}_FILE, or start with: python3 manage.py up")
+
+
+def _database() -> dict:
+    url = setting("DATABASE_URL", needed_for="It names the PostgreSQL database, e.g. postgresql://user:password@host/name.")
+    if not url:
+        return {"ENGINE": "django.db.backends.postgresql", "NAME": "offline"}
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name")
+    database = environ.Env.db_url_config(url)
+    database["ENGINE"] = "django.db.backends.postgresql"
+    database["CONN_MAX_AGE"] = 60
+    database["CONN_HEALTH_CHECKS"] = True
+    return database
+
+
+def _redis_urls() -> tuple[str, str]:
+    """(URL for redis-py, URL for Celery): the same server; a unix socket is written differently by the two."""
+    url = setting("REDIS_URL", needed_for="It names the Redis or Valkey server, e.g. redis://host:6379/0.")
+    if url.startswith("unix://"):
+        return url, "redis+socket://" + url.removeprefix("unix://").split("?")[0] + "?virtual_host=0"
+    if url.startswith("redis+socket://"):
+        return "unix://" + url.removeprefix("redis+socket://").split("?")[0] + "?db=0", url
+    if url and not url.startswith(("redis://", "rediss://")):
+        raise ImproperlyConfigured("REDIS_URL must look like redis://host:6379/0, rediss://… or unix:///path/to/socket")
+    return url, url
+
+
+def _zone() -> str:
+    name = setting("TIME_ZONE", default="UTC")
+    try:
+        ZoneInfo(name)
+    except Exception:
+        raise ImproperlyConfigured(f"TIME_ZONE is {name!r}, which is no IANA zone such as Europe/London.") from None
+    return name
+
+
+def _mail(url: str) -> dict:
+    try:
+        return environ.Env.email_url_config(url)
+    except Exception:
+        raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:25 or smtp+tls://host:587") from None
+
+
+SECRET_KEY = setting("SECRET_KEY", needed_for="It signs sessions.") or "offline"
+FIELD_KEYS = [key for key in setting("FIELD_KEYS", needed_for="They encrypt the secrets of tools.").split(",") if key]
+DATA_DIR = Path(setting("DATA_DIR", default=str(BASE_DIR / "var")))
+BASE_URL = setting("BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = setting("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]").split(",")
+ORGANISATION = setting("ORGANISATION", default="Your organisation")
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+DEBUG = False
+ROOT_URLCONF = "itsm_backup.urls"
+WSGI_APPLICATION = "itsm_backup.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "itsm_backup.common",
+    "catalogue",
+    "monitoring",
+    "incidents",
+    "itsm_backup.portal",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "simple_history",
+    "guardian",
+    "pgtrigger",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": _database()}
+REDIS_URL, CELERY_BROKER_URL = _redis_urls()
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ANONYMOUS_USER_NAME = None  # guardian: nobody unknown holds rights
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "itsm_backup.portal.signing_in.Adapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+SOCIALACCOUNT_PROVIDERS = {}
+if os.environ.get("OIDC_SERVER_URL"):
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": setting("OIDC_NAME", default="Company sign-in"),
+                "client_id": setting("OIDC_CLIENT_ID", needed_for="OIDC_SERVER_URL is set, so the client id is needed."),
+                "secret": setting("OIDC_CLIENT_SECRET", needed_for="OIDC_SERVER_URL is set, so the client secret is needed."),
+                "settings": {"server_url": os.environ["OIDC_SERVER_URL"]},
+            }
+        ]
+    }
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
+SECURE_HSTS_SECONDS = 31_536_000 if BASE_URL.startswith("https://") else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BASE_URL.startswith("https://") else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+USE_TZ = True
+TIME_ZONE = _zone()
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+FONTS_DIR = DATA_DIR / "fonts"  # Latin subsets made at set-up from the installed font packages
+STATICFILES_DIRS = [BASE_DIR / "static", ("fonts", FONTS_DIR)]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+_email = _mail(setting("EMAIL_URL", default="smtp://127.0.0.1:25"))
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _email["EMAIL_BACKEND"], _email["EMAIL_HOST"], _email["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _email.get("EMAIL_USE_TLS", False), _email.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = setting("MAIL_FROM", default="itsm-backup <backup-assurance@localhost>")
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "monitoring.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "itsm_backup.api.Paging",
+    "PAGE_SIZE": 50,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "itsm_backup.api.problem_response",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "itsm-backup API",
+    "DESCRIPTION": "Commitments of the service catalogue, held against what backup tools report.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # 5 MiB of records and their envelope
+SIMPLE_HISTORY_ENABLED = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": setting("LOG_LEVEL", default="INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}
