@@ -1,0 +1,254 @@
+"""PostgreSQL 18 and Valkey for a machine that has neither, started from the wheels in the environment.
+
+Both listen on sockets in a 0700 folder only, so that being the same user (or root) is the permission. Whoever starts them owns them: `up`,
+one command, or one test run. In production DATABASE_URL and REDIS_URL name real servers and nothing here runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from itsm_backup.launcher.accounts import Account, program_folders, service_account
+from itsm_backup.launcher.children import Child, Children, clear_leftovers, processes_in
+from itsm_backup.launcher.data_folder import DataFolder
+from itsm_backup.launcher.trouble import Trouble, disk_is_full
+
+NAME = "itsm_backup"  # of the database and of its owner
+MAJOR = "18"
+PLAIN_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # no PG… variable of the person who starts us
+SERVICE_VARIABLES = ("DATABASE_URL", "REDIS_URL")
+THROWAWAY_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+ORPHAN_PATIENCE_S = 20.0
+THROWAWAY_PREFIX = "itsm-backup-test-"
+
+
+class PostgreSQL:
+    """One PostgreSQL server on a folder of its own."""
+
+    def __init__(
+        self, *, programs: Path, services: Path, sockets: Path, log: Path, account: Account | None, settings: tuple[str, ...] = ()
+    ) -> None:
+        self.programs, self.sockets, self.account, self.log = programs, sockets, account, log
+        self.folder = services / "postgres"
+        options = (
+            "listen_addresses=",
+            f'unix_socket_directories="{sockets}"',
+            "unix_socket_permissions=0700",
+            "timezone=UTC",
+            "log_timezone=UTC",
+            *settings,
+        )
+        self.child = Child(
+            name=f"PostgreSQL {MAJOR}",
+            command=[str(programs / "postgres"), "-D", str(self.folder), *(word for option in options for word in ("-c", option))],
+            log=log,
+            folder=services,
+            environment=PLAIN_ENVIRONMENT,
+            account=account,
+            stop_signal=signal.SIGINT,  # "fast": sessions end, everything committed is on disk
+            hard_signal=signal.SIGQUIT,  # "immediate": recovered from the log at the next start
+            patience_s=6.0,
+            is_ready=self.is_ready,
+            before_start=self.clear_stale_lock,
+        )
+
+    @property
+    def url(self) -> str:
+        """The form that libpq, psycopg and django-environ all understand."""
+        return f"postgresql://{NAME}@/{NAME}?host={quote(str(self.sockets), safe='')}"
+
+    def make(self) -> None:
+        """Create the cluster at the first start. It gets its name when it is whole, so an interrupted start leaves no half cluster behind."""
+        if self.folder.exists():
+            version = (self.folder / "PG_VERSION").read_text().strip()
+            if version != MAJOR:
+                raise Trouble(
+                    f"The data in {self.folder} was written by PostgreSQL {version}; this is PostgreSQL {MAJOR}. Nothing was changed.\nSee docs/operations.md, 'Another PostgreSQL version'."
+                )
+            return
+        draft = self.folder.with_name("postgres.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        self._run(
+            "initdb", "-D", str(draft), "-U", NAME, "-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+            "--auth-local=trust", "--auth-host=scram-sha-256", "--no-instructions",
+        )  # fmt: skip
+        draft.rename(self.folder)
+
+    def make_database(self) -> None:
+        """Create the product's database in the running server if it is not there yet."""
+        there = self._run(
+            "psql", "-h", str(self.sockets), "-U", NAME, "-d", "postgres", "-Atc", f"SELECT 1 FROM pg_database WHERE datname = '{NAME}'"
+        )
+        if not there.strip():
+            self._run("createdb", "-h", str(self.sockets), "-U", NAME, NAME)
+
+    def _run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(self.programs / program), *arguments],
+            cwd=self.folder.parent,
+            env=PLAIN_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+            **(self.account.drop() if self.account else {}),
+        )
+        if done.returncode:
+            raise _stopped(f"PostgreSQL's {program}", done.stdout + done.stderr, log=None)
+        return done.stdout
+
+    def is_ready(self) -> bool:
+        """Whether the server accepts connections: it says so itself in the last line of its lock file."""
+        try:
+            return (self.folder / "postmaster.pid").read_text().rstrip().endswith("ready")
+        except OSError:
+            return False
+
+    def clear_stale_lock(self) -> None:
+        """After a kill -9 or a power cut the lock file names a process that is gone, or by now somebody else.
+
+        It may go as soon as no process works in the folder: the data folder is ours, and PostgreSQL's own processes never leave theirs.
+        """
+        lock = self.folder / "postmaster.pid"
+        if not lock.exists() or not Path("/proc/self").exists():
+            return
+        end = time.monotonic() + ORPHAN_PATIENCE_S
+        while still := processes_in(self.folder):
+            if time.monotonic() > end:
+                numbers = ", ".join(map(str, still))
+                raise Trouble(
+                    f"PostgreSQL processes of an earlier start still work in {self.folder}: {numbers}. The data is safe.\nEnd them with: kill {numbers.replace(',', '')}  and start again."
+                )
+            time.sleep(0.1)
+        lock.unlink(missing_ok=True)
+
+
+class Valkey:
+    """One Valkey server on a folder of its own; what it holds survives a restart."""
+
+    def __init__(self, *, programs: Path, services: Path, sockets: Path, log: Path, account: Account | None) -> None:
+        self.folder, self.socket, self.account = services / "valkey", sockets / "valkey.sock", account
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "appendonly": "yes",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        self.child = Child(
+            name="Valkey",
+            command=[str(programs / "valkey-server"), *(word for name, value in options.items() for word in (f"--{name}", value))],
+            log=log,
+            folder=services,
+            environment=PLAIN_ENVIRONMENT,
+            account=account,
+            patience_s=3.0,
+            is_ready=self.is_ready,
+        )
+
+    @property
+    def url(self) -> str:
+        """As redis-py reads it."""
+        return f"unix://{quote(str(self.socket))}?db=0"
+
+    def make(self) -> None:
+        """Create its folder at the first start."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        if self.account:
+            self.account.own(self.folder)
+
+    def is_ready(self) -> bool:
+        """Whether it answers PING with PONG (while it still loads its file it answers otherwise)."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(2)
+            connection.connect(str(self.socket))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+        return False
+
+
+def given(name: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a setting was configured, directly or as NAME_FILE."""
+    return bool(environment.get(name) or environment.get(f"{name}_FILE"))
+
+
+def start_services(data: DataFolder, children: Children, *, settings: tuple[str, ...] = ()) -> dict[str, str]:
+    """Start whichever of the two services is not configured; returns DATABASE_URL and REDIS_URL of those started. Raises Trouble."""
+    wanted = [name for name in SERVICE_VARIABLES if not given(name)]
+    if not wanted:
+        return {}
+    data.check_room()
+    postgres_programs, valkey_programs = program_folders(data.account)
+    where = {"services": data.services(), "sockets": data.sockets(), "account": data.account}
+    urls = {}
+    if "DATABASE_URL" in wanted:
+        postgres = PostgreSQL(programs=postgres_programs, log=data / "logs/postgresql.log", settings=settings, **where)
+        postgres.make()
+        _start(children, postgres.child)
+        postgres.make_database()
+        urls["DATABASE_URL"] = postgres.url
+    if "REDIS_URL" in wanted:
+        valkey = Valkey(programs=valkey_programs, log=data / "logs/valkey.log", **where)
+        valkey.make()
+        _start(children, valkey.child)
+        urls["REDIS_URL"] = valkey.url
+    return urls
+
+
+def _start(children: Children, child: Child) -> None:
+    before = child.log.stat().st_size if child.log.exists() else 0
+    if not children.start_and_wait(child):
+        with child.log.open(errors="replace") as log:
+            log.seek(before)
+            words = log.read()
+        raise _stopped(child.name, words, log=child.log)
+
+
+def _stopped(program: str, words: str, *, log: Path | None) -> Trouble:
+    tail = "\n".join(f"    {line}" for line in words.strip().splitlines()[-8:])
+    if disk_is_full(words):
+        return Trouble(
+            f"{program} could not start because the disk is full. What was stored before is kept.\nFree some room and start again, or name a folder on another disk: --data DIR\n{tail}"
+        )
+    return Trouble(
+        f"{program} could not start. What was stored before is kept. Its last words:\n{tail}" + (f"\nIts log: {log}" if log else "")
+    )
+
+
+@contextlib.contextmanager
+def throwaway_services() -> Iterator[dict[str, str]]:
+    """Both services on a fresh folder that is deleted afterwards, for one test run; quick rather than durable.
+
+    Yields the environment to run with: DATABASE_URL, REDIS_URL, DATA_DIR, SECRET_KEY, FIELD_KEYS. A service whose variable is set is not started.
+    """
+    _remove_abandoned()
+    data = DataFolder(Path(tempfile.mkdtemp(prefix=THROWAWAY_PREFIX)), account=service_account(), is_default=False)
+    data.take("test")
+    children = Children(data / "children.json")
+    try:
+        yield {**data.secrets(), "DATA_DIR": str(data.path), **start_services(data, children, settings=THROWAWAY_SETTINGS)}
+    finally:
+        children.stop()
+        data.remove()
+
+
+def _remove_abandoned() -> None:
+    """End and delete what killed test runs left behind; a folder somebody holds, or has only just made, is left alone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{THROWAWAY_PREFIX}*"):
+        with contextlib.suppress(OSError, Trouble):
+            if (folder / "lock").exists() and time.time() - folder.stat().st_mtime > 60:
+                data = DataFolder(folder, account=service_account(), is_default=False)
+                if data.take("cleaning"):
+                    clear_leftovers(data / "children.json")
+                    data.remove()
