@@ -44,7 +44,8 @@ def broken_saw(**changed):
 
 def month(rate_of=lambda day: 100):
     return [
-        DayCount(dt.date(2026, 6, 14) + dt.timedelta(days=day), rate_of(day) or 0, 102 if rate_of(day) is not None else 0) for day in range(31)
+        DayCount(dt.date(2026, 6, 14) + dt.timedelta(days=day), rate_of(day) or 0, 102 if rate_of(day) is not None else 0)
+        for day in range(31)
     ]
 
 
