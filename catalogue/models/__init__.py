@@ -1,0 +1,8 @@
+"""What we promise: entries, their versions and commitments, who answers for them, and where they stand."""
+
+from catalogue.models.relations import Relation
+from catalogue.models.service import Commitment, Service, ServiceVersion, Team
+from catalogue.models.status import ServiceStatus, StatusChange
+from catalogue.models.windows import Window
+
+__all__ = ["Commitment", "Relation", "Service", "ServiceStatus", "ServiceVersion", "StatusChange", "Team", "Window"]

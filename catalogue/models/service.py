@@ -1,0 +1,258 @@
+"""The entry, its numbered versions, and what each version commits to."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Self
+
+import pgtrigger
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+from itsm_backup.common.models import Tracked, TrackedQuerySet, tracked
+
+
+def validate_zone(name: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except Exception:
+        raise ValidationError(f"{name} is no time zone. Write an IANA name such as Europe/London.") from None
+
+
+class SpanToItself(models.Func):
+    """int8range(x, x, '[]'): lets an exclusion constraint compare a plain number without an extension."""
+
+    function = "int8range"
+    template = "%(function)s(%(expressions)s, %(expressions)s, '[]')"
+
+
+@tracked
+class Team(Tracked):
+    """Who runs backups: the operations team of an entry, and the address that its messages go to."""
+
+    name = models.CharField(max_length=120, unique=True)
+    email = models.EmailField(help_text="Incidents of this team's services are mailed here.")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServiceQuerySet(TrackedQuerySet):
+    def listed(self) -> Self:
+        """Entries that stand in the catalogue today."""
+        return self.filter(lifecycle__in=[Service.Lifecycle.CATALOGUE, Service.Lifecycle.PENDING_RETIREMENT])
+
+
+@tracked
+class Service(Tracked):
+    """An entry's identity. What it says stands in its versions; where it stands, in its status."""
+
+    class Lifecycle(models.TextChoices):
+        PIPELINE = "pipeline", "pipeline"
+        CATALOGUE = "catalogue", "catalogue"
+        PENDING_RETIREMENT = "pending_retirement", "pending retirement"
+        RETIRED = "retired", "retired"
+
+    code = models.CharField(
+        max_length=40,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "Use letters, digits, dot, dash and underscore only.")],
+        help_text="Never changes: reports, tools and people refer to it.",
+    )
+    lifecycle = models.CharField(max_length=20, choices=Lifecycle.choices, default=Lifecycle.PIPELINE)
+    created_at = models.DateTimeField()
+
+    objects = ServiceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+        triggers = [
+            pgtrigger.Trigger(
+                name="code_is_fixed",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("code"),
+                func="IF NEW.code <> OLD.code THEN RAISE EXCEPTION 'the code of a service never changes'; END IF; RETURN NEW;",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    def version_at(self, at: dt.datetime) -> ServiceVersion | None:
+        """The version in force at that instant."""
+        return self.versions.approved().filter(effective__contains=at).select_related("commitment").first()
+
+
+class VersionQuerySet(TrackedQuerySet):
+    def approved(self) -> Self:
+        return self.filter(state=ServiceVersion.State.APPROVED)
+
+    def in_force(self, at: dt.datetime) -> Self:
+        """The one version of each entry that is effective at `at`."""
+        return self.approved().filter(effective__contains=at)
+
+
+_APPROVED_IS_FIXED = """
+IF TG_OP = 'DELETE' THEN
+  IF OLD.state = 'approved' THEN RAISE EXCEPTION 'an approved version is never deleted'; END IF;
+  RETURN OLD;
+END IF;
+IF OLD.state = 'approved' AND (
+  (to_jsonb(NEW) - 'effective') IS DISTINCT FROM (to_jsonb(OLD) - 'effective')
+  OR lower(NEW.effective) IS DISTINCT FROM lower(OLD.effective)
+  OR (NOT upper_inf(OLD.effective) AND upper(NEW.effective) IS DISTINCT FROM upper(OLD.effective))
+) THEN
+  RAISE EXCEPTION 'an approved version is immutable: only the end of its range may close';
+END IF;
+RETURN NEW;
+"""
+
+
+@tracked
+class ServiceVersion(Tracked):
+    """One numbered content of an entry. Approved content never changes; a change is a new version."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        IN_REVIEW = "in_review", "in review"
+        APPROVED = "approved", "approved"
+        CANCELLED = "cancelled", "cancelled"
+
+    permission_from = ("service",)
+
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.DRAFT)
+    name = models.CharField(max_length=160)
+    short_name = models.CharField(max_length=22, help_text="At most 22 characters, for tiles.")
+    summary = models.TextField(blank=True, help_text="What it does, in the customers' words.")
+    department = models.CharField(max_length=80, blank=True)
+    application_type = models.CharField(max_length=80, blank=True)
+    labels = ArrayField(models.CharField(max_length=40), default=list, blank=True, help_text="Classification labels.")
+    tier = models.PositiveSmallIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(4)], help_text="1 is critical to life, 4 is supporting."
+    )
+    zone = models.CharField("time zone", max_length=64, default="UTC", validators=[validate_zone])
+    commissioned_at = models.DateTimeField(help_text="From here on data exists that can be lost.")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    steward = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    operations_team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    author_ids = ArrayField(models.IntegerField(), default=list, editable=False)
+    approver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="+"
+    )
+    submitted_at = models.DateTimeField(null=True, editable=False)
+    approved_at = models.DateTimeField(null=True, editable=False)
+    effective = DateTimeRangeField(null=True, editable=False)
+    reason = models.TextField(help_text="Why this version is made.")
+
+    objects = VersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["service", "-number"]
+        indexes = [models.Index("service", models.F("number").desc(), name="version_newest")]
+        constraints = [
+            models.UniqueConstraint(fields=["service", "number"], name="version_number_once"),
+            models.UniqueConstraint(
+                fields=["service"], condition=models.Q(state__in=["draft", "in_review"]), name="version_one_open",
+                violation_error_message="There is already an open version of this service. Finish or cancel that one first.",
+            ),
+            models.CheckConstraint(condition=models.Q(tier__gte=1, tier__lte=4), name="version_tier_1_to_4"),
+            models.CheckConstraint(
+                condition=~models.Q(state="approved")
+                | models.Q(owner__isnull=False, steward__isnull=False, operations_team__isnull=False,
+                           approver__isnull=False, approved_at__isnull=False, effective__isnull=False),
+                name="version_approved_is_complete",
+                violation_error_message="An approved version needs exactly one owner, one steward, one operations team and an approver.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approver__isnull=True)
+                | ~models.Q(author_ids__contains=models.Func(models.F("approver_id"), template="ARRAY[%(expressions)s]::integer[]",
+                                                             output_field=ArrayField(models.IntegerField()))),
+                name="version_author_never_approves",
+                violation_error_message="An author of a version cannot approve it.",
+            ),
+            ExclusionConstraint(
+                name="version_one_effective",
+                expressions=[
+                    (SpanToItself(models.F("service_id")), RangeOperators.OVERLAPS),
+                    ("effective", RangeOperators.OVERLAPS),
+                ],
+                condition=models.Q(state="approved"),
+                violation_error_message="Another version is in force in that time.",
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="approved_is_fixed",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                func=_APPROVED_IS_FIXED,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} (version {self.number})"
+
+
+@tracked
+class Commitment(Tracked):
+    """What a version promises. A missing value is a promise not made, never zero."""
+
+    permission_from = ("version__service",)
+
+    version = models.OneToOneField(ServiceVersion, primary_key=True, on_delete=models.CASCADE, related_name="commitment")
+    rpo_s = models.PositiveIntegerField("recovery point (RPO), seconds", null=True, blank=True, validators=[MinValueValidator(60)])
+    rto_s = models.PositiveIntegerField("recovery time (RTO), seconds", null=True, blank=True, validators=[MinValueValidator(60)])
+    retention_days = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    success_rate = models.DecimalField(
+        max_digits=6, decimal_places=5, null=True, blank=True, help_text="Share of due backups that succeed in a month, e.g. 0.98."
+    )
+    on_time_rate = models.DecimalField(max_digits=6, decimal_places=5, null=True, blank=True)
+    window_opens = models.TimeField("backup window opens", null=True, blank=True)
+    window_closes = models.TimeField("backup window closes", null=True, blank=True)
+    restore_test_days = models.PositiveIntegerField("restore test at least every … days", null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(success_rate__isnull=True) | models.Q(success_rate__gt=0, success_rate__lte=1),
+                name="commitment_success_rate_is_a_share",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(on_time_rate__isnull=True) | models.Q(on_time_rate__gt=0, on_time_rate__lte=1),
+                name="commitment_on_time_rate_is_a_share",
+            ),
+            models.CheckConstraint(condition=models.Q(rpo_s__isnull=True) | models.Q(rpo_s__gte=60), name="commitment_rpo_at_least_a_minute"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="approved_is_fixed",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                func="""
+                IF EXISTS (SELECT 1 FROM catalogue_serviceversion v WHERE v.state = 'approved'
+                           AND v.id = (CASE WHEN TG_OP = 'DELETE' THEN OLD.version_id ELSE NEW.version_id END))
+                THEN RAISE EXCEPTION 'the commitment of an approved version is immutable'; END IF;
+                RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+                """,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Commitment of {self.version}"
+
+    def clean(self) -> None:
+        if (self.window_opens is None) != (self.window_closes is None):
+            raise ValidationError("A backup window needs both its opening and its closing time.")
+
+

@@ -1,0 +1,121 @@
+"""One incident per cause: many alerts, one story."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+
+from catalogue.models import Service, Team
+from itsm_backup.common.models import VisibleQuerySet, append_only
+from monitoring.models import Alert
+
+OPEN_STATES = ["new", "in_progress", "on_hold"]
+
+
+class IncidentQuerySet(VisibleQuerySet):
+    def open(self) -> Self:
+        return self.filter(state__in=OPEN_STATES)
+
+    def visible_to(self, user, action: str = "view") -> Self:  # type: ignore[no-untyped-def]
+        """An incident is visible to whoever may see one of its alerts."""
+        if user.is_active and user.is_superuser:
+            return self
+        alerts = IncidentAlert.objects.filter(alert__in=Alert.objects.visible_to(user, "view"))
+        mine = self.filter(pk__in=alerts.values("incident"))
+        return mine if action == "view" or user.has_perm(f"incidents.{action}_incident") else self.none()
+
+
+class Incident(models.Model):
+    """An interruption of what was promised, with one cause. `cause_key` is held by one open incident at a time."""
+
+    class State(models.TextChoices):
+        NEW = "new", "New"
+        IN_PROGRESS = "in_progress", "In progress"
+        ON_HOLD = "on_hold", "On hold"
+        RESOLVED = "resolved", "Resolved"
+        CLOSED = "closed", "Closed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    cause_key = models.CharField(max_length=200)
+    cause_is_specific = models.BooleanField(default=False)
+    title = models.CharField(max_length=240)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.NEW)
+    priority = models.CharField(max_length=2)
+    impact = models.CharField(max_length=6)
+    urgency = models.CharField(max_length=6)
+    priority_reason = models.TextField(help_text="The arithmetic of the priority, in words.")
+    service = models.ForeignKey(Service, null=True, on_delete=models.PROTECT, related_name="incidents", help_text="The one hit hardest.")
+    team = models.ForeignKey(Team, null=True, on_delete=models.PROTECT, related_name="incidents")
+    assignee = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="incidents")
+    opened_at = models.DateTimeField()
+    acknowledged_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by_evaluation = models.BigIntegerField(null=True, help_text="The evaluation that proved it over.")
+    impact_at_opening = models.JSONField(default=dict, help_text="Who felt it when it opened: a frozen copy.")
+    updated_at = models.DateTimeField()
+
+    objects = IncidentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cause_key"], condition=models.Q(state__in=OPEN_STATES), name="incident_one_open_per_cause"),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=["resolved", "closed"]) | models.Q(resolved_at__isnull=False),
+                name="incident_resolved_has_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="incident_open", condition=models.Q(state__in=OPEN_STATES)),
+            models.Index(fields=["-opened_at"], name="incident_newest"),
+        ]
+        permissions = [("resolve_incident", "Can resolve an incident by hand")]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.title}"
+
+    @property
+    def number(self) -> str:
+        return f"INC-{self.pk:04d}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+
+class IncidentAlert(models.Model):
+    """An alert belongs to one incident for good: this row is how incidents know which alerts they have handled."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="incident_alerts")
+    alert = models.OneToOneField(Alert, on_delete=models.PROTECT, related_name="incident_alert")
+    attached_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.alert} in {self.incident}"
+
+
+@append_only
+class IncidentEntry(models.Model):
+    """One line of an incident's timeline: a fact, or what a person did or wrote."""
+
+    class Kind(models.TextChoices):
+        OPENED = "opened", "opened"
+        JOINED = "joined", "alert joined"
+        REPEATED = "repeated", "happened again"
+        STATE = "state", "state changed"
+        PRIORITY = "priority", "priority changed"
+        NOTE = "note", "note"
+        MAIL = "mail", "message"
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="entries")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    text = models.TextField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["incident", "at", "id"], name="entry_of_incident")]
+
+    def __str__(self) -> str:
+        return self.text

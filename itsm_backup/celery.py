@@ -1,0 +1,18 @@
+"""The heartbeat: messages are expiring hints, PostgreSQL is the truth."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itsm_backup.settings")
+
+app = Celery("itsm_backup")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.include = ["itsm_backup.tasks"]
+app.conf.beat_schedule = {
+    "advance": {"task": "itsm_backup.advance", "schedule": 5.0, "options": {"expires": 5}},
+    "poll": {"task": "itsm_backup.poll_due", "schedule": 15.0, "options": {"expires": 15}},
+    "tend": {"task": "itsm_backup.tend", "schedule": 3600.0, "options": {"expires": 600}},
+}

@@ -1,0 +1,197 @@
+"""Rows that remember why they changed, rows that may only be added to, what a person may see, and the outbox."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Self, TypeVar
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Cast
+from simple_history.models import HistoricalRecords
+
+M = TypeVar("M", bound=type[models.Model])
+
+
+class ReasonMissing(Exception):
+    """A tracked row was about to change without a reason."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Say why {what} changes: a reason is kept with every change.")
+
+
+_because: ContextVar[tuple[str, Any] | None] = ContextVar("because", default=None)
+
+
+@contextmanager
+def because(reason: str, *, by: Any = None) -> Iterator[None]:
+    """Every tracked change inside carries this reason and person; raises ReasonMissing for an empty reason."""
+    if not reason or not reason.strip():
+        raise ReasonMissing("this")
+    token = _because.set((reason.strip(), by))
+    try:
+        yield
+    finally:
+        _because.reset(token)
+
+
+class History(HistoricalRecords):
+    """History whose every entry has a reason: there is no path around it, because entries are written by the row itself."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("history_change_reason_field", models.TextField())
+        super().__init__(**kwargs)
+
+    def get_change_reason_for_object(self, instance: Any, history_type: str, using: str) -> str:
+        ambient = _because.get()
+        reason = getattr(instance, "_change_reason", None) or (ambient[0] if ambient else "")
+        if not reason:
+            raise ReasonMissing(f"{instance._meta.verbose_name} {instance}")
+        return reason
+
+    def get_history_user(self, instance: Any) -> Any:
+        ambient = _because.get()
+        if ambient and ambient[1] is not None:
+            return ambient[1]
+        return super().get_history_user(instance)
+
+
+class VisibleQuerySet(models.QuerySet):
+    """The one verb of object permission: `visible_to(user, action)`."""
+
+    def visible_to(self, user: Any, action: str = "view") -> Self:
+        """Rows on which the user may do `action`: by role, by object permission, or through the row that owns them.
+
+        A model names its owners in `permission_from` (paths to foreign keys); a row is visible through the first
+        owner that it has.
+        """
+        if not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self
+        owners = getattr(self.model, "permission_from", ())
+        if not owners:
+            return self._granted(user, action)
+        condition, earlier_absent = models.Q(), models.Q()
+        for path in owners:
+            owner = _related_model(self.model, path)
+            condition |= earlier_absent & models.Q(**{f"{path}__in": owner._default_manager.visible_to(user, action)})
+            earlier_absent &= models.Q(**{f"{path}__isnull": True})
+        return self.filter(condition)
+
+    def _granted(self, user: Any, action: str) -> Self:
+        from guardian.models import GroupObjectPermission, UserObjectPermission
+
+        meta = self.model._meta
+        codename = f"{action}_{meta.model_name}"
+        if user.has_perm(f"{meta.app_label}.{codename}"):
+            return self
+        wanted = {"permission__codename": codename, "permission__content_type__app_label": meta.app_label}
+        mine = UserObjectPermission.objects.filter(user=user, **wanted)
+        ours = GroupObjectPermission.objects.filter(group__in=user.groups.all(), **wanted)
+        as_id = Cast("object_pk", models.BigIntegerField())
+        return self.filter(models.Q(pk__in=mine.values_list(as_id)) | models.Q(pk__in=ours.values_list(as_id)))
+
+
+def _related_model(model: Any, path: str) -> Any:
+    for name in path.split("__"):
+        model = model._meta.get_field(name).related_model
+    return model
+
+
+class TrackedQuerySet(VisibleQuerySet):
+    """Bulk writes that would pass by the history are refused."""
+
+    def update(self, **changes: Any) -> int:
+        raise TypeError(f"{self.model.__name__} is tracked: change rows one by one with save(), inside because(reason, by=…).")
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self.model.__name__} is tracked: use simple_history.utils.bulk_create_with_history.")
+
+
+class Tracked(models.Model):
+    """A row that people configure: every change keeps who, when, why, before and after."""
+
+    history = History(inherit=True)
+    objects = TrackedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+
+_REFUSE = "RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP;"
+
+
+def append_only(model: M) -> M:
+    """Class decorator: the database refuses UPDATE, DELETE and TRUNCATE on this table, whoever asks."""
+    for name, operation, level in (
+        ("append_only", pgtrigger.Update | pgtrigger.Delete, pgtrigger.Row),
+        ("no_truncate", pgtrigger.Truncate, pgtrigger.Statement),
+    ):
+        trigger = pgtrigger.Trigger(name=name, level=level, when=pgtrigger.Before, operation=operation, func=_REFUSE)
+        pgtrigger.register(trigger)(model)
+    return model
+
+
+def tracked(model: M) -> M:
+    """Class decorator for Tracked models: their history is append-only and no entry is without a reason."""
+    history = model.history.model  # type: ignore[attr-defined]
+    append_only(history)
+    needs_reason = pgtrigger.Trigger(
+        name="needs_reason",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert,
+        func="IF coalesce(btrim(NEW.history_change_reason), '') = '' THEN RAISE EXCEPTION 'a change needs a reason'; END IF; RETURN NEW;",
+    )
+    pgtrigger.register(needs_reason)(history)
+    return model
+
+
+class NoticeQuerySet(models.QuerySet):
+    def waiting(self, at: dt.datetime) -> Self:
+        """Notices to send now: unsent, due, not claimed (or claimed by a sender that died)."""
+        free = models.Q(claimed_until__isnull=True) | models.Q(claimed_until__lte=at)
+        return self.filter(free, sent_at__isnull=True, given_up_at__isnull=True, not_before__lte=at)
+
+
+class Notice(models.Model):
+    """One message that must leave the database exactly as written; repeats carry the same Message-ID."""
+
+    class Channel(models.TextChoices):
+        EMAIL = "email", "e-mail"
+
+    channel = models.CharField(max_length=10, choices=Channel.choices, default=Channel.EMAIL)
+    key = models.CharField(max_length=200, unique=True, help_text="What this message is about; the same fact never makes two messages.")
+    thread = models.CharField(max_length=120, help_text="Messages of one thread arrive in order.")
+    recipient = models.CharField(max_length=254)
+    subject = models.CharField(max_length=300)
+    body = models.TextField()
+    created_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    claimed_until = models.DateTimeField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    latest_error = models.TextField(blank=True)
+    sent_at = models.DateTimeField(null=True)
+    given_up_at = models.DateTimeField(null=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["not_before", "id"], name="notice_waiting", condition=models.Q(sent_at=None, given_up_at=None)),
+            models.Index(fields=["thread", "id"], name="notice_thread", condition=models.Q(sent_at=None, given_up_at=None)),
+        ]
+        permissions = [("read_body_notice", "Can read what was sent")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} → {self.recipient}"
+
+    @property
+    def message_id(self) -> str:
+        """The same for every attempt to send this row, so that a repeat is recognisable."""
+        host = settings.BASE_URL.split("://")[-1].split("/")[0].split(":")[0] or "localhost"
+        return f"<notice-{self.pk}@{host}>"

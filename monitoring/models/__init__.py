@@ -1,0 +1,34 @@
+"""What really happens: tools, jobs, runs, points, the ledger of due runs, judgements and alerts."""
+
+from monitoring.models.alerts import Alert
+from monitoring.models.evaluations import Evaluation, Figure
+from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, RestorePoint
+from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceState
+from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
+from monitoring.models.runs import BackupRun, QuarantinedRecord, RawAnswer, RunRevision
+from monitoring.models.tools import ApiToken, Tool, ToolState
+
+__all__ = [
+    "Alert",
+    "ApiToken",
+    "AttributionCondition",
+    "AttributionRule",
+    "BackupJob",
+    "BackupRun",
+    "CauseRule",
+    "Evaluation",
+    "ExpectedRun",
+    "Figure",
+    "JobSchedule",
+    "JobState",
+    "ProtectedItem",
+    "QuarantinedRecord",
+    "RawAnswer",
+    "RestorePoint",
+    "RunRevision",
+    "ServiceDay",
+    "ServiceState",
+    "StatusWorkflow",
+    "Tool",
+    "ToolState",
+]

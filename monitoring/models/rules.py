@@ -1,0 +1,127 @@
+"""Rules that people tune: which service a job belongs to, what a failure means, and when a status changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Self
+
+import re2
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from catalogue.models import Service
+from itsm_backup.common.models import Tracked, TrackedQuerySet, tracked
+from monitoring.models.tools import Tool
+
+
+def validate_pattern(pattern: str) -> None:
+    try:
+        re2.compile(pattern)
+    except re2.error as error:
+        raise ValidationError(f"This is no valid pattern (RE2 syntax): {error}") from None
+
+
+class RuleQuerySet(TrackedQuerySet):
+    def in_force(self, at: dt.datetime) -> Self:
+        ends = models.Q(valid_to__isnull=True) | models.Q(valid_to__gt=at)
+        return self.filter(ends, enabled=True, valid_from__lte=at).order_by("position", "pk")
+
+
+@tracked
+class AttributionRule(Tracked):
+    """Decides by identity alone which service a job belongs to. The first rule that matches decides."""
+
+    permission_from = ("service",)
+
+    name = models.CharField(max_length=120, unique=True)
+    position = models.PositiveIntegerField(default=100, help_text="Lower is asked first.")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="attribution_rules")
+    tool = models.ForeignKey(Tool, null=True, blank=True, on_delete=models.CASCADE, help_text="Only jobs of this tool.")
+    enabled = models.BooleanField(default=True)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True, blank=True)
+
+    objects = RuleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@tracked
+class AttributionCondition(Tracked):
+    """One condition of a rule; all conditions of a rule must hold."""
+
+    class Field(models.TextChoices):
+        JOB = "external_id", "job id"
+        NAME = "name", "job name"
+        TARGET = "target_name", "protected host"
+        REPOSITORY = "repository_name", "repository"
+
+    class Operator(models.TextChoices):
+        EQUALS = "equals", "is"
+        STARTS_WITH = "starts_with", "starts with"
+        CONTAINS = "contains", "contains"
+        MATCHES = "matches", "matches pattern"
+
+    permission_from = ("rule__service",)
+
+    rule = models.ForeignKey(AttributionRule, on_delete=models.CASCADE, related_name="conditions")
+    field = models.CharField(max_length=20, choices=Field.choices)
+    operator = models.CharField(max_length=12, choices=Operator.choices, default=Operator.EQUALS)
+    value = models.CharField(max_length=512)
+
+    def __str__(self) -> str:
+        return f"{self.get_field_display()} {self.get_operator_display()} {self.value}"
+
+    def clean(self) -> None:
+        if self.operator == self.Operator.MATCHES:
+            validate_pattern(self.value)
+
+
+@tracked
+class CauseRule(Tracked):
+    """Reads message and outcome of a bad run and names its cause and the component that has it."""
+
+    class Component(models.TextChoices):
+        REPOSITORY = "repository", "the repository"
+        TOOL = "tool", "the tool"
+        JOB = "job", "the job"
+
+    name = models.SlugField(max_length=60, unique=True)
+    title = models.CharField(max_length=120, help_text="Completes the sentence: the backup fails because …")
+    position = models.PositiveIntegerField(default=100)
+    pattern = models.CharField(max_length=400, validators=[validate_pattern], help_text="RE2, against the run's message, case ignored.")
+    component = models.CharField(max_length=12, choices=Component.choices, default=Component.JOB)
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+@tracked
+class StatusWorkflow(Tracked):
+    """The thresholds by which measurements become a status. One row; every evaluation names the version it used."""
+
+    at_risk_fraction = models.DecimalField(max_digits=4, decimal_places=3, default="0.9")
+    outage_factor_tier_1 = models.DecimalField(max_digits=5, decimal_places=2, default=2)
+    outage_factor_tier_2 = models.DecimalField(max_digits=5, decimal_places=2, default=2)
+    outage_factor_tier_3 = models.DecimalField(max_digits=5, decimal_places=2, default=4)
+    outage_factor_tier_4 = models.DecimalField(max_digits=5, decimal_places=2, default=4)
+    fall_after = models.PositiveSmallIntegerField(default=2, help_text="Bad occurrences in a row before the status falls.")
+    rise_after = models.PositiveSmallIntegerField(default=3, help_text="Good occurrences in a row before it rises.")
+    silent_after_polls = models.PositiveSmallIntegerField(default=3, help_text="A polled tool is silent after so many intervals.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="workflow_is_one_row"),
+            models.CheckConstraint(condition=models.Q(at_risk_fraction__gt=0, at_risk_fraction__lte=1), name="workflow_fraction_is_a_share"),
+        ]
+
+    def __str__(self) -> str:
+        return "Status workflow"
