@@ -3,7 +3,7 @@
 from monitoring.models.alerts import Alert
 from monitoring.models.evaluations import Evaluation, Figure
 from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, RestorePoint
-from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceState
+from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceState, Watermark
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
 from monitoring.models.runs import BackupRun, QuarantinedRecord, RawAnswer, RunRevision
 from monitoring.models.tools import ApiToken, Tool, ToolState
@@ -31,4 +31,5 @@ __all__ = [
     "StatusWorkflow",
     "Tool",
     "ToolState",
+    "Watermark",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from catalogue.models import Service
@@ -63,10 +64,12 @@ class Alert(models.Model):
     cause_is_specific = models.BooleanField(default=False, help_text="A rule named the cause; otherwise the key is the job itself.")
     opened_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    noticed_at = models.DateTimeField(help_text="When the product learned of it; it may have begun earlier.")
+    run_ids = ArrayField(models.BigIntegerField(), default=list, help_text="The runs that made it, oldest first, at most 50.")
     occurrences = models.PositiveIntegerField(default=1)
     reopened = models.PositiveIntegerField(default=0)
     latest_run = models.ForeignKey(BackupRun, null=True, on_delete=models.SET_NULL, related_name="+")
-    evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="alerts")
+    evaluation = models.ForeignKey(Evaluation, null=True, on_delete=models.PROTECT, related_name="alerts")
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     resolved_at = models.DateTimeField(null=True)

@@ -35,6 +35,7 @@ class BackupJob(models.Model):
     service = models.ForeignKey(Service, null=True, on_delete=models.PROTECT, related_name="jobs")
     attribution_rule = models.BigIntegerField(null=True, help_text="History id of the rule version that decided.")
     attributed_at = models.DateTimeField(null=True)
+    ruleset = models.BigIntegerField(default=0, help_text="State of all rules when it was last considered.")
 
     objects = VisibleQuerySet.as_manager()
 
@@ -42,7 +43,7 @@ class BackupJob(models.Model):
         constraints = [models.UniqueConstraint(fields=["tool", "external_id"], name="job_once_per_tool")]
         indexes = [
             models.Index(fields=["service"], name="job_of_service"),
-            models.Index(fields=["id"], name="job_unattributed", condition=models.Q(attributed_at=None)),
+            models.Index(fields=["ruleset"], name="job_by_ruleset"),
         ]
         permissions = [("see_ping_address_backupjob", "Can see the ping address of a job")]
 
@@ -132,6 +133,7 @@ class RestorePoint(models.Model):
     gone_at = models.DateTimeField(null=True)
     invalid_from = models.DateTimeField(null=True)
     first_seen_at = models.DateTimeField()
+    listed_at = models.DateTimeField(null=True, help_text="First listing of the tool that held it; only then can it be missed in one.")
 
     objects = PointQuerySet.as_manager()
 

@@ -64,6 +64,9 @@ class JobState(models.Model):
     next_due_at = models.DateTimeField(null=True)
     ledger_until = models.DateTimeField(null=True, help_text="Occurrences exist up to here.")
     next_settlement_at = models.DateTimeField(null=True, help_text="When time alone changes the ledger.")
+    schedule_version = models.BigIntegerField(default=0, help_text="History id of the schedule that the ledger follows.")
+    followed_at = models.DateTimeField(null=True, help_text="Runs up to here have been looked at for alerts.")
+    followed_run = models.BigIntegerField(default=0)
     touched_at = models.DateTimeField(null=True)
     touched_from = models.DateTimeField(null=True)
 
@@ -99,11 +102,15 @@ class ServiceState(models.Model):
     rpo_s = models.PositiveIntegerField(null=True)
     next_due_at = models.DateTimeField(null=True)
     next_judgement_at = models.DateTimeField(null=True)
+    alerted = models.BigIntegerField(null=True, help_text="Evaluation whose conditions have become alerts.")
 
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["next_judgement_at"], name="service_to_judge", condition=models.Q(next_judgement_at__isnull=False))]
+        indexes = [
+            models.Index(fields=["next_judgement_at"], name="service_to_judge", condition=models.Q(next_judgement_at__isnull=False)),
+            models.Index(fields=["service"], name="service_to_alert", condition=~models.Q(alerted=models.F("evaluation")) | models.Q(alerted=None)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.service}: {self.get_verdict_display()}"
@@ -140,3 +147,13 @@ class ServiceDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} on {self.day}"
+
+
+class Watermark(models.Model):
+    """How far the journey has noticed changes of configuration: the newest history entry seen of each kind."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    history_id = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} up to {self.history_id}"

@@ -84,6 +84,7 @@ class ToolState(models.Model):
     problem = models.TextField(blank=True)
     silent_since = models.DateTimeField(null=True)
     next_judgement_at = models.DateTimeField(null=True)
+    evaluation = models.ForeignKey("monitoring.Evaluation", null=True, on_delete=models.PROTECT, related_name="+")
 
     objects = ToolStateQuerySet.as_manager()
 

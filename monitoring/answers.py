@@ -1,0 +1,54 @@
+"""Raw answers: compressed, hashed after masking, kept by month of receipt, readable years later."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import zlib
+
+import msgspec
+from django.db import connection
+
+from monitoring.connectors.base import Answer
+from monitoring.models import RawAnswer, Tool
+
+
+class AnswerGone(Exception):
+    """The raw answer was destroyed under its retention policy; what was read from it is still there."""
+
+
+def keep(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None) -> int:
+    """Store the answer and return its id. Secrets are already masked by whoever made it."""
+    body = msgspec.json.encode(answer)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO monitoring_rawanswer (received_at, tool_id, kind, body, size_bytes, sha256, token_id) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            [at, tool.pk, answer.kind, zlib.compress(body, 6), len(body), hashlib.sha256(body).digest(), token_id],
+        )
+        return cursor.fetchone()[0]
+
+
+def open_answer(answer_id: int) -> tuple[Tool, Answer]:
+    """The tool and its answer, exactly as kept; raises AnswerGone."""
+    row = RawAnswer.objects.filter(pk=answer_id).first()
+    if row is None:
+        raise AnswerGone(f"Raw answer {answer_id} is no longer kept.")
+    return Tool.objects.get(pk=row.tool_id), msgspec.json.decode(zlib.decompress(row.body), type=Answer)
+
+
+def is_unaltered(answer_id: int) -> bool:
+    """Whether the kept bytes still have the hash they were stored with; raises AnswerGone."""
+    row = RawAnswer.objects.filter(pk=answer_id).first()
+    if row is None:
+        raise AnswerGone(f"Raw answer {answer_id} is no longer kept.")
+    return hashlib.sha256(zlib.decompress(row.body)).digest() == bytes(row.sha256)
+
+
+def mark_read(*, answer_id: int, at: dt.datetime) -> None:
+    RawAnswer.objects.filter(pk=answer_id, read_at=None).update(read_at=at)
+
+
+def unread() -> list[int]:
+    """Answers that were kept but not read, oldest first."""
+    return list(RawAnswer.objects.filter(read_at=None).order_by("id").values_list("id", flat=True)[:100])

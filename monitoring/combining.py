@@ -1,0 +1,157 @@
+"""How a new record and what is already known of a run become one row. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import struct
+from typing import Any
+
+import msgspec
+
+from monitoring.connectors.base import Record
+
+# Fields whose later change may change a verdict: such a change is kept as a revision.
+JUDGED = ("state", "outcome", "occurred_at", "started_at", "ended_at", "captured_at")
+_ORDER = {"queued": 0, "running": 1, "finished": 2}
+# What was said at the run itself outweighs what an artefact lets one guess about it.
+_AUTHORITY = {"push": 2, "run_log": 2, "manual": 2, "alert": 1, "artefact": 1, "metric": 1, "derived": 0}
+NEAR_S = 300
+MESSAGE_LENGTH = 500
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One row of BackupRun, in the order it is copied to the database."""
+
+    key: bytes
+    tool_id: int
+    job_id: int
+    service_id: int | None
+    external_id: str
+    evidence_kind: str
+    operation: str
+    level: str
+    state: str
+    outcome: str | None
+    occurred_at: dt.datetime
+    started_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    captured_at: dt.datetime | None
+    time_quality: str
+    exit_code: int | None
+    bytes_source: int | None
+    bytes_stored: int | None
+    files_total: int | None
+    files_failed: int | None
+    encrypted: bool | None
+    artefact_id: str | None
+    message: str | None
+    first_seen_at: dt.datetime
+    changed_at: dt.datetime
+    source_revision: str | None
+    answer: int | None
+    answer_index: int
+
+    @classmethod
+    def of(cls, run: Any) -> Row:
+        values = {name: getattr(run, name) for name in cls.__struct_fields__}
+        values["key"] = bytes(values["key"])
+        return cls(**values)
+
+
+def key_of(tool_id: int, record: Record) -> bytes:
+    """The idempotency key: 4 bytes of the creation instant, then 16 of the identity's hash (20 bytes, ordered by time)."""
+    identity = msgspec.json.encode([tool_id, *record.identity])
+    return struct.pack(">I", int(record.created_at.timestamp())) + hashlib.sha256(identity).digest()[:16]
+
+
+def combine(known: Row | None, record: Record, *, key: bytes, tool: Any, job: Any, answer: int, index: int, at: dt.datetime) -> Row:
+    """The row after this record. State only moves forward unless the source's revision grew; absent never erases present."""
+    fresh = _row(record, key=key, tool=tool, job=job, answer=answer, index=index, at=at)
+    if known is None:
+        return fresh
+    if known.service_id != job.service_id or known.job_id != job.pk:
+        known = msgspec.structs.replace(known, service_id=job.service_id, job_id=job.pk)
+    restated = (record.source_revision or "") > (known.source_revision or "")
+    if _ORDER[fresh.state] < _ORDER[known.state] and not restated:
+        return known
+    stronger = _AUTHORITY[fresh.evidence_kind] >= _AUTHORITY[known.evidence_kind] or known.state != "finished"
+    lead, other = (fresh, known) if stronger else (known, fresh)
+    merged = {name: _first(getattr(lead, name), getattr(other, name)) for name in Row.__struct_fields__}
+    merged |= _times(fresh, known, lead)
+    merged |= {"key": key, "first_seen_at": known.first_seen_at, "artefact_id": _longer(fresh.artefact_id, known.artefact_id)}
+    row = Row(**merged)
+    if not changes(known, row):
+        return known
+    return msgspec.structs.replace(row, changed_at=at, answer=answer, answer_index=index)
+
+
+def changes(before: Row, after: Row) -> bool:
+    """Whether anything differs but when and from which answer it was last read."""
+    aside = {"changed_at": after.changed_at, "answer": after.answer, "answer_index": after.answer_index}
+    return msgspec.structs.replace(before, **aside) != after
+
+
+def _first(one: Any, two: Any) -> Any:
+    return two if one is None else one
+
+
+def _longer(one: str | None, two: str | None) -> str | None:
+    return max((one or "", two or ""), key=len) or None
+
+
+def _times(fresh: Row, known: Row, lead: Row) -> dict[str, Any]:
+    """An artefact's own time is when its data was taken; a report's times count where they fit it."""
+    artefact = next((row for row in (fresh, known) if row.evidence_kind == "artefact" and row.captured_at), None)
+    report = next((row for row in (fresh, known) if row.evidence_kind != "artefact"), None)
+    if artefact is None or report is None:
+        return {"occurred_at": lead.occurred_at}
+    taken = artefact.captured_at
+    times: dict[str, Any] = {"captured_at": taken, "occurred_at": taken}
+    if not fits(taken, report.started_at, report.ended_at):
+        times |= {"started_at": artefact.started_at, "ended_at": artefact.ended_at}
+    return times
+
+
+def fits(taken: dt.datetime | None, started_at: dt.datetime | None, ended_at: dt.datetime | None) -> bool:
+    """Whether an artefact of that time can come from a run of these times, five minutes either side."""
+    start, end = started_at or ended_at, ended_at or started_at
+    if taken is None or start is None or end is None:
+        return False
+    near = dt.timedelta(seconds=NEAR_S)
+    return start - near <= taken <= end + near
+
+
+def _row(record: Record, *, key: bytes, tool: Any, job: Any, answer: int, index: int, at: dt.datetime) -> Row:
+    occurred_at = record.started_at or record.consistent_at or record.ended_at or record.scheduled_at or record.created_at
+    message = record.native_message or record.native_status
+    return Row(
+        key=key,
+        tool_id=tool.pk,
+        job_id=job.pk,
+        service_id=job.service_id,
+        external_id=record.external_id[:200],
+        evidence_kind=record.evidence_kind,
+        operation=record.operation,
+        level=record.level,
+        state=record.state,
+        outcome=(record.outcome or "unknown") if record.state == "finished" else None,
+        occurred_at=occurred_at,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+        captured_at=record.consistent_at,
+        time_quality=record.time_quality,
+        exit_code=record.exit_code,
+        bytes_source=record.bytes_source,
+        bytes_stored=record.bytes_stored,
+        files_total=record.files_total,
+        files_failed=record.files_failed,
+        encrypted=record.encrypted,
+        artefact_id=record.artefact_id[:200] if record.artefact_id else None,
+        message=message.replace("\x00", "\ufffd")[:MESSAGE_LENGTH] if message and record.outcome != "success" else None,
+        first_seen_at=at,
+        changed_at=at,
+        source_revision=record.source_revision,
+        answer=answer,
+        answer_index=index,
+    )

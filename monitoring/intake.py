@@ -1,0 +1,85 @@
+"""The one way in: keep what was said, read it, store the good, quarantine the bad, mark what it touched."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+from django.db import transaction
+
+from itsm_backup.common import waking
+from monitoring import answers, storing
+from monitoring.connectors import reader_of
+from monitoring.connectors.base import Answer, Reject
+from monitoring.models import QuarantinedRecord, Tool
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """What became of one record of an answer."""
+
+    index: int
+    status: Literal["stored", "unchanged", "quarantined"]
+    reason: str | None = None
+    run: int | None = None
+    external_id: str | None = None
+
+
+class Receipt(msgspec.Struct, kw_only=True):
+    """What became of an answer: its id, one result per record in order, and what the tool said about itself."""
+
+    answer: int
+    results: list[Result]
+    complete: bool
+    problems: list[str]
+
+
+def receive(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None = None) -> Receipt:
+    """Keep the answer and read it, in one transaction; the journey is woken on commit."""
+    with transaction.atomic():
+        answer_id = answers.keep(tool=tool, answer=answer, at=at, token_id=token_id)
+        return _read_into(tool=tool, answer=answer, answer_id=answer_id, at=at)
+
+
+def read_again(*, answer_id: int, at: dt.datetime) -> Receipt:
+    """Read a kept answer (again): after a crash between keeping and reading, or after a connector learned more."""
+    with transaction.atomic():
+        tool, answer = answers.open_answer(answer_id)
+        return _read_into(tool=tool, answer=answer, answer_id=answer_id, at=at)
+
+
+def _read_into(*, tool: Tool, answer: Answer, answer_id: int, at: dt.datetime) -> Receipt:
+    reading = reader_of(answer.kind, tool.kind).read(answer)
+    stored = storing.store(tool=tool, reading=reading, answer_id=answer_id, at=at)
+    quarantined = _quarantine(tool, [*reading.rejects, *stored.rejects], answer_id, at)
+    answers.mark_read(answer_id=answer_id, at=at)
+    transaction.on_commit(waking.wake)
+    results = [
+        Result(index=row.index, status="stored" if row.changed else "unchanged", run=row.run, external_id=row.external_id)
+        for row in stored.rows
+    ] + quarantined
+    return Receipt(
+        answer=answer_id,
+        results=sorted(results, key=lambda result: result.index),
+        complete=reading.complete,
+        problems=reading.problems,
+    )
+
+
+def _quarantine(tool: Tool, rejects: list[Reject], answer_id: int, at: dt.datetime) -> list[Result]:
+    known = set(QuarantinedRecord.objects.filter(answer=answer_id).values_list("answer_index", flat=True))
+    QuarantinedRecord.objects.bulk_create(
+        QuarantinedRecord(
+            tool=tool,
+            answer=answer_id,
+            answer_index=reject.index,
+            reason=reject.reason,
+            excerpt=reject.excerpt[:2_000].replace("\x00", "\ufffd"),
+            created_at=at,
+        )
+        for reject in rejects
+        if reject.index not in known
+    )
+    return [Result(index=reject.index, status="quarantined", reason=reject.reason) for reject in rejects]
+
+

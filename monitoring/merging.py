@@ -1,0 +1,95 @@
+"""A pushed report and the artefact found later are one run: which key a record belongs under."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+
+from django.db.models.functions import Left
+
+from monitoring.combining import NEAR_S, fits, key_of
+from monitoring.connectors.base import Record
+from monitoring.models import BackupJob, BackupRun, Tool
+
+SHORT = 8  # tools of older versions tell only the first eight digits of an artefact's id
+
+
+def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -> list[bytes]:
+    """The key of each record: its own, or that of the one run it is plainly another view of. Ambiguous pairs stay apart."""
+    own = [key_of(tool.pk, record) for record in records]
+    by_artefact = _runs_by_artefact(jobs, records)
+    by_time = _runs_by_time(jobs, records)
+    keys = []
+    for record, key in zip(records, own, strict=True):
+        job = jobs[record.job_external_id].pk
+        found = None
+        if record.artefact_id:
+            found = _same_artefact(by_artefact[job, record.artefact_id[:SHORT]], record.artefact_id)
+        if found is None and record.operation == "backup":
+            found = _same_time(by_time[job], record, records, key)
+        keys.append(found or key)
+        if record.artefact_id:
+            by_artefact[job, record.artefact_id[:SHORT]].append((record.artefact_id, keys[-1]))
+    return keys
+
+
+def _same_artefact(candidates: list[tuple[str, bytes]], artefact_id: str) -> bytes | None:
+    fitting = {key for known, key in candidates if known.startswith(artefact_id) or artefact_id.startswith(known)}
+    return fitting.pop() if len(fitting) == 1 else None
+
+
+def _same_time(candidates: list[BackupRun], record: Record, batch: list[Record], own: bytes) -> bytes | None:
+    """The one known run that this record fits in time, if it fits no other and no other of the batch fits it."""
+    if any(bytes(run.key) == own for run in candidates):
+        return None
+    fitting = [run for run in candidates if _pair(run, record)]
+    if len(fitting) != 1:
+        return None
+    rivals = [other for other in batch if other.job_external_id == record.job_external_id and _pair(fitting[0], other)]
+    return bytes(fitting[0].key) if len(rivals) == 1 else None
+
+
+def _pair(run: BackupRun, record: Record) -> bool:
+    """An artefact and a good report that named no artefact, near in time."""
+    if record.evidence_kind == "artefact" and run.evidence_kind == "push" and run.artefact_id is None:
+        return run.outcome in BackupRun.GOOD and fits(record.consistent_at, run.started_at, run.ended_at)
+    if record.evidence_kind == "push" and record.artefact_id is None and run.evidence_kind == "artefact":
+        return record.outcome in BackupRun.GOOD and fits(run.captured_at, record.started_at, record.ended_at)
+    return False
+
+
+def _runs_by_artefact(jobs: dict[str, BackupJob], records: list[Record]) -> dict[tuple[int, str], list[tuple[str, bytes]]]:
+    short = {record.artefact_id[:SHORT] for record in records if record.artefact_id}
+    found: dict[tuple[int, str], list[tuple[str, bytes]]] = defaultdict(list)
+    if not short:
+        return found
+    runs = BackupRun.objects.annotate(short=Left("artefact_id", SHORT)).filter(
+        job__in=[job.pk for job in jobs.values()], artefact_id__isnull=False, short__in=short
+    )
+    for job, artefact_id, key in runs.values_list("job_id", "artefact_id", "key"):
+        found[job, artefact_id[:SHORT]].append((artefact_id, bytes(key)))
+    return found
+
+
+def _runs_by_time(jobs: dict[str, BackupJob], records: list[Record]) -> dict[int, list[BackupRun]]:
+    """Known backups of these jobs in the time that the batch speaks of (a day before, for long runs)."""
+    found: dict[int, list[BackupRun]] = defaultdict(list)
+    instants = [
+        instant
+        for record in records
+        if record.operation == "backup" and record.evidence_kind in ("artefact", "push") and record.state == "finished"
+        for instant in (record.consistent_at, record.started_at, record.ended_at)
+        if instant
+    ]
+    if not instants:
+        return found
+    near = dt.timedelta(seconds=NEAR_S)
+    runs = BackupRun.objects.filter(
+        job__in=[job.pk for job in jobs.values()],
+        occurred_at__range=(min(instants) - near - dt.timedelta(days=1), max(instants) + near),
+        operation="backup",
+        state="finished",
+    ).only("key", "job_id", "evidence_kind", "artefact_id", "outcome", "started_at", "ended_at", "captured_at")
+    for run in runs:
+        found[run.job_id].append(run)
+    return found

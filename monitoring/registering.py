@@ -1,0 +1,50 @@
+"""Jobs and items as tools name them: found while reading, remembered for good."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from monitoring.connectors.base import Reading
+from monitoring.models import BackupJob, JobState, ProtectedItem, Tool
+
+
+def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str, BackupJob]:
+    """The job of every series in the reading by its external id; new ones are made with their state and item."""
+    named = {record.job_external_id: record for record in reading.records}
+    wanted = list(dict.fromkeys([*named, *reading.job_ids]))
+    known = {job.external_id: job for job in tool.jobs.filter(external_id__in=wanted)}
+    missing = [external_id for external_id in wanted if external_id not in known]
+    if missing:
+        BackupJob.objects.bulk_create(
+            [
+                BackupJob(
+                    tool=tool,
+                    external_id=external_id,
+                    name=((named[external_id].job_name if external_id in named else None) or external_id)[:200],
+                    target_name=_text(named, external_id, "target_name", 200),
+                    repository_name=_text(named, external_id, "repository_name", 300),
+                    first_seen_at=at,
+                    last_seen_at=at,
+                )
+                for external_id in missing
+            ],
+            ignore_conflicts=True,
+        )
+        jobs = list(tool.jobs.filter(external_id__in=missing))
+        furnish(jobs=jobs, at=at)
+        known |= {job.external_id: job for job in jobs}
+    return known
+
+
+def furnish(*, jobs: list[BackupJob], at: dt.datetime) -> None:
+    """Give jobs their state row and the item they protect; what exists stays."""
+    JobState.objects.bulk_create([JobState(job=job, touched_at=at) for job in jobs], ignore_conflicts=True)
+    ProtectedItem.objects.bulk_create(
+        [ProtectedItem(tool_id=job.tool_id, job=job, external_id=job.external_id, name=job.name, first_seen_at=at) for job in jobs],
+        ignore_conflicts=True,
+    )
+
+
+def _text(named: dict, external_id: str, field: str, length: int) -> str | None:
+    value = getattr(named[external_id], field) if external_id in named else None
+    return value[:length] if value else None

@@ -1,0 +1,147 @@
+"""Canonical records → rows: one upsert per batch, revisions for what changed later, points, and marks for the journey."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+import msgspec
+from django.db import connection
+from django.db.models import Q
+
+from monitoring import merging, pointing
+from monitoring.combining import JUDGED, Row, changes, combine, key_of
+from monitoring.connectors.base import Reading, Record, Reject
+from monitoring.models import BackupJob, BackupRun, JobState, RunRevision, ServiceState, Tool, ToolState
+from monitoring.registering import register_jobs
+
+COLUMNS = Row.__struct_fields__
+_COPY = f"COPY incoming_run ({', '.join(COLUMNS)}) FROM STDIN"
+_KEPT = ("key", "first_seen_at")
+_SET = ", ".join(f"{name} = EXCLUDED.{name}" for name in COLUMNS if name not in _KEPT)
+_UPSERT = f"""
+INSERT INTO monitoring_backuprun ({", ".join(COLUMNS)}) SELECT {", ".join(COLUMNS)} FROM incoming_run
+ON CONFLICT (key) DO UPDATE SET {_SET} RETURNING id, key
+"""  # noqa: S608 - column names are this module's own
+ANSWER_NOTED_EVERY_S = 60  # a busy pushing tool must not make its state row hot
+
+
+class StoredRow(msgspec.Struct, kw_only=True):
+    index: int
+    external_id: str
+    run: int
+    changed: bool
+
+
+class Stored(msgspec.Struct, kw_only=True):
+    rows: list[StoredRow] = []
+    rejects: list[Reject] = []
+
+
+def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime) -> Stored:
+    """Store what a reading holds and return what became of each record. Call inside a transaction.
+
+    A batch is reduced to one row per key, the later record winning; a row that would not change is not written.
+    """
+    jobs = register_jobs(tool=tool, reading=reading, at=at)
+    _lock(jobs.values())
+    indexed, rejects = _indexed(reading)
+    keys = merging.keys_for(tool=tool, jobs=jobs, records=[record for _, record in indexed])
+    existing = {bytes(run.key): run for run in BackupRun.objects.filter(key__in=set(keys)).order_by("id")}
+    rows: dict[bytes, Row] = {}
+    for (index, record), key in zip(indexed, keys, strict=True):
+        known = rows.get(key) or (Row.of(existing[key]) if key in existing else None)
+        job = jobs[record.job_external_id]
+        rows[key] = combine(known, record, key=key, tool=tool, job=job, answer=answer_id, index=index, at=at)
+    before = {key: Row.of(run) for key, run in existing.items()}
+    written = {key: row for key, row in rows.items() if key not in before or changes(before[key], row)}
+    ids = {key: run.pk for key, run in existing.items()} | _write(written.values())
+    _revise(before, written, ids, answer_id, at)
+    pointing.follow_runs(tool=tool, jobs=jobs, ids=ids, rows=written, at=at)
+    pointing.follow_listing(tool=tool, jobs=jobs, reading=reading, keys=keys, ids=ids, at=at)
+    _touch(written.values(), at)
+    _note_answer(tool, at)
+    return Stored(
+        rows=[
+            StoredRow(index=index, external_id=record.external_id, run=ids[key], changed=key in written)
+            for (index, record), key in zip(indexed, keys, strict=True)
+        ],
+        rejects=rejects,
+    )
+
+
+def _indexed(reading: Reading) -> tuple[list[tuple[int, Record]], list[Reject]]:
+    """Records with their place in the answer (the places that the connector's rejects left free), and what cannot be keyed."""
+    taken = {reject.index for reject in reading.rejects}
+    free = (index for index in range(len(reading.records) + len(taken) + 1) if index not in taken)
+    indexed, rejects = [], []
+    for index, record in zip(free, reading.records, strict=False):
+        if 0 <= record.created_at.timestamp() < 2**32:
+            indexed.append((index, record))
+        else:
+            reason = f"created_at is {record.created_at.isoformat()}, which no backup of ours can be. Check the sender's clock."
+            rejects.append(Reject(index=index, reason=reason, excerpt=record.external_id))
+    return indexed, rejects
+
+
+def _lock(jobs: Iterable[BackupJob]) -> None:
+    """One intake or judgement at a time per job; locked in order, so that two batches never wait for each other."""
+    ids = sorted(job.pk for job in jobs)
+    list(JobState.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk"))
+
+
+def _write(rows: Iterable[Row]) -> dict[bytes, int]:
+    rows = list(rows)
+    if not rows:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming_run (LIKE monitoring_backuprun) ON COMMIT DELETE ROWS")
+        cursor.execute("ALTER TABLE incoming_run ALTER id DROP NOT NULL")
+        cursor.execute("TRUNCATE incoming_run")
+        with cursor.copy(_COPY) as copy:
+            for row in rows:
+                copy.write_row(msgspec.structs.astuple(row))
+        cursor.execute(_UPSERT)
+        return {bytes(key): pk for pk, key in cursor.fetchall()}
+
+
+def _revise(before: dict[bytes, Row], written: dict[bytes, Row], ids: dict[bytes, int], answer_id: int, at: dt.datetime) -> None:
+    revisions = []
+    for key, row in written.items():
+        old = before.get(key)
+        if old is None or old.state != "finished":
+            continue
+        differing = [name for name in JUDGED if getattr(old, name) != getattr(row, name)]
+        if differing:
+            was, now = ({name: _plain(getattr(side, name)) for name in differing} for side in (old, row))
+            revisions.append(RunRevision(run_id=ids[key], at=at, before=was, after=now, answer=answer_id))
+    RunRevision.objects.bulk_create(revisions)
+
+
+def _plain(value: object) -> object:
+    return msgspec.to_builtins(value)
+
+
+def _touch(rows: Iterable[Row], at: dt.datetime) -> None:
+    earliest: dict[int, dt.datetime] = {}
+    for row in rows:
+        earliest[row.job_id] = min(row.occurred_at, earliest.get(row.job_id, row.occurred_at))
+    states = list(JobState.objects.filter(pk__in=earliest).order_by("pk"))
+    for state in states:
+        state.touched_at = at
+        state.touched_from = min(earliest[state.pk], state.touched_from or earliest[state.pk])
+    JobState.objects.bulk_update(states, ["touched_at", "touched_from"])
+
+
+def _note_answer(tool: Tool, at: dt.datetime) -> None:
+    stale = Q(latest_answer_at=None) | Q(latest_answer_at__lt=at - dt.timedelta(seconds=ANSWER_NOTED_EVERY_S))
+    ToolState.objects.filter(stale, pk=tool.pk).update(latest_answer_at=at)
+
+
+def judge_again(service_ids: Iterable[int], at: dt.datetime) -> None:
+    """Have these services judged at the next step of the journey."""
+    due = Q(next_judgement_at=None) | Q(next_judgement_at__gt=at)
+    ServiceState.objects.filter(due, pk__in=list(service_ids)).update(next_judgement_at=at)
+
+
+__all__ = ["Stored", "StoredRow", "judge_again", "key_of", "store"]
