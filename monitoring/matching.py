@@ -36,6 +36,7 @@ from monitoring.schedules import Occurrence
 LedgerState = Literal["expected", "satisfied", "late", "satisfied_late", "missed", "unconfirmed", "excused"]
 GOOD = frozenset({"success", "warning"})
 NO_ATTEMPT = frozenset({"missed", "skipped"})
+WORST_FIRST = ("failed", "partial", "cancelled", "unknown", "missed", "skipped", "warning", "success")
 
 
 class Run(msgspec.Struct, kw_only=True, frozen=True):
@@ -61,7 +62,7 @@ class Settled(msgspec.Struct, kw_only=True, frozen=True):
     """One line of the ledger as known at an instant.
 
     `run_ids` are all runs of the occurrence by start; `best_run` is the first that ended good by the cutoff, `failed_run`
-    the latest that ended otherwise. `attempted` says that a run started at all. `settled_at` is None while the result
+    the latest that ended otherwise, `worst_outcome` the worst of those that ended. `attempted` says that a run started at all. `settled_at` is None while the result
     may still change; `next_change_at` is when time alone changes it, or None.
     """
 
@@ -70,6 +71,7 @@ class Settled(msgspec.Struct, kw_only=True, frozen=True):
     run_ids: tuple[int, ...] = ()
     best_run: int | None = None
     failed_run: int | None = None
+    worst_outcome: str | None = None
     attempted: bool = False
     backfilled: bool = False
     excused_by: int | None = None
@@ -139,6 +141,7 @@ def _settle(occurrence: Occurrence, found: Sequence[Run], *, known: _Knowledge, 
         run_ids=tuple(run.id for run in seen),
         best_run=good[0].id if good else None,
         failed_run=max(bad, key=lambda run: (_end(run), run.id)).id if bad else None,
+        worst_outcome=min((run.outcome or "unknown" for run in ended), key=_badness, default=None),
         attempted=bool(begun),
         backfilled=backfilled,
         excused_by=hold.window if hold else None,
@@ -193,6 +196,10 @@ def _begun(run: Run) -> dt.datetime:
 
 def _end(run: Run) -> dt.datetime:
     return run.ended_at or _begun(run)
+
+
+def _badness(outcome: str) -> int:
+    return WORST_FIRST.index(outcome) if outcome in WORST_FIRST else WORST_FIRST.index("unknown")
 
 
 def _is_over(run: Run, at: dt.datetime) -> bool:

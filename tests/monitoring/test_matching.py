@@ -123,7 +123,8 @@ def test_it_excuses_only_what_was_approved_before_it_opened():
 
 
 def test_it_tells_a_night_with_only_failures_from_a_night_without_a_run():
-    failed, silent, _ = ledger(FAILED, run(2, 1, 2, "failed"), at=60)
+    failed, silent, _ = ledger(FAILED, run(2, 1, 2, "partial"), at=60)
+    assert (failed.worst_outcome, silent.worst_outcome) == ("failed", None)
     assert (failed.state, failed.attempted, failed.failed_run, failed.run_ids) == ("missed", True, 2, (1, 2))
     assert (silent.state, silent.attempted, silent.failed_run, silent.run_ids) == ("missed", False, None, ())
 

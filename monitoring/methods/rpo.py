@@ -1,0 +1,251 @@
+"""How old the newest restorable copy is, and how much of a period that age was within the RPO."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from monitoring.methods.canonical import Inputs, instant, instant_or_none, interval, rate, six, text, whole_seconds
+from monitoring.methods.registry import method
+
+
+class Point(msgspec.Struct, kw_only=True, frozen=True):
+    """A restore point: consistent at `captured_at`, restorable in [available_at, the first of its ends)."""
+
+    captured_at: dt.datetime
+    available_at: dt.datetime
+    expires_at: dt.datetime | None = None
+    invalid_from: dt.datetime | None = None
+    gone_at: dt.datetime | None = None
+    ref: Any = None
+
+    @property
+    def usable_until(self) -> dt.datetime | None:
+        """When the point stops to be usable, or None."""
+        return min((end for end in (self.expires_at, self.invalid_from, self.gone_at) if end is not None), default=None)
+
+    def is_usable(self, at: dt.datetime) -> bool:
+        end = self.usable_until
+        return max(self.available_at, self.captured_at) <= at and (end is None or at < end)
+
+
+def exposure(points: Iterable[Point], at: dt.datetime, commissioned_at: dt.datetime) -> tuple[int, Point | None]:
+    """Return (exposure in whole seconds, the point it counts from) at an instant.
+
+    Without a usable point it counts from `commissioned_at`, and the point is None.
+    """
+    usable = [point for point in points if point.is_usable(at)]
+    best = max(usable, key=lambda point: (point.captured_at, point.available_at), default=None)
+    base = best.captured_at if best else commissioned_at
+    return max(0, whole_seconds(at - base)), best
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """A stretch of time in which exposure grows from one base."""
+
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    base: dt.datetime
+
+    def exceeded(self, limit: dt.timedelta) -> dt.timedelta:
+        """How long exposure was above the limit in this stretch."""
+        return max(dt.timedelta(0), self.ends_at - max(self.starts_at, self.base + limit))
+
+
+def stretches(points: Iterable[Point], since: dt.datetime, until: dt.datetime, commissioned_at: dt.datetime) -> Iterator[Stretch]:
+    """Cut [since, until) where the base of exposure changes; every stretch has one base."""
+    arriving = sorted(points, key=lambda point: max(point.available_at, point.captured_at), reverse=True)
+    edges = {since, until}
+    for point in arriving:
+        edges.update(edge for edge in (max(point.available_at, point.captured_at), point.usable_until) if edge and since < edge < until)
+    newest: list[tuple[float, int, Point]] = []
+    for starts_at, ends_at in pairwise(sorted(edges)):
+        while arriving and max(arriving[-1].available_at, arriving[-1].captured_at) <= starts_at:
+            point = arriving.pop()
+            heappush(newest, (-point.captured_at.timestamp(), len(arriving), point))
+        while newest and not newest[0][2].is_usable(starts_at):
+            heappop(newest)
+        base = newest[0][2].captured_at if newest else min(commissioned_at, starts_at)
+        yield Stretch(starts_at, ends_at, base)
+
+
+def _points(inputs: Inputs, needed: Iterable[str] = ()) -> list[Point]:
+    return [
+        Point(
+            captured_at=instant(point["captured_at"]),
+            available_at=instant(point["available_at"]),
+            expires_at=instant_or_none(point.get("expires_at")),
+            invalid_from=instant_or_none(point.get("invalid_from")),
+            gone_at=instant_or_none(point.get("gone_at")),
+            ref=point.get("id"),
+        )
+        for point in inputs["points"]
+        if all(point.get(quality) for quality in needed)
+    ]
+
+
+@method("BM-RPO-EXP", "RPO exposure at an instant")
+def exposure_at_instants(inputs: Inputs) -> list[dict[str, Any]]:
+    """E(t) = t − max{captured_at of the points usable at t}.
+
+    `captured_at` is the instant the data is consistent at (snapshot or start), not the end of the job; a point counts from
+    `available_at` (job end, or arrival of the copy) until the first of `expires_at`, `invalid_from` and `gone_at`. Without
+    a usable point E counts from `commissioned_at` and the state is `never_protected`. E equal to the RPO complies (`ok`);
+    above it is `breached`. A point found corrupt later makes the exposure jump back; earlier values are not rewritten.
+
+    Source: SP 800-34 and ISO 22301 definition of RPO; the supremum is the state just before the next point arrives.
+    """
+    points = _points(inputs)
+    commissioned_at, rpo = instant(inputs["commissioned_at"]), dt.timedelta(seconds=inputs["rpo_seconds"])
+    results = []
+    for at in map(instant, inputs["instants"]):
+        exposure_s, point = exposure(points, at, commissioned_at)
+        within = "ok" if dt.timedelta(seconds=exposure_s) <= rpo else "breached"
+        state = within if point else "never_protected"
+        results.append({"at": text(at), "exposure_seconds": exposure_s, "has_point": point is not None, "state": state})
+    return results
+
+
+@method("BM-RPO-TW", "RPO attainment by time")
+def attainment_by_time(inputs: Inputs) -> dict[str, Any]:
+    """1 − (seconds with E > RPO) / (seconds of the period).
+
+    `need` restricts the points to those with certain qualities (for example `offsite` for the loss of a site). The
+    greatest exposure is the supremum, reached just before a point arrives. The points before the period are needed too:
+    without them the period starts from `commissioned_at`. An empty period has no attainment.
+    """
+    since, until = interval(inputs["period"])
+    return _attainment(inputs, since, until, dt.timedelta(seconds=inputs["rpo_seconds"]))
+
+
+def _attainment(inputs: Inputs, since: dt.datetime, until: dt.datetime, rpo: dt.timedelta) -> dict[str, Any]:
+    cut = list(stretches(_points(inputs, inputs.get("need", ())), since, until, instant(inputs["commissioned_at"])))
+    exceeded = sum((stretch.exceeded(rpo) for stretch in cut), dt.timedelta(0))
+    compliant = rate((until - since - exceeded).total_seconds(), (until - since).total_seconds())
+    return {
+        "period_seconds": whole_seconds(until - since),
+        "noncompliant_seconds": whole_seconds(exceeded),
+        "attainment": compliant,
+        "max_exposure_seconds": max((whole_seconds(stretch.ends_at - stretch.base) for stretch in cut), default=None),
+    }
+
+
+@method("BM-RPO-WIN", "RPO attainment by window")
+def attainment_by_window(inputs: Inputs) -> dict[str, Any]:
+    """Windows whose greatest exposure is within the RPO / windows.
+
+    The windows tile the period: each `window_opens` inside it starts a new one, the first starts with the period. The
+    greatest exposure of a window is its supremum; equal to the RPO attains. No window: the rate is null.
+    """
+    since, until = interval(inputs["period"])
+    opens = {instant(opening) for opening in inputs["window_opens"]}
+    edges = [since, *sorted(opening for opening in opens if since < opening < until), until]
+    points, commissioned_at = _points(inputs, inputs.get("need", ())), instant(inputs["commissioned_at"])
+    windows: list[dict[str, Any]] = []
+    for starts_at, ends_at in pairwise(edges):
+        greatest = max(stretch.ends_at - stretch.base for stretch in stretches(points, starts_at, ends_at, commissioned_at))
+        windows.append(
+            {
+                "from": text(starts_at),
+                "to": text(ends_at),
+                "max_exposure_seconds": whole_seconds(greatest),
+                "attained": greatest <= dt.timedelta(seconds=inputs["rpo_seconds"]),
+            }
+        )
+    attained = sum(window["attained"] for window in windows)
+    return {"windows": windows, "attained": attained, "total": len(windows), "rate": rate(attained, len(windows))}
+
+
+@method("BM-SUPRPO", "Supported RPO")
+def supported_rpo(inputs: Inputs) -> dict[str, Any]:
+    """The smallest of the given steps r for which BM-RPO-TW(r) ≥ target; null when no step reaches it.
+
+    A proposal to promise more needs at least three complete months.
+    """
+    since, until = interval(inputs["period"])
+    by_step: dict[str, float | None] = {}
+    supported = None
+    for step in sorted(inputs["steps_seconds"]):
+        attained = _attainment(inputs, since, until, dt.timedelta(seconds=step))["attainment"]
+        by_step[str(step)] = attained
+        if supported is None and attained is not None and attained >= inputs["target"] - 1e-9:
+            supported = step
+    return {"attainment_by_step": by_step, "supported_rpo_seconds": supported}
+
+
+@method("BM-RPO-LOG", "RPO exposure with log shipping")
+def exposure_by_logs(inputs: Inputs) -> dict[str, Any]:
+    """E(t) = t − last transaction in the unbroken sequence of logs after a usable base.
+
+    Logs count from their `available_at`. A gap in the sequence stops the chain there (`chain_gap_at`); a chain without
+    an available base is worth nothing (both results null). A base without logs gives its own `captured_at`. An idle
+    database needs heartbeat records, else exposure grows falsely.
+    """
+    at, base = instant(inputs["at"]), inputs["base"]
+    if base is None or instant(base["available_at"]) > at:
+        return {"recovery_point": None, "exposure_seconds": None, "chain_gap_at": None}
+    recovery_point, sequence, gap = instant(base["captured_at"]), base["end_seq"], None
+    arrived = [log for log in inputs["logs"] if instant(log["available_at"]) <= at]
+    for log in sorted(arrived, key=lambda log: (log["from_seq"], log["to_seq"])):
+        if log["from_seq"] > sequence:
+            gap = sequence
+            break
+        if log["to_seq"] > sequence:
+            sequence, recovery_point = log["to_seq"], max(recovery_point, instant(log["last_txn_at"]))
+    return {"recovery_point": text(recovery_point), "exposure_seconds": whole_seconds(at - recovery_point), "chain_gap_at": gap}
+
+
+@method("BM-SR-ITEM", "Items within their RPO")
+def items_within_rpo(inputs: Inputs) -> dict[str, Any]:
+    """In-scope items with E(t) ≤ RPO / in-scope items.
+
+    A new item without a point passes while it is younger than its RPO, but is listed as never protected.
+    """
+    at = instant(inputs["at"])
+    protected, never = [], []
+    in_scope = [item for item in inputs["items"] if item["in_scope"]]
+    for item in in_scope:
+        exposure_s, point = exposure(_points(item), at, instant(item["commissioned_at"]))
+        if exposure_s <= item["rpo_seconds"]:
+            protected.append(item["id"])
+        if point is None:
+            never.append(item["id"])
+    return {"protected": protected, "total": len(in_scope), "rate": rate(len(protected), len(in_scope)), "never_protected": never}
+
+
+@method("BM-FEAS", "Feasibility of the commitments")
+def feasibility(inputs: Inputs) -> dict[str, Any]:
+    """Whether the promised times can hold at all. Every violated inequality gives its code, in this order:
+
+    1. (f + 1)·I + D + C ≤ RPO, else SCHEDULE_EXCEEDS_RPO. I is the start-to-start interval, D the p95 duration, C the
+       copy lag, f the failures to survive. The left side is the worst-case exposure.
+    2. RPO ≤ tolerated data loss, else RPO_EXCEEDS_BIA_TOLERANCE.
+    3. RTO + WRT ≤ MTPD, else RTO_PLUS_WRT_EXCEEDS_MTPD.
+    4. Measured restore p95 ≤ RTO, else MEASURED_RESTORE_EXCEEDS_RTO; never measured is RESTORE_TIME_UNMEASURED.
+    5. Minimum ≤ retention ≤ maximum, else RETENTION_BELOW_MINIMUM or RETENTION_ABOVE_MAXIMUM.
+
+    A bound that is null is not checked. Classic trap: a nightly backup can never keep an RPO of 24 h.
+    """
+    worst_case_s = (
+        (inputs["tolerated_failures"] + 1) * inputs["interval_seconds"] + inputs["p95_duration_seconds"] + inputs["copy_lag_seconds"]
+    )
+    restore_s = inputs["measured_restore_p95_seconds"]
+    checks: list[tuple[bool, str]] = [
+        (_exceeds(worst_case_s, inputs["rpo_seconds"]), "SCHEDULE_EXCEEDS_RPO"),
+        (_exceeds(inputs["rpo_seconds"], inputs["bia_data_loss_tolerance_seconds"]), "RPO_EXCEEDS_BIA_TOLERANCE"),
+        (_exceeds(inputs["rto_seconds"] + inputs["wrt_seconds"], inputs["mtpd_seconds"]), "RTO_PLUS_WRT_EXCEEDS_MTPD"),
+        (restore_s is None, "RESTORE_TIME_UNMEASURED"),
+        (_exceeds(restore_s, inputs["rto_seconds"]), "MEASURED_RESTORE_EXCEEDS_RTO"),
+        (_exceeds(inputs["retention_min_days"], inputs["retention_days"]), "RETENTION_BELOW_MINIMUM"),
+        (_exceeds(inputs["retention_days"], inputs["retention_max_days"]), "RETENTION_ABOVE_MAXIMUM"),
+    ]
+    return {"worst_case_exposure_seconds": six(worst_case_s), "violations": [code for violated, code in checks if violated]}
+
+
+def _exceeds(value: float | None, bound: float | None) -> bool:
+    return value is not None and bound is not None and value > bound

@@ -1,0 +1,181 @@
+"""How often backups succeeded: by attempt, by due occurrence, at the first attempt, and on time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from monitoring.methods.canonical import Inputs, instant, instant_or_none, interval, rate
+from monitoring.methods.registry import method
+
+NOT_TERMINAL = frozenset({"running", "queued"})
+
+
+class Windows(msgspec.Struct, kw_only=True, frozen=True):
+    """Due occurrences of a period as BM-SR-WIN counts them; `rate` is None while nothing is settled."""
+
+    good: int = 0
+    bad: int = 0
+    pending: int = 0
+    excused: int = 0
+    unconfirmed: int = 0
+
+    @property
+    def settled(self) -> int:
+        return self.good + self.bad
+
+    @property
+    def rate(self) -> float | None:
+        return rate(self.good, self.settled)
+
+
+def windows(lines: Iterable[tuple[str, bool]]) -> Windows:
+    """Count ledger lines, each given as (its state, whether its result can no longer change).
+
+    What is neither settled nor excused nor unconfirmed is pending, a `missed` before its cutoff included.
+    """
+    counts = dict.fromkeys(("good", "bad", "pending", "excused", "unconfirmed"), 0)
+    for state, is_settled in lines:
+        if state in ("excused", "unconfirmed"):
+            counts[state] += 1
+        elif not is_settled:
+            counts["pending"] += 1
+        else:
+            counts["good" if state in ("satisfied", "satisfied_late") else "bad"] += 1
+    return Windows(**counts)
+
+
+class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    number: int
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    status: str
+    good: bool
+
+
+def _good_statuses(policy: dict[str, bool]) -> set[str]:
+    optional = {name for name in ("warning", "partial") if policy.get(f"{name}_is_good", name == "warning")}
+    return {"success"} | optional
+
+
+def _is_within(at: dt.datetime, intervals: Iterable[Any]) -> bool:
+    return any(start <= at < end for start, end in map(interval, intervals))
+
+
+def _attempts(inputs: Inputs) -> dict[str, list[_Attempt]]:
+    """Attempts by occurrence, in order; what ended after the evaluation is not known yet."""
+    known_until, good = instant(inputs["evaluated_at"]), _good_statuses(inputs.get("policy", {}))
+    by_occurrence: dict[str, list[_Attempt]] = {}
+    for run in inputs["runs"]:
+        ended_at = instant_or_none(run["ended_at"])
+        terminal = ended_at is not None and ended_at <= known_until and run["status"] not in NOT_TERMINAL
+        attempt = _Attempt(
+            number=run.get("attempt") or 1,
+            started_at=instant(run["started_at"]),
+            ended_at=ended_at if terminal else None,
+            status=run["status"],
+            good=terminal and run["status"] in good,
+        )
+        by_occurrence.setdefault(run["occurrence"], []).append(attempt)
+    for attempts in by_occurrence.values():
+        attempts.sort(key=lambda attempt: (attempt.number, attempt.started_at))
+    return by_occurrence
+
+
+class _Judged(msgspec.Struct, frozen=True, kw_only=True):
+    state: str
+    first_good: bool = False
+    on_time: bool = False
+
+
+def _judged(inputs: Inputs) -> list[_Judged]:
+    """Every occurrence that opened in the period, as good, bad, missed, excluded or pending."""
+    since, until = interval(inputs["period"])
+    evaluated_at, by_occurrence = instant(inputs["evaluated_at"]), _attempts(inputs)
+    judged = []
+    for occurrence in inputs["occurrences"]:
+        opens_at, cutoff_at = instant(occurrence["opens_at"]), instant(occurrence["cutoff_at"])
+        if not since <= opens_at < until:
+            continue
+        attempts = by_occurrence.get(occurrence["id"], [])
+        good = [attempt for attempt in attempts if attempt.good and attempt.ended_at is not None and attempt.ended_at <= cutoff_at]
+        if _is_within(opens_at, inputs.get("maintenance", [])):
+            judged.append(_Judged(state="excluded"))
+        elif good:
+            closes_at = instant(occurrence["closes_at"])
+            on_time = any(attempt.ended_at is not None and attempt.ended_at <= closes_at for attempt in good)
+            judged.append(_Judged(state="good", first_good=attempts[0] in good, on_time=on_time))
+        elif evaluated_at < cutoff_at:
+            judged.append(_Judged(state="pending"))
+        else:
+            judged.append(_Judged(state="bad" if attempts else "missed"))
+    return judged
+
+
+@method("BM-SR-RUN", "Success rate by attempt")
+def success_by_run(inputs: Inputs) -> dict[str, Any]:
+    """Good finished attempts / finished attempts that started in the period.
+
+    Good is success, and warning or partial where the policy says so (default: warning yes, partial no). Retries count
+    singly. Running attempts are out, and so are those cancelled in maintenance; other cancellations count as bad.
+    Nothing finished: the rate is null, never 0 or 1.
+    """
+    since, until = interval(inputs["period"])
+    good_statuses = _good_statuses(inputs.get("policy", {}))
+    good = total = 0
+    for run in inputs["runs"]:
+        started_at = instant(run["started_at"])
+        if run["status"] in NOT_TERMINAL or not since <= started_at < until:
+            continue
+        if run["status"] == "cancelled" and _is_within(started_at, inputs.get("maintenance", [])):
+            continue
+        total += 1
+        good += run["status"] in good_statuses
+    return {"good": good, "total": total, "rate": rate(good, total)}
+
+
+@method("BM-SR-WIN", "Success rate by window (headline)")
+def success_by_window(inputs: Inputs) -> dict[str, Any]:
+    """Occurrences with at least one good attempt ended by their cutoff / settled occurrences that are not excluded.
+
+    The cutoff is the next opening unless agreed otherwise. An occurrence belongs to the period of its opening and is
+    settled once it is good or its cutoff is reached; until then it is pending. One without any attempt is missed and
+    counts as bad. Maintenance excludes an occurrence that opens in it, whatever its result, if it was approved before.
+    An unscheduled run never fills an occurrence unless it was linked to it.
+    """
+    states = [occurrence.state for occurrence in _judged(inputs)]
+    counts = {
+        name: states.count(state)
+        for name, state in [("good", "good"), ("bad", "bad"), ("missed", "missed"), ("excluded", "excluded"), ("pending", "pending")]
+    }
+    total = counts["good"] + counts["bad"] + counts["missed"]
+    return {**counts, "total": total, "rate": rate(counts["good"], total)}
+
+
+def _settled(inputs: Inputs) -> list[_Judged]:
+    return [occurrence for occurrence in _judged(inputs) if occurrence.state in ("good", "bad", "missed")]
+
+
+@method("BM-FAS", "First-attempt success")
+def first_attempt_success(inputs: Inputs) -> dict[str, Any]:
+    """Occurrences whose first attempt was good by the cutoff / settled occurrences (as BM-SR-WIN).
+
+    Shows retries that the headline figure hides.
+    """
+    settled = _settled(inputs)
+    good = sum(occurrence.first_good for occurrence in settled)
+    return {"good": good, "total": len(settled), "rate": rate(good, len(settled))}
+
+
+@method("BM-CIW", "Completed in window")
+def completed_in_window(inputs: Inputs) -> dict[str, Any]:
+    """Occurrences with a good attempt ended by the close of their window / settled occurrences (as BM-SR-WIN).
+
+    Good but after the close counts as good in BM-SR-WIN and as bad here.
+    """
+    settled = _settled(inputs)
+    on_time = sum(occurrence.on_time for occurrence in settled)
+    return {"on_time": on_time, "total": len(settled), "rate": rate(on_time, len(settled))}
