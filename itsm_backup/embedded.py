@@ -15,11 +15,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from itsm_backup.launcher.accounts import Account, program_folders, service_account
-from itsm_backup.launcher.children import Child, Children, clear_leftovers, processes_in
+from itsm_backup.launcher.children import Child, Children, clear_leftovers, end_processes_in
 from itsm_backup.launcher.data_folder import DataFolder
 from itsm_backup.launcher.trouble import Trouble, disk_is_full
 
@@ -28,21 +29,27 @@ MAJOR = "18"
 PLAIN_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # no PG… variable of the person who starts us
 SERVICE_VARIABLES = ("DATABASE_URL", "REDIS_URL")
 THROWAWAY_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
-ORPHAN_PATIENCE_S = 20.0
 THROWAWAY_PREFIX = "itsm-backup-test-"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the services of one data folder live, and as whom they run."""
+
+    services: Path
+    sockets: Path
+    logs: Path
+    account: Account | None
 
 
 class PostgreSQL:
     """One PostgreSQL server on a folder of its own."""
 
-    def __init__(
-        self, *, programs: Path, services: Path, sockets: Path, log: Path, account: Account | None, settings: tuple[str, ...] = ()
-    ) -> None:
-        self.programs, self.sockets, self.account, self.log = programs, sockets, account, log
-        self.folder = services / "postgres"
+    def __init__(self, place: Place, *, programs: Path, settings: tuple[str, ...] = ()) -> None:
+        self.place, self.programs, self.folder = place, programs, place.services / "postgres"
         options = (
             "listen_addresses=",
-            f'unix_socket_directories="{sockets}"',
+            f'unix_socket_directories="{place.sockets}"',
             "unix_socket_permissions=0700",
             "timezone=UTC",
             "log_timezone=UTC",
@@ -51,10 +58,10 @@ class PostgreSQL:
         self.child = Child(
             name=f"PostgreSQL {MAJOR}",
             command=[str(programs / "postgres"), "-D", str(self.folder), *(word for option in options for word in ("-c", option))],
-            log=log,
-            folder=services,
+            log=place.logs / "postgresql.log",
+            folder=place.services,
             environment=PLAIN_ENVIRONMENT,
-            account=account,
+            account=place.account,
             stop_signal=signal.SIGINT,  # "fast": sessions end, everything committed is on disk
             hard_signal=signal.SIGQUIT,  # "immediate": recovered from the log at the next start
             patience_s=6.0,
@@ -65,15 +72,16 @@ class PostgreSQL:
     @property
     def url(self) -> str:
         """The form that libpq, psycopg and django-environ all understand."""
-        return f"postgresql://{NAME}@/{NAME}?host={quote(str(self.sockets), safe='')}"
+        return f"postgresql://{NAME}@/{NAME}?host={quote(str(self.place.sockets), safe='')}"
 
     def make(self) -> None:
-        """Create the cluster at the first start. It gets its name when it is whole, so an interrupted start leaves no half cluster behind."""
+        """Create the cluster at the first start. It gets its name when it is whole: an interrupted start leaves no half cluster."""
         if self.folder.exists():
             version = (self.folder / "PG_VERSION").read_text().strip()
             if version != MAJOR:
                 raise Trouble(
-                    f"The data in {self.folder} was written by PostgreSQL {version}; this is PostgreSQL {MAJOR}. Nothing was changed.\nSee docs/operations.md, 'Another PostgreSQL version'."
+                    f"The data in {self.folder} was written by PostgreSQL {version}; this is PostgreSQL {MAJOR}. Nothing was changed.\n"
+                    "See docs/operations.md, 'Another PostgreSQL version'."
                 )
             return
         draft = self.folder.with_name("postgres.new")
@@ -86,11 +94,9 @@ class PostgreSQL:
 
     def make_database(self) -> None:
         """Create the product's database in the running server if it is not there yet."""
-        there = self._run(
-            "psql", "-h", str(self.sockets), "-U", NAME, "-d", "postgres", "-Atc", f"SELECT 1 FROM pg_database WHERE datname = '{NAME}'"
-        )
-        if not there.strip():
-            self._run("createdb", "-h", str(self.sockets), "-U", NAME, NAME)
+        there = self._run("psql", "-h", str(self.place.sockets), "-U", NAME, "-d", "postgres", "-Atc", "SELECT datname FROM pg_database")
+        if NAME not in there.split():
+            self._run("createdb", "-h", str(self.place.sockets), "-U", NAME, NAME)
 
     def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(
@@ -100,7 +106,7 @@ class PostgreSQL:
             capture_output=True,
             text=True,
             check=False,
-            **(self.account.drop() if self.account else {}),
+            **(self.place.account.drop() if self.place.account else {}),
         )
         if done.returncode:
             raise _stopped(f"PostgreSQL's {program}", done.stdout + done.stderr, log=None)
@@ -114,29 +120,17 @@ class PostgreSQL:
             return False
 
     def clear_stale_lock(self) -> None:
-        """After a kill -9 or a power cut the lock file names a process that is gone, or by now somebody else.
-
-        It may go as soon as no process works in the folder: the data folder is ours, and PostgreSQL's own processes never leave theirs.
-        """
-        lock = self.folder / "postmaster.pid"
-        if not lock.exists() or not Path("/proc/self").exists():
-            return
-        end = time.monotonic() + ORPHAN_PATIENCE_S
-        while still := processes_in(self.folder):
-            if time.monotonic() > end:
-                numbers = ", ".join(map(str, still))
-                raise Trouble(
-                    f"PostgreSQL processes of an earlier start still work in {self.folder}: {numbers}. The data is safe.\nEnd them with: kill {numbers.replace(',', '')}  and start again."
-                )
-            time.sleep(0.1)
-        lock.unlink(missing_ok=True)
+        """After a kill -9 or a power cut the lock file names a process that is gone, or by now somebody else's; then it may go."""
+        end_processes_in(self.folder)
+        if Path("/proc/self").exists():
+            (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
 
 class Valkey:
     """One Valkey server on a folder of its own; what it holds survives a restart."""
 
-    def __init__(self, *, programs: Path, services: Path, sockets: Path, log: Path, account: Account | None) -> None:
-        self.folder, self.socket, self.account = services / "valkey", sockets / "valkey.sock", account
+    def __init__(self, place: Place, *, programs: Path) -> None:
+        self.place, self.folder, self.socket = place, place.services / "valkey", place.sockets / "valkey.sock"
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -149,12 +143,13 @@ class Valkey:
         self.child = Child(
             name="Valkey",
             command=[str(programs / "valkey-server"), *(word for name, value in options.items() for word in (f"--{name}", value))],
-            log=log,
-            folder=services,
+            log=place.logs / "valkey.log",
+            folder=place.services,
             environment=PLAIN_ENVIRONMENT,
-            account=account,
+            account=place.account,
             patience_s=3.0,
             is_ready=self.is_ready,
+            before_start=lambda: end_processes_in(self.folder),
         )
 
     @property
@@ -165,8 +160,8 @@ class Valkey:
     def make(self) -> None:
         """Create its folder at the first start."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        if self.account:
-            self.account.own(self.folder)
+        if self.place.account:
+            self.place.account.own(self.folder)
 
     def is_ready(self) -> bool:
         """Whether it answers PING with PONG (while it still loads its file it answers otherwise)."""
@@ -190,16 +185,16 @@ def start_services(data: DataFolder, children: Children, *, settings: tuple[str,
         return {}
     data.check_room()
     postgres_programs, valkey_programs = program_folders(data.account)
-    where = {"services": data.services(), "sockets": data.sockets(), "account": data.account}
+    place = Place(services=data.services(), sockets=data.sockets(), logs=data / "logs", account=data.account)
     urls = {}
     if "DATABASE_URL" in wanted:
-        postgres = PostgreSQL(programs=postgres_programs, log=data / "logs/postgresql.log", settings=settings, **where)
+        postgres = PostgreSQL(place, programs=postgres_programs, settings=settings)
         postgres.make()
         _start(children, postgres.child)
         postgres.make_database()
         urls["DATABASE_URL"] = postgres.url
     if "REDIS_URL" in wanted:
-        valkey = Valkey(programs=valkey_programs, log=data / "logs/valkey.log", **where)
+        valkey = Valkey(place, programs=valkey_programs)
         valkey.make()
         _start(children, valkey.child)
         urls["REDIS_URL"] = valkey.url
@@ -219,7 +214,8 @@ def _stopped(program: str, words: str, *, log: Path | None) -> Trouble:
     tail = "\n".join(f"    {line}" for line in words.strip().splitlines()[-8:])
     if disk_is_full(words):
         return Trouble(
-            f"{program} could not start because the disk is full. What was stored before is kept.\nFree some room and start again, or name a folder on another disk: --data DIR\n{tail}"
+            f"{program} could not start because the disk is full. What was stored before is kept.\n"
+            f"Free some room and start again, or name a folder on another disk: --data DIR\n{tail}"
         )
     return Trouble(
         f"{program} could not start. What was stored before is kept. Its last words:\n{tail}" + (f"\nIts log: {log}" if log else "")
@@ -230,7 +226,7 @@ def _stopped(program: str, words: str, *, log: Path | None) -> Trouble:
 def throwaway_services() -> Iterator[dict[str, str]]:
     """Both services on a fresh folder that is deleted afterwards, for one test run; quick rather than durable.
 
-    Yields the environment to run with: DATABASE_URL, REDIS_URL, DATA_DIR, SECRET_KEY, FIELD_KEYS. A service whose variable is set is not started.
+    Yields the environment to run with: DATABASE_URL, REDIS_URL, DATA_DIR, SECRET_KEY, FIELD_KEYS. What is configured is not started.
     """
     _remove_abandoned()
     data = DataFolder(Path(tempfile.mkdtemp(prefix=THROWAWAY_PREFIX)), account=service_account(), is_default=False)

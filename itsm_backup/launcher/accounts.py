@@ -1,7 +1,8 @@
 """Whom PostgreSQL and Valkey run as, and the programs that account can execute.
 
-PostgreSQL refuses root, and an unprivileged user cannot execute anything below a 0700 /root. Started by root, both services therefore run as a
-system user of their own, from a copy of the programs under /var/lib/itsm-backup. No mode of an existing folder is ever changed.
+PostgreSQL refuses root, and an unprivileged user cannot execute anything below a 0700 /root. Started by root, both services
+therefore run as a system user of their own, from a copy of the programs under /var/lib/itsm-backup. No mode of an existing
+folder is ever changed.
 """
 
 from __future__ import annotations
@@ -64,7 +65,10 @@ def service_account() -> Account | None:
 
 def _add_system_user() -> None:
     useradd = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:{SBIN}")
-    how = f"Make a system user named {SYSTEM_USER} (Debian: apt-get install passwd; useradd --system {SYSTEM_USER}), or start as an ordinary user."
+    how = (
+        f"Make a system user named {SYSTEM_USER} (Debian: apt-get install passwd; useradd --system --user-group {SYSTEM_USER}), "
+        "or start as an ordinary user."
+    )
     if not useradd:
         raise Trouble(
             f"PostgreSQL refuses to run as root and this machine has no useradd to make a user for it. Nothing was changed.\n{how}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from itsm_backup.launcher.accounts import Account
+from itsm_backup.launcher.trouble import Trouble
 
 RUN_MARK = "ITSM_BACKUP_RUN"  # every child and grandchild carries it in its environment
 PROC = Path("/proc")
@@ -40,6 +41,23 @@ def processes_in(folder: Path) -> list[int]:
             if os.path.samefile(entry / "cwd", folder) and started(int(entry.name)):
                 found.append(int(entry.name))
     return found
+
+
+def end_processes_in(folder: Path) -> None:
+    """End what still works in a folder that is ours now: a server nobody could put on record, or sessions that outlived their server.
+
+    Raises Trouble when that is impossible. SIGINT is PostgreSQL's fast shutdown; after a SIGKILL it recovers from its log.
+    """
+    for number, patience_s in ((signal.SIGINT, 3.0), (signal.SIGKILL, 3.0)):
+        for pid in processes_in(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if _until(lambda: not processes_in(folder), patience_s):
+            return
+    numbers = " ".join(map(str, processes_in(folder)))
+    raise Trouble(
+        f"Processes of an earlier start still work in {folder} and cannot be ended: {numbers}. The data is safe.\nRestart the machine."
+    )
 
 
 @dataclass
@@ -94,10 +112,9 @@ class Child:
     def stop(self) -> None:
         """Ask it to finish, insist after its patience, and return when it is gone."""
         for number, patience_s in ((self.stop_signal, self.patience_s), (self.hard_signal, 2.0), (signal.SIGKILL, 5.0)):
-            if self.ending() is not None:
+            if self.process is None or self.ending() is not None:
                 return
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process.pid, number)  # type: ignore[union-attr] ending() said that it runs
+            os.kill(self.process.pid, number)  # not yet waited for, so the id is still its own
             if self.wait(patience_s):
                 return
 

@@ -68,7 +68,8 @@ class DataFolder:
 
     def publish(self, **facts: Any) -> None:
         """Tell others who holds the folder, and what they may use while it is held."""
-        assert self._lock_file is not None
+        if self._lock_file is None:
+            raise RuntimeError("publish() before take()")
         line = json.dumps({"pid": os.getpid(), **facts}).encode()
         os.ftruncate(self._lock_file, 0)
         os.pwrite(self._lock_file, line, 0)
@@ -128,7 +129,7 @@ class DataFolder:
             return usual
         noted = self / "sockets-folder"
         if not noted.exists() or not Path(noted.read_text()).is_dir():
-            short = Path(tempfile.mkdtemp(prefix="itsm-backup-", dir="/tmp"))  # noqa: S108 a private folder, and TMPDIR may be long too
+            short = Path(tempfile.mkdtemp(prefix="itsm-backup-", dir="/tmp"))  # private, and TMPDIR may be long too
             if self.account:
                 self.account.own(short)
             noted.write_text(str(short))

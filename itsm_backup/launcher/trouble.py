@@ -39,14 +39,17 @@ def from_os_error(error: OSError) -> Trouble:
     where = f" {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Trouble(
-            f"The disk is full: nothing more can be written to{where or ' the data folder'}. What was stored before is kept.\nFree some room, then start again."
+            f"The disk is full: nothing more can be written to{where or ' the data folder'}. What was stored before is kept.\n"
+            "Free some room, then start again."
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return Trouble(
-            f"You may not use{where}: it belongs to another user. Nothing was changed.\nStart as the user who owns it, or name a data folder of your own: --data DIR"
+            f"You may not use{where}: it belongs to another user. Nothing was changed.\n"
+            "Start as the user who owns it, or name a data folder of your own: --data DIR"
         )
     if error.errno == errno.EROFS:
         return Trouble(
-            f"{where.strip()} cannot be written, its file system is read-only. Nothing was changed.\nName a data folder that can be written: --data DIR"
+            f"{where.strip()} cannot be written, its file system is read-only. Nothing was changed.\n"
+            "Name a data folder that can be written: --data DIR"
         )
     return Trouble(f"The operating system refused{where}: {error.strerror}. What was stored before is kept.")

@@ -1,0 +1,184 @@
+"""`manage.py up`: the whole product from a fresh clone, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from itsm_backup.embedded import SERVICE_VARIABLES, given, start_services
+from itsm_backup.launcher.accounts import service_account
+from itsm_backup.launcher.children import Child, Children, clear_leftovers
+from itsm_backup.launcher.data_folder import DataFolder
+from itsm_backup.launcher.listening import address_of, health, names_of, take_port
+from itsm_backup.launcher.preparing import REPOSITORY
+from itsm_backup.launcher.supervising import StopAsked, StopFlag, Supervisor
+from itsm_backup.launcher.trouble import Trouble, disk_is_full, log_tail, say
+
+HEALTHY_WITHIN_S = 90.0
+WAIT_FOR_COMMAND_S = 60.0
+
+
+def options(arguments: list[str]) -> argparse.Namespace:
+    """What `up` was called with."""
+    parser = argparse.ArgumentParser(
+        prog="manage.py up", description="Start everything: database, broker, web, worker and beat. Stop with Ctrl-C."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s; 0 takes a free one)")
+    parser.add_argument("--data", metavar="DIR", help="data folder (default: DATA_DIR, else var in the clone)")
+    parser.add_argument("--empty", action="store_true", help="first start without the demo estate")
+    parser.add_argument("--workers", type=int, default=2, help="web processes (default: %(default)s)")
+    chosen = parser.parse_args(arguments)
+    if chosen.workers < 1:
+        parser.error("--workers must be 1 or more")
+    if not 0 <= chosen.port <= 65535:
+        parser.error("--port must be between 0 and 65535")
+    return chosen
+
+
+def default_data_folder() -> Path:
+    """DATA_DIR, else `var` in the clone."""
+    return Path(os.environ.get("DATA_DIR") or REPOSITORY / "var")
+
+
+def open_data_folder(named: str | None = None) -> DataFolder:
+    """The data folder a person named, or the default one. Raises Trouble when it cannot be used."""
+    path = Path(named) if named else default_data_folder()
+    return DataFolder(path, account=service_account(), is_default=path.absolute() == REPOSITORY / "var")
+
+
+def up(arguments: list[str]) -> None:
+    """Run the product until it is asked to stop. Raises Trouble when it cannot start; what was started by then is stopped again."""
+    chosen = options(arguments)
+    stop = StopFlag()
+    data = open_data_folder(chosen.data)
+    _take(data, stop)
+    for name in clear_leftovers(data / "children.json"):
+        say(f"Ended {name}, left behind by a start that was killed.")
+    chosen.port = take_port(chosen.host, chosen.port)
+    children = Children(data / "children.json")
+    try:
+        _Start(chosen, data, children, stop).run()
+        Supervisor(children, stop, data_folder=data.path).run()
+    except StopAsked:
+        pass
+    finally:
+        if children.all:
+            say(f"Stopping {', '.join(child.name for child in reversed(children.all))} …")
+        children.stop()
+        data.leave()
+    say(f"Stopped. Everything stored is kept in {data.path}")
+
+
+def _take(data: DataFolder, stop: StopFlag) -> None:
+    """Make the folder ours; a command that is just using it is waited for, another `up` is not."""
+    end, told = time.monotonic() + WAIT_FOR_COMMAND_S, False
+    while not data.take("up"):
+        holder = data.holder()
+        pid, who = holder.get("pid", "unknown"), f"`manage.py {holder.get('command', '…')}`"
+        if holder.get("command") == "up" or time.monotonic() > end:
+            address = f", {holder['address']}" if "address" in holder else ""
+            raise Trouble(
+                f"The data folder {data.path} is in use by another {who} (process {pid}{address}). Nothing was changed.\n"
+                f"Stop that one (Ctrl-C in its window, or: kill {pid}), or use another folder: --data DIR"
+            )
+        if not told:
+            say(f"Waiting for {who} (process {pid}) to finish with {data.path} …")
+            told = True
+        stop.check()
+        time.sleep(0.1)
+
+
+class _Start:
+    """The steps of one start."""
+
+    def __init__(self, chosen: argparse.Namespace, data: DataFolder, children: Children, stop: StopFlag) -> None:
+        self.chosen, self.data, self.children, self.stop = chosen, data, children, stop
+        self.address = address_of(chosen.host, chosen.port)
+        self.environment = _environment(data, self.address, chosen.host)
+
+    def run(self) -> None:
+        """From nothing to `ready`."""
+        say(f"Starting the database and the broker, data folder {self.data.path} …")
+        self.environment.update(start_services(self.data, self.children))
+        self.stop.check()
+        say("Bringing the database up to date …")
+        self._command("migrate", "--noinput")
+        logins = self._first_start()
+        services = {name: self.environment[name] for name in SERVICE_VARIABLES if name in self.environment}
+        self.data.publish(command="up", address=self.address, services=services)
+        say("Starting worker, beat and web …")
+        for child in programs(self.chosen, self.data, self.environment):
+            self.children.start(child)
+            self.stop.check()
+        self._wait_until_healthy()
+        say(f"ready {self.address}")
+        for line in logins:
+            say(line)
+
+    def _command(self, name: str, *arguments: str) -> str:
+        """Run one of Django's commands and return what it printed. Raises Trouble when it fails."""
+        log = self.data / f"logs/{name}.log"
+        log.unlink(missing_ok=True)
+        command = [sys.executable, str(REPOSITORY / "manage.py"), name, *arguments]
+        child = Child(name=name, command=command, log=log, folder=REPOSITORY, environment=self.environment)
+        self.children.start(child)
+        while (ending := child.ending()) is None:
+            self.stop.check()
+            time.sleep(0.05)
+        self.children.all.remove(child)
+        words = log.read_text(errors="replace")
+        if ending != "exit code 0":
+            reason = "because the disk is full" if disk_is_full(words) else f"({ending}, log {log})"
+            raise Trouble(f"`manage.py {name}` failed {reason}. The start was undone; what was stored before is kept.\n{log_tail(log)}")
+        return words
+
+    def _first_start(self) -> list[str]:
+        """Roles and, unless --empty, the demo logins; the lines to show once all is ready."""
+        if not any(REPOSITORY.glob("**/management/commands/first_start.py")):
+            return []
+        return self._command("first_start", *(["--empty"] if self.chosen.empty else [])).splitlines()
+
+    def _wait_until_healthy(self) -> None:
+        end, answer = time.monotonic() + HEALTHY_WITHIN_S, ""
+        while time.monotonic() < end:
+            self.stop.check()
+            for child in self.children:
+                if ending := child.ending():
+                    raise Trouble(
+                        f"{child.name} stopped during the start ({ending}). What was stored before is kept.\n"
+                        f"{log_tail(child.log)}\nIts log: {child.log}"
+                    )
+            healthy, answer = health(self.address)
+            if healthy:
+                return
+            time.sleep(0.1)
+        raise Trouble(
+            f"The product did not become healthy within {HEALTHY_WITHIN_S:.0f} s: {answer or 'no answer'}. What was stored is kept.\n"
+            f"The part that is named there tells why in its log, in {self.data / 'logs'}"
+        )
+
+
+def _environment(data: DataFolder, address: str, host: str) -> dict[str, str]:
+    """What every part runs with: what the person configured, completed by what belongs to this folder and address."""
+    own = {**data.secrets(), "BASE_URL": address.rstrip("/"), "ALLOWED_HOSTS": ",".join(names_of(host))}
+    missing = {name: value for name, value in own.items() if not given(name)}
+    return {**os.environ, **missing, "DATA_DIR": str(data.path), "DJANGO_SETTINGS_MODULE": "itsm_backup.settings", "PYTHONUNBUFFERED": "1"}
+
+
+def programs(chosen: argparse.Namespace, data: DataFolder, environment: dict[str, str]) -> list[Child]:
+    """Worker, beat and web: stopped the other way round, so that the web goes first and the worker may finish its tasks."""
+    (data / "beat").mkdir(mode=0o700, exist_ok=True)
+    celery = [sys.executable, "-m", "celery", "-A", "itsm_backup"]
+    worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    beat = [*celery, "beat", "--schedule", str(data / "beat/schedule"), "--loglevel", "INFO"]
+    listen = ["--host", chosen.host, "--port", str(chosen.port), "--workers", str(chosen.workers), "--no-ws"]
+    care = ["--workers-kill-timeout", "3", "--respawn-failed-workers"]
+    web = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *care, "itsm_backup.wsgi:application"]
+    return [
+        Child(name=name, command=command, log=data / f"logs/{name}.log", folder=REPOSITORY, environment=environment, patience_s=patience_s)
+        for name, command, patience_s in (("worker", worker, 5.0), ("beat", beat, 1.0), ("web", web, 3.5))
+    ]
