@@ -75,6 +75,7 @@ class Service(Tracked):
 
     class Meta:
         ordering = ["code"]
+        permissions = [("approve_service", "Can approve versions of a service")]
         triggers = [
             pgtrigger.Trigger(
                 name="code_is_fixed",
