@@ -62,8 +62,8 @@ class Settled(msgspec.Struct, kw_only=True, frozen=True):
     """One line of the ledger as known at an instant.
 
     `run_ids` are all runs of the occurrence by start; `best_run` is the first that ended good by the cutoff, `failed_run`
-    the latest that ended otherwise, `worst_outcome` the worst of those that ended. `attempted` says that a run started at all. `settled_at` is None while the result
-    may still change; `next_change_at` is when time alone changes it, or None.
+    the latest that ended otherwise, `worst_outcome` the worst of those that ended. `attempted` says that a run started at
+    all. `settled_at` is None while the result may still change; `next_change_at` is when time alone changes it, or None.
     """
 
     occurrence: Occurrence

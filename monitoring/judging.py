@@ -1,0 +1,181 @@
+"""The verdict on a service and its operational status: pure, from stored inputs, the same years later in a fresh process.
+
+Verdict of the service: held while a hold is active; else the worst claim, broken > no data > at risk > kept.
+
+| verdict | wanted status                                                                                             |
+|---------|-----------------------------------------------------------------------------------------------------------|
+| held    | maintenance                                                                                               |
+| no_data | unknown                                                                                                   |
+| broken  | degraded; outage when an item past its RPO has no usable point or exceeds outage_factor[tier] × RPO       |
+| at_risk | degraded for tier 1, else operational                                                                     |
+| kept    | operational                                                                                               |
+
+A breach of the RPO, unknown and maintenance act at once, in both directions. Everything else falls only when a job has
+`fall_after` bad occurrences in a row, and rises only when every job that had a problem has `rise_after` good ones
+(occurrences, not evaluations; BM-HYST). Equality with a limit complies.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+
+from itsm_backup.common.time import iso
+from monitoring.claims import (
+    GOOD,
+    WORST_LAST,
+    ItemStanding,
+    JobInput,
+    JudgementInputs,
+    Verdict,
+    item_standings,
+    rpo_claim,
+    success_claim,
+)
+
+VERSION = "1"
+
+
+class JudgingError(ValueError):
+    """Inputs that cannot be judged; the message says what is wrong with them."""
+
+
+def judge_service(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the judgement of a service. Takes and gives JSON values only: instants as ISO 8601 text, whole seconds.
+
+    Inputs: at · tier · commissioned_at · rpo_s or null · success_target (0 to 1) or null · period [start, end) of the
+    success claim · items [item, name, tool, commissioned_at, points [point, run, captured_at, available_at, expires_at,
+    invalid_from, gone_at]] · occurrences of the period {settled, good, bad, pending, excused, unconfirmed}, where pending
+    includes those still to come · jobs [job, name, tool, scheduled, bad_streak, good_streak, latest_run, latest_outcome
+    (of the latest finished run), latest_problem_run, cause, missed_due_at, next_completion_at], where the problem run and
+    the missed due time belong to the latest row of bad occurrences and stay null for a job that never had one, and a
+    streak counts occurrences from the moment they are good, or missed or failed past their deadline · sources
+    [tool, name, silent, silent_since] · holds [window, from, until] · workflow {at_risk_fraction, outage_factor by tier,
+    fall_after, rise_after} · previous {status, since, by_rpo} or null.
+
+    Result: verdict · status · status_reason · by_rpo (whether the status comes from a breach of the RPO; pass it back as
+    `previous`) · claims · conditions (what calls for an alert) · unjudged {items, jobs} behind silent tools, whose missing
+    conditions do not mean that they are gone · next_change_at, the next instant at which time alone may change the result.
+
+    Raises JudgingError when the inputs are incomplete or of the wrong type.
+    """
+    try:
+        read = msgspec.convert(inputs, JudgementInputs)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise JudgingError(f"These inputs cannot be judged: {error}.") from error
+    if read.rpo_s is not None and str(read.tier) not in read.workflow.outage_factor:
+        raise JudgingError(f"The status workflow has no outage factor for tier {read.tier}. Add one.")
+    standings = item_standings(read)
+    claims = _claims(read, standings)
+    verdict, reason = _verdict(read, claims)
+    status, status_reason, by_rpo = _status(read, verdict, reason, standings)
+    return {
+        "verdict": verdict,
+        "status": status,
+        "status_reason": status_reason,
+        "by_rpo": by_rpo,
+        "claims": claims,
+        "conditions": _conditions(read, standings, verdict),
+        "unjudged": {
+            "items": [item.item for item in read.items if read.is_silent(item.tool)],
+            "jobs": [job.job for job in read.jobs if read.is_silent(job.tool)],
+        },
+        "next_change_at": iso(_next_change(read, standings)),
+    }
+
+
+def _claims(inputs: JudgementInputs, standings: list[ItemStanding]) -> list[dict[str, Any]]:
+    claims = []
+    if inputs.rpo_s is not None:
+        claims.append(rpo_claim(inputs, standings))
+    if inputs.success_target is not None:
+        claims.append(success_claim(inputs))
+    return claims
+
+
+def _verdict(inputs: JudgementInputs, claims: list[dict[str, Any]]) -> tuple[Verdict, str]:
+    """The service's verdict and the reason of the claim that decided it."""
+    if _active_until(inputs) is not None:
+        return "held", "held"
+    if not inputs.jobs and not inputs.items:
+        return "no_data", "nothing_mapped"
+    if inputs.is_silent(None):
+        return "no_data", "source_silent"
+    if not claims:
+        return "no_data", "no_commitment"
+    worst = max(claims, key=lambda claim: WORST_LAST.index(claim["verdict"]))
+    return worst["verdict"], worst["reason"]
+
+
+def _active_until(inputs: JudgementInputs) -> dt.datetime | None:
+    """When the last of the holds active now ends."""
+    active = [hold.until for hold in inputs.holds if inputs.at < hold.until and (hold.starts_at is None or hold.starts_at <= inputs.at)]
+    return max(active, default=None)
+
+
+def _status(inputs: JudgementInputs, verdict: Verdict, reason: str, standings: list[ItemStanding]) -> tuple[str, str, bool]:
+    """(status, reason, by_rpo) by the tables of the module's docstring."""
+    if verdict == "held":
+        return "maintenance", reason, False
+    if verdict == "no_data":
+        return "unknown", reason, False
+    level = max((standing.level for standing in standings), default=0)
+    if level >= 2:
+        return ("outage" if level == 3 else "degraded"), reason, True
+    previous = inputs.previous
+    was_degraded = previous is not None and previous.status in ("degraded", "outage") and not previous.by_rpo
+    if verdict == "broken" or (verdict == "at_risk" and inputs.tier == 1):
+        falls = any(job.bad_streak >= inputs.workflow.fall_after for job in inputs.jobs)
+        return ("degraded", reason, False) if was_degraded or falls else ("operational", "awaiting_more_bad", False)
+    if was_degraded and not all(_has_recovered(job, inputs.workflow.rise_after) for job in inputs.jobs):
+        return "degraded", "awaiting_more_good", False
+    return "operational", reason, False
+
+
+def _has_recovered(job: JobInput, rise_after: int) -> bool:
+    had_problem = job.latest_problem_run is not None or job.missed_due_at is not None
+    return job.bad_streak == 0 and (job.good_streak >= rise_after or not had_problem)
+
+
+def _conditions(inputs: JudgementInputs, standings: list[ItemStanding], verdict: Verdict) -> list[dict[str, Any]]:
+    """What calls for an alert. A hold silences all but the RPO breach of a tier 1 service."""
+    breaches = [_rpo_condition(standing, inputs) for standing in standings if standing.level >= 2]
+    if verdict == "held":
+        return breaches if inputs.tier == 1 else []
+    near = [_rpo_condition(standing, inputs) for standing in standings if standing.level == 1]
+    return breaches + near + [condition for job in inputs.jobs for condition in _job_conditions(job, inputs)]
+
+
+def _rpo_condition(standing: ItemStanding, inputs: JudgementInputs) -> dict[str, Any]:
+    broken = standing.level >= 2
+    return {
+        "class": "rpo_breach" if broken else "rpo_at_risk",
+        "item": standing.item.item,
+        "severity": ("critical" if inputs.tier == 1 else "error") if broken else "warning",
+        "runs": [standing.point.run] if standing.point and standing.point.run is not None else [],
+        "point": standing.point.point if standing.point else None,
+        "measured_s": standing.exposure_s,
+        "target_s": inputs.rpo_s,
+    }
+
+
+def _job_conditions(job: JobInput, inputs: JudgementInputs) -> list[dict[str, Any]]:
+    """A failed run is known at once, whatever its occurrence comes to; silence counts only while the tool is not silent."""
+    severity = "error" if job.bad_streak >= 2 else "warning"
+    found: list[dict[str, Any]] = []
+    failed = job.latest_outcome is not None and job.latest_outcome not in GOOD
+    if job.latest_problem_run is not None and (failed or job.bad_streak):
+        found.append({"class": "job_failed", "job": job.job, "severity": severity, "runs": [job.latest_problem_run], "cause": job.cause})
+    if job.missed_due_at is not None and job.bad_streak and not inputs.is_silent(job.tool):
+        found.append({"class": "job_missed", "job": job.job, "severity": severity, "runs": [], "due_at": iso(job.missed_due_at)})
+    return found
+
+
+def _next_change(inputs: JudgementInputs, standings: list[ItemStanding]) -> dt.datetime | None:
+    ahead = [standing.next_change_at for standing in standings]
+    ahead += [_active_until(inputs), *(hold.starts_at for hold in inputs.holds)]
+    if inputs.success_target is not None:
+        ahead.append(inputs.period[1])
+    return min((instant for instant in ahead if instant is not None and instant > inputs.at), default=None)
