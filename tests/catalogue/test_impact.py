@@ -1,0 +1,84 @@
+"""Who is hurt when something fails."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from catalogue import impact
+from catalogue.impact import Consumer
+from catalogue.models import Relation
+from itsm_backup.common.models import because
+from tests.factories import NOON, make_service
+
+GOLDEN = [case for case in json.loads((Path(__file__).parent.parent / "golden" / "golden-metrics.json").read_text())
+          if case["method_id"] == "BM-TIER"]  # fmt: skip
+
+
+def depends(consumer, provider, strength="hard", kind="depends_on"):
+    with because("For a test"):
+        Relation.objects.create(consumer=consumer, provider=provider, strength=strength, kind=kind)
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["case"])
+def test_it_agrees_with_the_golden_examples(case):
+    assert impact.inherited_tiers(case["inputs"]["services"], case["inputs"]["edges"]) == case["expected"]
+
+
+def test_there_are_golden_examples():
+    assert GOLDEN
+
+
+@pytest.mark.django_db
+def test_it_finds_everything_that_stops_nearest_first():
+    pool, vault, erp, hr, wiki = (make_service(code) for code in ("pool", "vault", "erp", "hr", "wiki"))
+    depends(vault, pool, kind="hosted_on")
+    depends(erp, vault)
+    depends(hr, pool)
+    depends(wiki, pool, strength="soft")
+    assert impact.consumers_of([pool.pk]) == [
+        Consumer(vault.pk, pool.pk, 1), Consumer(hr.pk, pool.pk, 1), Consumer(erp.pk, vault.pk, 2)
+    ]  # fmt: skip
+    assert impact.consumers_of([wiki.pk]) == []
+    assert impact.consumers_of([]) == []
+
+
+@pytest.mark.django_db
+def test_a_cycle_ends_where_it_began():
+    one, two, three = (make_service(code) for code in ("one", "two", "three"))
+    depends(two, one)
+    depends(three, two)
+    depends(one, three)
+    assert [(found.service_id, found.depth) for found in impact.consumers_of([one.pk])] == [(two.pk, 1), (three.pk, 2)]
+
+
+@pytest.mark.django_db
+def test_several_starts_are_never_their_own_victims():
+    one, two, three = (make_service(code) for code in ("one", "two", "three"))
+    depends(two, one)
+    depends(three, two)
+    assert impact.consumers_of([one.pk, two.pk]) == [Consumer(three.pk, two.pk, 1)]
+
+
+@pytest.mark.django_db
+def test_a_dense_graph_stays_cheap(django_assert_num_queries):
+    """A chain of ten layers of four has a million ways through it; each relation is still walked once."""
+    layers = [[make_service(f"s{layer}-{each}") for each in range(4)] for layer in range(10)]
+    for lower, upper in itertools.pairwise(layers):
+        for provider in lower:
+            for consumer in upper:
+                depends(consumer, provider)
+    with django_assert_num_queries(1):
+        found = impact.consumers_of([layers[0][0].pk])
+    assert len(found) == 36 and max(each.depth for each in found) == 9
+
+
+@pytest.mark.django_db
+def test_a_service_inherits_the_strictest_tier_of_what_stops_with_it(django_assert_num_queries):
+    pool, erp, wiki = make_service("pool", tier=4), make_service("erp", tier=1), make_service("wiki", tier=2)
+    depends(erp, pool)
+    depends(wiki, pool, strength="soft")
+    with django_assert_num_queries(2):
+        assert impact.effective_tiers([pool.pk, wiki.pk], at=NOON) == {pool.pk: 1, wiki.pk: 2}
+    assert impact.effective_tiers([pool.pk], at=NOON.replace(year=2020)) == {}
