@@ -51,12 +51,23 @@ class Row(msgspec.Struct, kw_only=True):
     source_revision: str | None
     answer: int | None
     answer_index: int
+    seal: bytes = b""
 
     @classmethod
     def of(cls, run: Any) -> Row:
         values = {name: getattr(run, name) for name in cls.__struct_fields__}
-        values["key"] = bytes(values["key"])
+        values["key"], values["seal"] = bytes(values["key"]), bytes(values["seal"])
         return cls(**values)
+
+    def sealed(self) -> Row:
+        return msgspec.structs.replace(self, seal=seal_of(self))
+
+
+def seal_of(run: Any) -> bytes:
+    """Eight bytes over what judgements read of a run: its key and judged fields. Differs when a row was changed by other hands."""
+    values = [getattr(run, name) for name in JUDGED]
+    text = [value.astimezone(dt.UTC).isoformat() if isinstance(value, dt.datetime) else value for value in values]
+    return hashlib.sha256(msgspec.json.encode([bytes(run.key).hex(), *text])).digest()[:8]
 
 
 def key_of(tool_id: int, record: Record) -> bytes:
@@ -88,7 +99,7 @@ def combine(known: Row | None, record: Record, *, key: bytes, tool: Any, job: An
 
 def changes(before: Row, after: Row) -> bool:
     """Whether anything differs but when and from which answer it was last read."""
-    aside = {"changed_at": after.changed_at, "answer": after.answer, "answer_index": after.answer_index}
+    aside = {name: getattr(after, name) for name in ("changed_at", "answer", "answer_index", "seal")}
     return msgspec.structs.replace(before, **aside) != after
 
 

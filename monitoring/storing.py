@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Q
 
 from monitoring import merging, pointing
-from monitoring.combining import JUDGED, Row, changes, combine, key_of
+from monitoring.combining import JUDGED, Row, changes, combine
 from monitoring.connectors.base import Reading, Record, Reject
 from monitoring.models import BackupJob, BackupRun, JobState, RunRevision, ServiceState, Tool, ToolState
 from monitoring.registering import register_jobs
@@ -55,6 +55,7 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime) -> S
         rows[key] = combine(known, record, key=key, tool=tool, job=job, answer=answer_id, index=index, at=at)
     before = {key: Row.of(run) for key, run in existing.items()}
     written = {key: row for key, row in rows.items() if key not in before or changes(before[key], row)}
+    written = {key: row.sealed() for key, row in written.items()}
     ids = {key: run.pk for key, run in existing.items()} | _write(written.values())
     _revise(before, written, ids, answer_id, at)
     pointing.follow_runs(tool=tool, jobs=jobs, ids=ids, rows=written, at=at)
@@ -143,5 +144,3 @@ def judge_again(service_ids: Iterable[int], at: dt.datetime) -> None:
     due = Q(next_judgement_at=None) | Q(next_judgement_at__gt=at)
     ServiceState.objects.filter(due, pk__in=list(service_ids)).update(next_judgement_at=at)
 
-
-__all__ = ["Stored", "StoredRow", "judge_again", "key_of", "store"]

@@ -65,6 +65,8 @@ class BackupRun(models.Model):
     answer = models.BigIntegerField(null=True, help_text="Raw answer it was read from.")
     answer_index = models.IntegerField(default=0)
 
+    seal = models.BinaryField(max_length=8, help_text="Hash of the judged fields: a row changed behind the product's back is found.")
+
     objects = VisibleQuerySet.as_manager()
 
     class Meta:

@@ -1,0 +1,39 @@
+"""Messages about incidents: written to the outbox in the same transaction as the fact they tell."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.conf import settings
+from django.template.loader import render_to_string
+
+from incidents.models import Incident, IncidentEntry
+from itsm_backup.common import outbox
+
+
+def announce_opening(*, incident: Incident, at: dt.datetime) -> None:
+    """Tell the operations team that there is an incident."""
+    _write(incident, "opened", f"[{incident.number}] {incident.priority} {incident.title}", at, {})
+
+
+def announce_resolution(*, incident: Incident, proof: str, at: dt.datetime) -> None:
+    """Tell the operations team that it is over, and by what evidence."""
+    _write(incident, "resolved", f"[{incident.number}] Resolved: {incident.title}", at, {"proof": proof})
+
+
+def _write(incident: Incident, kind: str, subject: str, at: dt.datetime, more: dict[str, str]) -> None:
+    if incident.team is None:
+        return
+    count = incident.entries.filter(kind="mail").count()
+    context = {"incident": incident, "organisation": settings.ORGANISATION, "address": f"{settings.BASE_URL}/incidents/{incident.number}/", **more}
+    body = render_to_string(f"incidents/email/{kind}.txt", context)
+    made = outbox.write(
+        key=f"incident/{incident.pk}/{kind}/{count}",
+        thread=f"incident/{incident.pk}",
+        recipient=incident.team.email,
+        subject=subject,
+        body=body,
+        at=at,
+    )
+    if made:
+        IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=f"Mail to {incident.team.email}: {subject}")

@@ -1,0 +1,84 @@
+"""Incidents end on evidence: every alert over, a good copy newer than the opening, and the newest copy within its promise."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+
+from catalogue.models import Commitment
+from incidents import announcing
+from incidents.models import Incident, IncidentEntry
+from itsm_backup.common.time import duration_words
+from monitoring.models import Alert, ProtectedItem, RestorePoint, ToolState
+
+BATCH = 200
+
+
+def resolve_on_evidence(*, at: dt.datetime) -> int:
+    """Resolve every open incident whose evidence is complete; returns how many."""
+    waiting = Incident.objects.open().exclude(incident_alerts__alert__state__in=["pending", "firing", "acknowledged", "suppressed"])
+    return sum(_resolve(pk, at) for pk in list(waiting.values_list("pk", flat=True)[:BATCH]))
+
+
+@transaction.atomic
+def _resolve(incident_id: int, at: dt.datetime) -> bool:
+    incident = Incident.objects.open().select_for_update(skip_locked=True, of=("self",)).filter(pk=incident_id).first()
+    return bool(incident) and resolve_if_over(incident=incident, at=at, noticed_at=at)
+
+
+def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datetime) -> bool:
+    """Resolve the incident if it was over at `at`; True when it was. The caller holds its row."""
+    alerts = list(Alert.objects.filter(incident_alert__incident=incident))
+    if not alerts or any(alert.resolved_at is None or alert.resolved_at > at for alert in alerts):
+        return False
+    proof = _proof(incident, alerts, at)
+    if proof is None:
+        return False
+    ended_at = max(alert.resolved_at for alert in alerts if alert.resolved_at)
+    evaluations = [alert.resolving_evaluation_id for alert in alerts if alert.resolving_evaluation_id]
+    incident.state, incident.resolved_at, incident.updated_at = Incident.State.RESOLVED, max(ended_at, incident.opened_at), noticed_at
+    incident.resolved_by_evaluation = max(evaluations, default=None)
+    incident.save()
+    IncidentEntry.objects.create(incident=incident, at=incident.resolved_at, kind="state", text=f"Resolved: {proof}")
+    announcing.announce_resolution(incident=incident, proof=proof, at=noticed_at)
+    return True
+
+
+def _proof(incident: Incident, alerts: list[Alert], at: dt.datetime) -> str | None:
+    """What proves that it is over, in words; None while something is missing."""
+    tools = {alert.tool_id for alert in alerts if alert.service_id is None and alert.tool_id}
+    states = ToolState.objects.filter(pk__in=tools).select_related("tool")
+    if any(state.latest_complete_at is None or state.latest_complete_at <= incident.opened_at for state in states):
+        return None
+    words = [f"{state.tool} answers again." for state in states]
+    for service_id in sorted({alert.service_id for alert in alerts if alert.service_id}):
+        sentence = _service_proof(service_id, alerts, incident, at)
+        if sentence is None:
+            return None
+        words.append(sentence)
+    return " ".join(words)
+
+
+def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at: dt.datetime) -> str | None:
+    """A copy taken after the incident began, of every item concerned, and none older than the promise."""
+    jobs = {alert.job_id for alert in alerts if alert.service_id == service_id and alert.job_id}
+    items = ProtectedItem.objects.filter(service=service_id, **({"job__in": jobs} if jobs else {}))
+    rpo_s = _promised_rpo_s(service_id, at)
+    oldest = None
+    for item in items:
+        point = RestorePoint.objects.filter(item=item).usable_at(at).order_by("-captured_at").first()
+        if point is None or point.captured_at <= incident.opened_at and point.available_at <= incident.opened_at:
+            return None
+        age_s = (at - point.captured_at).total_seconds()
+        if rpo_s and age_s > rpo_s:
+            return None
+        oldest = max(oldest or 0, age_s)
+    if oldest is None:
+        return None
+    return f"The newest copy was {duration_words(oldest)} old" + (f", promise {duration_words(rpo_s)}." if rpo_s else ".")
+
+
+def _promised_rpo_s(service_id: int, at: dt.datetime) -> int | None:
+    found = Commitment.objects.filter(version__service=service_id, version__state="approved", version__effective__contains=at)
+    return found.values_list("rpo_s", flat=True).first()

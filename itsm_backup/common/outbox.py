@@ -1,0 +1,75 @@
+"""The outbox: messages leave by being claimed, sent under an id derived from their row, and marked sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import smtplib
+
+from django.core.mail import EmailMessage, get_connection
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from itsm_backup.common.models import Notice
+
+log = logging.getLogger(__name__)
+CLAIM = dt.timedelta(seconds=60)  # longer than the mail server's time limit: then the sender has died
+BATCH = 50
+LONGEST_WAIT_S = 900
+GIVE_UP_AFTER = 200  # about two days of refusals
+
+
+def write(*, key: str, thread: str, recipient: str, subject: str, body: str, at: dt.datetime) -> bool:
+    """Write a message to be sent, once per key; False when it was already written."""
+    _, made = Notice.objects.get_or_create(
+        key=key,
+        defaults={"thread": thread, "recipient": recipient, "subject": subject[:300], "body": body, "created_at": at, "not_before": at},
+    )
+    return made
+
+
+def send_waiting(*, at: dt.datetime) -> int:
+    """Send what waits, oldest of each thread first; returns how many were accepted by the mail server."""
+    sent = 0
+    for notice in _claim(at):
+        sent += _send(notice, at)
+    return sent
+
+
+def _claim(at: dt.datetime) -> list[Notice]:
+    """Claim messages and commit: whoever dies after this leaves a claim that runs out."""
+    earlier = Notice.objects.filter(thread=OuterRef("thread"), id__lt=OuterRef("id"), sent_at=None, given_up_at=None)
+    with transaction.atomic():
+        waiting = Notice.objects.waiting(at).filter(~Exists(earlier)).select_for_update(skip_locked=True).order_by("id")[:BATCH]
+        notices = list(waiting)
+        Notice.objects.filter(pk__in=[notice.pk for notice in notices]).update(claimed_until=at + CLAIM)
+    return notices
+
+
+def _send(notice: Notice, at: dt.datetime) -> bool:
+    message = EmailMessage(
+        notice.subject,
+        notice.body,
+        to=[notice.recipient],
+        headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated", "X-Thread": notice.thread},
+        connection=get_connection(),
+    )
+    try:
+        message.send()
+    except (smtplib.SMTPException, OSError) as error:
+        _postpone(notice, error, at)
+        return False
+    Notice.objects.filter(pk=notice.pk, sent_at=None).update(sent_at=at, claimed_until=None, attempts=notice.attempts + 1, latest_error="")
+    return True
+
+
+def _postpone(notice: Notice, error: Exception, at: dt.datetime) -> None:
+    attempts = notice.attempts + 1
+    log.warning("Message %s was not accepted (attempt %s): %s", notice.pk, attempts, error)
+    Notice.objects.filter(pk=notice.pk).update(
+        attempts=attempts,
+        claimed_until=None,
+        latest_error=str(error)[:500],
+        not_before=at + dt.timedelta(seconds=min(5 * 2 ** min(attempts, 10), LONGEST_WAIT_S)),
+        given_up_at=at if attempts >= GIVE_UP_AFTER else None,
+    )

@@ -1,0 +1,39 @@
+"""The heartbeat's tasks: ids in, one act out, safe to lose and to repeat."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from itsm_backup import health, journey
+from itsm_backup.common.time import now
+from monitoring import partitions, polling
+from monitoring.models import Tool
+
+
+@shared_task(name="itsm_backup.advance")
+def advance() -> None:
+    """One turn of the journey; also the sign of life of beat (who sent it) and worker (who does it)."""
+    health.beat("beat")
+    health.beat("worker")
+    journey.advance()
+
+
+@shared_task(name="itsm_backup.poll_due")
+def poll_due() -> None:
+    """Hand out the tools that are due, one task each."""
+    for tool_id in polling.claim_due(at=now()):
+        poll.apply_async((tool_id,), expires=600)
+
+
+@shared_task(name="itsm_backup.poll")
+def poll(tool_id: int) -> None:
+    polling.poll(tool=Tool.objects.get(pk=tool_id), at=now())
+    journey.advance()
+
+
+@shared_task(name="itsm_backup.tend")
+def tend() -> None:
+    """Hourly care: partitions for what is to come, and a look at everything that a lost mark could have left behind."""
+    at = now()
+    partitions.ensure_partitions(at=at)
+    journey.look_at_everything(at=at)

@@ -1,0 +1,76 @@
+"""Ask tools that are due: claim, ask, keep what they said, note how they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import random
+
+from django.db import transaction
+from django.db.models import Q
+
+from monitoring import intake
+from monitoring.connectors.base import Answer
+from monitoring.connectors.running import run_program
+from monitoring.models import ExpectedRun, JobState, Tool, ToolState
+
+log = logging.getLogger(__name__)
+CLAIM = dt.timedelta(minutes=15)  # longer than any connector's own time limit
+LONGEST_WAIT_S = 6 * 3600
+JITTER = 0.1
+
+
+def claim_due(*, at: dt.datetime, limit: int = 20) -> list[int]:
+    """Ids of tools to ask now, claimed so that no other worker asks them too."""
+    with transaction.atomic():
+        due = ToolState.objects.due(at).select_for_update(skip_locked=True, of=("self",)).order_by("next_poll_at")
+        ids = list(due.values_list("pk", flat=True)[:limit])
+        ToolState.objects.filter(pk__in=ids).update(claimed_until=at + CLAIM)
+    return ids
+
+
+def poll(*, tool: Tool, at: dt.datetime) -> intake.Receipt:
+    """Ask one tool once and store what it said; the tool's state tells how it went. Raises only if storing fails."""
+    state, _ = ToolState.objects.get_or_create(tool=tool)
+    answer = _ask(tool, state)
+    receipt = intake.receive(tool=tool, answer=answer, at=at)
+    _note(tool=tool, receipt=receipt, at=at)
+    return receipt
+
+
+def _ask(tool: Tool, state: ToolState) -> Answer:
+    connector = tool.connector
+    if not connector.polled:
+        raise ValueError(f"{tool} reports by itself and cannot be polled.")
+    settings = {**tool.settings, "zone": tool.zone}
+    return connector.ask(settings=settings, secrets=tool.secrets, run=run_program, cursor=state.cursor)
+
+
+@transaction.atomic
+def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime) -> None:
+    state = ToolState.objects.select_for_update().get(pk=tool.pk)
+    state.claimed_until = None
+    state.latest_answer_at = at
+    if receipt.complete:
+        state.latest_complete_at, state.consecutive_failures, state.problem = at, 0, ""
+        _settle_what_waited(tool, at)
+    else:
+        state.consecutive_failures += 1
+        state.problem = " ".join(receipt.problems)[:1_000] or "The answer was not complete."
+        log.warning("%s: %s", tool.name, state.problem)
+    state.next_poll_at = at + dt.timedelta(seconds=_wait_s(tool, state.consecutive_failures))
+    state.next_judgement_at = at
+    state.save()
+
+
+def _wait_s(tool: Tool, failures: int) -> float:
+    """Seconds until the next question: the interval, doubled from the second failure in a row up to six hours, with jitter."""
+    wait_s = tool.poll_interval_s if failures <= 1 else min(tool.poll_interval_s * 2 ** (failures - 1), LONGEST_WAIT_S)
+    return max(wait_s, tool.poll_interval_s) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+
+
+def _settle_what_waited(tool: Tool, at: dt.datetime) -> None:
+    """A complete reading can confirm what was absent: jobs with an unsettled occurrence past its deadline look again."""
+    waiting = ExpectedRun.objects.filter(job__tool=tool, settled_at=None, deadline_at__lt=at).values("job")
+    later = Q(next_settlement_at=None) | Q(next_settlement_at__gt=at)
+    JobState.objects.filter(later, pk__in=waiting).update(next_settlement_at=at)

@@ -1,0 +1,189 @@
+"""The ledger of due runs: what was due, what came of it, and the latest state of each job."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.db.models import Max, Min, Q
+
+from catalogue.models import ServiceVersion, Window
+from itsm_backup.common.time import local_day
+from monitoring import alerting, cells, matching, schedules
+from monitoring.models import BackupJob, BackupRun, ExpectedRun, JobState
+from monitoring.storing import judge_again
+
+BATCH = 500
+HORIZON = dt.timedelta(hours=36)
+COUNTED = ("backup", "copy", "replicate", "log_backup")
+_OPEN = ("expected", "late", "unconfirmed")
+_WORST = ("failed", "partial", "cancelled", "unknown", "missed", "skipped", "warning", "success")
+
+
+def settle_jobs(*, at: dt.datetime) -> int:
+    """Bring the ledger of every job that was touched, or that time has changed, up to `at`; returns how many were."""
+    due = Q(touched_at__isnull=False) | Q(next_settlement_at__lte=at)
+    waiting = list(JobState.objects.filter(due).order_by("touched_at", "pk").values_list("pk", flat=True)[:BATCH])
+    return sum(_settle(job_id, at) for job_id in waiting)
+
+
+@transaction.atomic
+def _settle(job_id: int, at: dt.datetime) -> bool:
+    due = Q(touched_at__isnull=False) | Q(next_settlement_at__lte=at)
+    state = JobState.objects.select_for_update(skip_locked=True).filter(due, pk=job_id).first()
+    if state is None:
+        return False  # another worker has it, or has done it
+    job = BackupJob.objects.select_related("tool__state", "schedule", "service").get(pk=job_id)
+    days = _loose_days(job, state, at)
+    if hasattr(job, "schedule"):
+        _expect(job, state, at)
+        days |= _match(job, state, at)
+    else:
+        state.next_settlement_at = None
+    _summarise(job, state, at)
+    alerting.follow_job(job=job, state=state, at=at)
+    state.touched_at = state.touched_from = None
+    state.save()
+    if job.service_id:
+        cells.recount(service_id=job.service_id, days=days, zone=zone_of(job.service_id, at))
+        judge_again([job.service_id], at)
+    return True
+
+
+def zone_of(service_id: int, at: dt.datetime) -> str:
+    return ServiceVersion.objects.in_force(at).filter(service=service_id).values_list("zone", flat=True).first() or "UTC"
+
+
+def _loose_days(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
+    """Local days that touched runs of a job without schedule fall on."""
+    if hasattr(job, "schedule") or state.touched_from is None or not job.service_id:
+        return set()
+    zone = zone_of(job.service_id, at)
+    runs = BackupRun.objects.filter(job=job, occurred_at__gte=state.touched_from, occurred_at__lte=at)
+    return {local_day(occurred_at, zone) for occurred_at in runs.values_list("occurred_at", flat=True)}
+
+
+def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> None:
+    """Write the occurrences that are due up to a day and a half ahead; a changed schedule changes only the future."""
+    version = job.schedule.history.aggregate(newest=Max("history_id"))["newest"]
+    first_run = BackupRun.objects.filter(job=job, operation__in=COUNTED).aggregate(first=Min("occurred_at"))["first"]
+    begins = min(filter(None, [first_run, job.tool.monitored_from]))
+    schedule = job.schedule.parsed(start_on=local_day(begins, job.schedule.zone))
+    early = dt.timedelta(seconds=schedule.early_tolerance_s)
+    upcoming = schedules.next_due_after(schedule, at)
+    until = max(at + HORIZON, (upcoming + dt.timedelta(seconds=1)) if upcoming else at)
+    since = begins - early
+    if state.schedule_version not in (0, version):
+        job.expected_runs.filter(state="expected", opens_at__gt=at).delete()
+        since = at
+    elif state.ledger_until and not _reaches_back(job, since):
+        since = state.ledger_until
+    known = set(job.expected_runs.filter(due_at__gte=since).values_list("due_at", flat=True))
+    new = [o for o in schedules.occurrences(schedule, since, until) if o.due_at not in known and o.opens_at >= since - early]
+    ExpectedRun.objects.bulk_create([_expected(job, occurrence) for occurrence in new], ignore_conflicts=True, batch_size=1_000)
+    state.schedule_version, state.ledger_until, state.next_due_at = version, until, upcoming
+
+
+def _reaches_back(job: BackupJob, since: dt.datetime) -> bool:
+    """Whether history older than the ledger has become known."""
+    first = job.expected_runs.aggregate(first=Min("due_at"))["first"]
+    return first is None or first > since + dt.timedelta(days=1)
+
+
+def _expected(job: BackupJob, occurrence: schedules.Occurrence) -> ExpectedRun:
+    return ExpectedRun(
+        job=job,
+        due_at=occurrence.due_at,
+        opens_at=occurrence.opens_at,
+        deadline_at=occurrence.deadline_at,
+        cutoff_at=occurrence.cutoff_at,
+        local_on=occurrence.local_on,
+        backfilled=occurrence.due_at < job.tool.monitored_from,
+    )
+
+
+def _match(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
+    """Settle what is open or touched against the runs; returns the local days whose cells may have changed."""
+    concerned = Q(state__in=_OPEN) | Q(settled_at=None)
+    if state.touched_from:
+        concerned |= Q(cutoff_at__gt=state.touched_from)
+    rows = list(job.expected_runs.filter(concerned).order_by("due_at"))
+    if not rows:
+        state.next_settlement_at = state.ledger_until
+        return set()
+    runs = {run.pk: run for run in _runs(job, rows[0].opens_at, max(row.cutoff_at for row in rows))}
+    lines = matching.match(
+        [_occurrence(row) for row in rows],
+        [matching.Run(id=r.pk, started_at=r.occurred_at, ended_at=r.ended_at, outcome=r.outcome, state=r.state) for r in runs.values()],
+        at=at,
+        pushed=not job.tool.connector.polled,
+        complete_reading_at=job.tool.state.latest_complete_at,
+        monitored_from=job.tool.monitored_from,
+        holds=_holds(job, rows),
+    )
+    changed = [row for row, line in zip(rows, lines, strict=True) if _apply(row, line, runs)]
+    ExpectedRun.objects.bulk_update(
+        changed, ["state", "run", "worst_outcome", "attempts", "backfilled", "excuse", "settled_at"], batch_size=500
+    )
+    ahead = [line.next_change_at for line in lines if line.next_change_at] + [state.ledger_until - HORIZON / 3]
+    state.next_settlement_at = min((instant for instant in ahead if instant > at), default=state.ledger_until)
+    return {row.local_on for row in changed}
+
+
+def _runs(job: BackupJob, since: dt.datetime, until: dt.datetime) -> list[BackupRun]:
+    runs = BackupRun.objects.filter(job=job, occurred_at__gte=since, occurred_at__lt=until, operation__in=COUNTED)
+    return list(runs.only("occurred_at", "ended_at", "outcome", "state"))
+
+
+def _occurrence(row: ExpectedRun) -> schedules.Occurrence:
+    return schedules.Occurrence(
+        due_at=row.due_at, opens_at=row.opens_at, deadline_at=row.deadline_at, cutoff_at=row.cutoff_at, local_on=row.local_on
+    )
+
+
+def _holds(job: BackupJob, rows: list[ExpectedRun]) -> list[matching.Hold]:
+    if not job.service_id:
+        return []
+    windows = Window.objects.filter(service=job.service_id, ends_at__gt=rows[0].opens_at, starts_at__lt=rows[-1].cutoff_at)
+    return [matching.Hold(window=w.pk, starts_at=w.starts_at, ends_at=w.ends_at, approved_at=w.decided_at) for w in windows]
+
+
+def _apply(row: ExpectedRun, line: matching.Settled, runs: dict[int, BackupRun]) -> bool:
+    """Carry a settled line into its row; True when something changed."""
+    outcomes = [runs[run].outcome for run in line.run_ids if runs[run].outcome]
+    best = line.best_run
+    values = {
+        "state": line.state,
+        "run_id": best or line.failed_run or (line.run_ids[-1] if line.run_ids else None),
+        "worst_outcome": runs[best].outcome if best else min(outcomes, key=_WORST.index, default=None),
+        "attempts": len(line.run_ids) if line.attempted else 0,
+        "backfilled": line.backfilled,
+        "excuse": f"window {line.excused_by}" if line.excused_by else "",
+        "settled_at": line.settled_at,
+    }
+    changed = any(getattr(row, name) != value for name, value in values.items())
+    for name, value in values.items():
+        setattr(row, name, value)
+    return changed
+
+
+def _summarise(job: BackupJob, state: JobState, at: dt.datetime) -> None:
+    """Latest run, latest good run, and how many occurrences in a row were good or bad."""
+    finished = BackupRun.objects.filter(job=job, state="finished", operation__in=COUNTED, occurred_at__lte=at)
+    finished = finished.exclude(outcome__in=["skipped", "unknown"])
+    newest = list(finished.order_by("-occurred_at", "-id")[:60])
+    state.latest_run = newest[0] if newest else None
+    state.good_run = next((run for run in newest if run.is_good), None) or finished.filter(outcome__in=BackupRun.GOOD).order_by(
+        "-occurred_at"
+    ).first()
+    if hasattr(job, "schedule"):
+        settled = job.expected_runs.filter(deadline_at__lte=at).exclude(state__in=["excused", "unconfirmed", "expected"])
+        results = [kind in ("satisfied", "satisfied_late") for kind in settled.order_by("-due_at").values_list("state", flat=True)[:60]]
+    else:
+        results = [run.is_good for run in newest]
+    state.good_streak = _streak(results, True)
+    state.bad_streak = _streak(results, False)
+
+
+def _streak(results: list[bool], wanted: bool) -> int:
+    return next((n for n, result in enumerate(results) if result is not wanted), len(results))

@@ -1,0 +1,73 @@
+"""Judgements in plain sentences: only what the records prove."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from itsm_backup.common.time import duration_words
+
+_REASONS = {
+    "held": "Maintenance is under way.",
+    "nothing_mapped": "No backup job belongs to this service yet.",
+    "no_items": "No backup job belongs to this service yet.",
+    "no_jobs": "No backup job belongs to this service yet.",
+    "no_commitment": "The service promises neither a recovery point nor a success rate.",
+    "no_schedule": "Nobody has said when its backups are due.",
+    "source_silent": "Its backup tool has not answered, so nothing is known since then.",
+    "nothing_settled": "Nothing was due in this period.",
+    "awaiting_more_bad": "One bad occurrence is not enough to change the status.",
+    "awaiting_more_good": "It waits for more good runs before the status rises.",
+    "budget_nearly_used": "Over 90% of the failures that the month allows are used.",
+    "target_out_of_reach": "The month's success rate can no longer be reached.",
+    "success_below_target": "The month's success rate was not reached.",
+    "kept": "The promise is kept.",
+}
+
+
+def status_sentence(inputs: dict[str, Any], result: dict[str, Any]) -> str:
+    """Why the service has this status, in one or two sentences."""
+    rpo = next((claim for claim in result["claims"] if claim["claim"] == "rpo"), None)
+    reason = result["status_reason"]
+    if rpo and reason in ("rpo_exceeded", "rpo_far_exceeded", "rpo_nearly_used"):
+        return rpo_sentence(rpo)
+    if rpo and reason == "no_usable_point":
+        return "There is no copy that could be restored."
+    return _REASONS.get(reason, reason.replace("_", " ").capitalize() + ".")
+
+
+def rpo_sentence(claim: dict[str, Any]) -> str:
+    """The recovery point claim in words; raises KeyError for a claim that was not measured."""
+    measured, target = claim["measured_s"], claim["target_s"]
+    over = measured - target
+    if claim["point"] is None:
+        return f"Nothing could be restored for {duration_words(measured)}; the promise is {duration_words(target)}."
+    words = f"The newest restorable copy is {duration_words(measured)} old; the promise is {duration_words(target)}"
+    return f"{words}, so it is {duration_words(over)} over." if over > 0 else f"{words}."
+
+
+def arithmetic(inputs: dict[str, Any], result: dict[str, Any]) -> list[str]:
+    """The arithmetic of a judgement, one line a step."""
+    lines = []
+    for claim in result["claims"]:
+        if claim["claim"] == "rpo" and claim.get("counted_from"):
+            begin = claim["captured_at"] or claim["counted_from"]
+            lines.append(f"{_clock(inputs['at'])} − {_clock(begin)} = {duration_words(claim['measured_s'])}")
+            lines.append(_against(claim["measured_s"], claim["target_s"]))
+        if claim["claim"] == "success" and claim["settled"]:
+            lines.append(f"{claim['good']} good ÷ {claim['settled']} due = {_percent(claim['rate'])}, promise {_percent(claim['target'])}")
+            lines.append(f"{claim['settled'] - claim['good']} bad of {claim['allowed_bad']:g} that the month allows")
+    return lines
+
+
+def _against(measured_s: int, target_s: int) -> str:
+    measured, target, between = (duration_words(seconds) for seconds in (measured_s, target_s, measured_s - target_s))
+    return f"{measured} − {target} = {between} over" if measured_s > target_s else f"{target} − {measured} = {between} left"
+
+
+def _percent(share: float) -> str:
+    """One decimal, rounded down: 99.97 % never shows as 100 %."""
+    return f"{int(share * 1000 + 1e-9) / 10:.1f}%"
+
+
+def _clock(instant: str) -> str:
+    return instant[:16].replace("T", " ") + "Z"
