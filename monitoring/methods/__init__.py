@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitoring.methods import rpo, statistics, success
+from monitoring.methods import anomalies, comparison, planning, restores, rpo, statistics, success, volumes, workflow
 from monitoring.methods.canonical import Inputs
 from monitoring.methods.registry import METHODS, Method, MethodError
 
 __all__ = ["METHODS", "Method", "MethodError", "find", "measure"]
 
-MODULES = (success, rpo, statistics)
+MODULES = (success, rpo, restores, volumes, statistics, anomalies, workflow, planning, comparison)
 
 
 def find(method_id: str, version: str = "1") -> Method:

@@ -1,0 +1,117 @@
+"""What restore tests prove, and how well the copies are kept: number, place, locks, encryption."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from monitoring.methods.canonical import Inputs, instant, instant_or_none, rate, six
+from monitoring.methods.registry import method
+from monitoring.methods.statistics import wilson
+
+
+@method("BM-RTO", "RTO attainment")
+def rto_attainment(inputs: Inputs) -> dict[str, Any]:
+    """Full-scope tests that passed, with verified integrity, usable within the RTO / all full-scope tests.
+
+    Measured from the start of the test until the service is usable; equal to the RTO attains. A failed test and failed
+    integrity count as bad. Sample tests are left out: they are never extrapolated. With the Wilson interval (BM-WILSON).
+    """
+    rto = dt.timedelta(seconds=inputs["rto_seconds"])
+    full = [test for test in inputs["tests"] if test["scope"] == "full"]
+    attained = sum(_attains(test, rto) for test in full)
+    bounds = wilson(attained, len(full))
+    return {
+        "attained": attained,
+        "total": len(full),
+        "rate": rate(attained, len(full)),
+        "wilson_low": six(bounds[0]) if bounds else None,
+        "wilson_high": six(bounds[1]) if bounds else None,
+    }
+
+
+def _attains(test: dict[str, Any], rto: dt.timedelta) -> bool:
+    usable_at = instant_or_none(test["service_usable_at"])
+    proven = test["result"] == "pass" and test["integrity_ok"] is True
+    return proven and usable_at is not None and usable_at - instant(test["started_at"]) <= rto
+
+
+@method("BM-RTC", "Restore-test coverage")
+def restore_test_coverage(inputs: Inputs) -> dict[str, Any]:
+    """Items with a verified restore within the cadence of their tier / items in scope.
+
+    Exactly as old as the cadence still counts; never tested is overdue.
+    """
+    at = instant(inputs["at"])
+    covered: list[Any] = []
+    overdue: list[Any] = []
+    for item in inputs["items"]:
+        tested_at = instant_or_none(item["last_verified_restore_at"])
+        cadence = dt.timedelta(days=inputs["cadence_days"][str(item["tier"])])
+        (covered if tested_at is not None and at - tested_at <= cadence else overdue).append(item["id"])
+    total = len(covered) + len(overdue)
+    return {"covered": covered, "total": total, "rate": rate(len(covered), total), "overdue": overdue}
+
+
+def _is_live(thing: dict[str, Any], at: dt.datetime) -> bool:
+    expires_at = instant_or_none(thing.get("expires_at"))
+    return expires_at is None or at < expires_at
+
+
+@method("BM-32110", "3-2-1-1-0")
+def three_two_one_one_zero(inputs: Inputs) -> dict[str, Any]:
+    """Five yes-or-no questions about the live copies of an item; compliant when all five are yes.
+
+    At least 3 copies (production counts where the policy says so), on at least 2 media, at least 1 away from the
+    production site, at least 1 offline or locked *now*, and 0 errors in the latest verification, which is fresh enough.
+    Expired and damaged copies are out; a lock that has ended is no lock.
+    """
+    at = instant(inputs["at"])
+    copies = [copy for copy in inputs["copies"] if copy["status"] == "ok" and _is_live(copy, at)]
+    locked_until = [instant_or_none(copy["immutable_until"]) for copy in copies]
+    verifications = [check for check in inputs["verifications"] if instant(check["at"]) <= at]
+    latest = max(verifications, key=lambda check: instant(check["at"]), default=None)
+    oldest_valid = at - dt.timedelta(days=inputs["verification_max_age_days"])
+    answers = {
+        "copies": len(copies) + bool(inputs["count_production"]) >= 3,
+        "media": len({copy["media"] for copy in copies}) >= 2,
+        "offsite": any(copy["site"] != inputs["production_site"] for copy in copies),
+        "offline_or_immutable": any(copy["offline"] for copy in copies) or any(until is not None and at < until for until in locked_until),
+        "zero_errors": latest is not None and latest["errors"] == 0 and instant(latest["at"]) >= oldest_valid,
+    }
+    return {**answers, "passed": sum(answers.values()), "compliant": all(answers.values())}
+
+
+@method("BM-ENC", "Encryption coverage")
+def encryption_coverage(inputs: Inputs) -> dict[str, Any]:
+    """Live points known to be encrypted at rest / live points, by number and by stored bytes.
+
+    Unknown is not covered and is counted apart. Expired points are out.
+    """
+    live = [point for point in inputs["points"] if _is_live(point, instant(inputs["at"]))]
+    covered = [point for point in live if point["encrypted_at_rest"] is True]
+    return {
+        "covered": len(covered),
+        "total": len(live),
+        "unknown": sum(point["encrypted_at_rest"] is None for point in live),
+        "rate": rate(len(covered), len(live)),
+        "bytes_rate": rate(sum(point["bytes_stored"] or 0 for point in covered), sum(point["bytes_stored"] or 0 for point in live)),
+    }
+
+
+@method("BM-IMM", "Immutability coverage")
+def immutability_coverage(inputs: Inputs) -> dict[str, Any]:
+    """Live points locked at least until min(expiry, capture + required days) / live points.
+
+    Expired points are out.
+    """
+    required = dt.timedelta(days=inputs["required_lock_days"])
+    live = [point for point in inputs["points"] if _is_live(point, instant(inputs["at"]))]
+    covered = [point["id"] for point in live if _is_locked_long_enough(point, required)]
+    return {"covered": covered, "total": len(live), "rate": rate(len(covered), len(live))}
+
+
+def _is_locked_long_enough(point: dict[str, Any], required: dt.timedelta) -> bool:
+    locked_until, expires_at = instant_or_none(point["immutable_until"]), instant_or_none(point["expires_at"])
+    needed = instant(point["captured_at"]) + required
+    return locked_until is not None and locked_until >= (min(needed, expires_at) if expires_at else needed)
