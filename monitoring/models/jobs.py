@@ -56,6 +56,7 @@ class JobSchedule(Tracked):
     """When a job is due, as people agreed it. Times are local to the zone; daylight saving follows RFC 5545."""
 
     permission_from = ("job__service", "job__tool")
+    changed_from = ("job__tool",)  # a steward's right on the service is no right on its monitoring
 
     job = models.OneToOneField(BackupJob, on_delete=models.CASCADE, related_name="schedule")
     rrule = models.CharField("recurrence (RFC 5545)", max_length=300, default="FREQ=DAILY", help_text="e.g. FREQ=WEEKLY;BYDAY=MO,TH")

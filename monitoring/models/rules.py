@@ -32,6 +32,7 @@ class AttributionRule(Tracked):
     """Decides by identity alone which service a job belongs to. The first rule that matches decides."""
 
     permission_from = ("service",)
+    changed_from = ("tool",)  # a steward's right on the service is no right on its monitoring
 
     name = models.CharField(max_length=120, unique=True)
     position = models.PositiveIntegerField(default=100, help_text="Lower is asked first.")
@@ -67,6 +68,7 @@ class AttributionCondition(Tracked):
         MATCHES = "matches", "matches pattern"
 
     permission_from = ("rule__service",)
+    changed_from = ("rule__tool",)
 
     rule = models.ForeignKey(AttributionRule, on_delete=models.CASCADE, related_name="conditions")
     field = models.CharField(max_length=20, choices=Field.choices)
