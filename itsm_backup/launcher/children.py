@@ -126,14 +126,15 @@ class Children:
         self.record = record
         self.mark = secrets.token_hex(16)
         self.all: list[Child] = []
+        self.is_recorded = False
 
     def __iter__(self) -> Iterator[Child]:
         return iter(self.all)
 
     def start(self, child: Child) -> None:
         """Start (or start again) and put on record."""
-        if not self.all:
-            self._write()
+        if not self.is_recorded:
+            self._write()  # the mark first, so that nothing starts that could not be found again
         child.start(self.mark)
         if child not in self.all:
             self.all.append(child)
@@ -145,11 +146,12 @@ class Children:
         return _until(lambda: child.ending() is not None or child.is_ready(), timeout_s) and child.ending() is None
 
     def stop(self) -> None:
-        """Stop all, the latest first, and forget the record."""
+        """Stop all, the latest first, and forget the record. Without children the record is somebody else's and stays."""
         for child in reversed(self.all):
             child.stop()
         self.all.clear()
-        self.record.unlink(missing_ok=True)
+        if self.is_recorded:
+            self.record.unlink(missing_ok=True)
 
     def _write(self) -> None:
         rows = [
@@ -160,6 +162,7 @@ class Children:
         draft = self.record.with_suffix(".new")
         draft.write_text(json.dumps({"mark": self.mark, "children": rows}))
         draft.replace(self.record)
+        self.is_recorded = True
 
 
 def clear_leftovers(record: Path) -> list[str]:

@@ -50,6 +50,7 @@ class DataFolder:
                 f"{self.path} is not empty and is no data folder of itsm-backup. Nothing was changed.\n"
                 "Name an empty or a new folder, or the folder of an earlier start: --data DIR"
             )
+        (self / "lock").touch(mode=0o644)
         (self / "logs").mkdir(mode=0o700, exist_ok=True)
 
     # One owner at a time

@@ -31,7 +31,7 @@ def command(environment: Path) -> list[str]:
     own = [sys.executable, "-m", "pip", "--python", python]
     if importlib.util.find_spec("pip") and subprocess.run([*own, "--version"], capture_output=True, check=False).returncode == 0:
         return own  # pip 22.3 and later know --python
-    wheel = _on_this_machine() or _fetch(environment)
+    wheel = _on_this_machine() or fetch(environment)
     return [python, str(wheel / "pip")]
 
 
@@ -43,7 +43,8 @@ def _on_this_machine() -> Path | None:
     return max(wheels, key=lambda wheel: _version(wheel.name), default=None)
 
 
-def _fetch(environment: Path) -> Path:
+def fetch(environment: Path) -> Path:
+    """The newest wheel of pip that the configured index has for this Python, checked against the digest the index names."""
     index = (_setting("index-url") or DEFAULT_INDEX).rstrip("/") + "/pip/"
     say(f"This Python has no pip: fetching it from {urllib.parse.urlsplit(index).hostname} …")
     try:

@@ -208,8 +208,8 @@ def _run_installer(folder: Path, command: list[str], *, environment: dict[str, s
         try:
             for line in process.stdout or ():
                 log.write(line)
-                collected += line.startswith("Collecting ")
-                if line.startswith("Collecting ") and collected % 20 == 0:
+                collected += line.startswith(("Collecting ", "Processing "))
+                if line.startswith(("Collecting ", "Processing ")) and collected % 20 == 0:
                     say(f"  {collected} packages fetched …")
                 elif line.startswith("Installing collected"):
                     say("  all fetched, unpacking …")
