@@ -23,6 +23,7 @@ from itsm_backup.common.charts import (
     impact_tree,
     sawtooth,
     success_line,
+    tally,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -178,3 +179,8 @@ def test_words_too_long_for_a_box_are_whole_in_the_table():
     chart = impact_tree(columns=[("Cause", [TreeNode(name)])], sentence="s")
     assert name not in chart.svg
     assert chart.rows == (("Cause", name, "", ""),)
+
+
+def test_a_single_bad_one_among_thousands_is_still_seen():
+    root = XML.fromstring(tally(counts=[("kept", 9_999), ("broken", 1)], sentence="s"))
+    assert float(root.findall("rect")[1].get("width")) >= 6

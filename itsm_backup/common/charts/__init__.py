@@ -9,6 +9,7 @@ from itsm_backup.common.charts.sawtooth import AgeStep, RunMark, sawtooth
 from itsm_backup.common.charts.strip import DayCell, day_strip
 from itsm_backup.common.charts.success import DayCount, success_line
 from itsm_backup.common.charts.svg import Chart
+from itsm_backup.common.charts.tally import tally
 from itsm_backup.common.charts.tree import TreeNode, impact_tree
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "impact_tree",
     "sawtooth",
     "success_line",
+    "tally",
 ]

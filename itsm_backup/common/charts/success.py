@@ -57,7 +57,7 @@ def _target(target: float | None, plot: Plot) -> list[SafeString]:
     y = plot.y(target)
     tint = tag("rect", class_="breach", x=plot.left, y=y, width=plot.right - plot.left, height=plot.bottom - y)
     words = [text("below promise", plot.left + 6, y + 15)] if plot.bottom - y > 20 else []
-    return [tint, *plot.level(target, percent_words(target), promise=True), *words]
+    return [tint, *plot.level(target, f"{target * 100:.1f}".removesuffix(".0") + "%", promise=True), *words]
 
 
 def _line(spots: Sequence[tuple[int, float, float]]) -> list[SafeString]:

@@ -1,0 +1,96 @@
+"""Words, marks and numbers as the portal shows them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from itsm_backup.common.time import clock_words, duration_words, instant_words, recent_words
+
+VERDICTS = {"broken": "Broken", "at_risk": "At risk", "no_data": "No data", "held": "Held", "kept": "Kept"}  # worst first
+STATUSES = {
+    "operational": ("Operational", "kept"),
+    "degraded": ("Degraded", "broken"),
+    "outage": ("Outage", "outage"),
+    "maintenance": ("Maintenance", "held"),
+    "unknown": ("Unknown", "no_data"),
+}
+TIERS = {1: "Critical to life", 2: "Critical to care", 3: "Business", 4: "Supporting"}
+OUTCOME_VERDICTS = {
+    "success": ("kept", "Good"),
+    "warning": ("at_risk", "Good, with warnings"),
+    "partial": ("broken", "Partial"),
+    "failed": ("broken", "Failed"),
+    "cancelled": ("broken", "Cancelled"),
+    "missed": ("broken", "Missed"),
+    "skipped": ("no_data", "Skipped"),
+    "unknown": ("no_data", "Unknown"),
+}
+BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def zone() -> ZoneInfo:
+    """The zone in which the portal tells times."""
+    return ZoneInfo(settings.TIME_ZONE)
+
+
+def _utc(at: dt.datetime) -> str:
+    return f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def instant(at: dt.datetime) -> SafeString:
+    """`<time>` with date, clock and zone."""
+    return format_html('<time datetime="{}">{}</time>', _utc(at), instant_words(at, zone=zone()))
+
+
+def recent(at: dt.datetime, now: dt.datetime) -> SafeString:
+    """`<time>` as somebody on the same day says it, with the distance."""
+    return format_html('<time datetime="{}">{}</time>', _utc(at), recent_words(at, now=now, zone=zone()))
+
+
+def clock(at: dt.datetime, now: dt.datetime) -> SafeString:
+    """`<time>` for a dense table whose head states the zone."""
+    return format_html('<time datetime="{}">{}</time>', _utc(at), clock_words(at, now=now, zone=zone()))
+
+
+def day(on: dt.date) -> str:
+    return f"{on.day} {on:%b %Y}"
+
+
+def percent(share: float) -> str:
+    """A share (0 to 1) with one decimal; 100% only when nothing is missing."""
+    return "100%" if share >= 1 else f"{min(99.9, round(share * 100, 1)):.1f}%"
+
+
+def size(count_bytes: int | None) -> str:
+    """Bytes in decimal units, "2.1 TB"; empty when not told."""
+    if count_bytes is None:
+        return ""
+    value, unit = float(count_bytes), 0
+    while value >= 1_000 and unit < len(BYTE_UNITS) - 1:
+        value, unit = value / 1_000, unit + 1
+    return f"{value:.0f} {BYTE_UNITS[unit]}" if unit == 0 or value >= 100 else f"{value:.1f} {BYTE_UNITS[unit]}"
+
+
+def many(count: int, one: str, more: str | None = None) -> str:
+    """`1 service`, `40 services`, `3,001 runs`."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def age_of_promise(age_s: float | None, promise_s: int | None) -> str:
+    """A tile's one line: "6 h 12 / 4 h", "34 min / 1 h"."""
+    promise = f" / {duration_words(promise_s)}" if promise_s else ""
+    if age_s is None:
+        return f"unknown{promise}"
+    hours, minutes = divmod(int(age_s) // 60, 60)
+    return (f"{hours} h {minutes:02}" if 1 <= hours <= 48 else duration_words(age_s)) + promise
+
+
+def person(user: object) -> str:
+    """A person as lists show one: full name if known, else the account's name."""
+    full = user.get_full_name() if hasattr(user, "get_full_name") else ""
+    return full or str(user)
