@@ -25,7 +25,12 @@ def _write(incident: Incident, kind: str, subject: str, at: dt.datetime, more: d
     if incident.team is None:
         return
     count = incident.entries.filter(kind="mail").count()
-    context = {"incident": incident, "organisation": settings.ORGANISATION, "address": f"{settings.BASE_URL}/incidents/{incident.number}/", **more}
+    context = {
+        "incident": incident,
+        "organisation": settings.ORGANISATION,
+        "address": f"{settings.BASE_URL}/incidents/{incident.number}/",
+        **more,
+    }
     body = render_to_string(f"incidents/email/{kind}.txt", context)
     made = outbox.write(
         key=f"incident/{incident.pk}/{kind}/{count}",

@@ -39,7 +39,11 @@ def _handle(alert_id: int, at: dt.datetime) -> bool:
 def _incident_of(alert: Alert, at: dt.datetime) -> Incident | None:
     """The open incident of this cause; one that was over before the alert began is resolved first and does not count."""
     incident = _same_cause(alert) or _same_job(alert)
-    if incident and alert.opened_at > incident.opened_at and resolving.resolve_if_over(incident=incident, at=alert.opened_at, noticed_at=at):
+    if (
+        incident
+        and alert.opened_at > incident.opened_at
+        and resolving.resolve_if_over(incident=incident, at=alert.opened_at, noticed_at=at)
+    ):
         return None
     return incident
 

@@ -68,7 +68,7 @@ def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at:
     oldest = None
     for item in items:
         point = RestorePoint.objects.filter(item=item).usable_at(at).order_by("-captured_at").first()
-        if point is None or point.captured_at <= incident.opened_at and point.available_at <= incident.opened_at:
+        if point is None or (point.captured_at <= incident.opened_at and point.available_at <= incident.opened_at):
             return None
         age_s = (at - point.captured_at).total_seconds()
         if rpo_s and age_s > rpo_s:

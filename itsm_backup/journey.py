@@ -84,4 +84,3 @@ def _alone() -> Iterator[bool]:
         if alone and not connection.needs_rollback:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-

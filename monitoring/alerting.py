@@ -151,7 +151,12 @@ def follow_services(*, at: dt.datetime) -> int:
 
 @transaction.atomic
 def _follow_service(service_id: int, at: dt.datetime) -> bool:
-    state = ServiceState.objects.select_for_update(skip_locked=True, of=("self",)).select_related("evaluation__service").filter(pk=service_id).first()
+    state = (
+        ServiceState.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("evaluation__service")
+        .filter(pk=service_id)
+        .first()
+    )
     if state is None or state.alerted == state.evaluation_id:
         return False
     evaluation = state.evaluation

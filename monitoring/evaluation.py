@@ -25,7 +25,9 @@ METHODS = {"rpo": ("BM-RPO-EXP", "1"), "success": ("BM-SR-WIN", "1")}
 
 def judge_services(*, at: dt.datetime) -> int:
     """Judge every service that is due; returns how many were judged."""
-    waiting = list(ServiceState.objects.filter(next_judgement_at__lte=at).order_by("next_judgement_at").values_list("pk", flat=True)[:BATCH])
+    waiting = list(
+        ServiceState.objects.filter(next_judgement_at__lte=at).order_by("next_judgement_at").values_list("pk", flat=True)[:BATCH]
+    )
     return sum(_judge(pk, at) for pk in waiting)
 
 

@@ -140,3 +140,10 @@ def next_version_at(service_id: int, at: dt.datetime) -> dt.datetime | None:
     """When the next approved version of the entry takes effect."""
     ahead = ServiceVersion.objects.approved().filter(service=service_id, effective__startswith__gt=at)
     return ahead.aggregate(first=Min("effective__startswith"))["first"]
+
+
+def occurrence_of(row: ExpectedRun) -> schedules.Occurrence:
+    """The ledger's row as the pure matching reads it."""
+    return schedules.Occurrence(
+        due_at=row.due_at, opens_at=row.opens_at, deadline_at=row.deadline_at, cutoff_at=row.cutoff_at, local_on=row.local_on
+    )

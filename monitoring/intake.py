@@ -8,8 +8,7 @@ from typing import Literal
 import msgspec
 from django.db import transaction
 
-from itsm_backup.common import waking
-from monitoring import answers, storing
+from monitoring import answers, storing, waking
 from monitoring.connectors import reader_of
 from monitoring.connectors.base import Answer, Reject
 from monitoring.models import QuarantinedRecord, Tool
@@ -81,5 +80,3 @@ def _quarantine(tool: Tool, rejects: list[Reject], answer_id: int, at: dt.dateti
         if reject.index not in known
     )
     return [Result(index=reject.index, status="quarantined", reason=reject.reason) for reject in rejects]
-
-

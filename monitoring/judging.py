@@ -11,8 +11,8 @@ Verdict of the service: held while a hold is active; else the worst claim, broke
 | kept    | operational                                                                                               |
 
 A breach of the RPO, unknown and maintenance act at once, in both directions. Everything else falls only when a job has
-`fall_after` bad occurrences in a row, and rises only when every job that had a problem has `rise_after` good ones
-(occurrences, not evaluations; BM-HYST). Equality with a limit complies.
+`fall_after` bad occurrences in a row, and rises only when the latest `rise_after` occurrences of every job were good; a job
+without any settled occurrence does not hold it back (occurrences, not evaluations; BM-HYST). Equality with a limit complies.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def judge_service(inputs: dict[str, Any]) -> dict[str, Any]:
     invalid_from, gone_at]] · occurrences of the period {settled, good, bad, pending, excused, unconfirmed}, where pending
     includes those still to come · jobs [job, name, tool, scheduled, bad_streak, good_streak, latest_run, latest_outcome
     (of the latest finished run), latest_problem_run, cause, missed_due_at, next_completion_at], where the problem run and
-    the missed due time belong to the latest row of bad occurrences and stay null for a job that never had one, and a
-    streak counts occurrences from the moment they are good, or missed or failed past their deadline · sources
+    the missed due time belong to the present row of bad occurrences, else null, and a streak counts occurrences from the
+    moment they are good, or missed or failed past their deadline · sources
     [tool, name, silent, silent_since] · holds [window, from, until] · workflow {at_risk_fraction, outage_factor by tier,
     fall_after, rise_after} · previous {status, since, by_rpo} or null.
 
@@ -135,8 +135,7 @@ def _status(inputs: JudgementInputs, verdict: Verdict, reason: str, standings: l
 
 
 def _has_recovered(job: JobInput, rise_after: int) -> bool:
-    had_problem = job.latest_problem_run is not None or job.missed_due_at is not None
-    return job.bad_streak == 0 and (job.good_streak >= rise_after or not had_problem)
+    return job.bad_streak == 0 and (job.good_streak >= rise_after or job.good_streak == 0)
 
 
 def _conditions(inputs: JudgementInputs, standings: list[ItemStanding], verdict: Verdict) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from django.db.models import Max, Min, Q
 
 from catalogue.models import ServiceVersion, Window
 from itsm_backup.common.time import local_day
-from monitoring import alerting, cells, matching, schedules
+from monitoring import alerting, cells, gathering, matching, schedules
 from monitoring.models import BackupJob, BackupRun, ExpectedRun, JobState
 from monitoring.storing import judge_again
 
@@ -113,7 +113,7 @@ def _match(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
         return set()
     runs = {run.pk: run for run in _runs(job, rows[0].opens_at, max(row.cutoff_at for row in rows))}
     lines = matching.match(
-        [_occurrence(row) for row in rows],
+        [gathering.occurrence_of(row) for row in rows],
         [matching.Run(id=r.pk, started_at=r.occurred_at, ended_at=r.ended_at, outcome=r.outcome, state=r.state) for r in runs.values()],
         at=at,
         pushed=not job.tool.connector.polled,
@@ -133,12 +133,6 @@ def _match(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
 def _runs(job: BackupJob, since: dt.datetime, until: dt.datetime) -> list[BackupRun]:
     runs = BackupRun.objects.filter(job=job, occurred_at__gte=since, occurred_at__lt=until, operation__in=COUNTED)
     return list(runs.only("occurred_at", "ended_at", "outcome", "state"))
-
-
-def _occurrence(row: ExpectedRun) -> schedules.Occurrence:
-    return schedules.Occurrence(
-        due_at=row.due_at, opens_at=row.opens_at, deadline_at=row.deadline_at, cutoff_at=row.cutoff_at, local_on=row.local_on
-    )
 
 
 def _holds(job: BackupJob, rows: list[ExpectedRun]) -> list[matching.Hold]:
@@ -173,9 +167,9 @@ def _summarise(job: BackupJob, state: JobState, at: dt.datetime) -> None:
     finished = finished.exclude(outcome__in=["skipped", "unknown"])
     newest = list(finished.order_by("-occurred_at", "-id")[:60])
     state.latest_run = newest[0] if newest else None
-    state.good_run = next((run for run in newest if run.is_good), None) or finished.filter(outcome__in=BackupRun.GOOD).order_by(
-        "-occurred_at"
-    ).first()
+    state.good_run = (
+        next((run for run in newest if run.is_good), None) or finished.filter(outcome__in=BackupRun.GOOD).order_by("-occurred_at").first()
+    )
     if hasattr(job, "schedule"):
         settled = job.expected_runs.filter(deadline_at__lte=at).exclude(state__in=["excused", "unconfirmed", "expected"])
         results = [kind in ("satisfied", "satisfied_late") for kind in settled.order_by("-due_at").values_list("state", flat=True)[:60]]

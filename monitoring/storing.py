@@ -143,4 +143,3 @@ def judge_again(service_ids: Iterable[int], at: dt.datetime) -> None:
     """Have these services judged at the next step of the journey."""
     due = Q(next_judgement_at=None) | Q(next_judgement_at__gt=at)
     ServiceState.objects.filter(due, pk__in=list(service_ids)).update(next_judgement_at=at)
-

@@ -59,6 +59,20 @@ def arithmetic(inputs: dict[str, Any], result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def commitment_sentence(commitment: Any) -> str:
+    """What a version promises, in words."""
+    if commitment is None:
+        return "It promises nothing yet."
+    parts = [
+        commitment.rpo_s and f"recovery point (RPO) {duration_words(commitment.rpo_s)}",
+        commitment.rto_s and f"recovery time (RTO) {duration_words(commitment.rto_s)}",
+        commitment.success_rate and f"run success {_percent(float(commitment.success_rate))} a month",
+        commitment.retention_days and f"retention {commitment.retention_days} d",
+    ]
+    words = ", ".join(part for part in parts if part)
+    return words[:1].upper() + words[1:] + "." if words else "It promises nothing yet."
+
+
 def _against(measured_s: int, target_s: int) -> str:
     measured, target, between = (duration_words(seconds) for seconds in (measured_s, target_s, measured_s - target_s))
     return f"{measured} − {target} = {between} over" if measured_s > target_s else f"{target} − {measured} = {between} left"

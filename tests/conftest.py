@@ -1,37 +1,10 @@
-"""One embedded PostgreSQL and Valkey for the whole run; every worker has its own database."""
+"""What every test has."""
 
 from __future__ import annotations
 
 import datetime as dt
-import os
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-
-def _services() -> None:
-    if all(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL")):
-        return
-    from itsm_backup.embedded import throwaway_services
-
-    running = throwaway_services()
-    os.environ.update(running.__enter__())
-    import atexit
-
-    atexit.register(running.__exit__, None, None, None)
-
-
-_services()
-for _name, _value in {
-    "SECRET_KEY": "for tests only",
-    "FIELD_KEYS": "cKqRPSAVKIPDzR3cZ2XlHpbNKAUV-NVVc7BPrC0XgMo=",
-    "EMAIL_URL": "smtp://127.0.0.1:9",
-    "LOG_LEVEL": "WARNING",
-}.items():
-    os.environ.setdefault(_name, _value)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,62 +1,110 @@
-"""Plain makers of facts for tests, through the acts that people use."""
+"""Facts for tests, made through the product's own acts."""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 
 from catalogue import publishing
-from catalogue.models import Service, ServiceVersion, Team
+from catalogue.models import Service, Team
 from itsm_backup.common.models import because
+from monitoring import intake
+from monitoring.connectors.base import Answer, Step
+from monitoring.models import AttributionCondition, AttributionRule, BackupJob, JobSchedule, ServiceState, Tool, ToolState
+from monitoring.registering import furnish
 
-NOON = dt.datetime(2026, 7, 14, 12, 0, tzinfo=dt.UTC)
-
-
-def make_user(username: str, *permissions: str, **fields: Any) -> Any:
-    """A person holding these permissions ("catalogue.approve_service") everywhere."""
-    user, _ = get_user_model().objects.get_or_create(username=username, defaults={"email": f"{username}@example.org", **fields})
-    for name in permissions:
-        app, codename = name.split(".")
-        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-    return get_user_model().objects.get(pk=user.pk)  # without the cache of permissions
+LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+_number = itertools.count(1)
 
 
-def make_author() -> Any:
-    return make_user("author", "catalogue.view_service", "catalogue.change_service")
+def make_user(name: str = "", **kwargs: Any) -> Any:
+    name = name or f"person-{next(_number)}"
+    return get_user_model().objects.create_user(name, f"{name}@example.org", "a long enough password", **kwargs)
 
 
-def make_approver(username: str = "approver") -> Any:
-    return make_user(username, "catalogue.view_service", "catalogue.approve_service")
+def make_admin(name: str = "") -> Any:
+    return make_user(name, is_staff=True, is_superuser=True)
 
 
-def make_team(name: str = "Storage") -> Team:
-    found = Team.objects.filter(name=name).first()
-    if found:
-        return found
-    with because("A team for tests"):
-        return Team.objects.create(name=name, email=f"{name.lower().replace(' ', '-')}@example.org")
+def make_team(name: str = "Storage", email: str = "storage@example.org") -> Team:
+    with because("test"):
+        return Team.objects.get_or_create(name=name, defaults={"email": email})[0]
 
 
-def make_content(code: str = "pacs", **other: Any) -> dict[str, Any]:
-    """Complete content of a version."""
-    return {
-        "name": f"Service {code}", "short_name": code[:22], "tier": 3, "commissioned_at": NOON - dt.timedelta(days=365),
-        "owner": make_user("owner"), "steward": make_author(), "operations_team": make_team(), **other,
+def make_service(
+    code: str = "", *, at: dt.datetime = LONG_AGO, rpo_s: int | None = 26 * 3600, success_rate: Any = None, **content: Any
+) -> Service:
+    """A service with one approved version in force from `at`."""
+    code = code or f"SVC-{next(_number):03}"
+    author, approver = make_user(), make_admin()
+    service = publishing.create_service(code=code, by=author, at=at, reason="test")
+    values = {
+        "name": code, "short_name": code[:22], "tier": 2, "commissioned_at": at, "owner": author, "steward": author,
+        "operations_team": make_team(), **content,
     }  # fmt: skip
+    commitment = {"rpo_s": rpo_s, "success_rate": success_rate}
+    version = publishing.draft_version(service=service, content=values, commitment=commitment, by=author, at=at, reason="test")
+    publishing.submit(version=version, by=author, at=at, reason="test")
+    publishing.approve(version=version, by=approver, at=at, reason="test")
+    service.refresh_from_db()
+    return service
 
 
-def make_draft(code: str = "pacs", *, at: dt.datetime = NOON, rpo_s: int = 93_600, **content: Any) -> ServiceVersion:
-    author = make_author()
-    service = Service.objects.filter(code=code).first() or publishing.create_service(code=code, by=author, at=at, reason="New")
-    full = content if service.versions.approved().exists() else make_content(code, **content)
-    return publishing.draft_version(service=service, content=full, commitment={"rpo_s": rpo_s}, by=author, at=at, reason="Test")
+def make_tool(kind: str = "push", *, at: dt.datetime = LONG_AGO, name: str = "", **fields: Any) -> Tool:
+    with because("test"):
+        tool = Tool.objects.create(name=name or f"tool-{next(_number)}", kind=kind, monitored_from=at, **fields)
+    polled = tool.connector.polled
+    ToolState.objects.create(tool=tool, next_poll_at=at if polled else None, next_judgement_at=at if polled else None)
+    return tool
 
 
-def make_service(code: str = "pacs", *, at: dt.datetime = NOON, rpo_s: int = 93_600, **content: Any) -> Service:
-    """A service in the catalogue, with an approved version (a further one when it exists already)."""
-    version = make_draft(code, at=at, rpo_s=rpo_s, **content)
-    publishing.submit(version=version, by=make_author(), at=at)
-    return publishing.approve(version=version, by=make_approver(), at=at).service
+def make_job(
+    tool: Tool, external_id: str = "nightly", *, at: dt.datetime = LONG_AGO, service: Service | None = None, **fields: Any
+) -> BackupJob:
+    """A declared job with its state and item; attributed by a rule of its own when a service is given."""
+    job = BackupJob.objects.create(
+        tool=tool, external_id=external_id, name=fields.pop("name", external_id), declared=True, first_seen_at=at, **fields
+    )
+    furnish(jobs=[job], at=at)
+    if service:
+        make_rule(service, tool, external_id, at=at)
+        ServiceState.objects.get_or_create(service=service, defaults={"next_judgement_at": at})
+    return job
+
+
+def make_rule(service: Service, tool: Tool, external_id: str, *, at: dt.datetime = LONG_AGO) -> AttributionRule:
+    with because("test"):
+        rule = AttributionRule.objects.create(name=f"rule {next(_number)}", service=service, tool=tool, valid_from=at)
+        AttributionCondition.objects.create(rule=rule, field="external_id", value=external_id)
+    return rule
+
+
+def make_schedule(job: BackupJob, **fields: Any) -> JobSchedule:
+    with because("test"):
+        return JobSchedule.objects.create(job=job, **fields)
+
+
+def push(tool: Tool, *records: dict[str, Any], at: dt.datetime) -> intake.Receipt:
+    """Send canonical records as the bulk API would."""
+    import json
+
+    body = json.dumps(records)
+    answer = Answer(kind="api", steps=[Step(name="body", stdout=body)], meta={"content_type": "application/json"})
+    return intake.receive(tool=tool, answer=answer, at=at)
+
+
+def run_record(job: str, outcome: str, started_at: dt.datetime, *, minutes: float = 10, **more: Any) -> dict[str, Any]:
+    ended_at = started_at + dt.timedelta(minutes=minutes)
+    return {
+        "external_id": f"{job}@{started_at.isoformat()}",
+        "job_external_id": job,
+        "outcome": outcome,
+        "state": "finished",
+        "started_at": started_at.isoformat(),
+        "ended_at": ended_at.isoformat(),
+        **({"consistent_at": started_at.isoformat()} if outcome in ("success", "warning") else {}),
+        **more,
+    }

@@ -33,7 +33,8 @@ class Relation(Tracked):
         constraints = [
             models.UniqueConstraint(fields=["provider", "consumer", "kind"], name="relation_once"),
             models.CheckConstraint(
-                condition=~models.Q(provider=models.F("consumer")), name="relation_not_to_itself",
+                condition=~models.Q(provider=models.F("consumer")),
+                name="relation_not_to_itself",
                 violation_error_message="A service cannot depend on itself.",
             ),
         ]

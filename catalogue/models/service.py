@@ -164,21 +164,34 @@ class ServiceVersion(Tracked):
         constraints = [
             models.UniqueConstraint(fields=["service", "number"], name="version_number_once"),
             models.UniqueConstraint(
-                fields=["service"], condition=models.Q(state__in=["draft", "in_review"]), name="version_one_open",
+                fields=["service"],
+                condition=models.Q(state__in=["draft", "in_review"]),
+                name="version_one_open",
                 violation_error_message="There is already an open version of this service. Finish or cancel that one first.",
             ),
             models.CheckConstraint(condition=models.Q(tier__gte=1, tier__lte=4), name="version_tier_1_to_4"),
             models.CheckConstraint(
                 condition=~models.Q(state="approved")
-                | models.Q(owner__isnull=False, steward__isnull=False, operations_team__isnull=False,
-                           approver__isnull=False, approved_at__isnull=False, effective__isnull=False),
+                | models.Q(
+                    owner__isnull=False,
+                    steward__isnull=False,
+                    operations_team__isnull=False,
+                    approver__isnull=False,
+                    approved_at__isnull=False,
+                    effective__isnull=False,
+                ),
                 name="version_approved_is_complete",
                 violation_error_message="An approved version needs exactly one owner, one steward, one operations team and an approver.",
             ),
             models.CheckConstraint(
                 condition=models.Q(approver__isnull=True)
-                | ~models.Q(author_ids__contains=models.Func(models.F("approver_id"), template="ARRAY[%(expressions)s]::integer[]",
-                                                             output_field=ArrayField(models.IntegerField()))),
+                | ~models.Q(
+                    author_ids__contains=models.Func(
+                        models.F("approver_id"),
+                        template="ARRAY[%(expressions)s]::integer[]",
+                        output_field=ArrayField(models.IntegerField()),
+                    )
+                ),
                 name="version_author_never_approves",
                 violation_error_message="An author of a version cannot approve it.",
             ),
@@ -233,7 +246,9 @@ class Commitment(Tracked):
                 condition=models.Q(on_time_rate__isnull=True) | models.Q(on_time_rate__gt=0, on_time_rate__lte=1),
                 name="commitment_on_time_rate_is_a_share",
             ),
-            models.CheckConstraint(condition=models.Q(rpo_s__isnull=True) | models.Q(rpo_s__gte=60), name="commitment_rpo_at_least_a_minute"),
+            models.CheckConstraint(
+                condition=models.Q(rpo_s__isnull=True) | models.Q(rpo_s__gte=60), name="commitment_rpo_at_least_a_minute"
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(
@@ -255,5 +270,3 @@ class Commitment(Tracked):
     def clean(self) -> None:
         if (self.window_opens is None) != (self.window_closes is None):
             raise ValidationError("A backup window needs both its opening and its closing time.")
-
-

@@ -36,7 +36,8 @@ class Window(Tracked):
         indexes = [models.Index(fields=["service", "starts_at", "ends_at"], name="window_of_service")]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(ends_at__gt=models.F("starts_at")), name="window_ends_after_start",
+                condition=models.Q(ends_at__gt=models.F("starts_at")),
+                name="window_ends_after_start",
                 violation_error_message="The window must end after it starts.",
             ),
         ]

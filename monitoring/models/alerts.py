@@ -81,7 +81,8 @@ class Alert(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["dedup_key"], condition=models.Q(state__in=OPEN_STATES), name="alert_one_open_per_key"),
             models.CheckConstraint(
-                condition=models.Q(state="resolved", resolved_at__isnull=False) | (~models.Q(state="resolved") & models.Q(resolved_at=None)),
+                condition=models.Q(state="resolved", resolved_at__isnull=False)
+                | (~models.Q(state="resolved") & models.Q(resolved_at=None)),
                 name="alert_resolved_has_time",
             ),
         ]
@@ -93,4 +94,3 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.title
-

@@ -43,9 +43,7 @@ class ExpectedRun(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "due_at"], name="expected_once")]
         indexes = [
-            models.Index(
-                fields=["deadline_at"], name="expected_open", condition=models.Q(state__in=["expected", "late", "unconfirmed"])
-            ),
+            models.Index(fields=["deadline_at"], name="expected_open", condition=models.Q(state__in=["expected", "late", "unconfirmed"])),
             models.Index(fields=["job", "local_on"], name="expected_by_day"),
         ]
 
@@ -109,7 +107,9 @@ class ServiceState(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["next_judgement_at"], name="service_to_judge", condition=models.Q(next_judgement_at__isnull=False)),
-            models.Index(fields=["service"], name="service_to_alert", condition=~models.Q(alerted=models.F("evaluation")) | models.Q(alerted=None)),
+            models.Index(
+                fields=["service"], name="service_to_alert", condition=~models.Q(alerted=models.F("evaluation")) | models.Q(alerted=None)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -122,7 +122,9 @@ class StatusWorkflow(Tracked):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(id=1), name="workflow_is_one_row"),
-            models.CheckConstraint(condition=models.Q(at_risk_fraction__gt=0, at_risk_fraction__lte=1), name="workflow_fraction_is_a_share"),
+            models.CheckConstraint(
+                condition=models.Q(at_risk_fraction__gt=0, at_risk_fraction__lte=1), name="workflow_fraction_is_a_share"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,97 @@
+"""Why something is what it is, and the same answer worked out again."""
+
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from catalogue.models import Service
+from incidents.explaining import NotExplained, evaluation_of, explain_incident, opening_alert
+from incidents.models import Incident
+from monitoring.explaining import Explanation, explain
+from monitoring.models import Alert, Evaluation, Figure
+from monitoring.repeating import repeat
+
+
+class Command(BaseCommand):
+    help = "Explain a status (service code), alert, incident, figure or evaluation; --again works it out anew and compares."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("kind", choices=["status", "alert", "incident", "figure", "evaluation"])
+        parser.add_argument("id", help="service code for a status, number for the rest (INC-0001 or 1)")
+        parser.add_argument("--again", action="store_true", help="recompute from stored inputs and from the runs")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            evaluation, explanation = _find(options["kind"], options["id"])
+        except NotExplained as error:
+            raise CommandError(str(error)) from None
+        again = repeat(evaluation) if options["again"] else None
+        if options["json"]:
+            found = {"explanation": msgspec.to_builtins(explanation), "again": msgspec.to_builtins(again) if again else None}
+            self.stdout.write(msgspec.json.encode(found).decode())
+        else:
+            self._print(explanation)
+            if again:
+                self._compare(again)
+        if again and not again.agrees:
+            raise SystemExit(1)
+
+    def _print(self, found: Explanation) -> None:
+        write = self.stdout.write
+        write(f"{found.subject}: {found.answer}")
+        write(f"verdict {found.verdict}, status {found.status}, judged {found.at} (evaluation {found.evaluation})\n")
+        write("1 Runs read")
+        for run in found.runs:
+            write(f"   run {run.run}  {run.occurred_at}  {run.outcome}  {run.job}  {run.message or ''}".rstrip())
+        write(f"2 Rule applied: {found.rule.title} (version {found.rule.version})\n   {found.rule.text}")
+        write("3 Matched to this entry by")
+        for mapping in found.mapping:
+            write(f"   {mapping.title} (version {mapping.version}): {mapping.text}")
+        write(f"4 Promise read: {found.promise.title}\n   {found.promise.text}")
+        write(f"5 Arithmetic ({', '.join(found.methods) or found.method})")
+        for line in found.arithmetic:
+            write(f"   {line}")
+        write(f"record {found.digest[:16]}")
+
+    def _compare(self, again: Any) -> None:
+        self.stdout.write(f"\nagain from stored inputs: {'same' if again.from_inputs else 'DIFFERENT'}")
+        self.stdout.write(f"again from the runs: {'same' if again.from_runs else 'DIFFERENT'}")
+        for line in [*again.altered, *again.differences]:
+            self.stdout.write(f"   {line}")
+
+
+def _find(kind: str, given: str) -> tuple[Evaluation, Explanation]:
+    if kind == "status":
+        service = Service.objects.filter(code=given).select_related("judged__evaluation").first()
+        evaluation = getattr(getattr(service, "judged", None), "evaluation", None)
+        return _explained(evaluation, f"No service {given} has been judged. Codes: {', '.join(_codes()) or 'none'}.")
+    number = given.upper().removeprefix("INC-")
+    if not number.isdigit():
+        raise CommandError(f"{given} is no number of an {kind}.")
+    if kind == "evaluation":
+        return _explained(Evaluation.objects.filter(pk=number).first(), f"There is no evaluation {number}.")
+    if kind == "figure":
+        figure = Figure.objects.filter(pk=number).select_related("evaluation").first()
+        return _explained(figure and figure.evaluation, f"There is no figure {number}.")
+    if kind == "alert":
+        alert = Alert.objects.filter(pk=number).select_related("evaluation").first()
+        if alert is None:
+            raise CommandError(f"There is no alert {number}.")
+        evaluation = evaluation_of(alert)
+        return evaluation, explain(evaluation, alert=alert)
+    incident = Incident.objects.filter(pk=number).first()
+    if incident is None:
+        raise CommandError(f"There is no incident {number}.")
+    return evaluation_of(opening_alert(incident)), explain_incident(incident)
+
+
+def _explained(evaluation: Evaluation | None, missing: str) -> tuple[Evaluation, Explanation]:
+    if evaluation is None:
+        raise CommandError(missing)
+    return evaluation, explain(evaluation)
+
+
+def _codes() -> list[str]:
+    return list(Service.objects.filter(judged__evaluation__isnull=False).order_by("code").values_list("code", flat=True)[:20])

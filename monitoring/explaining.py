@@ -1,0 +1,186 @@
+"""Why a status, alert or figure is what it is: five references and the arithmetic; and the same answer worked out again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from itsm_backup.common.time import iso
+from monitoring import wording
+from monitoring.models import (
+    Alert,
+    AttributionCondition,
+    AttributionRule,
+    BackupRun,
+    CauseRule,
+    Evaluation,
+    StatusWorkflow,
+)
+
+
+class RunRead(msgspec.Struct, kw_only=True):
+    """One run that a judgement read, as it stands now, and the raw answer it came from."""
+
+    run: int
+    occurred_at: str
+    outcome: str | None
+    message: str | None
+    job: str
+    answer: int | None
+
+
+class Reference(msgspec.Struct, kw_only=True):
+    """A version of something people decided: its title, what it says, since when, and its history id."""
+
+    title: str
+    text: str
+    version: int | None = None
+    since: str | None = None
+    by: str | None = None
+
+
+class Explanation(msgspec.Struct, kw_only=True):
+    """The five references behind an evaluation, in the order people ask: runs, rule, mapping, promise, arithmetic."""
+
+    evaluation: int
+    at: str
+    subject: str
+    answer: str
+    verdict: str
+    status: str
+    runs: list[RunRead]
+    rule: Reference
+    mapping: list[Reference]
+    promise: Reference
+    arithmetic: list[str]
+    method: str
+    methods: list[str]
+    digest: str
+    inputs: dict[str, Any]
+    result: dict[str, Any]
+    alert: dict[str, Any] | None = None
+
+
+def explain(evaluation: Evaluation, *, alert: Alert | None = None) -> Explanation:
+    """The explanation of an evaluation; with `alert`, of that alert: its own runs and the rule that named its cause."""
+    service = evaluation.service is not None
+    runs = list(alert.run_ids) if alert and alert.run_ids else runs_of(evaluation)
+    return Explanation(
+        evaluation=evaluation.pk,
+        at=iso(evaluation.at) or "",
+        subject=str(evaluation.version.name if evaluation.version else evaluation.tool),
+        answer=alert.title if alert else answer_of(evaluation),
+        verdict=evaluation.verdict,
+        status=evaluation.status,
+        runs=[_run(run) for run in BackupRun.objects.filter(pk__in=runs).select_related("job").order_by("occurred_at", "pk")],
+        rule=_rule(evaluation, alert),
+        mapping=[_mapping(version) for version in sorted({one for one in evaluation.mapping.values() if one})],
+        promise=_promise(evaluation),
+        arithmetic=wording.arithmetic(evaluation.inputs, evaluation.result) if service else _silence(evaluation),
+        method=evaluation.method_version,
+        methods=[f"{figure.method_id} version {figure.method_version}" for figure in evaluation.figures.order_by("pk")],
+        digest=bytes(evaluation.inputs_hash).hex(),
+        inputs=evaluation.inputs,
+        result=evaluation.result,
+        alert=_alert(alert) if alert else None,
+    )
+
+
+def answer_of(evaluation: Evaluation) -> str:
+    """The judgement in a sentence."""
+    if evaluation.service is not None:
+        return wording.status_sentence(evaluation.inputs, evaluation.result)
+    if evaluation.result["silent"]:
+        return f"No complete answer since {evaluation.result['since'][:16].replace('T', ' ')} UTC. {evaluation.result['problem']}".strip()
+    return "It answers again."
+
+
+def runs_of(evaluation: Evaluation) -> list[int]:
+    """Ids of the runs that the judgement read: behind the points of each item, and the latest of each job."""
+    inputs = evaluation.inputs
+    points = [point["run"] for item in inputs.get("items", []) for point in item["points"]]
+    jobs = [job[name] for job in inputs.get("jobs", []) for name in ("latest_run", "latest_problem_run")]
+    return sorted({run for run in [*points, *jobs] if run})
+
+
+def _run(run: BackupRun) -> RunRead:
+    return RunRead(
+        run=run.pk,
+        occurred_at=iso(run.occurred_at) or "",
+        outcome=run.outcome or run.state,
+        message=run.message,
+        job=run.job.name,
+        answer=run.answer,
+    )
+
+
+def _rule(evaluation: Evaluation, alert: Alert | None) -> Reference:
+    if alert and alert.cause_rule:
+        entry = CauseRule.history.filter(history_id=alert.cause_rule).select_related("history_user").first()
+        if entry:
+            return _reference(entry, f"Cause: {entry.title}", f"Message matches “{entry.pattern}”; the fault lies with {entry.component}.")
+    entry = StatusWorkflow.history.filter(history_id=evaluation.workflow).select_related("history_user").first()
+    if entry is None:
+        return Reference(title="Status workflow", text="The version used is no longer known.", version=evaluation.workflow)
+    text = (
+        f"At risk above {entry.at_risk_fraction * 100:.0f}% of the promise; outage above "
+        f"{entry.outage_factor_tier_1:g} × (tiers 1, 2) or {entry.outage_factor_tier_3:g} × (tiers 3, 4) of it; "
+        f"otherwise it falls after {entry.fall_after} bad and rises after {entry.rise_after} good occurrences."
+    )
+    return _reference(entry, "Status workflow", text)
+
+
+def _mapping(version: int) -> Reference:
+    entry = AttributionRule.history.filter(history_id=version).select_related("history_user").first()
+    if entry is None:
+        return Reference(title="Attribution rule", text="The version used is no longer known.", version=version)
+    conditions = AttributionCondition.history.as_of(entry.history_date).filter(rule_id=entry.id)
+    words = " and ".join(str(condition) for condition in conditions)
+    text = words[:1].upper() + words[1:] if words else "Every job of the tool"
+    return _reference(entry, entry.name, f"{text}.")
+
+
+def _promise(evaluation: Evaluation) -> Reference:
+    version = evaluation.version
+    if version is None:
+        return Reference(title="Tool settings", text=f"Asked every {evaluation.inputs.get('poll_interval_s')} s.")
+    commitment = getattr(version, "commitment", None)
+    return Reference(
+        title=f"{version.service.code} version {version.number}",
+        text=f"Tier {version.tier}. " + wording.commitment_sentence(commitment),
+        version=version.number,
+        since=iso(version.effective.lower),
+        by=version.approver.get_full_name() or version.approver.get_username() if version.approver else None,
+    )
+
+
+def _silence(evaluation: Evaluation) -> list[str]:
+    inputs, result = evaluation.inputs, evaluation.result
+    limit_s = inputs["poll_interval_s"] * inputs["silent_after_polls"]
+    return [
+        f"{inputs['poll_interval_s']} s × {inputs['silent_after_polls']} = {limit_s} s without a complete answer are allowed",
+        f"latest complete answer {inputs['latest_complete_at'] or 'never'}, limit {result['limit_at']}, looked at {inputs['at']}",
+    ]
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "key": alert.dedup_key,
+        "class": alert.alert_class,
+        "severity": alert.severity,
+        "priority": alert.priority,
+        "occurrences": alert.occurrences,
+        "cause": alert.cause_title,
+    }
+
+
+def _reference(entry: Any, title: str, text: str) -> Reference:
+    who = entry.history_user
+    return Reference(
+        title=title,
+        text=text,
+        version=entry.history_id,
+        since=iso(entry.history_date),
+        by=(who.get_full_name() or who.get_username()) if who else None,
+    )
