@@ -128,8 +128,8 @@ def test_it_judges_by_the_table(changes, expected):
 
 TWO_BAD = [job(bad_streak=2, good_streak=0, latest_outcome="failed", latest_problem_run=50)]
 ONE_BAD = [job(bad_streak=1, good_streak=0, latest_outcome="failed", latest_problem_run=50)]
-THREE_GOOD = [job(good_streak=3, latest_problem_run=40)]
-TWO_GOOD = [job(good_streak=2, latest_problem_run=40)]
+THREE_GOOD = [job(good_streak=3)]
+TWO_GOOD = [job(good_streak=2)]
 DEGRADED = {"status": "degraded", "since": ago(30), "by_rpo": False}
 DEGRADED_BY_RPO = {"status": "degraded", "since": ago(30), "by_rpo": True}
 
@@ -144,7 +144,8 @@ DEGRADED_BY_RPO = {"status": "degraded", "since": ago(30), "by_rpo": True}
         ({"tier": 1, "occurrences": bad_nights(3), "jobs": ONE_BAD, "previous": DEGRADED}, "degraded", "budget_nearly_used"),
         ({"tier": 1, "jobs": TWO_GOOD, "previous": DEGRADED}, "degraded", "awaiting_more_good"),
         ({"tier": 1, "jobs": THREE_GOOD, "previous": DEGRADED}, "operational", "kept"),
-        ({"tier": 1, "jobs": [job(good_streak=1)], "previous": DEGRADED}, "operational", "kept"),
+        ({"tier": 1, "jobs": [*THREE_GOOD, job(job=4, good_streak=1)], "previous": DEGRADED}, "degraded", "awaiting_more_good"),
+        ({"tier": 1, "jobs": [*THREE_GOOD, job(job=4, good_streak=0)], "previous": DEGRADED}, "operational", "kept"),
         ({"tier": 1, "jobs": TWO_GOOD, "previous": DEGRADED_BY_RPO}, "operational", "kept"),
         ({"tier": 1, "jobs": TWO_GOOD, "previous": None}, "operational", "kept"),
         ({"tier": 1, "jobs": ONE_BAD, "items": [item(point(11))]}, "degraded", "rpo_exceeded"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from monitoring.methods import MethodError, measure
+from monitoring.methods import MethodError, find, measure
 
 
 class Command(BaseCommand):
@@ -28,10 +28,13 @@ class Command(BaseCommand):
 
     def handle(self, *, method: str, version: str, inputs: str, **options: Any) -> None:
         try:
-            result = measure(method, _read(inputs), version=version)
+            find(method, version)
+            written = json.dumps(measure(method, _read(inputs), version=version), ensure_ascii=False, allow_nan=False)
         except MethodError as error:
             raise CommandError(str(error), returncode=2) from None
-        self.stdout.write(json.dumps(result, ensure_ascii=False))
+        except ValueError:
+            raise CommandError(f"The inputs of {method} lead to something that is no number. Check them.", returncode=2) from None
+        self.stdout.write(written)
 
 
 def _read(source: str) -> Any:
