@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group, Permission
 from guardian.shortcuts import assign_perm
 
 from catalogue import duties
-from tests.factories import make_approver, make_service, make_user
+from tests.catalogue.makers import make_approver, make_service, make_user
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from catalogue import impact
 from catalogue.impact import Consumer
 from catalogue.models import Relation
 from itsm_backup.common.models import because
-from tests.factories import NOON, make_service
+from tests.catalogue.makers import NOON, make_service
 
 GOLDEN = [case for case in json.loads((Path(__file__).parent.parent / "golden" / "golden-metrics.json").read_text())
           if case["method_id"] == "BM-TIER"]  # fmt: skip

@@ -11,7 +11,7 @@ from catalogue import publishing
 from catalogue.models import Service, ServiceVersion, StatusChange
 from catalogue.publishing import NotAllowed, NotReady, WrongState
 from itsm_backup.common.models import ReasonMissing
-from tests.factories import NOON, make_approver, make_author, make_content, make_draft, make_service, make_user
+from tests.catalogue.makers import NOON, make_approver, make_author, make_content, make_draft, make_service, make_user
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from catalogue import status
 from catalogue.models import Service, ServiceStatus, StatusChange
-from tests.factories import NOON, make_service
+from tests.catalogue.makers import NOON, make_service
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + dt.timedelta(hours=1)
