@@ -92,7 +92,7 @@ INSTALLED_APPS = [
     "monitoring",
     "incidents",
     "itsm_backup.portal",
-    "django.contrib.admin",
+    "itsm_backup.common.apps.AdminDoor",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -204,6 +204,7 @@ USE_TZ = True
 TIME_ZONE = _zone()
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
+DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "D j M Y, H:i T", "D j M Y", "H:i"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -226,7 +227,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "max_retries": 1, "interval_start": 0, "interval_max": 0.5}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
