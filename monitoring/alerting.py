@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
+from catalogue.models import Window
 from monitoring.causes import Cause, read_cause
 from monitoring.models import Alert, BackupJob, BackupRun, Evaluation, ExpectedRun, JobState, ServiceState
 
@@ -49,11 +50,17 @@ def follow_job(*, job: BackupJob, state: JobState, at: dt.datetime) -> None:
     for event in events:
         if event.is_good:
             _clear(Q(job=job, alert_class__in=["job_failed", "job_missed"]), at=event.at, evaluation=None)
-        else:
+        elif not hold_over(job, event.at):
             _raise_for_job(job, event, at)
     if events:
         state.followed_at, state.followed_run = events[-1].order
     _agree_with_latest(job, state, at)
+
+
+def hold_over(job: BackupJob, instant: dt.datetime) -> Window | None:
+    """The maintenance window of the job's service that was decided before and covers the instant: it silences, and ends."""
+    windows = Window.objects.holding(instant).filter(service=job.service_id, decided_at__lt=instant)
+    return windows.order_by("-ends_at").first()
 
 
 def _events(job: BackupJob, since: dt.datetime, at: dt.datetime) -> list[Event]:
@@ -73,7 +80,7 @@ def _agree_with_latest(job: BackupJob, state: JobState, at: dt.datetime) -> None
     firing = Alert.objects.open().filter(job=job, alert_class="job_failed")
     if latest.is_good:
         _clear(Q(job=job, alert_class="job_failed"), at=at, evaluation=None)
-    elif latest.outcome in _BAD and not firing.exists():
+    elif latest.outcome in _BAD and not firing.exists() and not hold_over(job, at):
         _raise_for_job(job, Event(at=latest.ended_at or latest.occurred_at, run=latest), at)
 
 

@@ -42,6 +42,9 @@ def _settle(job_id: int, at: dt.datetime) -> bool:
         state.next_settlement_at = None
     _summarise(job, state, at)
     alerting.follow_job(job=job, state=state, at=at)
+    hold = alerting.hold_over(job, at)
+    if hold:  # what it silenced is looked at again when it ends
+        state.next_settlement_at = min(hold.ends_at, state.next_settlement_at or hold.ends_at)
     state.touched_at = state.touched_from = None
     state.save()
     if job.service_id:

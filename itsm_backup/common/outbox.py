@@ -29,10 +29,23 @@ def write(*, key: str, thread: str, recipient: str, subject: str, body: str, at:
 
 
 def send_waiting(*, at: dt.datetime) -> int:
-    """Send what waits, oldest of each thread first; returns how many were accepted by the mail server."""
-    sent = 0
-    for notice in _claim(at):
-        sent += _send(notice, at)
+    """Send what waits, oldest of each thread first; returns how many were accepted by the mail server.
+
+    When the server cannot be reached, the rest of the batch is given back at once instead of waiting for it one by one.
+    """
+    sent, notices = 0, _claim(at)
+    for place, notice in enumerate(notices):
+        try:
+            _deliver(notice)
+        except smtplib.SMTPException as error:
+            _postpone(notice, error, at)
+        except OSError as error:
+            _postpone(notice, error, at)
+            Notice.objects.filter(pk__in=[later.pk for later in notices[place + 1 :]]).update(claimed_until=None)
+            return sent
+        else:
+            _mark_sent(notice, at)
+            sent += 1
     return sent
 
 
@@ -46,21 +59,19 @@ def _claim(at: dt.datetime) -> list[Notice]:
     return notices
 
 
-def _send(notice: Notice, at: dt.datetime) -> bool:
-    message = EmailMessage(
+def _deliver(notice: Notice) -> None:
+    EmailMessage(
         notice.subject,
         notice.body,
         to=[notice.recipient],
         headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated", "X-Thread": notice.thread},
         connection=get_connection(),
-    )
-    try:
-        message.send()
-    except (smtplib.SMTPException, OSError) as error:
-        _postpone(notice, error, at)
-        return False
-    Notice.objects.filter(pk=notice.pk, sent_at=None).update(sent_at=at, claimed_until=None, attempts=notice.attempts + 1, latest_error="")
-    return True
+    ).send()
+
+
+def _mark_sent(notice: Notice, at: dt.datetime) -> None:
+    unsent = Notice.objects.filter(pk=notice.pk, sent_at=None)
+    unsent.update(sent_at=at, claimed_until=None, attempts=notice.attempts + 1, latest_error="")
 
 
 def _postpone(notice: Notice, error: Exception, at: dt.datetime) -> None:
