@@ -31,7 +31,7 @@ def log_tail(path: Path, *, lines: int = 12) -> str:
 
 def disk_is_full(text: str) -> bool:
     """Whether a program's own words mean that it ran out of room."""
-    return any(sign in text for sign in ("No space left on device", "Disk quota exceeded", "File too large"))
+    return any(sign in text for sign in ("No space left on device", "Disk quota exceeded", "File too large", "File size limit exceeded"))
 
 
 def from_os_error(error: OSError) -> Trouble:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -83,6 +85,7 @@ class Product:
 
     def __init__(self, clone: Path, *, python: str = sys.executable, user: int | None = None, **environment: str) -> None:
         self.clone, self.python, self.user = clone, python, user
+        self.prefix: list[str] = []
         self.environment = plain_environment(**environment)
         self.starts: list[Start] = []
 
@@ -90,7 +93,7 @@ class Product:
         """`python3 manage.py …`, in the background."""
         output = self.clone.parent / f"output-{len(self.starts)}.txt"
         start = Start(
-            [self.python, "manage.py", *arguments],
+            [*self.prefix, self.python, "manage.py", *arguments],
             folder=self.clone, output=output, environment={**self.environment, **environment}, user=self.user,
         )  # fmt: skip
         self.starts.append(start)
@@ -179,3 +182,21 @@ def only_as_root() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail("this test needs root, and CI must run it")
         pytest.skip("needs root: it runs the product as another user or mounts a small disk")
+
+
+@contextlib.contextmanager
+def small_disk(size: str) -> Iterator[Path]:
+    """A file system of its own with little room; skips where mounting is forbidden, as in most containers."""
+    only_as_root()
+    disk = Path(tempfile.mkdtemp(prefix="itsm-disk-", dir="/tmp"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", disk], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        disk.rmdir()
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
+        disk.rmdir()

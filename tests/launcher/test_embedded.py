@@ -18,7 +18,7 @@ from itsm_backup.launcher.children import Children, clear_leftovers
 from itsm_backup.launcher.data_folder import DataFolder
 from itsm_backup.launcher.trouble import Trouble
 
-from .conftest import REPOSITORY, alive, only_as_root
+from .conftest import REPOSITORY, alive, small_disk
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_it_works_below_a_path_with_spaces_and_signs(tmp_path):
 
 
 def test_it_names_the_full_disk_before_anything_is_half_written(tmp_path):
-    with small_disk(tmp_path, "20m") as disk:
+    with small_disk("20m") as disk:
         data = DataFolder(disk / "data", account=service_account(), is_default=False)
         with pytest.raises(Trouble, match="The disk is almost full") as trouble:
             embedded.start_services(data, Children(data / "children.json"))
@@ -158,28 +158,27 @@ def test_it_names_the_full_disk_before_anything_is_half_written(tmp_path):
 
 def test_it_names_the_full_disk_when_initdb_runs_out_of_room(tmp_path, monkeypatch):
     monkeypatch.setattr("itsm_backup.launcher.data_folder.FIRST_START_BYTES", 0)
-    with small_disk(tmp_path, "20m") as disk:
+    with small_disk("20m") as disk:
         data = DataFolder(disk / "data", account=service_account(), is_default=False)
         with pytest.raises(Trouble, match="because the disk is full"):
             embedded.start_services(data, Children(data / "children.json"))
         assert not (data.services() / "postgres").exists()
 
 
-def small_disk(tmp_path: Path, size: str):
-    import contextlib
-
-    @contextlib.contextmanager
-    def mounted():
-        only_as_root()
-        disk = Path(subprocess.run(["mktemp", "-d", "/tmp/itsm-disk-XXXXXX"], capture_output=True, text=True, check=True).stdout.strip())
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", disk], check=True)
-        try:
-            yield disk
-        finally:
-            subprocess.run(["umount", disk], check=True)
-            disk.rmdir()
-
-    return mounted()
+def test_it_says_so_when_a_quota_is_used_up(tmp_path):
+    """The same without a disk of its own: no file may grow beyond 64 KiB."""
+    script = (
+        "import resource, sys\nfrom pathlib import Path\nfrom itsm_backup import embedded\n"
+        "from itsm_backup.launcher import accounts, children, data_folder, trouble\n"
+        "data = data_folder.DataFolder(Path(sys.argv[1]), account=accounts.service_account(), is_default=False)\n"
+        "accounts.program_folders(data.account)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+        "try:\n    embedded.start_services(data, children.Children(data / 'children.json'))\n"
+        "except trouble.Trouble as error:\n    print(error)\n"
+        "data.remove()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "data"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert "because the disk is full" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_killed_test_run_is_cleared_by_the_next(tmp_path):

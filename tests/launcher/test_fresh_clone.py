@@ -48,6 +48,20 @@ def cloned(target: Path) -> Path:
     return target
 
 
+def without_pip(python: str) -> list[str]:
+    """A prefix for commands that hides pip and ensurepip, as on a bare machine; empty where namespaces are forbidden."""
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        return []
+    asked = (
+        "import importlib.util as u; print(*(u.find_spec(n).submodule_search_locations[0] for n in ('pip', 'ensurepip') if u.find_spec(n)))"
+    )
+    found = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    hidden = [folder for folder in (*found, "/usr/share/python-wheels") if Path(folder).is_dir()]
+    script = "".join(f"mount -t tmpfs none '{folder}'; " for folder in hidden)
+    drop = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"
+    return ["unshare", "-m", "sh", "-ec", f'{script}exec {drop} "$@"', "sh"]
+
+
 def owner_of(pid: int) -> int:
     return os.stat(f"/proc/{pid}").st_uid
 
@@ -57,8 +71,12 @@ def test_an_ordinary_user_in_a_private_home_clones_starts_and_starts_again(home)
     product.environment.pop("ITSM_BACKUP_VENV", None)
     product.environment["PATH"] = os.defpath
     try:
+        bare = without_pip(product.python)
+        product.user, product.prefix = (None, bare) if bare else (NOBODY, [])
         said = product.run("version", timeout_s=180)
         assert "Installing" in said
+        assert not bare or "This Python has no pip: fetching it" in said
+        product.user, product.prefix = NOBODY, []
         assert "packages into" in said
         assert said.splitlines()[-1].startswith("5.2")
         assert not (product.clone / "var").exists()

@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from .conftest import alive, get, only_as_root
-from .test_embedded import small_disk
+from .conftest import alive, get, only_as_root, small_disk
 
 STOP_PROMISE_S = 15
 LATER_START_UNDER_TEST_LOAD_S = 20  # the promise is 10 s on a quiet machine; two test workers share it here
@@ -121,8 +120,8 @@ def test_it_begins_anew_after_a_first_start_that_was_killed_early(product):
     assert get(product.up("--empty").address() + "healthz") == 200
 
 
-def test_it_survives_a_disk_that_fills_up_and_says_so(product, tmp_path):
-    with small_disk(tmp_path, "320m") as disk:
+def test_it_survives_a_disk_that_fills_up_and_says_so(product):
+    with small_disk("320m") as disk:
         running = product.up("--empty", "--data", str(disk / "data"))
         left = disk / "filler"
         subprocess.run(["dd", "if=/dev/zero", f"of={left}", "bs=1M"], capture_output=True, check=False)
