@@ -13,8 +13,8 @@ from django.db.models import Exists, OuterRef
 from itsm_backup.common.models import Notice
 
 log = logging.getLogger(__name__)
-CLAIM = dt.timedelta(seconds=60)  # longer than the mail server's time limit: then the sender has died
-BATCH = 50
+CLAIM = dt.timedelta(seconds=90)  # longer than a batch takes with a slow mail server: then the sender has died
+BATCH = 5
 LONGEST_WAIT_S = 900
 GIVE_UP_AFTER = 200  # about two days of refusals
 
