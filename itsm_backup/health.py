@@ -1,0 +1,70 @@
+"""Is the product alive? One answer for load balancers, supervisors and people: GET /healthz."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import redis
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+
+from itsm_backup.common.time import now
+
+log = logging.getLogger(__name__)
+STALE_S = 60  # the journey ticks every 5 s
+STARTING_S = 30
+PROCESSES = ("worker", "beat")
+_began = time.monotonic()
+
+
+def beat(process: str) -> None:
+    """A sign of life of `worker` or `beat`. Never fails its caller."""
+    try:
+        cache.set(f"alive:{process}", now().timestamp(), timeout=24 * 3600)
+    except Exception as error:  # whatever the cache's client raises
+        log.warning("The sign of life of the %s could not be written: %s", process, type(error).__name__)
+
+
+@never_cache
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Each part as `ok`, `starting` or `down: …`; 200 when all are ok, else 503. Tells nothing that is secret."""
+    parts = {"database": _database(), "broker": _broker()} | {name: _process(name) for name in PROCESSES}
+    fine = all(state == "ok" for state in parts.values())
+    return JsonResponse({"status": "ok" if fine else "down", **parts}, status=200 if fine else 503)
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception as error:  # whatever the driver raises
+        log.warning("healthz: the database cannot be reached: %s", type(error).__name__)
+        return "down: it cannot be reached"
+    return "ok"
+
+
+def _broker() -> str:
+    try:
+        with redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+            client.ping()
+    except Exception as error:  # whatever the client raises
+        log.warning("healthz: the broker cannot be reached: %s", type(error).__name__)
+        return "down: it cannot be reached"
+    return "ok"
+
+
+def _process(name: str) -> str:
+    try:
+        seen = cache.get(f"alive:{name}")
+    except Exception:  # whatever the cache's client raises; the broker's own line says why
+        return "down: its signs of life cannot be read"
+    age_s = now().timestamp() - seen if seen else None
+    if age_s is not None and age_s <= STALE_S:
+        return "ok"
+    if time.monotonic() - _began < STARTING_S:
+        return "starting"
+    return f"down: no sign of life for {age_s:.0f} s" if age_s is not None else "down: no sign of life"

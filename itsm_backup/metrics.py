@@ -1,0 +1,116 @@
+"""GET /metrics: the state of the estate for Prometheus, of what the token's owner may see. Reads state rows only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Count, Min, QuerySet
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from rest_framework.exceptions import AuthenticationFailed
+
+from catalogue.models import Service, ServiceStatus
+from catalogue.models.status import OperationalStatus
+from incidents.models import Incident
+from itsm_backup.common.models import Notice
+from itsm_backup.common.time import now, parse_instant
+from monitoring import answers
+from monitoring.api.authentication import TokenAuthentication
+from monitoring.models import Alert, ApiToken, JobState, QuarantinedRecord, RawAnswer, ServiceState, ToolState
+from monitoring.models.ledger import Verdict
+
+PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+
+
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text for a token that may read; 401 and 403 say what is missing."""
+    try:
+        found = TokenAuthentication().authenticate(request)
+    except AuthenticationFailed as error:
+        return _refusal(str(error.detail), 401)
+    if found is None:
+        return _refusal("Send Authorization: Bearer TOKEN. Make a token with: manage.py token --scope read", 401)
+    user, token = found
+    if token.scope == ApiToken.Scope.INGEST:
+        return _refusal("This token may only send runs. Make one with: manage.py token --scope read", 403)
+    registry = CollectorRegistry()
+    registry.register(Estate(user, now()))
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _refusal(sentence: str, status: int) -> HttpResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return HttpResponse(sentence + "\n", status=status, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+class Estate:
+    """One look at the state rows, as a collector of prometheus-client."""
+
+    def __init__(self, user: Any, at: dt.datetime) -> None:
+        self.at = at
+        self.user = user
+        self.services = Service.objects.listed().visible_to(user)
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        judged = ServiceState.objects.filter(service__in=self.services)
+        statuses = ServiceStatus.objects.filter(service__in=self.services)
+        yield _counts("services", "Services by the verdict on their promises.", "verdict", Verdict.values, judged)
+        yield _counts("services_by_status", "Services by operational status.", "status", OperationalStatus.values, statuses)
+        yield from self._exposure(judged)
+        alerts = Alert.objects.open().visible_to(self.user)
+        yield _counts("alerts_open", "Open alerts by class.", "alert_class", Alert.Class.values, alerts)
+        incidents = Incident.objects.open().visible_to(self.user)
+        yield _counts("incidents_open", "Open incidents by priority.", "priority", PRIORITIES, incidents)
+        tools = ToolState.objects.visible_to(self.user)
+        yield _gauge("tools", "Tools that are read or that report.", tools.count())
+        yield _gauge("tools_silent", "Tools that should answer and do not.", tools.filter(silent_since__isnull=False).count())
+        waiting = QuarantinedRecord.objects.visible_to(self.user).filter(resolved_at=None)
+        yield _gauge("quarantined_records", "Records that could not be read and wait for somebody.", waiting.count())
+        unsent = Notice.objects.filter(sent_at=None)
+        yield _gauge("notices_waiting", "Messages that wait to be sent.", unsent.filter(given_up_at=None).count())
+        yield _gauge("notices_given_up", "Messages that could not be sent at all.", unsent.filter(given_up_at__isnull=False).count())
+        yield _gauge("journey_lag_seconds", "Age of the oldest fact that waits to be carried on.", self._lag_s())
+
+    def _exposure(self, judged: QuerySet) -> Iterator[GaugeMetricFamily]:
+        exposure = GaugeMetricFamily("itsm_backup_service_exposure_seconds", "Work that would be lost by a loss now.", labels=["service"])
+        promise = GaugeMetricFamily("itsm_backup_service_rpo_seconds", "Recovery point objective in force.", labels=["service"])
+        claim = KeyTransform(0, KeyTransform("claims", "evaluation__result"))
+        rows = judged.annotate(counted_from=KeyTextTransform("counted_from", claim)).order_by("service__code")
+        for code, rpo_s, counted_from in rows.values_list("service__code", "rpo_s", "counted_from"):
+            if counted_from:
+                exposure.add_metric([code], max(0.0, (self.at - parse_instant(counted_from)).total_seconds()))
+            if rpo_s:
+                promise.add_metric([code], rpo_s)
+        yield exposure
+        yield promise
+
+    def _lag_s(self) -> float:
+        """Seconds since the oldest mark that the journey has still to take away."""
+        marks = [
+            JobState.objects.filter(touched_at__isnull=False).aggregate(oldest=Min("touched_at"))["oldest"],
+            ServiceState.objects.filter(next_judgement_at__lte=self.at).aggregate(oldest=Min("next_judgement_at"))["oldest"],
+            RawAnswer.objects.filter(pk__in=answers.unread()[:1]).aggregate(oldest=Min("received_at"))["oldest"],
+        ]
+        return max((max(0.0, (self.at - mark).total_seconds()) for mark in marks if mark), default=0.0)
+
+
+def _counts(name: str, words: str, field: str, values: Any, rows: QuerySet) -> GaugeMetricFamily:
+    found = dict(rows.order_by().values_list(field).annotate(Count("pk")))
+    gauge = GaugeMetricFamily(f"itsm_backup_{name}", words, labels=[field.removeprefix("alert_")])
+    for value in values:
+        gauge.add_metric([value], found.get(value, 0))
+    return gauge
+
+
+def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"itsm_backup_{name}", words, value=value)

@@ -1,0 +1,62 @@
+"""Filters that several lists share."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import ParseError
+
+from itsm_backup.common.time import now, parse_instant
+
+WINDOW = dt.timedelta(days=31)
+AS_OF = OpenApiParameter(
+    "as_of", OpenApiTypes.STR, description="Show what was known at this instant, e.g. 2026-11-23T09:42Z (RFC 3339 works too)."
+)
+FROM = OpenApiParameter("from", OpenApiTypes.STR, description="Only from this instant on; left out: 31 days before `to`.")
+TO = OpenApiParameter("to", OpenApiTypes.STR, description="Only before this instant; left out: now and what is dated ahead.")
+
+
+def instant_of(request: Any, name: str) -> dt.datetime | None:
+    """The instant in a query parameter, or None when it is absent; raises ParseError with a sentence."""
+    text = request.query_params.get(name, "").replace(" ", "+")  # a plus sign that was not escaped
+    if not text:
+        return None
+    try:
+        return parse_instant(text)
+    except (ValueError, OverflowError):
+        raise ParseError(f"{name} is no instant with a zone: {text[:60]}. Write it like 2026-11-23T09:42Z.") from None
+
+
+def moment_of(request: Any) -> tuple[dt.datetime, bool]:
+    """(instant to show, whether it is in the past): `?as_of=` or now; raises ParseError for a time to come."""
+    at, present = instant_of(request, "as_of"), now()
+    if at is None:
+        return present, False
+    if at > present:
+        raise ParseError("as_of lies in the future: what will be known then is not known yet.")
+    return at, True
+
+
+def within(rows: QuerySet, request: Any, field: str) -> QuerySet:
+    """Rows whose `field` lies in [from, to): never more than the caller asked for, 31 days when nothing was said."""
+    starts, ends = instant_of(request, "from"), instant_of(request, "to")
+    if ends is not None:
+        rows = rows.filter(**{f"{field}__lt": ends})
+    try:
+        return rows.filter(**{f"{field}__gte": starts or (ends or now()) - WINDOW})
+    except OverflowError:
+        raise ParseError("`to` lies too far in the past.") from None
+
+
+class Words(filters.BaseInFilter, filters.CharFilter):
+    """One or several words, separated by commas."""
+
+
+def words(field: str, choices: list[str], told: str) -> Words:
+    """A filter for one or several of these words; a word that is none of them finds nothing."""
+    return Words(field_name=field, lookup_expr="in", help_text=f"{told}: one or several of {', '.join(choices)}, separated by commas.")

@@ -1,0 +1,78 @@
+"""`/ping/…`: the Healthchecks protocol. The address is the secret, so it is never logged."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from itsm_backup.common.time import now
+from monitoring import pinging
+from monitoring.api.bodies import read_end
+from monitoring.connectors.ping_paths import BODY_LIMIT_BYTES, PingRefusal, read_address
+from monitoring.models import BackupJob
+
+log = logging.getLogger(__name__)
+MOST_BODY_BYTES = 32 * 1024 * 1024
+PINGS_PER_MINUTE = 300
+
+
+@csrf_exempt
+@never_cache
+def ping(request: HttpRequest, rest: str) -> HttpResponse:
+    """Take one ping. What it says may be nonsense: it is recorded and answered OK, so that no script fails by reporting."""
+    try:
+        response = _take(request, rest)
+    except Exception:  # whatever it was, the script that pings must be told to try again, and its address stays out of the log
+        log.exception("A ping could not be stored")
+        response = HttpResponse("not stored, please send it again", status=503)
+    response["Ping-Body-Limit"] = str(BODY_LIMIT_BYTES)
+    response["Access-Control-Allow-Origin"] = "*"
+    response._has_been_logged = True  # type: ignore[attr-defined]  # or Django would log the address of a refused ping
+    return response
+
+
+def _take(request: HttpRequest, rest: str) -> HttpResponse:
+    address = read_address(rest, method=str(request.method), query=request.GET.dict())
+    if isinstance(address, PingRefusal):
+        return HttpResponse(address.text, status=address.status)
+    at, created = now(), False
+    job = pinging.find_job(address)
+    if job is None and address.create:
+        try:
+            job = pinging.create_job(address=address, at=at)
+        except pinging.MayNotCreate:
+            return HttpResponse("this tool makes no jobs by ping", status=403)
+        created = job is not None
+    if job is None:
+        return HttpResponse("not found", status=404)
+    if _is_too_often(job, at):
+        return HttpResponse("too many pings, try again in a minute", status=429, headers={"Retry-After": "60"})
+    body, left_out_bytes = read_end(request, limit_bytes=BODY_LIMIT_BYTES, most_bytes=MOST_BODY_BYTES)
+    pinging.take(
+        job=job,
+        suffix=address.suffix,
+        rid=address.rid,
+        body=body.decode("utf-8", errors="replace"),
+        left_out_bytes=left_out_bytes,
+        user_agent=request.headers.get("User-Agent", ""),
+        at=at,
+    )
+    return HttpResponse("Created", status=201) if created else HttpResponse("OK")
+
+
+def _is_too_often(job: BackupJob, at: Any) -> bool:
+    """More pings of one job within a minute than any script sends; when they cannot be counted, none is refused."""
+    key = f"pings:{job.pk}:{int(at.timestamp()) // 60}"
+    try:
+        if cache.add(key, 1, timeout=120):
+            return False
+        return cache.incr(key) > getattr(settings, "PINGS_PER_MINUTE", PINGS_PER_MINUTE)
+    except Exception as error:  # whatever the cache's client raises
+        log.warning("Pings cannot be counted: %s", type(error).__name__)
+        return False

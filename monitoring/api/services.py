@@ -1,0 +1,146 @@
+"""`/api/v1/services/`: what is promised and where it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
+
+from catalogue.models import Service, ServiceVersion, StatusChange
+from catalogue.models.status import OperationalStatus
+from monitoring.api.filters import AS_OF, moment_of
+from monitoring.models import Evaluation
+from monitoring.models.ledger import Verdict
+from monitoring.standing import standings
+
+
+class CommitmentSerializer(serializers.Serializer):
+    rpo_s = serializers.IntegerField(allow_null=True, help_text="Recovery point objective in seconds.")
+    rto_s = serializers.IntegerField(allow_null=True, help_text="Recovery time objective in seconds.")
+    retention_days = serializers.IntegerField(allow_null=True)
+    success_rate = serializers.FloatField(allow_null=True, help_text="Share of due backups that succeed in a month.")
+    on_time_rate = serializers.FloatField(allow_null=True)
+    window_opens = serializers.TimeField(allow_null=True)
+    window_closes = serializers.TimeField(allow_null=True)
+    restore_test_days = serializers.IntegerField(allow_null=True)
+
+
+class ServiceSerializer(serializers.Serializer):
+    code = serializers.CharField(source="service.code")
+    lifecycle = serializers.ChoiceField(source="service.lifecycle", choices=Service.Lifecycle.choices)
+    name = serializers.CharField(source="version.name", default=None, allow_null=True)
+    short_name = serializers.CharField(source="version.short_name", default=None, allow_null=True)
+    version = serializers.IntegerField(source="version.number", default=None, allow_null=True)
+    tier = serializers.IntegerField(source="version.tier", default=None, allow_null=True)
+    department = serializers.CharField(source="version.department", default=None, allow_null=True)
+    application_type = serializers.CharField(source="version.application_type", default=None, allow_null=True)
+    labels = serializers.ListField(source="version.labels", child=serializers.CharField(), default=list)
+    zone = serializers.CharField(source="version.zone", default=None, allow_null=True)
+    owner = serializers.CharField(source="version.owner.username", default=None, allow_null=True)
+    steward = serializers.CharField(source="version.steward.username", default=None, allow_null=True)
+    operations_team = serializers.CharField(source="version.operations_team.name", default=None, allow_null=True)
+    commitment = CommitmentSerializer(
+        allow_null=True, default=None, help_text="What the version in force promises; null means not promised."
+    )
+    verdict = serializers.ChoiceField(choices=Verdict.choices)
+    verdict_since = serializers.DateTimeField(allow_null=True)
+    status = serializers.ChoiceField(choices=OperationalStatus.choices)
+    status_since = serializers.DateTimeField(allow_null=True)
+    status_reason = serializers.CharField()
+    captured_at = serializers.DateTimeField(allow_null=True, help_text="Newest usable point of the worst item.")
+    exposure_s = serializers.IntegerField(
+        allow_null=True, help_text="Seconds of work that a loss at `at` would take; null when it is not known."
+    )
+    next_due_at = serializers.DateTimeField(allow_null=True)
+    evaluation = serializers.IntegerField(allow_null=True, help_text="See /api/v1/evaluations/<id>/ for why.")
+    at = serializers.DateTimeField(help_text="The instant that all of this is about.")
+
+
+class ServiceDetailSerializer(ServiceSerializer):
+    summary = serializers.CharField(source="version.summary", default="")
+    claims = serializers.ListField(child=serializers.DictField(), help_text="Each promise: verdict, what was measured, from what.")
+
+
+_WORDS = [
+    OpenApiParameter("q", OpenApiTypes.STR, description="Part of the code or the name."),
+    OpenApiParameter("verdict", OpenApiTypes.STR, description=f"One or several of {', '.join(Verdict.values)}, separated by commas."),
+    OpenApiParameter("status", OpenApiTypes.STR, description=f"One or several of {', '.join(OperationalStatus.values)}."),
+    OpenApiParameter("tier", OpenApiTypes.STR, description="One or several of 1, 2, 3, 4."),
+    OpenApiParameter("department", OpenApiTypes.STR),
+]
+
+
+class Services(GenericAPIView):
+    """Services in the catalogue, by code."""
+
+    queryset = Service.objects.none()
+    serializer_class = ServiceSerializer
+    filter_backends: list[Any] = []
+
+    @extend_schema(operation_id="services_list", parameters=[*_WORDS, AS_OF], responses=ServiceSerializer(many=True))
+    def get(self, request: Any) -> Response:
+        at, past = moment_of(request)
+        rows = Service.objects.visible_to(request.user)
+        rows = rows.filter(Exists(_in_force(at))) if past else rows.listed()
+        page = self.paginate_queryset(_filtered(rows, request.query_params, at, past).order_by("code"))
+        return self.get_paginated_response(ServiceSerializer(standings(page or [], at=at, past=past), many=True).data)
+
+
+class ServiceDetail(GenericAPIView):
+    """One service: its promises, where it stands, and its claims."""
+
+    queryset = Service.objects.none()
+    serializer_class = ServiceDetailSerializer
+
+    @extend_schema(operation_id="services_retrieve", parameters=[AS_OF])
+    def get(self, request: Any, code: str) -> Response:
+        at, past = moment_of(request)
+        service = Service.objects.visible_to(request.user).filter(code=code).first()
+        if service is None:
+            raise NotFound(f"There is no service {code[:80]} that you may see.")
+        return Response(ServiceDetailSerializer(standings([service], at=at, past=past)[0]).data)
+
+
+def _in_force(at: Any) -> QuerySet:
+    return ServiceVersion.objects.in_force(at).filter(service=OuterRef("pk"))
+
+
+def _filtered(rows: QuerySet, asked: Any, at: Any, past: bool) -> QuerySet:
+    if text := asked.get("q", "").replace("\x00", ""):
+        rows = rows.filter(Q(code__icontains=text) | Exists(_in_force(at).filter(name__icontains=text)))
+    if tiers := asked.get("tier"):
+        if not all(tier in ("1", "2", "3", "4") for tier in tiers.split(",")):
+            raise ParseError("tier must be one or several of 1, 2, 3, 4, separated by commas.")
+        rows = rows.filter(Exists(_in_force(at).filter(tier__in=tiers.split(","))))
+    if department := asked.get("department", "").replace("\x00", ""):
+        rows = rows.filter(Exists(_in_force(at).filter(department=department)))
+    rows = _having(rows, asked, "verdict", Verdict.values, _verdict(at, past), "no_data")
+    return _having(rows, asked, "status", OperationalStatus.values, _status(at, past), "unknown")
+
+
+def _having(rows: QuerySet, asked: Any, name: str, choices: list[str], found: Any, otherwise: str) -> QuerySet:
+    if not (wanted := asked.get(name, "").split(",") if asked.get(name) else []):
+        return rows
+    if unknown := [word for word in wanted if word not in choices]:
+        raise ParseError(f"{name} must be one or several of {', '.join(choices)}, not {unknown[0][:40]}.")
+    rows = rows.annotate(**{f"the_{name}": found})
+    condition = Q(**{f"the_{name}__in": wanted})
+    return rows.filter(condition | Q(**{f"the_{name}": None}) if otherwise in wanted else condition)
+
+
+def _verdict(at: Any, past: bool) -> Any:
+    if not past:
+        return F("judged__verdict")
+    return Subquery(Evaluation.objects.filter(service=OuterRef("pk"), at__lte=at).order_by("-at", "-id").values("verdict")[:1])
+
+
+def _status(at: Any, past: bool) -> Any:
+    if not past:
+        return F("status__status")
+    return Subquery(StatusChange.objects.filter(service=OuterRef("pk"), at__lte=at).order_by("-at", "-id").values("to_status")[:1])
