@@ -1,0 +1,146 @@
+"""Roles as data: what each may do everywhere, and what of it when it is limited to services, tools or departments.
+
+A role over the whole estate is a group of that name. A limited one is a group of its own, such as `steward on service
+pacs`, that holds rights on single rows; `refresh_scopes` keeps those rows current when services, tools and departments move.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from catalogue.duties import conflicts
+
+_BUSINESS = (
+    "view: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.relation catalogue.window catalogue.team"
+    " catalogue.servicestatus catalogue.statuschange monitoring.servicestate monitoring.serviceday monitoring.evaluation"
+    " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident"
+)
+_TECHNICAL = (
+    f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
+    " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
+    " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow"
+)
+
+
+def _permissions(*lines: str) -> frozenset[str]:
+    """`change: catalogue.service` becomes `catalogue.change_service`; a line may hold several actions and models."""
+    found = set()
+    for line in lines:
+        actions, models = line.split(": ")
+        for model in models.split():
+            app, name = model.split(".")
+            found |= {f"{app}.{action}_{name}" for action in actions.split()}
+    return frozenset(found)
+
+
+@dataclass(frozen=True)
+class Role:
+    """One role. `everywhere` are its permissions over the whole estate; the others are what a limited grant gives:
+    `on_service` on each service, `on_tool` on each named tool, `on_their_tools` on the tools that back the services up,
+    `on_jobs` on the jobs of both, and `verbs` are permissions that reach no further than the rows one may see.
+    """
+
+    duty: str
+    everywhere: frozenset[str]
+    on_service: frozenset[str] = frozenset({"catalogue.view_service"})
+    on_tool: frozenset[str] = frozenset({"monitoring.view_tool"})
+    on_their_tools: frozenset[str] = frozenset()
+    on_jobs: frozenset[str] = frozenset()
+    verbs: frozenset[str] = frozenset()
+    uses_admin: bool = False
+
+
+_INCIDENT_WORK = _permissions("change resolve: incidents.incident")
+ROLES = {
+    "steward": Role(
+        duty="writes what entries say and promise",
+        everywhere=_permissions(
+            _TECHNICAL,
+            "add change: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.team",
+            "add change delete: catalogue.relation catalogue.window",
+        ),
+        on_service=_permissions("view change: catalogue.service"),
+        uses_admin=True,
+    ),
+    "approver": Role(
+        duty="approves versions that others wrote",
+        everywhere=_permissions(_TECHNICAL, "approve: catalogue.service"),
+        on_service=_permissions("view approve: catalogue.service"),
+        uses_admin=True,
+    ),
+    "operator": Role(
+        duty="runs the backups and works on incidents",
+        everywhere=_permissions(
+            _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "read_body: common.notice", "view: common.notice"
+        )
+        | _INCIDENT_WORK,
+        on_tool=_permissions("view poll: monitoring.tool"),
+        on_their_tools=_permissions("view poll: monitoring.tool"),
+        on_jobs=_permissions("see_ping_address: monitoring.backupjob"),
+        verbs=_INCIDENT_WORK,
+    ),
+    "monitoring-admin": Role(
+        duty="connects tools, maps jobs to services, sets schedules and thresholds",
+        everywhere=_permissions(
+            _TECHNICAL,
+            "add change: monitoring.tool monitoring.backupjob",
+            "add change delete: monitoring.jobschedule monitoring.attributionrule monitoring.attributioncondition monitoring.causerule",
+            "change: monitoring.statusworkflow",
+            "poll: monitoring.tool",
+            "see_ping_address: monitoring.backupjob",
+            "view: common.notice",
+        ),
+        on_tool=_permissions("view change poll: monitoring.tool"),
+        on_their_tools=_permissions("view poll: monitoring.tool"),
+        on_jobs=_permissions("see_ping_address: monitoring.backupjob"),
+        uses_admin=True,
+    ),
+    "requester": Role(duty="asks for changes", everywhere=_permissions(_TECHNICAL)),
+    "change-manager": Role(
+        duty="authorises changes and keeps the calendar of windows",
+        everywhere=_permissions(_TECHNICAL, "add change delete: catalogue.window"),
+        uses_admin=True,
+    ),
+    "auditor": Role(
+        duty="reads everything and changes nothing",
+        everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry"),
+        uses_admin=True,
+    ),
+    "stakeholder": Role(duty="depends on services and reads how they stand", everywhere=_permissions(_BUSINESS)),
+    "executive": Role(duty="reads how the whole estate stands", everywhere=_permissions(_BUSINESS)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A role as a person holds it: everywhere (`kind` is empty), or on one service, tool or department."""
+
+    role: str
+    kind: str = ""
+    name: str = ""
+
+    @property
+    def group(self) -> str:
+        """The name of the group that stands for it."""
+        if not self.kind:
+            return self.role
+        return f"{self.role} {'of' if self.kind == 'department' else 'on'} {self.kind} {self.name}"
+
+
+_GROUP = re.compile(
+    rf"(?P<role>{'|'.join(ROLES)})(?: (?:on (?=service|tool)|of (?=department))(?P<kind>service|tool|department) (?P<name>.+))?"
+)
+
+
+def scope_of(group: str) -> Scope | None:
+    """What a group of this name stands for; None for a group that is no role."""
+    found = _GROUP.fullmatch(group)
+    return Scope(found["role"], found["kind"] or "", found["name"] or "") if found else None
+
+
+def refusals(groups: Iterable[str]) -> list[str]:
+    """Sentences for the roles among these groups that no person may hold together, limited or not; empty when all is well."""
+    roles = {scope.role for scope in map(scope_of, groups) if scope}
+    return [f"{conflict}"[:1].upper() + f"{conflict}"[1:] for conflict in conflicts(roles)]
