@@ -35,7 +35,13 @@ def truth(case: Path) -> dict:
 
 
 def push(
-    command: str, exit_code: int | None = 0, *, stdout: str | None = None, stderr: str | None = None, host: str | None = "db01", **more: object
+    command: str,
+    exit_code: int | None = 0,
+    *,
+    stdout: str | None = None,
+    stderr: str | None = None,
+    host: str | None = "db01",
+    **more: object,
 ) -> Answer:
     """What a wrapper around one call reports."""
     times = {"started_at": START, "finished_at": START + dt.timedelta(seconds=90)}

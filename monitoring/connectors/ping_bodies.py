@@ -46,7 +46,7 @@ def read_body(text: str | None) -> Proof:
     if not text or text.isspace():
         return Proof()
     restic = read_output(text)
-    if restic.backup or restic.snapshot_id or restic.exit_message or restic.some_unreadable or restic.missing_sources or restic.fatal:
+    if restic.backup or restic.snapshot_id or restic.some_unreadable or restic.missing_sources or restic.dry_run or _restic_outcome(restic):
         return _restic_proof(restic)
     borg = read_borg_output(text)
     proof = _borg_proof(borg)

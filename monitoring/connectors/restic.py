@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from monitoring.connectors import reading, restic_failures
+from monitoring.connectors import reading, restic_failures, running
 from monitoring.connectors.base import Answer, Reading, Record, Reject, Runner, SettingField, Step
 from monitoring.connectors.redaction import redact, url_secrets
 from monitoring.connectors.restic_command import Command, parse, protected, repository
@@ -19,6 +19,8 @@ LONGEST_TIMEOUT_S = 240.0  # three calls stay within the quarter of an hour for 
 # What a backend may be given; nothing that names a program to run, so that editing a tool is not a way to run commands.
 _ALLOWED_ENV = re.compile(r"(?:AWS|AZURE|B2|GOOGLE|OS|ST|SWIFT|RESTIC_REST)_[A-Z0-9_]{1,60}|RCLONE_CONFIG|(?:HTTPS?|NO)_PROXY")
 _FORBIDDEN_ENV = re.compile(r"COMMAND|EXECUTABLE")
+# Such an address would be handed to ssh or rclone as an option, and their options can run programs.
+_UNSAFE_ADDRESS = re.compile(r"sftp:(?://)?(?:[^@/]*@)?-|rclone:(?![A-Za-z0-9_][A-Za-z0-9_.+@ -]*:)|-", re.DOTALL)
 _VERSION = re.compile(r"restic (\d{1,4}\.\d{1,4}(?:\.\d{1,4})?\S{0,30})")
 
 
@@ -48,6 +50,7 @@ class Restic:
             label="Access to the backend",
             help="One KEY=VALUE a line, e.g. AWS_ACCESS_KEY_ID=… or RESTIC_REST_PASSWORD=…; kept secret as a whole.",
             secret=True,
+            lines=True,
         ),
         SettingField(name="host", label="Only this host", help="Reads only snapshots of this host name."),
         SettingField(name="tag", label="Only these tags", help="Reads only snapshots that carry all of these tags, separated by commas."),
@@ -70,6 +73,10 @@ class Restic:
         answer = Answer(kind="poll", steps=[], meta={"repository": shown["RESTIC_REPOSITORY"]})
         if refused:
             answer.meta["refused_environment"] = ", ".join(refused)
+        if _UNSAFE_ADDRESS.match(address):
+            reason = "restic was not started: this address would pass options to another program. Write the repository's address alone."
+            answer.steps.append(Step(name="cat-config", command="restic cat config", exit_code=running.NOT_RUNNABLE, stderr=reason))
+            return answer
         calls = {
             "version": ["restic", "version"],
             "cat-config": ["restic", "cat", "config", "--no-lock"],
@@ -186,8 +193,8 @@ def _read_snapshots(result: Reading, answer: Answer, index: int, *, command: Com
             zone=answer.zone,
         )
     except ValueError as error:
-        cut = " It was larger than the limit and was cut." if step.truncated else ""
-        reason = f"The listing of snapshots cannot be read: {error}.{cut}"
+        hint = " It was larger than the limit and was cut." if step.truncated else "" if command.has("--json") else " List with --json."
+        reason = f"The listing of snapshots cannot be read: {error}.{hint}"
         result.rejects.append(Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout)))
         result.problems.append(reason)
         return False

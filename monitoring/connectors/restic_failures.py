@@ -9,10 +9,9 @@ from monitoring.connectors import reading, running
 from monitoring.connectors.base import Step
 from monitoring.connectors.restic_output import Output, read_output
 
-Reason = Literal["missing_program", "timeout", "unreachable", "refused", "missing_repository", "locked", "wrong_password", "other"]
+Reason = Literal["timeout", "unreachable", "refused", "missing_repository", "locked", "wrong_password", "other"]
 
 _BY_CODE: dict[int, Reason] = {
-    running.NOT_FOUND: "missing_program",
     running.TIMED_OUT: "timeout",
     10: "missing_repository",
     11: "locked",
@@ -43,7 +42,6 @@ _BY_TEXT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     ("missing_repository", ("repository does not exist", "is there a repository at the following location", "no such bucket")),
 )
 _SENTENCES: dict[Reason, str] = {
-    "missing_program": "restic is not installed on the machine that polls. Install it (on Debian: apt install restic).",
     "timeout": "restic did not answer in time. Check the connection to the repository or raise the time limit of this tool.",
     "unreachable": "The repository cannot be reached. Check address, name resolution and network between this machine and the repository.",
     "refused": "The repository refuses access. Check the account this tool uses and its rights on the repository.",
@@ -65,6 +63,8 @@ def reason(exit_code: int | None, text: str) -> Reason:
 
 def problem(step: Step) -> str:
     """One sentence about why a call failed and what to do, with restic's own words behind it."""
+    if step.exit_code in (running.NOT_FOUND, running.NOT_RUNNABLE) and step.stderr:
+        return step.stderr  # restic never ran: this is our own sentence
     text = f"{step.stderr or ''}\n{step.stdout or ''}" if step.exit_code else step.stderr or ""
     told = principal_line(read_output(step.stderr))
     sentence = _SENTENCES[reason(step.exit_code, text)]
@@ -77,9 +77,9 @@ def principal_line(output: Output) -> str | None:
     return " ".join(lines[0].split())[:300] if lines else None
 
 
-def message(output: Output) -> str | None:
-    """What restic said about its trouble: the most telling line first, then the other telling ones, at most 64 KiB."""
-    first = principal_line(output)
+def message(output: Output, *, note: str | None = None) -> str | None:
+    """What restic said about its trouble, at most 64 KiB: `note` or the most telling line first, then the other telling ones."""
+    first = note or principal_line(output)
     if first is None:
         return None
     rest = [line for line in _telling(output) if " ".join(line.split())[:300] != first]

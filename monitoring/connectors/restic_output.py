@@ -18,6 +18,7 @@ _PROCESSED = re.compile(r"^processed (\d{1,18}) files?,")
 _MISSING = re.compile(r"^(.{1,4096}) does not exist, skipping$")
 _FATAL = re.compile(r"^Fatal: ")
 _UNREADABLE = re.compile(r"^(?:error: |ignoring error for )")
+_SIGNALLED = re.compile(r"signal (?:interrupt|terminated) received, cleaning up|^Fatal: .*context canceled")
 _PROGRESS = re.compile(r"^\[\d+:\d\d(?::\d\d)?\]|^subprocess \w+: *$")
 
 
@@ -130,7 +131,7 @@ def _take_error(output: Output, message: dict[str, Any], seen: set[str]) -> None
         seen.add(item)
         output.unreadable_count += 1
         output.some_unreadable = True
-        _keep(output.unreadable, text or item)
+        _keep(output.unreadable, text or f"{item} could not be read")
 
 
 def _error_text(error: object) -> str | None:
@@ -170,7 +171,7 @@ def _take_text(output: Output, line: str, seen: set[str]) -> None:
 
 
 def _note_words(output: Output, line: str) -> None:
-    if "signal interrupt received" in line or "signal terminated received" in line or "context canceled" in line:
+    if _SIGNALLED.search(line):
         output.interrupted = True
     if "at least one source file could not be read" in line:
         output.some_unreadable = True

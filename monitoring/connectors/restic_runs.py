@@ -48,7 +48,7 @@ def read_run(answer: Answer, step: Step, command: Command, *, index: int) -> Rec
         repository_name=repository(command, step.env) or reading.name(answer.meta.get("repository")),
         outcome=outcome,
         native_status=f"{told}, dry run" if told and dry_run else told,
-        native_message=_message(output, outcome, note),
+        native_message=None if outcome == "success" else restic_failures.message(output, note=note),
         exit_code=code,
         started_at=started.at,
         ended_at=ended_at,
@@ -136,12 +136,6 @@ def _backup_outcome(code: int | None, output: Output) -> tuple[Outcome, str | No
 
 def _num_errors(output: Output) -> int:
     return reading.count((output.check or {}).get("num_errors")) or 0
-
-
-def _message(output: Output, outcome: Outcome, note: str | None) -> str | None:
-    if outcome == "success":
-        return None
-    return restic_failures.message(output) if note is None else "\n".join(filter(None, (note, restic_failures.message(output))))
 
 
 def _ended_at(answer: Answer, step: Step, summary: dict[str, Any], started_at: dt.datetime) -> dt.datetime | None:

@@ -8,7 +8,6 @@ import pytest
 
 from monitoring.connectors.base import Answer, Record, Step
 from monitoring.connectors.restic import Restic
-
 from tests.recordings import START, push
 
 SUMMARY = (
@@ -240,3 +239,26 @@ def test_it_reads_several_calls_of_one_report() -> None:
 
     assert [(record.operation, record.outcome) for record in told.records] == [("backup", "success"), ("verify", "failed")]
     assert told.job_ids == ["db01:/srv/data/app", "db01:check"]
+
+
+def test_it_reads_plain_text_without_taking_rounded_sizes() -> None:
+    text = (
+        "using parent snapshot 8f1a7102\r\n\x1b[2K[0:00] 1 files, 0 B, 0 errors\nFiles:           0 new,     0 changed,    28 unmodified\n"
+        "Added to the repository: 1.2 KiB   (800 B   stored)\n\nprocessed 28 files, 1.408 MiB in 0:00\nsnapshot 9e04f69d saved\n"
+    )
+    record = only(push("restic backup /srv/data/app", 0, stdout=text))
+
+    assert (record.outcome, record.artefact_id, record.files_total) == ("success", "9e04f69d", 28)
+    assert (record.bytes_source, record.bytes_stored) == (None, None)
+
+
+def test_it_sees_a_dry_run_in_plain_text() -> None:
+    text = "Files: 1 new\nWould add to the repository: 0 B   (0 B   stored)\n\nprocessed 1 files, 3 B in 0:00\n"
+
+    assert only(push("/opt/restic backup /srv/data/app", 0, stdout=text)).outcome == "skipped"
+
+
+def test_it_takes_a_rehearsed_cleaning_for_none() -> None:
+    record = only(push("restic forget --keep-last 3 --dry-run", 0))
+
+    assert (record.operation, record.outcome) == ("other", "skipped")

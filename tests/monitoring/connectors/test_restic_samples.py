@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from monitoring.normalising_files import normalised
-
 from tests.recordings import RECORDED, blinded, cases, truth
 
 ALLOWED = {
