@@ -112,6 +112,7 @@ def _install(folder: Path, locks: list[Path]) -> None:
     if interrupted or other_python or not _runs(folder):
         _make(folder)
     _write(folder, {"state": "installing", "python": _version()})
+    _log(folder).unlink(missing_ok=True)
     say(f"Installing {sum(_count(lock) for lock in locks)} packages into {folder} …")
     if not _by_uv(folder, locks):
         _by_pip(folder, locks)
@@ -156,6 +157,7 @@ def _by_uv(folder: Path, locks: list[Path]) -> bool:
     if not uv:
         return False
     command = [uv, "pip", "install", "--python", str(_python(folder)), "--require-hashes", "--only-binary", ":all:"]
+    command += ["--index-strategy", "unsafe-best-match"]  # all indexes count, as for pip; the hashes of the lock make that safe
     done = _run_installer(folder, [*command, *_lock_arguments(locks)], environment={**pip_wheel.settings_for_uv(), **os.environ})
     if not done:
         say("uv could not install them; trying pip …")
@@ -200,7 +202,7 @@ def _log(folder: Path) -> Path:
 def _run_installer(folder: Path, command: list[str], *, environment: dict[str, str]) -> bool:
     """Whether the installer succeeded; its words go to the log, and every twentieth package to the terminal."""
     collected = 0
-    with _log(folder).open("w") as log:
+    with _log(folder).open("a") as log:
         log.write(" ".join(command) + "\n")
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=REPOSITORY, close_fds=False
