@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 
+from django.db.models import Q
 from django.db.models.functions import Left
 
 from monitoring.combining import NEAR_S, fits, key_of
 from monitoring.connectors.base import Record
 from monitoring.models import BackupJob, BackupRun, Tool
 
+_OTHER = {"artefact": "push", "push": "artefact"}
 SHORT = 8  # tools of older versions tell only the first eight digits of an artefact's id
 
 
 def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -> list[bytes]:
     """The key of each record: its own, or that of the one run it is plainly another view of. Ambiguous pairs stay apart."""
     own = [key_of(tool.pk, record) for record in records]
+    stored = {bytes(key) for key in BackupRun.objects.filter(key__in=set(own)).values_list("key", flat=True)}
     by_artefact = _runs_by_artefact(jobs, records)
     by_time = _runs_by_time(jobs, records)
     keys = []
@@ -25,8 +28,8 @@ def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -
         found = None
         if record.artefact_id:
             found = _same_artefact(by_artefact[job, record.artefact_id[:SHORT]], record.artefact_id)
-        if found is None and record.operation == "backup":
-            found = _same_time(by_time[job], record, records, key)
+        if found is None and key not in stored and record.operation == "backup":
+            found = _same_time(by_time[job], record, records)
         keys.append(found or key)
         if record.artefact_id:
             by_artefact[job, record.artefact_id[:SHORT]].append((record.artefact_id, keys[-1]))
@@ -38,10 +41,8 @@ def _same_artefact(candidates: list[tuple[str, bytes]], artefact_id: str) -> byt
     return fitting.pop() if len(fitting) == 1 else None
 
 
-def _same_time(candidates: list[BackupRun], record: Record, batch: list[Record], own: bytes) -> bytes | None:
+def _same_time(candidates: list[BackupRun], record: Record, batch: list[Record]) -> bytes | None:
     """The one known run that this record fits in time, if it fits no other and no other of the batch fits it."""
-    if any(bytes(run.key) == own for run in candidates):
-        return None
     fitting = [run for run in candidates if _pair(run, record)]
     if len(fitting) != 1:
         return None
@@ -72,23 +73,21 @@ def _runs_by_artefact(jobs: dict[str, BackupJob], records: list[Record]) -> dict
 
 
 def _runs_by_time(jobs: dict[str, BackupJob], records: list[Record]) -> dict[int, list[BackupRun]]:
-    """Known backups of these jobs in the time that the batch speaks of (a day before, for long runs)."""
+    """Known backups that could be the other view of a record: in its time (a day before, for long runs), of the other kind."""
     found: dict[int, list[BackupRun]] = defaultdict(list)
-    instants = [
-        instant
-        for record in records
-        if record.operation == "backup" and record.evidence_kind in ("artefact", "push") and record.state == "finished"
-        for instant in (record.consistent_at, record.started_at, record.ended_at)
-        if instant
-    ]
+    relevant = [r for r in records if r.operation == "backup" and r.state == "finished" and r.evidence_kind in _OTHER]
+    instants = [instant for r in relevant for instant in (r.consistent_at, r.started_at, r.ended_at) if instant]
     if not instants:
         return found
     near = dt.timedelta(seconds=NEAR_S)
+    kinds = {_OTHER[record.evidence_kind] for record in relevant}
     runs = BackupRun.objects.filter(
+        Q(evidence_kind="artefact") | Q(evidence_kind="push", artefact_id=None),
         job__in=[job.pk for job in jobs.values()],
         occurred_at__range=(min(instants) - near - dt.timedelta(days=1), max(instants) + near),
+        evidence_kind__in=kinds,
         operation="backup",
-        state="finished",
+        outcome__in=BackupRun.GOOD,
     ).only("key", "job_id", "evidence_kind", "artefact_id", "outcome", "started_at", "ended_at", "captured_at")
     for run in runs:
         found[run.job_id].append(run)

@@ -23,6 +23,10 @@ _UPSERT = f"""
 INSERT INTO monitoring_backuprun ({", ".join(COLUMNS)}) SELECT {", ".join(COLUMNS)} FROM incoming_run
 ON CONFLICT (key) DO UPDATE SET {_SET} RETURNING id, key
 """  # noqa: S608 - column names are this module's own
+_TOUCH = """
+UPDATE monitoring_jobstate SET touched_at = %s, touched_from = least(coalesce(touched_from, seen.since), seen.since)
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS seen(job, since) WHERE job_id = seen.job
+"""
 ANSWER_NOTED_EVERY_S = 60  # a busy pushing tool must not make its state row hot
 
 
@@ -127,11 +131,8 @@ def _touch(rows: Iterable[Row], at: dt.datetime) -> None:
     earliest: dict[int, dt.datetime] = {}
     for row in rows:
         earliest[row.job_id] = min(row.occurred_at, earliest.get(row.job_id, row.occurred_at))
-    states = list(JobState.objects.filter(pk__in=earliest).order_by("pk"))
-    for state in states:
-        state.touched_at = at
-        state.touched_from = min(earliest[state.pk], state.touched_from or earliest[state.pk])
-    JobState.objects.bulk_update(states, ["touched_at", "touched_from"])
+    with connection.cursor() as cursor:
+        cursor.execute(_TOUCH, [at, list(earliest), list(earliest.values())])
 
 
 def _note_answer(tool: Tool, at: dt.datetime) -> None:
