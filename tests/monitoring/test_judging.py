@@ -220,6 +220,7 @@ def test_it_says_what_a_silent_tool_leaves_unjudged():
         ({"items": [item(point(2, expires_at=ago(-3)))]}, 3),
         ({"items": [item(point(2), point(1, available_at=ago(-1)))]}, 1),
         ({"holds": [{"window": 9, "until": ago(-1.5)}]}, 1.5),
+        ({"holds": [{"window": 9, "from": ago(-2), "until": ago(-4)}]}, 2),
         ({"items": [item(point(30))], "period": [ago(10), ago(-5)]}, 5),
         ({"items": [item(point(30))], "success_target": None}, None),
     ],
@@ -231,6 +232,19 @@ def test_it_says_when_time_alone_will_change_the_answer(changes, hours):
     else:
         late_by = parse_instant(result) - (NOON + dt.timedelta(hours=hours))
         assert dt.timedelta(0) <= late_by <= dt.timedelta(seconds=1)
+
+
+def test_it_changes_exactly_at_the_instants_it_names():
+    seen, inputs = [], facts(success_target=None, tier=1, jobs=TWO_BAD)
+    for _ in range(4):
+        result = judge_service(inputs)
+        seen.append((result["verdict"], result["status"]))
+        if result["next_change_at"]:
+            before = parse_instant(result["next_change_at"]) - dt.timedelta(seconds=1)
+            earlier = judge_service(inputs | {"at": iso(before)})
+            assert (earlier["verdict"], earlier["status"]) == seen[-1]
+            inputs = inputs | {"at": result["next_change_at"]}
+    assert seen == [("kept", "operational"), ("at_risk", "degraded"), ("broken", "degraded"), ("broken", "outage")]
 
 
 @pytest.mark.parametrize(
@@ -306,7 +320,7 @@ def without_measures(result: dict[str, Any]) -> Any:
 def test_it_does_not_change_before_the_instant_it_names(inputs, share):
     now = judge_service(inputs)
     until = parse_instant(now["next_change_at"]) if now["next_change_at"] else NOON + dt.timedelta(days=400)
-    later = NOON + (until - NOON) * share
+    later = min(NOON + (until - NOON) * share, until - dt.timedelta(microseconds=1))
     assert without_measures(judge_service(inputs | {"at": iso(later)})) == without_measures(now)
 
 

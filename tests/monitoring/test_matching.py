@@ -134,6 +134,10 @@ def test_it_gives_a_run_that_spans_into_the_next_night_to_the_night_of_its_start
     assert (first.run_ids, second.run_ids) == ((1,), ())
 
 
+def test_it_gives_a_run_after_the_latest_cutoff_to_no_night():
+    assert ledger(run(1, 72, 73), at=80)[-1].run_ids == ()
+
+
 def test_it_names_the_first_good_end_as_the_best_run():
     assert ledger(run(1, 0, 3), run(2, 1, 2), at=30)[0].best_run == 2
 

@@ -82,6 +82,12 @@ def test_it_leaves_out_excluded_dates_and_everything_outside_its_range():
     assert next_due_after(schedule, utc("2026-01-04T01:30")) is None
 
 
+def test_it_finds_the_nearest_of_several_times():
+    schedule = nightly(local_times=["01:00", "23:00", "02:30", "03:15"])
+    assert next_due_after(schedule, utc("2026-06-10T12:00")) == utc("2026-06-10T21:00")
+    assert next_due_after(schedule, utc("2026-03-29T00:30")) == utc("2026-03-29T01:15")
+
+
 def test_it_gives_the_latest_occurrence_of_an_ended_schedule_the_usual_cutoff():
     latest = occurrences(nightly(until_on=dt.date(2026, 1, 4)), utc("2026-01-04"), utc("2026-02-01"))[-1]
     assert latest.cutoff_at - latest.opens_at == dt.timedelta(days=1)
@@ -146,13 +152,14 @@ def test_it_refuses_to_expand_without_bound():
 @settings(max_examples=60, deadline=None)
 @given(
     rrule=st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=SA,SU", "FREQ=HOURLY", "FREQ=HOURLY;INTERVAL=3", "FREQ=DAILY;INTERVAL=2"]),
-    minute=st.integers(0, 24 * 60 - 1),
+    minutes=st.sets(st.integers(0, 24 * 60 - 1), min_size=1, max_size=3),
     zone=st.sampled_from(["Europe/Paris", "UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"]),
     day=st.dates(dt.date(2025, 1, 1), dt.date(2027, 12, 31)),
     cut=st.integers(1, 9),
 )
-def test_it_gives_the_same_ledger_whole_or_in_pieces(rrule, minute, zone, day, cut):
-    schedule = parse(rrule=rrule, local_times=[f"{minute // 60:02}:{minute % 60:02}"], zone=zone, start_on=dt.date(2024, 2, 29))
+def test_it_gives_the_same_ledger_whole_or_in_pieces(rrule, minutes, zone, day, cut):
+    times = [f"{minute // 60:02}:{minute % 60:02}" for minute in minutes]
+    schedule = parse(rrule=rrule, local_times=times[:1] if "HOURLY" in rrule else times, zone=zone, start_on=dt.date(2024, 2, 29))
     since = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
     middle, until = since + dt.timedelta(days=cut), since + dt.timedelta(days=10)
     whole = occurrences(schedule, since, until)
