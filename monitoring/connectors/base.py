@@ -126,6 +126,7 @@ class SettingField(msgspec.Struct, kw_only=True, frozen=True):
     help: str
     required: bool = False
     secret: bool = False
+    lines: bool = False  # several lines of text
     default: str = ""
 
 
