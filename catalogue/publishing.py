@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,7 @@ TRANSITIONS = {
 def create_service(*, code: str, by: Any, at: dt.datetime, reason: str) -> Service:
     """A new entry in the pipeline, without content. Raises NotReady when the code is taken or not usable."""
     service = Service(code=code, created_at=at)
-    problems = _problems_of(service)
+    problems = problems_of(service)
     if problems:
         raise NotReady(problems)
     with transaction.atomic(), because(reason, by=by):
@@ -158,7 +158,7 @@ def approve(
     start = effective_from or at
     with transaction.atomic():
         version = _locked(version, "approve")
-        _may_approve(version, by)
+        check_approver(version, by)
         problems = missing(version) + _range_problems(version, start, at)
         if problems:
             raise NotReady(problems)
@@ -203,7 +203,7 @@ def missing(version: ServiceVersion) -> list[str]:
     promise = Commitment.objects.filter(version=version).first()
     if promise is None:
         problems.append("It has no commitment yet: say what it promises.")
-    return problems + _problems_of(version) + (_problems_of(promise) if promise else [])
+    return problems + problems_of(version) + (problems_of(promise) if promise else [])
 
 
 def _locked(version: ServiceVersion, act: str) -> ServiceVersion:
@@ -262,8 +262,12 @@ def _can_be_stored(version: ServiceVersion) -> None:
         raise NotReady(problems)
 
 
-def _problems_of(row: Any) -> list[str]:
-    written_by_acts = [field.name for field in row._meta.fields if not field.editable]
+def problems_of(row: Any, *, only: Collection[str] | None = None) -> list[str]:
+    """One sentence for everything that keeps a row from being stored, field by field; empty when it is valid.
+
+    `only` names the fields that people give, where the machine fills in the others.
+    """
+    written_by_acts = [field.name for field in row._meta.fields if not field.editable or (only is not None and field.name not in only)]
     try:
         row.full_clean(exclude=written_by_acts)
     except ValidationError as error:
@@ -275,7 +279,8 @@ def _problems_of(row: Any) -> list[str]:
     return []
 
 
-def _may_approve(version: ServiceVersion, by: Any) -> None:
+def check_approver(version: ServiceVersion, by: Any) -> None:
+    """Raises NotAllowed, naming who can, unless `by` may approve this version: an approver of the service who is no author."""
     others = duties.names(duties.who_may("approve", version.service, except_ids=[*version.author_ids, by.pk]))
     can = f"{others} can." if others else "Nobody else holds that duty for this service yet: an administrator can grant the role approver."
     if by.pk in version.author_ids:

@@ -60,7 +60,10 @@ class JobSchedule(Tracked):
 
     job = models.OneToOneField(BackupJob, on_delete=models.CASCADE, related_name="schedule")
     rrule = models.CharField("recurrence (RFC 5545)", max_length=300, default="FREQ=DAILY", help_text="e.g. FREQ=WEEKLY;BYDAY=MO,TH")
-    local_times = models.CharField(max_length=200, default="01:30", help_text="Comma-separated local times of day, e.g. 01:30, 13:30")
+    local_times = models.CharField(
+        max_length=200, blank=True, default="01:30",
+        help_text="Comma-separated local times of day, e.g. 01:30, 13:30. Empty when the recurrence names hours itself.",
+    )  # fmt: skip
     zone = models.CharField("time zone", max_length=64, default="UTC", validators=[validate_zone])
     starts_on = models.DateField(null=True, blank=True, help_text="First day; empty: from the first run that is known.")
     early_tolerance_s = models.PositiveIntegerField(default=900, help_text="A run may start this much before it is due.")

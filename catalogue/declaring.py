@@ -1,0 +1,86 @@
+"""Stating how a row of configuration shall be: it is made, changed where it differs, or left alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from catalogue.models import Relation, Service, Team, Window
+from catalogue.publishing import NotReady, problems_of
+from itsm_backup.common.models import because
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What came of a declaration: the row, whether it is new, and field → (before, after) of what was written."""
+
+    row: Any
+    made: bool = False
+    changed: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def wrote(self) -> bool:
+        return self.made or bool(self.changed)
+
+
+def declare(row: Any, wanted: Mapping[str, Any], *, by: Any, reason: str) -> Declared:
+    """Give the row these values, with history; nothing is written when it has them. Raises NotReady for values it cannot have."""
+    made = row._state.adding
+    changed = {name: (None if made else getattr(row, name), value) for name, value in wanted.items() if made or getattr(row, name) != value}
+    if not made and not changed:
+        return Declared(row)
+    for name, (_, value) in changed.items():
+        setattr(row, name, value)
+    problems = problems_of(row)
+    if problems:
+        raise NotReady(problems)
+    with transaction.atomic(), because(reason, by=by):
+        row.save()
+    return Declared(row, made, changed)
+
+
+def declare_team(*, name: str, by: Any, at: dt.datetime, reason: str, **wanted: Any) -> Declared:
+    """The team of this name with these fields (`email`)."""
+    row = Team.objects.filter(name=name).first() or Team(name=name)
+    return declare(row, wanted, by=by, reason=reason)
+
+
+def declare_relation(*, consumer: Service, provider: Service, kind: str, by: Any, at: dt.datetime, reason: str, strength: str) -> Declared:
+    """`consumer` depends on `provider` in this way. Raises NotReady when something would become a part of itself."""
+    row = Relation.objects.filter(consumer=consumer, provider=provider, kind=kind).first()
+    row = row or Relation(consumer=consumer, provider=provider, kind=kind)
+    if kind == Relation.Kind.PART_OF and _holds(consumer.pk, provider.pk):
+        raise NotReady([f"{provider.code} is a part of {consumer.code} already, so {consumer.code} cannot be a part of it."])
+    return declare(row, {"strength": strength}, by=by, reason=reason)
+
+
+def declare_window(
+    *, service: Service, starts_at: dt.datetime, ends_at: dt.datetime, purpose: str, by: Any, at: dt.datetime, reason: str
+) -> Declared:
+    """A maintenance window of the service, known by its start. It excuses only what opens after this decision.
+
+    Raises NotReady for a new or changed window that is over already: it could excuse nothing.
+    """
+    row = Window.objects.filter(service=service, starts_at=starts_at).first()
+    same = row is not None and (row.ends_at, row.purpose) == (ends_at, purpose)
+    if not same and ends_at <= at:
+        raise NotReady(["The window is over already and would excuse nothing: what was due in it is history."])
+    if row is None or row.ends_at != ends_at:
+        row = row or Window(service=service, starts_at=starts_at)
+        row.decided_at, row.decided_by = at, by
+    return declare(row, {"ends_at": ends_at, "purpose": purpose}, by=by, reason=reason)
+
+
+def _holds(whole_id: int, part_id: int) -> bool:
+    """Whether `part_id` is a part of `whole_id`, directly or through others, or is the same."""
+    above = {part_id}
+    waiting = [part_id]
+    while waiting:
+        wholes = Relation.objects.filter(consumer__in=waiting, kind=Relation.Kind.PART_OF).values_list("provider", flat=True)
+        waiting = [pk for pk in wholes if pk not in above]
+        above.update(waiting)
+    return whole_id in above
