@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Q
 
 from catalogue.models import Service, ServiceStatus, ServiceVersion, Window
 from itsm_backup.common.time import iso, month_bounds
-from monitoring import schedules, workflow
+from monitoring import planning, schedules, workflow
 from monitoring.models import Alert, BackupJob, ExpectedRun, JobState, ProtectedItem, ServiceState, StatusWorkflow
 
 NEWEST_POINTS = 3
@@ -30,7 +30,11 @@ def inputs_of(*, service: Service, version: ServiceVersion, rules: StatusWorkflo
     """The inputs of `judging.judge_service`, as canonical JSON values."""
     start, end = month_bounds(at, version.zone)
     commitment = getattr(version, "commitment", None)
-    jobs = list(BackupJob.objects.filter(service=service).select_related("tool__state", "state", "schedule").order_by("pk"))
+    jobs = list(
+        BackupJob.objects.filter(service=service)
+        .select_related("tool__state", "state__latest_run", "state__good_run", "schedule")
+        .order_by("pk")
+    )
     return {
         "at": iso(at),
         "tier": version.tier,
@@ -80,14 +84,14 @@ def _to_come(job: BackupJob, end: dt.datetime, at: dt.datetime) -> int:
     """Occurrences of the period that the ledger does not hold yet."""
     if not hasattr(job, "schedule") or job.state.ledger_until is None or job.state.ledger_until >= end:
         return 0
-    schedule = job.schedule.parsed(start_on=at.date() - dt.timedelta(days=1))
+    schedule = planning.schedule_of(job)
     return len([one for one in schedules.occurrences(schedule, job.state.ledger_until, end) if one.opens_at < end])
 
 
 def _job(job: BackupJob) -> dict[str, Any]:
     latest = job.state.latest_run
     alert = Alert.objects.open().filter(job=job, alert_class="job_failed").first()
-    missed = job.expected_runs.filter(state="missed", attempts=0).order_by("-due_at").first() if job.state.bad_streak else None
+    missed = _latest_miss(job) if job.state.bad_streak else None
     return {
         "job": job.pk,
         "name": job.name,
@@ -102,6 +106,14 @@ def _job(job: BackupJob) -> dict[str, Any]:
         "missed_due_at": iso(missed.due_at) if missed else None,
         "next_completion_at": iso(job.state.next_due_at),
     }
+
+
+def _latest_miss(job: BackupJob) -> ExpectedRun | None:
+    """The newest occurrence that nobody came to, unless a good run came after it."""
+    missed = job.expected_runs.filter(state="missed", attempts=0)
+    if job.state.good_run:
+        missed = missed.filter(due_at__gt=job.state.good_run.occurred_at)
+    return missed.order_by("-due_at").first()
 
 
 def _sources(jobs: list[BackupJob]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from monitoring.combining import key_of, seal_of
 from monitoring.connectors import reader_of
 from monitoring.explaining import runs_of
 from monitoring.models import BackupRun, Evaluation, ExpectedRun, ProtectedItem, RunRevision
-from monitoring.settling import COUNTED
+from monitoring.planning import COUNTED
 from monitoring.wording import status_sentence
 
 MOST_RUNS = 5_000

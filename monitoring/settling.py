@@ -9,13 +9,13 @@ from django.db.models import Max, Min, Q
 
 from catalogue.models import ServiceVersion, Window
 from itsm_backup.common.time import local_day
-from monitoring import alerting, cells, gathering, matching, schedules
+from monitoring import alerting, cells, gathering, matching, planning, schedules
 from monitoring.models import BackupJob, BackupRun, ExpectedRun, JobState
+from monitoring.planning import COUNTED
 from monitoring.storing import judge_again
 
 BATCH = 500
 HORIZON = dt.timedelta(hours=36)
-COUNTED = ("backup", "copy", "replicate", "log_backup")
 _OPEN = ("expected", "late", "unconfirmed")
 _WORST = ("failed", "partial", "cancelled", "unknown", "missed", "skipped", "warning", "success")
 
@@ -69,9 +69,8 @@ def _loose_days(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date
 def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> None:
     """Write the occurrences that are due up to a day and a half ahead; a changed schedule changes only the future."""
     version = job.schedule.history.aggregate(newest=Max("history_id"))["newest"]
-    first_run = BackupRun.objects.filter(job=job, operation__in=COUNTED).aggregate(first=Min("occurred_at"))["first"]
-    begins = min(filter(None, [first_run, job.tool.monitored_from]))
-    schedule = job.schedule.parsed(start_on=local_day(begins, job.schedule.zone))
+    begins = planning.begins_at(job)
+    schedule = planning.schedule_of(job, begins)
     early = dt.timedelta(seconds=schedule.early_tolerance_s)
     upcoming = schedules.next_due_after(schedule, at)
     until = max(at + HORIZON, (upcoming + dt.timedelta(seconds=1)) if upcoming else at)

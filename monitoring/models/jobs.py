@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from typing import Self
 
@@ -80,6 +81,12 @@ class JobSchedule(Tracked):
             self.parsed(start_on=dt.date(2026, 1, 1))
         except ValueError as error:
             raise ValidationError(str(error)) from None
+        rule = self.rrule.upper()
+        vague = ("FREQ=WEEKLY" in rule and "BYDAY" not in rule) or (
+            "FREQ=MONTHLY" in rule and "BYMONTHDAY" not in rule and "BYDAY" not in rule
+        )
+        if self.starts_on is None and (vague or re.search(r"INTERVAL=([2-9]|\d\d)", rule)):
+            raise ValidationError({"starts_on": "This recurrence counts from a first day. Say which."})
 
     def parsed(self, *, start_on: dt.date) -> Schedule:
         """The pure schedule from `start_on` (or the schedule's own first day); raises ScheduleError saying what to change."""

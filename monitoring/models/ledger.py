@@ -32,7 +32,9 @@ class ExpectedRun(models.Model):
     local_on = models.DateField()
     state = models.CharField(max_length=14, choices=State.choices, default=State.EXPECTED)
     run = models.ForeignKey(BackupRun, null=True, on_delete=models.SET_NULL, related_name="+")
-    worst_outcome = models.CharField(max_length=9, null=True, help_text="Worst outcome of the attempts in it.")
+    worst_outcome = models.CharField(
+        max_length=9, null=True, help_text="Outcome of the run that made it good; else the worst of its attempts."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     backfilled = models.BooleanField(default=False)
     excuse = models.CharField(max_length=200, blank=True)
