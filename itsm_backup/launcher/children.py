@@ -138,7 +138,11 @@ class Children:
         child.start(self.mark)
         if child not in self.all:
             self.all.append(child)
-        self._write()
+        try:
+            self._write()
+        except OSError:  # a full disk: nothing may run that is not on record
+            child.stop()
+            raise
 
     def start_and_wait(self, child: Child, *, timeout_s: float = 60.0) -> bool:
         """Whether the child became ready; False when it ended or took too long."""

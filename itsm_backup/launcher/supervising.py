@@ -82,7 +82,7 @@ class Supervisor:
         say(
             f"{child.name} stopped unexpectedly ({ending}); starting it again{f' in {pause_s:.0f} s' if pause_s else ''}. The others go on."
         )
-        say(log_tail(child.log, lines=3) + f"\n    Its log: {child.log}{self._room()}")
+        say("\n".join(line for line in (log_tail(child.log, lines=3), f"    Its log: {child.log}{self._room()}") if line))
 
     def _start_again(self, child: Child, health: _Health, now_s: float) -> None:
         try:
