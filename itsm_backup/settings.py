@@ -140,6 +140,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "itsm_backup.portal.display.display",
             ]
         },
     }
@@ -236,9 +237,9 @@ REST_FRAMEWORK = {
         "monitoring.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["monitoring.api.permissions.ScopeAllows"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["itsm_backup.api.Parser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "itsm_backup.api.Paging",
     "PAGE_SIZE": 50,
@@ -256,6 +257,17 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "itsm_backup.api.document_problems"],
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        "RunState": "monitoring.models.BackupRun.State",
+        "AlertState": "monitoring.models.Alert.State",
+        "ExpectedRunState": "monitoring.models.ExpectedRun.State",
+        "IncidentState": "incidents.models.Incident.State",
+        "OperationalStatus": "catalogue.models.status.OperationalStatus",
+        "TakenStatus": ["stored", "unchanged", "quarantined"],
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # 5 MiB of records and their envelope
 SIMPLE_HISTORY_ENABLED = True

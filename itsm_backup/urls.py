@@ -1,9 +1,26 @@
 """The roof: every app's doors, mounted."""
 
+from importlib.util import find_spec
+
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from itsm_backup import api, health, metrics
+from monitoring.api.ping import ping
 
 urlpatterns: list = [
+    re_path(r"^ping/(?P<rest>.+)$", ping),
+    path("healthz", health.healthz, name="healthz"),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("api/v1/", include("monitoring.api.urls")),
+    path("api/v1/", include("incidents.api")),
+    re_path(r"^api/(?P<rest>.*)$", api.nothing_here),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
 ]
+if find_spec("itsm_backup.portal.urls"):
+    urlpatterns.append(path("", include("itsm_backup.portal.urls")))
+handler500 = "itsm_backup.portal.views.failed"

@@ -34,7 +34,7 @@ class Event(msgspec.Struct, kw_only=True):
     type: str
     subject: str | None = None
     time: str | None = None
-    data: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     data_base64: str | None = None
 
 

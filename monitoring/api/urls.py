@@ -1,0 +1,26 @@
+"""The API of what happens, below /api/v1/."""
+
+from django.urls import path
+
+from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
+from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
+from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
+from monitoring.api.services import ServiceDetail, Services
+from monitoring.api.tools import Quarantine, ToolDetail, Tools
+
+urlpatterns = [
+    path("services/", Services.as_view()),
+    path("services/<str:code>/", ServiceDetail.as_view()),
+    path("jobs/", Jobs.as_view()),
+    path("jobs/<int:pk>/", JobDetail.as_view()),
+    path("runs", RunsWithoutSlash.as_view()),
+    path("runs/", RunsWithSlash.as_view()),
+    path("runs/<int:pk>/", RunDetail.as_view()),
+    path("expected-runs/", ExpectedRuns.as_view()),
+    path("alerts/", Alerts.as_view()),
+    path("alerts/<int:pk>/", AlertDetail.as_view()),
+    path("evaluations/<int:pk>/", EvaluationDetail.as_view()),
+    path("tools/", Tools.as_view()),
+    path("tools/<str:name>/", ToolDetail.as_view()),
+    path("quarantine/", Quarantine.as_view()),
+]
