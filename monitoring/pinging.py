@@ -54,7 +54,7 @@ def create_job(*, address: PingAddress, at: dt.datetime) -> BackupJob | None:
 
 
 def take(
-    *, job: BackupJob, suffix: str, rid: str | None, body: str, left_out_bytes: int, user_agent: str, at: dt.datetime
+    *, job: BackupJob, suffix: str, rid: str | None, body: str, left_out_bytes: int = 0, user_agent: str = "", at: dt.datetime
 ) -> intake.Receipt:
     """Record one ping of a job. `suffix` is empty, start, fail, log or an exit code; `rid` ties a start to its end.
 

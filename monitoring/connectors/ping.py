@@ -47,6 +47,12 @@ class Ping:
             help="default: any code but 0 is a failure; restic: 3 is a warning; borg: 1 and 100 to 127 are warnings.",
             default="default",
         ),
+        SettingField(
+            name="create_jobs",
+            label="New jobs by ping",
+            help="yes: a ping with ?create=1 makes the job of a slug that is not known yet; no: it is refused.",
+            default="yes",
+        ),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:
