@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from catalogue import publishing
 from catalogue.models import Relation, Service, Team, Window
 from catalogue.publishing import NotReady, problems_of
 from itsm_backup.common.models import because
@@ -30,7 +31,7 @@ class Declared:
 def declare(row: Any, wanted: Mapping[str, Any], *, by: Any, reason: str) -> Declared:
     """Give the row these values, with history; nothing is written when it has them. Raises NotReady for values it cannot have."""
     made = row._state.adding
-    changed = {name: (None if made else getattr(row, name), value) for name, value in wanted.items() if made or getattr(row, name) != value}
+    changed = {name: (None, value) for name, value in wanted.items()} if made else _differences(row, wanted)
     if not made and not changed:
         return Declared(row)
     for name, (_, value) in changed.items():
@@ -47,6 +48,39 @@ def declare_team(*, name: str, by: Any, at: dt.datetime, reason: str, **wanted: 
     """The team of this name with these fields (`email`)."""
     row = Team.objects.filter(name=name).first() or Team(name=name)
     return declare(row, wanted, by=by, reason=reason)
+
+
+def declare_service(
+    *,
+    code: str,
+    content: Mapping[str, Any],
+    commitment: Mapping[str, Any],
+    by: Any,
+    approver: Any,
+    at: dt.datetime,
+    reason: str,
+) -> Declared:
+    """The entry with this content in force from `at`: a new version, written by `by` and approved by `approver`, where it differs.
+
+    Raises NotReady when somebody's open version stands in the way, and whatever drafting and approving raise.
+    """
+    service = Service.objects.filter(code=code).first()
+    newest = service.versions.approved().order_by("-number").first() if service else None
+    made = newest is None
+    changed = {} if newest is None else _differences(newest, content) | _differences(newest.commitment, commitment)
+    if newest is not None and not changed:
+        return Declared(service)
+    with transaction.atomic():
+        service = service or publishing.create_service(code=code, by=by, at=at, reason=reason)
+        said = {"by": by, "at": at, "reason": reason}
+        draft = publishing.draft_version(service=service, content=content, commitment=commitment, **said)
+        publishing.submit(version=draft, **said)
+        publishing.approve(version=draft, by=approver, at=at, reason=reason)
+    return Declared(service, made, changed or {name: (None, value) for name, value in {**content, **commitment}.items()})
+
+
+def _differences(row: Any, wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    return {name: (getattr(row, name), value) for name, value in wanted.items() if getattr(row, name) != value}
 
 
 def declare_relation(*, consumer: Service, provider: Service, kind: str, by: Any, at: dt.datetime, reason: str, strength: str) -> Declared:

@@ -51,7 +51,7 @@ def who_may(action: str, service: Any, *, except_ids: Iterable[int] = ()) -> lis
     by_role = get_user_model().objects.with_perm(
         f"{meta.app_label}.{codename}", backend="django.contrib.auth.backends.ModelBackend", include_superusers=False
     )
-    by_grant = get_users_with_perms(service, only_with_perms_in=[codename], with_group_users=True)
+    by_grant: Any = get_users_with_perms(service, only_with_perms_in=[codename], with_group_users=True)
     able = {*by_role.values_list("pk", flat=True), *by_grant.values_list("pk", flat=True)} - set(except_ids)
     return list(get_user_model().objects.filter(pk__in=able, is_active=True, is_superuser=False).order_by("username"))
 

@@ -83,4 +83,5 @@ def inherited_tiers(tiers: Mapping[Key, int], relations: Iterable[tuple[Key, Key
 def _relations_above(service_ids: list[int]) -> list[tuple[int, int]]:
     with connection.cursor() as cursor:
         cursor.execute(_HARD_RELATIONS_ABOVE, [service_ids])
-        return cursor.fetchall()
+        relations: list[tuple[int, int]] = cursor.fetchall()
+        return relations

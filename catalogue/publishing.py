@@ -209,7 +209,7 @@ def missing(version: ServiceVersion) -> list[str]:
 def _locked(version: ServiceVersion, act: str) -> ServiceVersion:
     """The version as it stands now, held until the transaction ends; raises WrongState when the act does not fit its state."""
     Service.objects.select_for_update().get(pk=version.service_id)
-    held = ServiceVersion.objects.select_for_update(of=("self",)).select_related("service").get(pk=version.pk)
+    held: ServiceVersion = ServiceVersion.objects.select_for_update(of=("self",)).select_related("service").get(pk=version.pk)
     if held.state in TRANSITIONS[act].sources:
         return held
     done = f"{held} is already {held.get_state_display()}"

@@ -170,4 +170,4 @@ def _record(user: Any, text: str, by: Any, at: dt.datetime) -> None:
 
 
 def _name(user: Any) -> str:
-    return user.get_full_name() or user.get_username()
+    return str(user.get_full_name() or user.get_username())
