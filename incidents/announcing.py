@@ -7,6 +7,7 @@ import datetime as dt
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from incidents import prioritising
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common import outbox
 
@@ -28,6 +29,7 @@ def _write(incident: Incident, kind: str, subject: str, at: dt.datetime, more: d
     context = {
         "incident": incident,
         "organisation": settings.ORGANISATION,
+        "service_name": prioritising.name_of(incident.service_id) if incident.service_id else "",
         "address": f"{settings.BASE_URL}/incidents/{incident.number}/",
         **more,
     }

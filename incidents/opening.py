@@ -84,10 +84,13 @@ def _open(alert: Alert, at: dt.datetime) -> Incident:
 
 
 def title_of(alert: Alert) -> str:
-    """The sentence that names the incident: what fails, and why as far as a rule knows it."""
-    if alert.cause_title and alert.service_id:
-        return f"Backups of {prioritising.name_of(alert.service_id)} fail because {alert.cause_title}"[:240]
-    return alert.title[:240]
+    """The sentence that names the incident: whose backups fail, and why as far as a rule knows it."""
+    if alert.service_id is None:
+        return alert.title[:240]
+    name = prioritising.name_of(alert.service_id)
+    if alert.cause_title:
+        return f"Backups of {name} fail because {alert.cause_title}"[:240]
+    return (alert.title if name in alert.title else f"{name}: {alert.title}")[:240]
 
 
 def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
