@@ -16,6 +16,7 @@ from itsm_backup.launcher.listening import address_of, health, names_of, take_po
 from itsm_backup.launcher.preparing import REPOSITORY
 from itsm_backup.launcher.supervising import StopAsked, StopFlag, Supervisor
 from itsm_backup.launcher.trouble import Trouble, disk_is_full, log_tail, say
+from itsm_backup.launcher.updating import FIRST_START_LINE
 
 HEALTHY_WITHIN_S = 90.0
 WAIT_FOR_COMMAND_S = 60.0
@@ -106,8 +107,7 @@ class _Start:
         self.environment.update(start_services(self.data, self.children))
         self.stop.check()
         say("Bringing the database up to date …")
-        self._command("migrate", "--noinput")
-        logins = self._first_start()
+        logins = self._update()
         services = {name: self.environment[name] for name in SERVICE_VARIABLES if name in self.environment}
         self.data.publish(command="up", address=self.address, services=services)
         say("Starting worker, beat and web …")
@@ -119,12 +119,12 @@ class _Start:
         for line in logins:
             say(line)
 
-    def _command(self, name: str, *arguments: str) -> str:
-        """Run one of Django's commands and return what it printed. Raises Trouble when it fails."""
-        log = self.data / f"logs/{name}.log"
+    def _update(self) -> list[str]:
+        """Bring the database up to date; returns the lines to show once all is ready. Raises Trouble when it fails."""
+        log = self.data / "logs/update.log"
         log.unlink(missing_ok=True)
-        command = [sys.executable, str(REPOSITORY / "manage.py"), name, *arguments]
-        child = Child(name=name, command=command, log=log, folder=REPOSITORY, environment=self.environment)
+        command = [sys.executable, "-m", "itsm_backup.launcher.updating", *(["--empty"] if self.chosen.empty else [])]
+        child = Child(name="update", command=command, log=log, folder=REPOSITORY, environment=self.environment)
         self.children.start(child)
         while (ending := child.ending()) is None:
             self.stop.check()
@@ -132,15 +132,11 @@ class _Start:
         self.children.all.remove(child)
         words = log.read_text(errors="replace")
         if ending != "exit code 0":
-            reason = "because the disk is full" if disk_is_full(words) else f"({ending}, log {log})"
-            raise Trouble(f"`manage.py {name}` failed {reason}. The start was undone; what was stored before is kept.\n{log_tail(log)}")
-        return words
-
-    def _first_start(self) -> list[str]:
-        """Roles and, unless --empty, the demo logins; the lines to show once all is ready."""
-        if not any(REPOSITORY.glob("**/management/commands/first_start.py")):
-            return []
-        return self._command("first_start", *(["--empty"] if self.chosen.empty else [])).splitlines()
+            reason = "because the disk is full" if disk_is_full(words) else f"({ending})"
+            raise Trouble(
+                f"The database could not be brought up to date {reason}. What was stored before is kept.\n{log_tail(log)}\nIts log: {log}"
+            )
+        return words.partition(FIRST_START_LINE)[2].strip().splitlines()
 
     def _wait_until_healthy(self) -> None:
         end, answer = time.monotonic() + HEALTHY_WITHIN_S, ""
@@ -166,7 +162,13 @@ def _environment(data: DataFolder, address: str, host: str) -> dict[str, str]:
     """What every part runs with: what the person configured, completed by what belongs to this folder and address."""
     own = {**data.secrets(), "BASE_URL": address.rstrip("/"), "ALLOWED_HOSTS": ",".join(names_of(host))}
     missing = {name: value for name, value in own.items() if not given(name)}
-    return {**os.environ, **missing, "DATA_DIR": str(data.path), "DJANGO_SETTINGS_MODULE": "itsm_backup.settings", "PYTHONUNBUFFERED": "1"}
+    fixed = {
+        "DATA_DIR": str(data.path),
+        "DJANGO_SETTINGS_MODULE": "itsm_backup.settings",
+        "PYTHONUNBUFFERED": "1",
+        "CELERY_SKIP_CHECKS": "1",  # worker and beat would load every page to check it: seconds of each start
+    }
+    return {**os.environ, **missing, **fixed}
 
 
 def programs(chosen: argparse.Namespace, data: DataFolder, environment: dict[str, str]) -> list[Child]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 
@@ -8,7 +9,7 @@ import pytest
 
 from itsm_backup.launcher.running import needs_no_database
 
-from .conftest import alive
+from .conftest import REPOSITORY, alive
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,7 @@ def test_a_command_stopped_by_sigterm_stops_its_services(product):
 def test_the_tests_get_services_of_their_own_and_their_exit_code_counts(product):
     tests = product.clone / "tests"
     tests.mkdir()
+    shutil.copy(REPOSITORY / "tests/services.py", tests)  # pyproject.toml loads it
     (tests / "test_example.py").write_text(
         "import os, pytest\n"
         "@pytest.mark.django_db\n"
