@@ -42,6 +42,26 @@ def take(*, incident: Incident, by: Any, at: dt.datetime) -> Incident:
 
 
 @transaction.atomic
+def assign(*, incident: Incident, assignee: Any, by: Any, at: dt.datetime) -> Incident:
+    """Hand the incident to somebody, who goes on with it; a new or waiting one becomes in progress.
+
+    Raises NotPossible when it is over, or already theirs.
+    """
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident.pk)
+    name = assignee.get_full_name() or assignee.get_username()
+    if not incident.is_open:
+        raise NotPossible(f"{incident.number} is {incident.get_state_display().lower()}; nobody has to work on it.")
+    if incident.assignee_id == assignee.pk:
+        raise NotPossible(f"{incident.number} is with {name} already.")
+    if incident.state != "in_progress":
+        incident = move(incident=incident, to="in_progress", reason="", by=by, at=at, assignee=assignee)
+    Incident.objects.filter(pk=incident.pk).update(assignee=assignee, updated_at=at)
+    IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=f"Handed to {name}", by=by)
+    incident.assignee = assignee
+    return incident
+
+
+@transaction.atomic
 def move(*, incident: Incident, to: str, reason: str, by: Any, at: dt.datetime, assignee: Any = None) -> Incident:
     """Move the incident to another state; raises NotPossible for a step that the table does not have or that lacks its reason."""
     incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident.pk)

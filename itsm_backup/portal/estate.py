@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import Count, F, Max, Min, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from itsm_backup.common.charts import Chart
+from catalogue.models import ServiceVersion
+from itsm_backup.common.charts import Chart, DayCount, success_line, tally
+from itsm_backup.common.time import duration_words
+from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure, Link
+from itsm_backup.portal.standing import exposure_of, standings
+from itsm_backup.portal.trouble import alerts_of, handled_in, what_is_known
+from itsm_backup.portal.words import TIERS, VERDICTS, many, zone
+from monitoring.models import ServiceDay
+
+MOST_ATTENTION, MOST_TILES, DAYS = 8, 40, 31
+QUIET_FIRST = ("kept", "held", "no_data", "at_risk", "broken")
+GROUPS = {"tier": "tier", "department": "department"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +36,7 @@ class Attention:
     service: Link
     place: str  # "Tier 1, Radiology"
     exposure: Exposure
-    known: str | SafeString
+    known: str
     handled: Link | None
     handled_note: str
 
@@ -46,12 +64,149 @@ class EstatePage:
     lead: SafeString | str
     tally_wide: SafeString
     tally_narrow: SafeString
-    counts: tuple[tuple[str, int, str], ...]  # verdict, how many, link to them
+    counts: tuple[tuple[str, str, str], ...]  # verdict, words, link to them
     attention: tuple[Attention, ...]
     attention_more: Link | None
     success: Chart | None
     success_note: str
-    success_href: str
     groups: tuple[Group, ...]
     grouped_by: str
     regroup: Link
+
+
+def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
+    """The page for what the user may see, grouped by "tier" or "department"; it asks as often for 40 services as for 10,000."""
+    group = GROUPS.get(by, "tier")
+    rows = standings(user, moment)
+    counts = list(
+        rows.order_by(group).values(group, "verdict").annotate(n=Count("pk"), least_s=Min("promised_s"), most_s=Max("promised_s"))
+    )
+    verdicts: Counter[str] = Counter()
+    for count in counts:
+        verdicts[count["verdict"]] += count["n"]
+    shown = _shown(rows, group)
+    needy = sorted((row for row in shown if row.verdict != "kept"), key=_badness)[:MOST_ATTENTION]
+    success = _success(user, moment)
+    kept = verdicts["kept"] + verdicts["at_risk"]
+    sentence = _sentence(kept, verdicts.total())
+    painted = [(verdict, verdicts[verdict]) for verdict in QUIET_FIRST if verdicts[verdict]]
+    return EstatePage(
+        sentence=sentence,
+        lead=_lead(needy[0], moment) if needy else "Every newest copy is younger than promised.",
+        tally_wide=tally(counts=painted, sentence=sentence),
+        tally_narrow=tally(counts=painted, sentence=sentence, rows=2),
+        counts=tuple((verdict, f"{n:,} {VERDICTS[verdict].lower()}", moment.href("services", verdict=verdict)) for verdict, n in painted),
+        attention=_attention(needy, user, moment),
+        attention_more=_more(verdicts, len(needy), moment),
+        success=success,
+        success_note=success.sentence if success else "",
+        groups=_groups(shown, counts, group, moment),
+        grouped_by=group,
+        regroup=Link("Group by department", moment.href("estate", by="department"))
+        if group == "tier"
+        else Link("Group by tier", moment.href("estate")),
+    )
+
+
+def _sentence(kept: int, total: int) -> str:
+    if kept == total:
+        return f"All {total:,} services keep their backup promise." if total != 1 else "The one service keeps its backup promise."
+    return f"{kept:,} of {many(total, 'service')} {'keeps its' if kept == 1 else 'keep their'} backup promise."
+
+
+def _badness(row: Any) -> tuple[Any, ...]:
+    return row.rank, row.tier, row.captured_at or dt.datetime.min.replace(tzinfo=dt.UTC), row.service.code
+
+
+def _shown(rows: QuerySet[ServiceVersion], group: str) -> list[Any]:
+    """The worst of each group, enough for its tiles and for the list of those that need attention."""
+    worst = Window(RowNumber(), partition_by=[F(group)], order_by=[F("rank"), F("tier"), F("captured_at").asc(nulls_first=True)])
+    return list(rows.annotate(place=worst).filter(place__lte=MOST_TILES).order_by(group, "service__code"))
+
+
+def _lead(worst: Any, moment: Moment) -> SafeString:
+    """Names the worst service and says what is wrong with it."""
+    link = format_html('<a href="{}">{}</a>', moment.href("service", worst.service.code), worst.name)
+    if worst.verdict == "no_data":
+        return format_html("Least is known of {}: {}", link, worst.why or "nothing proves a copy.")
+    if worst.verdict == "held":
+        return format_html("{} is held for maintenance; nothing is broken.", link)
+    if worst.captured_at is None or not worst.promised_s:
+        return format_html("Worst is {}: {}", link, worst.why or "no copy of it could be restored.")
+    age_s = (moment.at - worst.captured_at).total_seconds()
+    promise = duration_words(worst.promised_s)
+    if age_s > worst.promised_s:
+        over = duration_words(age_s - worst.promised_s)
+        return format_html("Worst is {}: its newest restorable copy is {} over the {} promise.", link, over, promise)
+    age = duration_words(age_s)
+    if worst.verdict == "at_risk":
+        return format_html("Nearest to its limit is {}: its newest restorable copy is {} old, promise {}.", link, age, promise)
+    return format_html("Worst is {}: {}", link, worst.why or f"its newest restorable copy is {age} old, promise {promise}.")
+
+
+def _attention(needy: Sequence[Any], user: Any, moment: Moment) -> tuple[Attention, ...]:
+    alerts = alerts_of((row.service_id for row in needy), user=user, moment=moment)
+    found = []
+    for row in needy:
+        handled, note = handled_in(alerts.get(row.service_id, []), moment)
+        found.append(
+            Attention(
+                verdict=row.verdict,
+                service=Link(row.name, moment.href("service", row.service.code)),
+                place=f"Tier {row.tier}" + (f", {row.department}" if row.department else ""),
+                exposure=exposure_of(row, moment),
+                known=what_is_known(alerts.get(row.service_id, []), row.why, moment),
+                handled=handled,
+                handled_note=note,
+            )
+        )
+    return tuple(found)
+
+
+def _more(verdicts: Counter[str], shown: int, moment: Moment) -> Link | None:
+    hidden = verdicts.total() - verdicts["kept"] - shown
+    return Link(f"{hidden:,} more need attention", moment.href("services")) if hidden > 0 else None
+
+
+def _success(user: Any, moment: Moment) -> Chart | None:
+    """Due backups that succeeded, by local day, from the day cells of what the user may see."""
+    last = moment.at.astimezone(zone()).date()
+    first = last - dt.timedelta(days=DAYS - 1)
+    cells = ServiceDay.objects.visible_to(user).filter(day__gte=first, day__lte=last).order_by("day").values("day")
+    found = {row["day"]: row for row in cells.annotate(ok=Sum("good"), bad=Sum(F("failed") + F("missed")))}
+    if not any(row["ok"] + row["bad"] for row in found.values()):
+        return None
+    days = [first + dt.timedelta(days=n) for n in range(DAYS)]
+    counts = [
+        DayCount(day, found[day]["ok"], found[day]["ok"] + found[day]["bad"]) if day in found else DayCount(day, 0, 0) for day in days
+    ]
+    return success_line(days=counts, target=None)
+
+
+def _groups(shown: Sequence[Any], counts: Sequence[dict[str, Any]], group: str, moment: Moment) -> tuple[Group, ...]:
+    tiles: dict[Any, list[Any]] = defaultdict(list)
+    for row in shown:
+        tiles[getattr(row, group)].append(row)
+    totals: Counter[Any] = Counter()
+    promises: dict[Any, list[int]] = defaultdict(list)
+    for count in counts:
+        totals[count[group]] += count["n"]
+        promises[count[group]] += [seconds for seconds in (count["least_s"], count["most_s"]) if seconds]
+    return tuple(_group(key, rows, totals[key], promises[key], group, moment) for key, rows in tiles.items())
+
+
+def _group(key: Any, rows: list[Any], total: int, promised_s: list[int], group: str, moment: Moment) -> Group:
+    if total > len(rows):
+        rows = sorted(rows, key=_badness)
+    notes = [TIERS[key]] if group == "tier" else [many(total, "service")]
+    if promised_s:
+        least, most = duration_words(min(promised_s)), duration_words(max(promised_s))
+        notes.append(f"promise {least}" + (f" to {most}" if least != most else ""))
+    return Group(
+        name=f"Tier {key}" if group == "tier" else key or "No department",
+        notes=tuple(notes),
+        tiles=tuple(
+            Tile(name=row.short_name, href=moment.href("service", row.service.code), exposure=exposure_of(row, moment)) for row in rows
+        ),
+        more=Link(f"{total - len(rows):,} more", moment.href("services", **{group: key})) if total > len(rows) else None,
+    )

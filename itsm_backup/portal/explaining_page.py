@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from catalogue.models import Service
+from incidents.explaining import NotExplained, evaluation_of, explain_incident, opening_alert
+from incidents.models import Incident
+from itsm_backup.common.time import parse_instant
+from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.words import OUTCOME_VERDICTS, STATUSES, clock, instant, many
+from monitoring.explaining import Explanation, explain
+from monitoring.models import Alert, Evaluation, Figure
+from monitoring.repeating import Repetition, repeat
+
+KINDS = ("status", "alert", "incident", "figure", "evaluation")
+MOST_RUNS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunLine:
     run: Link
-    when: SafeString | str
+    when: SafeString
     result: str
 
 
@@ -22,7 +37,7 @@ class Reference:
 
     title: str
     link: Link | None = None
-    lines: tuple[str | SafeString, ...] = ()
+    lines: tuple[str, ...] = ()
     runs: tuple[RunLine, ...] = ()
     sums: tuple[str, ...] = ()
 
@@ -40,17 +55,161 @@ class Again:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainPage:
-    kind: str
-    pk: int
     question: str
-    answer: str | SafeString
+    answer: str
     verdict: str
     subject: Link | None
     references: tuple[Reference, ...]
     record: str  # first characters of the hash
-    record_full: str
     judged: SafeString
     href: str
     again_href: str
     cite: str
     again: Again | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is to be explained: its judgement, the alert it is about, and the words to ask with."""
+
+    kind: str
+    key: str
+    evaluation: Evaluation
+    alert: Alert | None = None
+    incident: Incident | None = None
+
+
+def find(*, kind: str, key: str, user: Any, moment: Moment) -> Found | None:
+    """What the user may see under this kind and number (a service's code for a status); None when there is no such thing for them.
+
+    Raises NotExplained when it exists but nothing is judged yet.
+    """
+    if kind == "status":
+        service = Service.objects.visible_to(user).filter(code=key).first()
+        if service is None:
+            return None
+        judged = Evaluation.objects.filter(service=service, at__lte=moment.at).order_by("-at", "-pk").first()
+        if judged is None:
+            raise NotExplained(f"{key} is not judged yet; that happens within seconds after a job is mapped to it.")
+        return Found(kind, key, judged)
+    if not key.isdigit() or len(key) > 18:
+        return None
+    return {"alert": _alert, "incident": _incident, "figure": _figure, "evaluation": _evaluation}[kind](int(key), user)
+
+
+def _alert(pk: int, user: Any) -> Found | None:
+    alert = Alert.objects.visible_to(user).filter(pk=pk).select_related("evaluation__version__service", "evaluation__tool").first()
+    return Found("alert", str(pk), evaluation_of(alert), alert) if alert else None
+
+
+def _incident(pk: int, user: Any) -> Found | None:
+    incident = Incident.objects.visible_to(user).filter(pk=pk).first()
+    if incident is None:
+        return None
+    alert = opening_alert(incident)
+    if not Alert.objects.visible_to(user).filter(pk=alert.pk).exists():
+        raise NotExplained(f"{incident.number} was opened by an alert about something that you may not see.")
+    return Found("incident", str(pk), evaluation_of(alert), alert, incident)
+
+
+def _figure(pk: int, user: Any) -> Found | None:
+    figure = Figure.objects.visible_to(user).filter(pk=pk, evaluation__isnull=False).select_related("evaluation").first()
+    return Found("figure", str(pk), figure.evaluation) if figure else None
+
+
+def _evaluation(pk: int, user: Any) -> Found | None:
+    judged = Evaluation.objects.visible_to(user).filter(pk=pk).select_related("version__service", "version__commitment", "tool").first()
+    return Found("evaluation", str(pk), judged) if judged else None
+
+
+def explain_page(*, found: Found, moment: Moment, again: bool = False) -> ExplainPage:
+    """The page of something that `find` gave; with `again` it is worked out anew, twice."""
+    evaluation = found.evaluation
+    told = explain_incident(found.incident) if found.incident else explain(evaluation, alert=found.alert)
+    version = evaluation.version
+    href = moment.href("explain", found.kind, found.key)
+    permanent = ("alert", found.key) if found.kind == "alert" else ("evaluation", str(evaluation.pk))
+    return ExplainPage(
+        question=_question(found),
+        answer=told.answer,
+        verdict=told.verdict,
+        subject=Link(version.name, moment.href("service", version.service.code)) if version else None,
+        references=_references(told, evaluation, moment),
+        record=f"{told.digest[:4]} {told.digest[4:8]}",
+        judged=instant(evaluation.at),
+        href=href,
+        again_href=reverse("portal:explain_again", args=[found.kind, found.key]),
+        cite=settings.BASE_URL + reverse("portal:explain", args=permanent),
+        again=_again(repeat(evaluation)) if again else None,
+    )
+
+
+def _question(found: Found) -> str:
+    if found.incident:
+        return f"Why is there {found.incident.number}?"
+    if found.alert:
+        return f"Why this alert: {found.alert.get_alert_class_display().lower()}?"
+    if found.evaluation.service_id is None:
+        return "Why is the tool silent?" if found.evaluation.result.get("silent") else "Why does the tool count as answering?"
+    return f"Why is it {STATUSES[found.evaluation.status][0]}?"
+
+
+def _references(told: Explanation, evaluation: Evaluation, moment: Moment) -> tuple[Reference, ...]:
+    runs = told.runs[-MOST_RUNS:]
+    service = evaluation.version.service if evaluation.version else None
+    every = Link(f"all runs, {len(told.runs)} read", moment.href("runs", service.code)) if service else None
+    mapped = tuple(f"{one.title}: {one.text}{_decided(one)}" for one in told.mapping) or ("No rule: nothing is mapped to it.",)
+    return (
+        Reference(
+            title="Runs read",
+            link=every,
+            runs=tuple(_run_line(run, moment) for run in runs),
+            lines=() if runs else ("No run was read.",),
+        ),
+        Reference(
+            title="Rule applied", link=_version(told.rule.version), lines=(f"{told.rule.title}. {told.rule.text}{_decided(told.rule)}",)
+        ),
+        Reference(title="Matched to this entry by", link=Link(many(len(told.mapping), "rule"), ""), lines=mapped),
+        Reference(
+            title="Promise read",
+            link=Link(f"entry version {told.promise.version}", moment.href("service", service.code) + "#history") if service else None,
+            lines=(f"{told.promise.title}: {told.promise.text}{_decided(told.promise)}",),
+        ),
+        Reference(
+            title="Arithmetic",
+            link=Link(", ".join(told.methods) or told.method, ""),
+            sums=tuple(told.arithmetic) or ("Nothing was measured.",),
+        ),
+    )
+
+
+def _run_line(run: Any, moment: Moment) -> RunLine:
+    result = OUTCOME_VERDICTS[run.outcome][1] if run.outcome in OUTCOME_VERDICTS else run.outcome.capitalize()
+    message = f", {run.message.splitlines()[0][:60]}" if run.message else ""
+    return RunLine(
+        run=Link(f"run {run.run}", moment.href("run", run.run)),
+        when=clock(parse_instant(run.occurred_at), moment.at),
+        result=result + message,
+    )
+
+
+def _version(history_id: int | None) -> Link | None:
+    return Link(f"version {history_id}", "") if history_id else None
+
+
+def _decided(reference: Any) -> str:
+    """Since when it is in force, and by whom."""
+    if not reference.since:
+        return ""
+    at = parse_instant(reference.since)
+    return f" In force since {at.day} {at:%b %Y}" + (f", by {reference.by}." if reference.by else ".")
+
+
+def _again(repetition: Repetition) -> Again:
+    return Again(
+        agrees=repetition.agrees,
+        sentence=f"Both agree. {repetition.answer}" if repetition.agrees else f"It differs now. {repetition.answer}",
+        from_inputs=f"From the stored inputs: {'the same' if repetition.from_inputs else 'different'}.",
+        from_runs=f"From the runs as they are now: {'the same' if repetition.from_runs else 'different'}.",
+        differences=(*repetition.altered, *repetition.differences),
+    )

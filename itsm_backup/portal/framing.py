@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Exists, IntegerField, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
+
+from catalogue.models import Service, ServiceVersion
+from incidents.models import Incident
+from itsm_backup.common.time import duration_words
+from itsm_backup.portal.asof import PARAMETER, Moment
+from itsm_backup.portal.words import instant, many, zone
+from monitoring.models import BackupJob, ToolState
+
+STALE_S = 15 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +36,8 @@ class AsOf:
     """The instant a page shows. In the past `words` names it; `on` fills the date field, `days_back` the slider."""
 
     past: bool
-    words: str
+    words: str | SafeString
+    short: str
     on: str
     days_back: int
     carried: tuple[tuple[str, str], ...] = ()  # the page's other query parameters
@@ -39,6 +55,7 @@ class Frame:
     watched: str
     watched_href: str
     open_incidents: int
+    as_of_value: str = ""
     as_of_query: str = ""  # appended to links, so that the past stays the past from page to page
 
 
@@ -57,5 +74,88 @@ class Exposure:
     promise: str
     tile: str
     bar: SafeString
+    known: bool = True
     captured: str = ""
     promise_s: int | None = None
+
+
+def frame_of(request: HttpRequest, *, section: str, moment: Moment) -> Frame:
+    """The frame of a page: one query, whatever the estate's size."""
+    counted = _counted(request.user, moment)
+    return Frame(
+        section=section,
+        as_of=_as_of(request, moment),
+        freshness=_freshness(counted, moment.now),
+        catalogue_version=counted["versions"],
+        watched=f"{counted['watched']:,} of {many(counted['services'], 'service')}",
+        watched_href=moment.href("services", watched="no" if counted["watched"] < counted["services"] else ""),
+        open_incidents=counted["open_incidents"],
+        as_of_value=moment.value,
+        as_of_query=f"?{PARAMETER}={moment.value}" if moment.past else "",
+    )
+
+
+def _counted(user: Any, moment: Moment) -> dict[str, Any]:
+    """Everything the frame counts, as sub-selects of one row."""
+    services = Service.objects.listed().visible_to(user)
+    states = ToolState.objects.filter(tool__enabled=True)
+    polled = states.filter(next_poll_at__isnull=False)
+    incidents = Incident.objects.visible_to(user).filter(Q(resolved_at=None) | Q(resolved_at__gt=moment.at), opened_at__lte=moment.at)
+    return (
+        get_user_model()
+        .objects.filter(pk=user.pk)
+        .values(
+            services=_count(services),
+            watched=_count(services.filter(Exists(BackupJob.objects.filter(service=OuterRef("pk"))))),
+            versions=_count(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at)),
+            open_incidents=_count(incidents.exclude(state="cancelled")),
+            tools=_count(states),
+            silent=_count(states.filter(silent_since__isnull=False)),
+            never=_count(polled.filter(latest_answer_at=None)),
+            oldest=_one(polled, Min("latest_answer_at")),
+            newest=_one(states, Max("latest_answer_at")),
+            longest_poll_s=_one(polled, Max("tool__poll_interval_s")),
+        )
+        .get()
+    )
+
+
+def _count(rows: QuerySet) -> Coalesce:
+    return Coalesce(_one(rows, Count("pk", distinct=True)), 0, output_field=IntegerField())
+
+
+def _one(rows: QuerySet, aggregate: Any) -> Subquery:
+    return Subquery(rows.order_by().annotate(_all=Value(1)).values("_all").annotate(_found=aggregate).values("_found"))
+
+
+def _freshness(counted: dict[str, Any], now: dt.datetime) -> Freshness:
+    """Live while every polled tool answered lately; tools that report by themselves are late only when they are judged silent."""
+    tools, silent = counted["tools"], counted["silent"]
+    if not tools:
+        return Freshness(state="down", lead="No data", words=". No tool is connected")
+    if silent:
+        return Freshness(state="down", lead=f"{silent} of {many(tools, 'tool')} silent", words="")
+    reached = counted["oldest"] or counted["newest"]
+    if reached is None or counted["never"]:
+        return Freshness(state="stale", lead="Waiting", words=" for the first answer")
+    age_s = max(0.0, (now - reached).total_seconds())
+    if counted["oldest"] and age_s > max(STALE_S, 2 * (counted["longest_poll_s"] or 0)):
+        return Freshness(state="stale", lead=f"Data is {duration_words(age_s)} old", words="")
+    told = "Monitoring data" if counted["oldest"] else "Latest report"
+    return Freshness(state="live", lead="Live", words=f". {told} {duration_words(age_s)} old")
+
+
+def _as_of(request: HttpRequest, moment: Moment) -> AsOf:
+    local, today = moment.at.astimezone(zone()), moment.now.astimezone(zone()).date()
+    carried = tuple((key, value) for key, value in request.GET.items() if key not in (PARAMETER, "page"))
+    here = request.GET.copy()
+    here.pop(PARAMETER, None)
+    return AsOf(
+        past=moment.past,
+        words=instant(moment.at) if moment.past else "Now",
+        short=f"{local.day} {local:%b}" if moment.past else "Now",
+        on=local.date().isoformat() if moment.past else "",
+        days_back=(today - local.date()).days,
+        carried=carried,
+        now_href=request.path + (f"?{here.urlencode()}" if here else ""),
+    )

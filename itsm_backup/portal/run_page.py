@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.safestring import SafeString
 
+from catalogue.duties import names, who_may
+from catalogue.models import ServiceVersion
+from itsm_backup.common.time import duration_words, instant_words, parse_instant
+from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.words import OUTCOME_VERDICTS, instant, size, zone
+from monitoring.answers import AnswerGone, open_answer
+from monitoring.connectors.base import Answer
+from monitoring.models import BackupRun, RawAnswer, RunRevision, Tool
+
+MOST_SHOWN, MOST_CORRECTIONS = 200_000, 50
+EVIDENCE = {
+    "run_log": "the tool's record of a run",
+    "artefact": "a copy found in the tool's listing",
+    "push": "a report of the job itself",
+    "metric": "a metric",
+    "alert": "an alert of another system",
+    "manual": "an entry by hand",
+    "derived": "worked out from other records",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +49,111 @@ class RunPage:
     raw: str
     raw_note: str
     raw_refusal: str = ""
+
+
+def find(*, pk: int, user: Any, moment: Moment) -> BackupRun | None:
+    """The run if the user may see it and it was known at the moment."""
+    runs = BackupRun.objects.visible_to(user).select_related("job", "tool", "service")
+    return runs.filter(pk=pk, first_seen_at__lte=moment.at).first()
+
+
+def run_page(*, run: BackupRun, user: Any, moment: Moment) -> RunPage:
+    """The page of a run that `find` gave."""
+    corrections = list(RunRevision.objects.filter(run=run, at__lte=moment.at).order_by("-at")[:MOST_CORRECTIONS])
+    raw, note, refusal = _raw(run, user)
+    verdict, result = OUTCOME_VERDICTS[run.outcome] if run.outcome else ("held", run.get_state_display().capitalize())
+    name = ServiceVersion.objects.in_force(moment.at).filter(service=run.service).values_list("name", flat=True).first()
+    return RunPage(
+        pk=run.pk,
+        title=f"Run of {run.job.name}, {instant_words(run.occurred_at, zone=zone())}",
+        verdict=verdict,
+        result=result,
+        service=Link(name, moment.href("service", run.service.code)) if run.service and name else None,
+        facts=_facts(run),
+        message=run.message or "",
+        corrections=tuple(_correction(one) for one in corrections),
+        raw=raw,
+        raw_note=note,
+        raw_refusal=refusal,
+    )
+
+
+def _facts(run: BackupRun) -> tuple[tuple[str, str | SafeString], ...]:
+    """What the record tells; what it does not tell is left out, never shown as zero."""
+    told: list[tuple[str, Any]] = [
+        ("Job", run.job.name),
+        ("Tool", str(run.tool)),
+        ("What it was", f"{run.operation.replace('_', ' ')}, {run.level}" if run.level != "unknown" else run.operation.replace("_", " ")),
+        ("Known from", EVIDENCE.get(run.evidence_kind, run.evidence_kind)),
+        ("Started", run.started_at and instant(run.started_at)),
+        ("Ended", run.ended_at and instant(run.ended_at)),
+        ("Took", run.started_at and run.ended_at and duration_words((run.ended_at - run.started_at).total_seconds())),
+        ("Data consistent at", run.captured_at and instant(run.captured_at)),
+        ("Exit code", None if run.exit_code is None else str(run.exit_code)),
+        ("Protected", size(run.bytes_source)),
+        ("Stored", size(run.bytes_stored)),
+        (
+            "Files",
+            None if run.files_total is None else f"{run.files_total:,}" + (f", {run.files_failed:,} failed" if run.files_failed else ""),
+        ),
+        ("Encrypted", None if run.encrypted is None else "yes" if run.encrypted else "no"),
+        ("Copy", run.artefact_id),
+        ("First known", instant(run.first_seen_at)),
+    ]
+    return tuple((label, value) for label, value in told if value not in (None, ""))
+
+
+def _correction(revision: RunRevision) -> Correction:
+    lines = (f"{name.replace('_', ' ')}: {_plain(revision.before.get(name))} → {_plain(value)}" for name, value in revision.after.items())
+    return Correction(when=instant(revision.at), lines=tuple(lines))
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "not told"
+    if isinstance(value, str) and len(value) >= 19 and value[4:5] == "-" and value[10:11] == "T":
+        return instant_words(parse_instant(value), zone=zone())
+    return str(value)
+
+
+def _raw(run: BackupRun, user: Any) -> tuple[str, str, str]:
+    """(text, note, refusal): the answer that the run was read from. It may speak of other services too, so the tool's right decides."""
+    if run.answer is None:
+        return "", "", "This run was not read from a kept answer."
+    if not Tool.objects.visible_to(user).filter(pk=run.tool_id).exists():
+        who = names(who_may("view", run.tool)[:6])
+        return (
+            "",
+            "",
+            "The tool's answer may hold data of other services, so it takes the right to see the tool. " + (f"{who} can." if who else ""),
+        )
+    try:
+        _, answer = open_answer(run.answer)
+    except AnswerGone as gone:
+        return "", "", f"{gone} What was read from it stands above."
+    kept = RawAnswer.objects.values("received_at", "sha256", "size_bytes").get(pk=run.answer)
+    received = instant_words(kept["received_at"], zone=zone())
+    seal = bytes(kept["sha256"]).hex()[:16]
+    note = f"Received {received}, {size(kept['size_bytes'])}, secrets masked, sha256 {seal}, record {run.answer_index + 1}"
+    return as_text(answer), note, ""
+
+
+def as_text(answer: Answer) -> str:
+    """The answer as a reader follows it: each command or exchange with its exit code and what came back; at most 200,000 characters."""
+    parts = []
+    for step in answer.steps:
+        head = f"$ {step.command}" if step.command else f"[{step.name}]"
+        parts.append(head + ("" if step.exit_code is None else f"   → exit {step.exit_code}"))
+        parts += [_indented(text) for text in (step.stdout, step.stderr) if text]
+    whole = "\n".join(parts)
+    return whole if len(whole) <= MOST_SHOWN else f"{whole[:MOST_SHOWN]}\n… {len(whole) - MOST_SHOWN:,} more characters are kept"
+
+
+def _indented(text: str) -> str:
+    """One JSON document over several lines; anything else as it came."""
+    if len(text) < MOST_SHOWN and text.lstrip()[:1] in ("{", "["):
+        try:
+            return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        except ValueError:
+            pass
+    return text

@@ -1,10 +1,25 @@
-"""The services list: filtered, sorted worst first, paged."""
+"""The services list: filtered, worst first, paged."""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from catalogue.models import ServiceVersion
+from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure, Link
+from itsm_backup.portal.standing import exposure_of, standings, worst_first
+from itsm_backup.portal.trouble import alerts_of, handled_in
+from itsm_backup.portal.words import TIERS, VERDICTS, many, person
+from monitoring.models import BackupJob
+
+PAGE, MOST_IN_CSV = 50, 20_000
+FILTERS = ("text", "tier", "department", "verdict", "watched")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +60,100 @@ class ServicesPage:
     filtered: bool
     paging: Paging
     csv_href: str
+
+
+def services_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: int) -> ServicesPage:
+    """One page of the list; `asked` holds the filters as the address gives them, unknown values match nothing."""
+    wanted = {name: asked.get(name, "").strip() for name in FILTERS}
+    everything = standings(user, moment)
+    rows = worst_first(_filtered(everything, wanted))
+    total = rows.count()
+    first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
+    shown = list(rows[first : first + PAGE])
+    alerts = alerts_of((row.service_id for row in shown if row.verdict != "kept"), user=user, moment=moment)
+    kept = dict(wanted)
+    return ServicesPage(
+        sentence=_sentence(total, wanted),
+        rows=tuple(_row(row, alerts.get(row.service_id, []), moment) for row in shown),
+        tiers=tuple(Choice(value=str(n), words=f"Tier {n}, {name.lower()}", chosen=wanted["tier"] == str(n)) for n, name in TIERS.items()),
+        departments=_departments(everything, wanted["department"]),
+        verdicts=tuple(Choice(value=value, words=words, chosen=wanted["verdict"] == value) for value, words in VERDICTS.items()),
+        text=wanted["text"],
+        filtered=any(wanted.values()),
+        paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("services", **kept, page=number)),
+        csv_href=moment.href("services", **kept, format="csv"),
+    )
+
+
+def _filtered(rows: QuerySet[ServiceVersion], wanted: Mapping[str, str]) -> QuerySet[ServiceVersion]:
+    if text := wanted["text"]:
+        rows = rows.filter(
+            Q(name__icontains=text) | Q(short_name__icontains=text) | Q(service__code__icontains=text) | Q(labels__icontains=text)
+        )
+    if tier := wanted["tier"]:
+        rows = rows.filter(tier=int(tier)) if tier in "1234" and len(tier) == 1 else rows.none()
+    if department := wanted["department"]:
+        rows = rows.filter(department=department)
+    if verdict := wanted["verdict"]:
+        rows = rows.filter(verdict=verdict)
+    if wanted["watched"] == "no":
+        rows = rows.exclude(Exists(BackupJob.objects.filter(service=OuterRef("service"))))
+    return rows
+
+
+def _sentence(total: int, wanted: Mapping[str, str]) -> str:
+    if wanted["watched"] == "no":
+        return f"{many(total, 'service')} without a backup job."
+    if any(wanted.values()):
+        return f"{many(total, 'service')} {'matches' if total == 1 else 'match'}."
+    return f"{many(total, 'service')} in the catalogue."
+
+
+def _departments(rows: QuerySet[ServiceVersion], chosen: str) -> tuple[Choice, ...]:
+    names = rows.exclude(department="").order_by("department").values_list("department", flat=True).annotate(n=Count("pk"))
+    return tuple(Choice(value=name, words=name, chosen=name == chosen) for name in names)
+
+
+def _row(row: Any, alerts: list[Any], moment: Moment) -> ServiceRow:
+    handled, _ = handled_in(alerts, moment)
+    return ServiceRow(
+        verdict=row.verdict,
+        status=row.stands,
+        service=Link(row.name, moment.href("service", row.service.code)),
+        code=row.service.code,
+        tier=row.tier,
+        department=row.department,
+        exposure=exposure_of(row, moment),
+        steward=person(row.steward),
+        incident=handled,
+    )
+
+
+def paging_of(first: int, shown: int, total: int, size: int, href: Any) -> Paging:
+    """`href` makes the address of a page from its number, counted from 1."""
+    number = first // size + 1
+    return Paging(
+        words=f"{first + 1:,} to {first + shown:,} of {total:,}" if total else "None",
+        earlier=href(number - 1) if number > 1 else "",
+        later=href(number + 1) if first + shown < total else "",
+    )
+
+
+def as_csv(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> str:
+    """Every service of the filters, at most 20,000, worst first; ages in seconds, instants in UTC."""
+    wanted = {name: asked.get(name, "").strip() for name in FILTERS}
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["code", "name", "tier", "department", "verdict", "status", "newest_copy_at", "age_s", "rpo_s", "steward"])
+    for row in worst_first(_filtered(standings(user, moment), wanted))[:MOST_IN_CSV]:
+        age_s = int((moment.at - row.captured_at).total_seconds()) if row.captured_at else ""
+        captured = row.captured_at.isoformat() if row.captured_at else ""
+        entry = [row.service.code, row.name, row.tier, row.department]
+        told = [*entry, row.verdict, row.stands, captured, age_s, row.promised_s, person(row.steward)]
+        writer.writerow([_harmless(value) for value in told])
+    return out.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula is marked as text."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

@@ -3,90 +3,142 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.charts import Chart
+from itsm_backup.common.time import duration_words, recent_words
+from itsm_backup.portal import proof
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.claiming import Claim, claims_of
 from itsm_backup.portal.framing import Exposure, Link
+from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
+from itsm_backup.portal.standing import exposure_of, standings
+from itsm_backup.portal.words import STATUSES, TIERS, instant, person, zone
+from monitoring.models import Evaluation
+from monitoring.wording import status_sentence
 
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """One promise of the entry: what it says, what is measured, from what, and the verdict."""
-
-    name: str
-    promised: str
-    measured: str
-    evidence: str
-    verdict: str
-    verdict_words: str = ""
-    why: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRow:
-    when: SafeString
-    verdict: str
-    result: str
-    took: str
-    moved: str
-    note: str
-    href: str
-    job: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobRow:
-    name: str
-    tool: str
-    schedule: str
-    next_due: SafeString | str
-    latest: str
-    verdict: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProblemRow:
-    kind: str  # "Incident" or "Alert"
-    name: Link
-    state: str
-    priority: str
-    since: SafeString
-    note: str = ""
-    why: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HistoryRow:
-    when: SafeString
-    what: str
-    note: str
-    why: str = ""
+RUNS_SHOWN = 15
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServicePage:
     code: str
     name: str
-    summary: str
     status: str
     status_words: str
     why: str
-    meta: tuple[tuple[str, str], ...]  # (bold part's label, bold part)
+    meta: tuple[tuple[str, str], ...]  # label and the part in bold
     department: Link | None
     admin_href: str
     exposure: Exposure
-    figure: tuple[tuple[str, str], ...]  # (("6", "h"), ("12", "min"))
+    figure: tuple[tuple[str, str], ...]  # (("6", "h"), ("12", "min")), empty when not known
     figure_note: SafeString | str
     saw: Chart
     saw_narrow: Chart
     claims: tuple[Claim, ...]
-    runs: tuple[RunRow, ...]
+    runs: tuple[proof.RunRow, ...]
     runs_zone: str
     older_runs: str
     strip: Chart
     strip_narrow: Chart
     days_note: str
-    jobs: tuple[JobRow, ...]
+    jobs: tuple[proof.JobRow, ...]
     problems: tuple[ProblemRow, ...]
     history: tuple[HistoryRow, ...]
+
+
+def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
+    """The version in force of a service that the user may see, as a row of `standings`; None when there is none at that instant."""
+    rows = standings(user, moment).select_related("service__judged__evaluation", "commitment", "operations_team", "steward", "owner")
+    return rows.filter(service__code=code).first()
+
+
+def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
+    """The page of a row that `find` gave; the number of queries does not grow with runs, jobs or history."""
+    service, evaluation = version.service, _evaluation(version, moment)
+    runs = proof.runs_of(service_id=service.pk, moment=moment)
+    jobs = proof.job_rows(service_id=service.pk, moment=moment)
+    saw, saw_narrow = proof.saws(service_id=service.pk, promised_s=version.promised_s, runs=runs, moment=moment)
+    strip, strip_narrow, days_note = proof.strips(service_id=service.pk, moment=moment)
+    exposure = exposure_of(version, moment)
+    words = STATUSES[version.stands][0]
+    return ServicePage(
+        code=service.code,
+        name=version.name,
+        status=version.stands,
+        status_words=words,
+        why=moment.href("explain", "evaluation", evaluation.pk) if evaluation else "",
+        meta=_meta(version),
+        department=Link(version.department, moment.href("services", department=version.department)) if version.department else None,
+        admin_href=_admin_href(service, user, moment),
+        exposure=exposure,
+        figure=_figure(exposure),
+        figure_note=_figure_note(version, evaluation, exposure, moment),
+        saw=saw,
+        saw_narrow=saw_narrow,
+        claims=claims_of(commitment=getattr(version, "commitment", None), evaluation=evaluation, moment=moment),
+        runs=tuple(proof.run_row(run, moment, with_job=len(jobs) > 1) for run in runs[:RUNS_SHOWN]),
+        runs_zone=moment.at.astimezone(zone()).tzname() or "",
+        older_runs=moment.href("runs", service.code) if len(runs) > RUNS_SHOWN else "",
+        strip=strip,
+        strip_narrow=strip_narrow,
+        days_note=days_note,
+        jobs=jobs,
+        problems=problems_of(service_id=service.pk, user=user, moment=moment),
+        history=history_of(service_id=service.pk, moment=moment),
+    )
+
+
+def _evaluation(version: Any, moment: Moment) -> Evaluation | None:
+    if moment.past:
+        return Evaluation.objects.filter(pk=version.judgement).first() if version.judgement else None
+    judged = getattr(version.service, "judged", None)
+    return judged.evaluation if judged else None
+
+
+def _meta(version: Any) -> tuple[tuple[str, str], ...]:
+    found = [
+        ("Tier", f"{version.tier}, {TIERS[version.tier].lower()}"),
+        ("Steward", person(version.steward)),
+        ("Owner", person(version.owner)),
+        ("Backups run by", str(version.operations_team)),
+    ]
+    if version.labels:
+        found.append(("Label" if len(version.labels) == 1 else "Labels", ", ".join(version.labels)))
+    return (*found, ("Catalogue entry", f"version {version.number}"))
+
+
+def _admin_href(service: Service, user: Any, moment: Moment) -> str:
+    """Where the entry is edited, for those who may; nobody edits the past."""
+    if moment.past or not user.is_staff or not Service.objects.visible_to(user, "change").filter(pk=service.pk).exists():
+        return ""
+    try:
+        return reverse("admin:catalogue_service_change", args=[service.pk])
+    except NoReverseMatch:
+        return ""
+
+
+def _figure(exposure: Exposure) -> tuple[tuple[str, str], ...]:
+    parts = exposure.age.split() if exposure.known else []
+    return tuple(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _figure_note(version: Any, evaluation: Evaluation | None, exposure: Exposure, moment: Moment) -> SafeString | str:
+    """When the copy was taken, and what that means for the promise; else why nothing is known."""
+    if not exposure.known:
+        return version.why or (status_sentence(evaluation.inputs, evaluation.result) if evaluation else "It is not judged yet.")
+    taken = recent_words(version.captured_at, now=moment.at, zone=zone()).split(", ")[0]
+    taken = f"today at {taken.removeprefix('Today ')}" if taken.startswith("Today") else instant(version.captured_at)
+    if not version.promised_s:
+        return format_html("Taken {}. The entry promises no recovery point.", taken)
+    promise = duration_words(version.promised_s)
+    between_s = (moment.at - version.captured_at).total_seconds() - version.promised_s
+    if between_s > 0:
+        broken = format_html('<b class="bad-text">{}</b>', duration_words(between_s))
+        return format_html("Taken {}. The promise is {}, so it has been broken for {}.", taken, promise, broken)
+    return format_html("Taken {}. The promise is {}; {} are left.", taken, promise, duration_words(between_s))

@@ -1,0 +1,118 @@
+"""What went wrong with a service and what changed about it, newest first, as known at an instant."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import BigIntegerField, CharField, Q, TextField, Value
+from django.db.models.functions import Cast, Concat
+from django.utils.safestring import SafeString
+
+from catalogue.models import ServiceVersion, StatusChange
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.trouble import incident_of
+from itsm_backup.portal.words import STATUSES, instant, many, person, recent
+from monitoring.models import Alert, BackupJob, Tool
+
+MOST, KEPT_FOR = 30, dt.timedelta(days=31)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemRow:
+    kind: str  # "Incident" or "Alert"
+    name: Link
+    state: str
+    priority: str
+    since: SafeString
+    note: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRow:
+    when: SafeString
+    what: str
+    note: str
+    why: str = ""
+
+
+def problems_of(*, service_id: int, user: Any, moment: Moment) -> tuple[ProblemRow, ...]:
+    """Incidents and alerts of the service, open ones first; resolved ones for 31 days. An incident stands once for all its alerts."""
+    tools = BackupJob.objects.filter(service=service_id, tool__in=Tool.objects.visible_to(user)).values("tool")
+    mine = Q(service=service_id) | Q(service=None, tool__in=tools)
+    recent_ones = Q(resolved_at=None) | Q(resolved_at__gt=moment.at - KEPT_FOR)
+    alerts = Alert.objects.filter(mine, recent_ones, noticed_at__lte=moment.at).select_related("incident_alert__incident__assignee")
+    rows: list[tuple[Any, ProblemRow]] = []
+    seen = set()
+    for alert in alerts.order_by("-opened_at")[: 3 * MOST]:
+        incident = incident_of(alert)
+        if incident and incident.pk not in seen:
+            seen.add(incident.pk)
+            rows.append(_incident_row(incident, alert, moment))
+        elif incident is None:
+            rows.append(_alert_row(alert, moment))
+    return tuple(row for _, row in sorted(rows, key=lambda pair: pair[0])[:MOST])
+
+
+def _incident_row(incident: Any, alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:
+    over = incident.resolved_at is not None and incident.resolved_at <= moment.at
+    state = incident.get_state_display() if over == (not incident.is_open) else "Open"
+    row = ProblemRow(
+        kind="Incident",
+        name=Link(incident.title, moment.href("incident", incident.number)),
+        state=state,
+        priority=incident.priority,
+        since=recent(incident.opened_at, moment.at),
+        note=incident.number + (f", {person(incident.assignee)}" if incident.assignee else ""),
+        why=moment.href("explain", "alert", alert.pk),
+    )
+    return (over, incident.priority, -incident.opened_at.timestamp()), row
+
+
+def _alert_row(alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:
+    over = alert.resolved_at is not None and alert.resolved_at <= moment.at
+    row = ProblemRow(
+        kind="Alert",
+        name=Link(alert.title, ""),
+        state="Resolved" if over else alert.get_state_display().capitalize() if alert.state != "resolved" else "Firing",
+        priority=alert.priority,
+        since=recent(alert.opened_at, moment.at),
+        note=many(alert.occurrences, "time"),
+        why=moment.href("explain", "alert", alert.pk),
+    )
+    return (over, alert.priority, -alert.opened_at.timestamp()), row
+
+
+def history_of(*, service_id: int, moment: Moment) -> tuple[HistoryRow, ...]:
+    """Status changes and versions that came into force, newest first."""
+    changes = StatusChange.objects.filter(service=service_id, at__lte=moment.at).annotate(
+        kind=Value("status", output_field=CharField()),
+        first=Cast("from_status", TextField()),
+        second=Cast("to_status", TextField()),
+        ref=Cast("evaluation", BigIntegerField()),
+    )
+    versions = ServiceVersion.objects.approved().filter(service=service_id, approved_at__lte=moment.at)
+    versions = versions.annotate(
+        kind=Value("version", output_field=CharField()),
+        first=Cast("number", TextField()),
+        second=Concat(
+            "approver__first_name", Value(" "), "approver__last_name", Value("|"), "approver__username", output_field=TextField()
+        ),
+        ref=Value(None, output_field=BigIntegerField()),
+    )
+    rows = changes.values_list("at", "kind", "first", "second", "reason", "ref").union(
+        versions.values_list("approved_at", "kind", "first", "second", "reason", "ref"), all=True
+    )
+    return tuple(_history_row(*row, moment=moment) for row in rows.order_by("-at")[:MOST])
+
+
+def _history_row(at: dt.datetime, kind: str, first: str, second: str, reason: str, ref: int | None, *, moment: Moment) -> HistoryRow:
+    if kind == "version":
+        full, _, username = second.rpartition("|")
+        return HistoryRow(when=instant(at), what=f"Version {first} approved by {full.strip() or username}", note=reason)
+    before = f"{STATUSES[first][0]} → " if first else ""
+    why = moment.href("explain", "evaluation", ref) if ref else ""
+    return HistoryRow(when=instant(at), what=before + STATUSES[second][0], note=reason, why=why)

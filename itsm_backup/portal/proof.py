@@ -1,0 +1,196 @@
+"""What proves a service's standing: its copies over time, runs, days and jobs. Bounded index reads of one service."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.utils.safestring import SafeString
+
+from itsm_backup.common.charts import AgeStep, Chart, DayCell, RunMark, day_strip, sawtooth
+from itsm_backup.common.time import duration_words
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.words import OUTCOME_VERDICTS, clock, many, size, zone
+from monitoring.models import BackupJob, BackupRun, JobSchedule, RunRevision, ServiceDay
+
+HOURS, NARROW_HOURS, DAYS, PER_NARROW_ROW = 48, 15, 31, 16
+MOST_RUNS, MOST_JOBS, MOST_POINTS = 250, 50, 500
+PROTECTING = ("backup", "copy", "replicate", "log_backup")
+MARKS = {"success": "good", "warning": "warning", "failed": "failed", "partial": "failed", "cancelled": "failed", "missed": "missed"}
+LETTERS = {"W": "warning", "L": "late", "F": "failed", "M": "missed", "?": "no_data", "H": "held"}
+COUNTS = ("good", "failed", "missed", "late", "warned", "unknown", "held", "pending")
+
+_POINTS = """
+SELECT i.id, p.captured_at, greatest(p.available_at, p.captured_at), least(p.expires_at, p.gone_at, p.invalid_from)
+FROM monitoring_protecteditem i LEFT JOIN LATERAL (
+  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at >= %(start)s AND p.captured_at <= %(at)s
+     AND p.first_seen_at <= %(at)s ORDER BY p.captured_at DESC LIMIT %(most)s)
+  UNION ALL
+  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at < %(start)s AND p.first_seen_at <= %(at)s
+     AND (p.expires_at IS NULL OR p.expires_at > %(start)s) AND (p.gone_at IS NULL OR p.gone_at > %(start)s)
+     AND (p.invalid_from IS NULL OR p.invalid_from > %(start)s) ORDER BY p.captured_at DESC LIMIT 3)
+) p ON true
+WHERE i.service_id = %(service)s
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    when: SafeString
+    verdict: str
+    result: str
+    took: str
+    moved: str
+    note: str
+    href: str
+    job: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRow:
+    name: str
+    tool: str
+    schedule: str
+    next_due: SafeString | str
+    latest: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A restore point as the sawtooth needs it: usable in [available_at, ends_at)."""
+
+    captured_at: dt.datetime
+    available_at: dt.datetime
+    ends_at: dt.datetime | None
+
+
+def saws(*, service_id: int, promised_s: int | None, runs: Sequence[BackupRun], moment: Moment) -> tuple[Chart, Chart]:
+    """The sawtooth of 48 hours, and that of 15 for a narrow screen."""
+    start = moment.at - dt.timedelta(hours=HOURS)
+    steps = age_steps(_copies(service_id, start, moment.at), start=start, end=moment.at)
+    marks = [RunMark(run.ended_at or run.occurred_at, MARKS.get(run.outcome or "", "other")) for run in runs if run.operation in PROTECTING]
+    common = {"steps": steps, "runs": marks[::-1], "promise_s": promised_s, "now": moment.at, "zone": zone()}
+    return sawtooth(**common, hours=HOURS), sawtooth(**common, hours=NARROW_HOURS, width=340)
+
+
+def _copies(service_id: int, start: dt.datetime, at: dt.datetime) -> dict[int, list[Copy]]:
+    found: dict[int, list[Copy]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_POINTS, {"service": service_id, "start": start, "at": at, "most": MOST_POINTS})
+        for item, captured_at, available_at, ends_at in cursor.fetchall():
+            found.setdefault(item, [])
+            if captured_at is not None:
+                found[item].append(Copy(captured_at, available_at, ends_at))
+    return found
+
+
+def age_steps(copies: dict[int, list[Copy]], *, start: dt.datetime, end: dt.datetime) -> list[AgeStep]:
+    """When the newest restorable copy of the worst item changed, from start to end; a service stands where its worst item stands."""
+    changes = {start: set(copies)}
+    for item, points in copies.items():
+        for instant in (instant for point in points for instant in (point.available_at, point.ends_at)):
+            if instant is not None and start < instant <= end:
+                changes.setdefault(instant, set()).add(item)
+    newest: dict[int, dt.datetime | None] = {}
+    steps = []
+    for instant in sorted(changes):
+        for item in changes[instant]:
+            newest[item] = _newest(copies[item], instant)
+        known = [captured for captured in newest.values() if captured is not None]
+        steps.append(AgeStep(instant, min(known) if known and len(known) == len(newest) else None))
+    return steps
+
+
+def _newest(points: Iterable[Copy], at: dt.datetime) -> dt.datetime | None:
+    usable = (point.captured_at for point in points if point.available_at <= at and (point.ends_at is None or point.ends_at > at))
+    return max(usable, default=None)
+
+
+def runs_of(*, service_id: int, moment: Moment, before: dt.datetime | None = None, most: int = MOST_RUNS) -> list[BackupRun]:
+    """The newest runs that were known at the moment, with the outcome they had then; `before` pages into the past."""
+    runs = BackupRun.objects.filter(service=service_id, occurred_at__lte=moment.at).select_related("job").order_by("-occurred_at", "-pk")
+    if before:
+        runs = runs.filter(occurred_at__lt=before)
+    if not moment.past:
+        return list(runs[:most])
+    found = list(runs.filter(first_seen_at__lte=moment.at)[:most])
+    later = RunRevision.objects.filter(run__in=found, at__gt=moment.at).order_by("-at", "-pk")
+    then = {revision.run_id: revision.before for revision in later}  # the earliest later revision wins
+    for run in found:
+        run.outcome = then.get(run.pk, {}).get("outcome", run.outcome)
+        run.state = then.get(run.pk, {}).get("state", run.state)
+    return found
+
+
+def run_row(run: BackupRun, moment: Moment, *, with_job: bool) -> RunRow:
+    verdict, result = OUTCOME_VERDICTS[run.outcome] if run.outcome else ("held", run.get_state_display().capitalize())
+    took = duration_words((run.ended_at - run.started_at).total_seconds()) if run.started_at and run.ended_at else ""
+    return RunRow(
+        when=clock(run.occurred_at, moment.at),
+        verdict=verdict,
+        result=result,
+        took=took,
+        moved=size(run.bytes_stored if run.bytes_stored is not None else run.bytes_source),
+        note=_short(run.message or ""),
+        href=moment.href("run", run.pk),
+        job=run.job.name if with_job else "",
+    )
+
+
+def _short(message: str) -> str:
+    first = message.strip().split("\n")[0]
+    return first if len(first) <= 120 else first[:119].rstrip() + "…"
+
+
+def strips(*, service_id: int, moment: Moment) -> tuple[Chart, Chart, str]:
+    """The strip of 31 days, the same in short rows, and a sentence about them."""
+    last = moment.at.astimezone(zone()).date()
+    first = last - dt.timedelta(days=DAYS - 1)
+    found = {cell.day: cell for cell in ServiceDay.objects.filter(service=service_id, day__gte=first, day__lte=last)}
+    cells = [_cell(day, found.get(day)) for day in (first + dt.timedelta(days=n) for n in range(DAYS))]
+    counted = [cell for cell in cells if cell.kind not in ("not_scheduled", "held", "no_data")]
+    good = sum(cell.kind in ("good", "warning", "late") for cell in counted)
+    note = f"One cell a day, the worst run counts. {good} of {many(len(counted), 'counted day')} without a failed or missed run."
+    if moment.past:
+        note += " Counted as known today: corrections made since then are in."
+    return day_strip(cells=cells), day_strip(cells=cells, per_row=PER_NARROW_ROW), note
+
+
+def _cell(day: dt.date, cell: Any) -> DayCell:
+    if cell is None:
+        return DayCell(day, "not_scheduled", "nothing was due")
+    words = ", ".join(f"{getattr(cell, name)} {name}" for name in COUNTS if getattr(cell, name))
+    kind = LETTERS.get(cell.worst) or ("good" if cell.good else "not_scheduled")
+    return DayCell(day, kind, words)
+
+
+def job_rows(*, service_id: int, moment: Moment) -> tuple[JobRow, ...]:
+    jobs = BackupJob.objects.filter(service=service_id).select_related("tool", "schedule", "state__latest_run").order_by("name", "pk")
+    return tuple(_job_row(job, moment) for job in jobs[:MOST_JOBS])
+
+
+def _job_row(job: BackupJob, moment: Moment) -> JobRow:
+    state, schedule = getattr(job, "state", None), getattr(job, "schedule", None)
+    run = state.latest_run if state else None
+    verdict, latest = OUTCOME_VERDICTS[run.outcome] if run and run.outcome else ("", run.get_state_display() if run else "No run yet")
+    return JobRow(
+        name=job.name,
+        tool=str(job.tool),
+        schedule=schedule_words(schedule) if schedule else "No schedule",
+        next_due=clock(state.next_due_at, moment.at) if state and state.next_due_at else "",
+        latest=latest,
+        verdict=verdict,
+    )
+
+
+def schedule_words(schedule: JobSchedule) -> str:
+    """`Daily 01:30 Europe/London, grace 1 h`; rules beyond plain frequencies in their own notation."""
+    rule = schedule.rrule.upper().removeprefix("RRULE:")
+    plain = {"FREQ=DAILY": "Daily", "FREQ=WEEKLY": "Weekly", "FREQ=MONTHLY": "Monthly"}.get(rule, rule)
+    times = [part for part in schedule.local_times.replace(" ", "").split(",") if part]
+    when = ", ".join(times) if len(times) <= 3 else f"{len(times)} times from {times[0]}"
+    return f"{plain} {when} {schedule.zone}, grace {duration_words(schedule.grace_s)}"

@@ -1,0 +1,91 @@
+"""Find anything one may see: services, incidents, jobs and tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from incidents.models import Incident
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.incident_list import known_at
+from itsm_backup.portal.standing import standings, worst_first
+from itsm_backup.portal.words import VERDICTS, many
+from monitoring.models import BackupJob, Tool
+
+MOST = 10
+
+
+@dataclass(frozen=True)
+class Hit:
+    link: Link
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HitGroup:
+    name: str
+    found: tuple[Hit, ...]
+    more: Link | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPage:
+    sentence: str
+    groups: tuple[HitGroup, ...]
+
+
+def search_page(*, user: Any, moment: Moment, query: str) -> SearchPage:
+    """Hits by kind, at most ten each; an empty query finds nothing."""
+    query = query.strip().replace("\x00", "")[:100]
+    if not query:
+        return SearchPage(sentence="What are you looking for?", groups=())
+    groups = tuple(
+        group for group in (_services(query, user, moment), _incidents(query, user, moment), _jobs(query, user, moment)) if group.found
+    )
+    count = sum(len(group.found) for group in groups)
+    return SearchPage(sentence=f"{many(count, 'hit')} for “{query}”." if count else f"Nothing found for “{query}”.", groups=groups)
+
+
+def _services(query: str, user: Any, moment: Moment) -> HitGroup:
+    words = Q(name__icontains=query) | Q(short_name__icontains=query) | Q(service__code__icontains=query) | Q(department__icontains=query)
+    rows = list(worst_first(standings(user, moment).filter(words | Q(labels__icontains=query)))[: MOST + 1])
+    hits = tuple(
+        Hit(
+            Link(row.name, moment.href("service", row.service.code)),
+            f"{row.service.code}, tier {row.tier}, {VERDICTS[row.verdict].lower()}",
+        )
+        for row in rows[:MOST]
+    )
+    more = Link("All services that match", moment.href("services", text=query)) if len(rows) > MOST else None
+    return HitGroup(name="Services", found=hits, more=more)
+
+
+def _incidents(query: str, user: Any, moment: Moment) -> HitGroup:
+    number = query.upper().removeprefix("INC-").lstrip("0")
+    words = Q(title__icontains=query) | (Q(pk=int(number)) if number.isdigit() and len(number) < 18 else Q())
+    found: list[Incident] = list(known_at(user, moment).filter(words).order_by("over", "-opened_at")[:MOST])
+    return HitGroup(
+        name="Incidents",
+        found=tuple(
+            Hit(
+                Link(f"{one.number} {one.title}", moment.href("incident", one.number)), f"{one.priority}, {one.get_state_display().lower()}"
+            )
+            for one in found
+        ),
+    )
+
+
+def _jobs(query: str, user: Any, moment: Moment) -> HitGroup:
+    """Jobs by name, host or repository, and tools through their jobs; a hit leads to the service that the job protects."""
+    tools = Tool.objects.visible_to(user).filter(Q(name__icontains=query) | Q(label__icontains=query))
+    words = Q(name__icontains=query) | Q(target_name__icontains=query) | Q(repository_name__icontains=query) | Q(tool__in=tools)
+    jobs = BackupJob.objects.visible_to(user).filter(words, service__isnull=False).select_related("service", "tool").order_by("name")[:MOST]
+    return HitGroup(
+        name="Jobs and tools",
+        found=tuple(
+            Hit(Link(job.name, moment.href("service", job.service.code)), f"of {job.tool}, protects {job.service.code}") for job in jobs
+        ),
+    )

@@ -1,0 +1,89 @@
+"""Where services stand at an instant: the judged state now, the latest judgement that was known then."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db.models import Case, CharField, DateTimeField, F, IntegerField, OuterRef, QuerySet, Subquery, TextField, Value, When
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+from catalogue.models import Service, ServiceVersion
+from itsm_backup.common.charts import exposure_bar
+from itsm_backup.common.time import duration_words
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Exposure
+from itsm_backup.portal.words import VERDICTS, age_of_promise
+from monitoring.models import Evaluation
+
+WORST_FIRST = ("broken", "at_risk", "no_data", "held", "kept")
+
+
+def standings(user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
+    """The versions in force of the services that the user may see, each with `verdict`, `rank` (0 is worst), `captured_at`,
+    `promised_s`, `stands` (operational status), `why` (reason of the status) and `judgement` (id of the evaluation)."""
+    services = Service.objects.visible_to(user)
+    versions = ServiceVersion.objects.in_force(moment.at).select_related("service", "steward")
+    if moment.past:
+        rows = _known_then(versions.filter(service__in=services), moment.at)
+    else:
+        rows = _known_now(versions.filter(service__in=services.listed()))
+    ranks = [When(verdict=verdict, then=Value(rank)) for rank, verdict in enumerate(WORST_FIRST)]
+    return rows.annotate(rank=Case(*ranks, default=Value(len(WORST_FIRST)), output_field=IntegerField()))
+
+
+def worst_first(rows: QuerySet[ServiceVersion]) -> QuerySet[ServiceVersion]:
+    return rows.order_by("rank", "tier", F("captured_at").asc(nulls_first=True), "service__code")
+
+
+def _known_now(versions: QuerySet[ServiceVersion]) -> QuerySet[ServiceVersion]:
+    return versions.annotate(
+        verdict=Coalesce("service__judged__verdict", Value("no_data"), output_field=CharField()),
+        captured_at=F("service__judged__captured_at"),
+        promised_s=F("service__judged__rpo_s"),
+        judgement=F("service__judged__evaluation"),
+        stands=Coalesce("service__status__status", Value("unknown"), output_field=CharField()),
+        why=Coalesce("service__status__reason", Value(""), output_field=TextField()),
+    )
+
+
+def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime) -> QuerySet[ServiceVersion]:
+    latest = Evaluation.objects.filter(service=OuterRef("service"), at__lte=at).order_by("-at", "-id")
+    # The RPO claim, where there is one, is the first of the claims.
+    first_claim = KeyTextTransform("captured_at", KeyTextTransform("0", "result__claims"))
+    return versions.annotate(
+        verdict=Coalesce(Subquery(latest.values("verdict")[:1]), Value("no_data"), output_field=CharField()),
+        captured_at=Cast(Subquery(latest.annotate(_captured=first_claim).values("_captured")[:1]), DateTimeField()),
+        promised_s=F("commitment__rpo_s"),
+        judgement=Subquery(latest.values("pk")[:1]),
+        stands=Coalesce(Subquery(latest.values("status")[:1]), Value("unknown"), output_field=CharField()),
+        why=Value(""),
+    )
+
+
+def exposure_of(row: Any, moment: Moment) -> Exposure:
+    """The exposure of a row of `standings`, in words and as a bar."""
+    return exposure(row.verdict, row.captured_at, row.promised_s, moment)
+
+
+def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | None, moment: Moment) -> Exposure:
+    """Age of the newest restorable copy; unknown while there is no data, "no copy" where none can be restored."""
+    known = captured_at is not None and verdict != "no_data"
+    age_s = max(0.0, (moment.at - captured_at).total_seconds()) if known and captured_at else None
+    promise = duration_words(promised_s) if promised_s else ""
+    lacking = age_s is None and verdict not in ("no_data", "held")
+    words = duration_words(age_s) if age_s is not None else "No copy" if lacking else "Unknown"
+    told = f"Newest restorable copy: {words} old" if age_s is not None else f"Newest restorable copy: {words.lower()}"
+    sentence = f"{told}, promise {promise or 'not set'}. {VERDICTS[verdict]}."
+    bar_s = age_s if age_s is not None else 2.0 * promised_s if lacking and promised_s else None
+    return Exposure(
+        verdict=verdict,
+        age=words,
+        promise=promise,
+        tile=f"no copy / {promise}" if lacking and promise else age_of_promise(age_s, promised_s),
+        bar=exposure_bar(age_s=bar_s, promise_s=promised_s, verdict=verdict, sentence=sentence),
+        known=age_s is not None,
+        captured=f"{captured_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}" if age_s is not None and captured_at and not moment.past else "",
+        promise_s=promised_s,
+    )

@@ -1,0 +1,70 @@
+"""Alerts and incidents as pages tell them: what concerned a service at an instant, and who handles it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from incidents.models import Incident
+from itsm_backup.common.time import clock_words, duration_words
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.words import many, person, zone
+from monitoring.models import Alert, BackupJob, Tool
+
+SEVERITIES = ("critical", "error", "warning", "info")
+BAD_NOW = {"firing": "broken", "pending": "at_risk", "acknowledged": "at_risk", "suppressed": "held", "resolved": "kept"}
+
+
+def known_at(alerts: QuerySet[Alert], at: dt.datetime) -> QuerySet[Alert]:
+    """Alerts that were noticed by then and not over yet."""
+    return alerts.filter(Q(resolved_at=None) | Q(resolved_at__gt=at), noticed_at__lte=at)
+
+
+def alerts_of(service_ids: Iterable[int], *, user: Any, moment: Moment) -> dict[int, list[Alert]]:
+    """Alerts of each visible service that were open at the moment, most severe first; those of a silent tool only to who may see it."""
+    ids = list(service_ids)
+    if not ids:
+        return {}
+    jobs = BackupJob.objects.filter(service__in=ids, tool__in=Tool.objects.visible_to(user)).values_list("tool", "service").distinct()
+    served = defaultdict(set)
+    for tool, service in jobs:
+        served[tool].add(service)
+    mine = Q(service__in=ids) | Q(service=None, tool__in=list(served))
+    found: dict[int, list[Alert]] = defaultdict(list)
+    for alert in known_at(Alert.objects.filter(mine), moment.at).select_related("incident_alert__incident__assignee"):
+        for service in [alert.service_id] if alert.service_id else served[alert.tool_id]:
+            found[service].append(alert)
+    return {service: sorted(alerts, key=lambda one: (SEVERITIES.index(one.severity), one.opened_at)) for service, alerts in found.items()}
+
+
+def what_is_known(alerts: list[Alert], why: str, moment: Moment) -> str:
+    """What records prove about a service in trouble, in a sentence or two: its bad runs first, else the reason of its status."""
+    failed = next((alert for alert in alerts if alert.alert_class == Alert.Class.JOB_FAILED), None)
+    if failed:
+        since = clock_words(failed.opened_at, now=moment.at, zone=zone()).replace("Today", "today")
+        cause = f" {failed.cause_title[:1].upper()}{failed.cause_title[1:]}." if failed.cause_title else ""
+        return f"{many(failed.occurrences, 'failed run')} since {since}.{cause}"
+    told = next((alert for alert in alerts if alert.alert_class in (Alert.Class.JOB_MISSED, Alert.Class.SOURCE_STALE)), None)
+    return f"{told.title}." if told else why
+
+
+def handled_in(alerts: list[Alert], moment: Moment) -> tuple[Link | None, str]:
+    """Where the trouble is handled, and by whom since when."""
+    incident = next((incident for alert in alerts if (incident := incident_of(alert))), None)
+    if incident:
+        since = duration_words((moment.at - incident.opened_at).total_seconds())
+        who = person(incident.assignee) if incident.assignee else "Nobody yet"
+        return Link(incident.number, moment.href("incident", incident.number)), f"{who}, {since}"
+    if alerts:
+        return Link("Alert", moment.href("explain", "alert", alerts[0].pk)), "Watching, no incident"
+    return None, ""
+
+
+def incident_of(alert: Alert) -> Incident | None:
+    held: Any = getattr(alert, "incident_alert", None)
+    return held.incident if held else None

@@ -1,0 +1,64 @@
+"""Addresses of the portal."""
+
+from django.urls import path, register_converter
+
+from itsm_backup.portal import deeds, views
+
+
+class IncidentNumber:
+    """`INC-0001`, as pages and mails write it; the bare number is understood."""
+
+    regex = "(?:[Ii][Nn][Cc]-)?[0-9]{1,18}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return str(value)
+
+
+class ExplainKind:
+    regex = "status|alert|incident|figure|evaluation"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class RowId:
+    """A row's number that fits the database's column."""
+
+    regex = "[0-9]{1,18}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+register_converter(IncidentNumber, "incident")
+register_converter(ExplainKind, "explainkind")
+register_converter(RowId, "rowid")
+
+app_name = "portal"
+urlpatterns = [
+    path("", views.home, name="estate"),
+    path("first-steps/", views.guide, name="guide"),
+    path("search", views.search, name="search"),
+    path("display", views.display, name="display"),
+    path("services/", views.services, name="services"),
+    path("services/<str:code>/", views.service, name="service"),
+    path("services/<str:code>/runs/", views.runs, name="runs"),
+    path("runs/<rowid:pk>/", views.run, name="run"),
+    path("incidents/", views.incidents, name="incidents"),
+    path("incidents/<incident:number>/", views.incident, name="incident"),
+    path("incidents/<incident:number>/acknowledge", deeds.acknowledge, name="acknowledge"),
+    path("incidents/<incident:number>/assign", deeds.assign, name="assign"),
+    path("incidents/<incident:number>/note", deeds.note, name="note"),
+    path("incidents/<incident:number>/resolve", deeds.resolve, name="resolve"),
+    path("explain/<explainkind:kind>/<str:key>/", views.explain, name="explain"),
+    path("explain/<explainkind:kind>/<str:key>/again", views.explain_again, name="explain_again"),
+]

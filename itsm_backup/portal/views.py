@@ -1,0 +1,202 @@
+"""The portal's pages: read the address, check the right, ask one question, show it."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_GET, require_POST
+
+from incidents.explaining import NotExplained
+from itsm_backup.common.time import now
+from itsm_backup.portal import (
+    asof,
+    estate,
+    explaining_page,
+    first_run,
+    incident_list,
+    incident_page,
+    run_list,
+    run_page,
+    searching,
+    service_list,
+    service_page,
+)
+from itsm_backup.portal.display import THEMES
+from itsm_backup.portal.framing import frame_of
+from itsm_backup.portal.words import instant
+
+log = logging.getLogger(__name__)
+A_YEAR_S = 365 * 86_400
+
+
+def show(request: HttpRequest, template: str, *, section: str, moment: asof.Moment, status: int = 200, **context: Any) -> HttpResponse:
+    """A page with its frame; never kept by caches, because the next second may judge otherwise."""
+    frame = frame_of(request, section=section, moment=moment)
+    response = render(request, f"portal/{template}.html", {"frame": frame, **context}, status=status)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def sorry(
+    request: HttpRequest, *, title: str, what: str, remedy: str, status: int, section: str = "", holds: str = "Nothing was changed."
+) -> HttpResponse:
+    """A page that says what failed, what still holds and what to do."""
+    at = now()
+    told = {"title": title, "what": what, "remedy": remedy, "holds": holds}
+    return show(request, "sorry", section=section, moment=asof.Moment(at=at, now=at), status=status, **told)
+
+
+def moment_of(request: HttpRequest) -> asof.Moment:
+    return asof.read(request.GET.get(asof.PARAMETER, ""), now=now())
+
+
+def reads(view: Any) -> Any:
+    """A page for signed-in people that takes `?as_of=`: the view gets the moment to show."""
+
+    def reading(request: HttpRequest, **parts: Any) -> HttpResponse:
+        try:
+            moment = moment_of(request)
+        except asof.BadInstant as error:
+            remedy = "Correct the address, or choose a day in the bar above."
+            return sorry(request, title="That instant cannot be shown", what=str(error), remedy=remedy, status=400)
+        return view(request, moment=moment, **parts)
+
+    return require_GET(login_required(reading))
+
+
+def page_number(request: HttpRequest) -> int:
+    text = request.GET.get("page", "")
+    return int(text) if text.isdigit() and len(text) < 7 else 1
+
+
+@reads
+def home(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
+    if not moment.past and first_run.is_empty():
+        return guide(request)
+    page = estate.estate_page(user=request.user, moment=moment, by=request.GET.get("by", ""))
+    return show(request, "estate", section="estate", moment=moment, page=page)
+
+
+@reads
+def guide(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
+    return show(request, "guide", section="", moment=moment, page=first_run.guide_page(user=request.user, moment=moment))
+
+
+@reads
+def services(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
+    asked = request.GET.dict()
+    if asked.get("format") == "csv":
+        text = service_list.as_csv(user=request.user, moment=moment, asked=asked)
+        return HttpResponse(
+            text, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": 'attachment; filename="services.csv"'}
+        )
+    page = service_list.services_page(user=request.user, moment=moment, asked=asked, page=page_number(request))
+    return show(request, "services", section="services", moment=moment, page=page)
+
+
+def _version(request: HttpRequest, code: str, moment: asof.Moment) -> Any:
+    version = service_page.find(code=code, user=request.user, moment=moment)
+    if version is None:
+        raise Http404(code)
+    return version
+
+
+@reads
+def service(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResponse:
+    page = service_page.service_page(version=_version(request, code, moment), user=request.user, moment=moment)
+    return show(request, "service", section="services", moment=moment, page=page)
+
+
+@reads
+def runs(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResponse:
+    page = run_list.runs_page(version=_version(request, code, moment), moment=moment, before=request.GET.get("before", ""))
+    return show(request, "runs", section="services", moment=moment, page=page)
+
+
+@reads
+def run(request: HttpRequest, *, moment: asof.Moment, pk: int) -> HttpResponse:
+    found = run_page.find(pk=pk, user=request.user, moment=moment)
+    if found is None:
+        raise Http404(str(pk))
+    page = run_page.run_page(run=found, user=request.user, moment=moment)
+    return show(request, "run", section="services", moment=moment, page=page)
+
+
+@reads
+def incidents(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
+    page = incident_list.incidents_page(user=request.user, moment=moment, view=request.GET.get("view", ""), page=page_number(request))
+    return show(request, "incidents", section="incidents", moment=moment, page=page)
+
+
+@reads
+def incident(request: HttpRequest, *, moment: asof.Moment, number: str) -> HttpResponse:
+    return incident_shown(request, moment=moment, number=number)
+
+
+def incident_shown(request: HttpRequest, *, moment: asof.Moment, number: str, failed: dict[str, str] | None = None) -> HttpResponse:
+    """The incident's page; `failed` names the form that was refused, why, and what was typed into it."""
+    found = incident_page.find(number=number, user=request.user, moment=moment)
+    if found is None:
+        raise Http404(number)
+    page = incident_page.incident_page(incident=found, user=request.user, moment=moment)
+    return show(request, "incident", section="incidents", moment=moment, status=409 if failed else 200, page=page, failed=failed)
+
+
+@reads
+def search(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
+    query = request.GET.get("q", "")
+    page = searching.search_page(user=request.user, moment=moment, query=query)
+    return show(request, "search", section="", moment=moment, page=page, query=query)
+
+
+@reads
+def explain(request: HttpRequest, *, moment: asof.Moment, kind: str, key: str) -> HttpResponse:
+    return _explained(request, moment=moment, kind=kind, key=key, again=False)
+
+
+@require_POST
+@login_required
+def explain_again(request: HttpRequest, *, kind: str, key: str) -> HttpResponse:
+    """Works the same out once more; changes nothing, but is a POST because it costs more than reading."""
+    at = now()
+    return _explained(request, moment=asof.Moment(at=at, now=at), kind=kind, key=key, again=True)
+
+
+def _explained(request: HttpRequest, *, moment: asof.Moment, kind: str, key: str, again: bool) -> HttpResponse:
+    try:
+        found = explaining_page.find(kind=kind, key=key, user=request.user, moment=moment)
+    except NotExplained as error:
+        return sorry(request, title="Nothing to explain yet", what=str(error), remedy="Try again in a few seconds.", status=404)
+    if found is None:
+        raise Http404(key)
+    page = explaining_page.explain_page(found=found, moment=moment, again=again)
+    if request.headers.get("X-Fragment") == "drawer":
+        return render(request, "portal/_explain.html", {"page": page, "drawer": True}, headers={"Cache-Control": "private, no-store"})
+    return show(request, "explain", section="incidents" if found.incident else "services", moment=moment, page=page)
+
+
+@require_POST
+@login_required
+def display(request: HttpRequest) -> HttpResponse:
+    """Remember theme and letter keys in this browser, and go back."""
+    target = request.POST.get("next", "/")
+    response = redirect(target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/")
+    theme, keys = request.POST.get("theme"), request.POST.get("letter_keys")
+    if theme is not None:
+        response.set_cookie("theme", theme if theme in THEMES else "", max_age=A_YEAR_S, samesite="Lax")
+    if keys in ("on", "off"):
+        response.set_cookie("letter_keys", keys, max_age=A_YEAR_S, samesite="Lax")
+    return response
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """handler500: a reference that stands in the log too. Asks nothing of the database, which may be what failed."""
+    reference = uuid.uuid4().hex[:12]
+    log.error("The page %s failed, reference %s.", request.path, reference)
+    return HttpResponse(render_to_string("500.html", {"reference": reference, "when": instant(now())}), status=500)
