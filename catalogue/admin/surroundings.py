@@ -1,0 +1,45 @@
+"""Teams, relations and maintenance windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from catalogue.models import Relation, Team, Window
+from itsm_backup.common.admin import TrackedAdmin
+from itsm_backup.common.time import now
+
+
+@admin.register(Relation)
+class RelationAdmin(TrackedAdmin):
+    about = "Which service feels it when another one stops."
+    list_display = ("consumer", "kind", "provider", "strength")
+    list_filter = ("kind", "strength")
+    search_fields = ("consumer__code", "provider__code")
+    list_select_related = ("consumer", "provider")
+    fields = ("consumer", "kind", "provider", "strength")
+
+
+@admin.register(Window)
+class WindowAdmin(TrackedAdmin):
+    about = "Maintenance: what becomes due in it is excused, if it was decided before."
+    list_display = ("service", "purpose", "starts_at", "ends_at", "decided_by", "decided_at")
+    list_filter = ("service",)
+    date_hierarchy = "starts_at"
+    list_select_related = ("service", "decided_by")
+    fields = ("service", "purpose", "starts_at", "ends_at")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change or {"service", "starts_at", "ends_at"} & set(form.changed_data) or getattr(request, "reverting", False):
+            obj.decided_at, obj.decided_by = now(), request.user  # a moved window was decided now: nothing is excused afterwards
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(Team)
+class TeamAdmin(TrackedAdmin):
+    about = "Who runs backups, and where their messages go."
+    list_display = ("name", "email")
+    search_fields = ("name", "email")
+    fields = ("name", "email")

@@ -1,0 +1,214 @@
+"""Who sees and does what in the admin: roles and grants on single rows, asked through `visible_to` only; refusals are logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+
+from itsm_backup.common.admin.fields import form_field_of
+
+log = logging.getLogger("itsm_backup.refused")
+
+
+def log_refusal(request: HttpRequest, *, action: str, what: str) -> None:
+    """One line for each forbidden attempt: who, what, from where."""
+    user = request.user.get_username() or "anonymous"
+    told = {"user": user, "action": action, "object": what, "path": request.path, "address": request.META.get("REMOTE_ADDR", "")}
+    log.warning(
+        "refused %s",
+        " ".join(f"{name}={json.dumps(str(value), ensure_ascii=False)}" for name, value in told.items()),
+        extra={"refused": told},
+    )
+
+
+def words_of(model: Any, pk: Any) -> str:
+    return f"{model._meta.label_lower}:{pk}"
+
+
+def may(request: HttpRequest, model: Any, action: str, pk: Any = None) -> bool:
+    """Whether the person may do `action` to the row `pk`, or to any row at all. Asked once per request."""
+    asked = request.__dict__.setdefault("_may", {})
+    key = (model, action, pk)
+    if key not in asked:
+        asked[key] = _may(request.user, model, action, pk)
+    return asked[key]
+
+
+def _may(user: Any, model: Any, action: str, pk: Any) -> bool:
+    held = user.is_active and user.has_perm(f"{model._meta.app_label}.{action}_{model._meta.model_name}")
+    rows = model._default_manager.all()
+    if not hasattr(rows, "visible_to"):
+        return held
+    if pk is None:
+        return held or rows.visible_to(user, action).exists()
+    return rows.visible_to(user, action).filter(pk=pk).exists()
+
+
+def sight(user: Any, model: Any) -> Any:
+    """Rows the person may look at: what they may view, and what they may change."""
+    rows = model._default_manager.all()
+    if not hasattr(rows, "visible_to"):
+        return rows
+    seen = rows.visible_to(user, "view")
+    if not hasattr(model, "changed_from"):
+        return seen
+    return rows.filter(models.Q(pk__in=seen.values("pk")) | models.Q(pk__in=rows.visible_to(user, "change").values("pk")))
+
+
+def deciding_owners(model: Any) -> tuple[str, ...]:
+    """Paths to the rows on which one needs a right to change rows of this kind."""
+    return tuple(getattr(model, "changed_from", getattr(model, "permission_from", ())))
+
+
+def related(model: Any, path: str) -> Any:
+    """The model at the end of a path of foreign keys."""
+    for name in path.split("__"):
+        model = model._meta.get_field(name).related_model
+    return model
+
+
+class VisibleRelatedFilter(admin.RelatedFieldListFilter):
+    """A filter by a related row offers only what the person may see."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        return field.get_choices(
+            include_blank=False, ordering=ordering, limit_choices_to={"pk__in": sight(request.user, field.related_model).values("pk")}
+        )
+
+
+class PersonField(forms.ModelChoiceField):
+    """People by their names."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return obj.get_full_name() or obj.get_username()
+
+
+class ByRights(BaseModelAdmin):
+    """Rows, choices and buttons by what the person may do to each row. A list is never refused to who may see one of its rows."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request)
+        return rows.filter(pk__in=sight(request.user, self.model).values("pk")) if self._limited(request) else rows
+
+    def _limited(self, request: HttpRequest) -> bool:
+        return hasattr(self.model._default_manager.all(), "visible_to") and not request.user.is_superuser
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return any(may(request, self.model, action, obj and obj.pk) for action in ("view", "change"))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request, self.model, "change", obj and obj.pk)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request, self.model, "delete", obj and obj.pk)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By role; or because the person may change a row that owns such rows."""
+        owners = [related(self.model, path) for path in deciding_owners(self.model)]
+        meta = self.model._meta
+        by_role = request.user.is_active and request.user.has_perm(f"{meta.app_label}.add_{meta.model_name}")
+        return by_role or any(may(request, owner, "change") for owner in owners)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        friendly = None if db_field.choices else form_field_of(db_field)
+        return friendly or super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        offered = kwargs.get("queryset")
+        if offered is None:
+            offered = self.get_field_queryset(kwargs.get("using"), db_field, request)
+        if offered is None:
+            offered = db_field.related_model._default_manager.all()
+        narrowed = self._choices(db_field, request, offered)
+        kept = getattr(request, "kept_choices", {}).get(db_field)  # what the row holds already stays, even out of sight
+        if kept is not None:
+            narrowed = offered.filter(pk__in=narrowed.values("pk")) | offered.filter(pk=kept)
+        if issubclass(db_field.related_model, AbstractBaseUser):
+            kwargs["form_class"] = PersonField
+        if self._needed(db_field, request) == "change":
+            kwargs["required"] = True  # without it the row would belong to nobody's right
+        return super().formfield_for_foreignkey(db_field, request, **{**kwargs, "queryset": narrowed})
+
+    def _choices(self, db_field: Any, request: HttpRequest, offered: Any) -> Any:
+        if hasattr(offered, "visible_to"):
+            if self._needed(db_field, request) == "view":
+                return offered.filter(pk__in=sight(request.user, db_field.related_model).values("pk"))
+            return offered.visible_to(request.user, "change")
+        return offered.filter(is_active=True) if issubclass(db_field.related_model, AbstractBaseUser) else offered
+
+    def _needed(self, db_field: Any, request: HttpRequest) -> str:
+        """To put a row below an owner one must be allowed to change the owner, unless a role lets one add such rows everywhere."""
+        meta = self.model._meta
+        owns = any(path.split("__")[0] == db_field.name for path in deciding_owners(self.model))
+        by_role = all(request.user.has_perm(f"{meta.app_label}.{action}_{meta.model_name}") for action in ("add", "change"))
+        return "change" if owns and not by_role else "view"
+
+
+class LoggedAdmin(ByRights, admin.ModelAdmin):
+    """ByRights for whole pages: guessed addresses look like rows that do not exist, and are logged."""
+
+    about = ""  # one sentence for the index page
+
+    def note(self, request: HttpRequest) -> str:
+        """A few words beside the name on the index page, such as what waits."""
+        return ""
+
+    def waiting_for(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """(address, words) of what waits for this person."""
+        return []
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [self._narrow(item) for item in super().get_list_filter(request)]
+
+    def _narrow(self, item: Any) -> Any:
+        try:
+            field = self.model._meta.get_field(item) if isinstance(item, str) else None
+        except FieldDoesNotExist:
+            return item
+        return (item, VisibleRelatedFilter) if field is not None and field.is_relation else item
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        keys = [field for field in self.model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
+        request.kept_choices = {field: getattr(obj, field.attname) for field in keys if obj}  # type: ignore[attr-defined]
+        return _logging_form(super().get_form(request, obj, change, **kwargs), request)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        if exists(self.model, unquote(object_id)):
+            log_refusal(request, action="view", what=words_of(self.model, unquote(object_id)))
+        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+
+
+def exists(model: Any, pk: Any) -> bool:
+    try:
+        return model._base_manager.filter(pk=pk).exists()
+    except (ValueError, ValidationError):
+        return False
+
+
+def _logging_form(form_class: type[forms.ModelForm], request: HttpRequest) -> type[forms.ModelForm]:
+    """The form, which also logs when a row out of sight was smuggled into a choice (the form itself refuses it)."""
+
+    class LoggingForm(form_class):  # type: ignore[misc, valid-type]
+        def add_error(self, field: str | None, error: Any) -> None:
+            chosen = self.fields.get(field) if field else None
+            if isinstance(chosen, forms.ModelChoiceField) and getattr(error, "code", "") == "invalid_choice":
+                pk = self.data.get(self.add_prefix(field))
+                if exists(chosen.queryset.model, pk):
+                    log_refusal(request, action="choose", what=words_of(chosen.queryset.model, pk))
+            super().add_error(field, error)
+
+    return LoggingForm
