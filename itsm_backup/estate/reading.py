@@ -107,6 +107,7 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "float": float,
     "str": str,
 }
+_TAGS = {*_SCALARS, "seq", "map"}
 
 
 class _Reader:
@@ -136,8 +137,12 @@ class _Reader:
         if id(node) in self._open or len(self.lines) > MOST_NODES:
             self._wrong(node, place, "An alias leads to itself, or to far too much. Write the values out.")
             return None
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        if tag not in _TAGS:
+            self._wrong(node, place, f"The tag {node.tag} is not used in an estate file. Write the plain value.")
+            return None
         if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, place)
+            return self._scalar(node, _SCALARS[tag], place)
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -160,11 +165,7 @@ class _Reader:
             found[name] = self._plain(value, inner)
         return found
 
-    def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
-        make = _SCALARS.get(node.tag.removeprefix("tag:yaml.org,2002:"))
-        if make is None:
-            self._wrong(node, place, f"The tag {node.tag} is not used in an estate file. Write the plain value.")
-            return None
+    def _scalar(self, node: yaml.ScalarNode, make: Callable[[str], Any], place: Place) -> Any:
         if "\x00" in node.value:
             self._wrong(node, place, "It holds a NUL character, which no field can store. Take it out.")
         return make(node.value)
@@ -193,7 +194,7 @@ def _unknown(key: str, known: list[str], place: Place) -> str:
     for what, keys in _NOT_YET.items():
         if not place and key in keys:
             return f"An estate file cannot declare {what} in this version. Take this part out; everything else can be loaded without it."
-    near = difflib.get_close_matches(key, known, n=1)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     guess = f" Do you mean {near[0]}?" if near else ""
     return f"{key} is not known here.{guess} Known: {', '.join(known) or 'nothing'}."
 
