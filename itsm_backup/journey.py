@@ -13,6 +13,7 @@ from incidents import opening, resolving
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
 from monitoring import alerting, answers, correlation, evaluation, intake, noticing, settling, silence
+from monitoring.carrying import each
 from monitoring.models import BackupJob, JobState, ServiceState, ToolState
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ MOST_ROUNDS = 200
 
 def read_waiting(*, at: dt.datetime) -> int:
     """Answers that were kept but not read, because their reader died."""
-    return sum(bool(intake.read_again(answer_id=pk, at=at)) for pk in answers.unread())
+    return each(answers.unread(), lambda pk: intake.read_again(answer_id=pk, at=at), "reading answer")
 
 
 STAGES: dict[str, Stage] = {

@@ -9,8 +9,12 @@ import re2
 from django.db import transaction
 from django.db.models import Max
 
-from monitoring import cells
+from itsm_backup.common.time import local_day
+from monitoring import cells, following
+from monitoring.carrying import each
 from monitoring.models import AttributionCondition, AttributionRule, BackupJob, BackupRun, ExpectedRun, JobState, ProtectedItem
+from monitoring.registering import furnish
+from monitoring.settling import zone_of
 from monitoring.storing import judge_again
 
 BATCH = 500
@@ -21,17 +25,22 @@ def attribute_jobs(*, at: dt.datetime) -> int:
     ruleset = _ruleset()
     waiting = BackupJob.objects.filter(ruleset__lt=ruleset).select_related("tool").order_by("pk")[:BATCH]
     rules = _compiled(at) if waiting else []
-    for job in waiting:
-        rule = next((rule for rule, holds in rules if holds(job)), None)
-        with transaction.atomic():
-            _assign(job=job, rule=rule, ruleset=ruleset, at=at)
-    return len(waiting)
+    jobs = {job.pk: job for job in waiting}
+
+    def attribute(job_id: int) -> bool:
+        rule = next((rule for rule, holds in rules if holds(jobs[job_id])), None)
+        _assign(job=jobs[job_id], rule=rule, ruleset=ruleset, at=at)
+        return True
+
+    return each(jobs, attribute, "attributing job")
 
 
 def _ruleset() -> int:
-    """A number that grows with every change of a rule or condition, and is never 0."""
-    newest = [model.history.aggregate(newest=Max("history_id"))["newest"] or 0 for model in (AttributionRule, AttributionCondition)]
-    return sum(newest) + 1
+    """A number that grows with every change of a rule or condition, and is never 0.
+
+    The entries are counted, because their ids are given out before they are committed: a slow change may come with a small id.
+    """
+    return sum(model.history.count() for model in (AttributionRule, AttributionCondition)) + 1
 
 
 def _compiled(at: dt.datetime) -> list[tuple[AttributionRule, Callable[[BackupJob], bool]]]:
@@ -64,20 +73,31 @@ def _test(condition: AttributionCondition) -> Callable[[BackupJob], bool]:
     return lambda job: operators[condition.operator](getattr(job, field) or "")
 
 
+@transaction.atomic
 def _assign(*, job: BackupJob, rule: AttributionRule | None, ruleset: int, at: dt.datetime) -> None:
     before, after = job.service_id, rule.service_id if rule else None
     version = rule.history.aggregate(newest=Max("history_id"))["newest"] if rule else None
-    list(JobState.objects.filter(pk=job.pk).select_for_update())
-    changed = {"service": after, "attribution_rule": version, "attributed_at": at, "ruleset": ruleset}
+    furnish(jobs=[job], at=at)
+    state = JobState.objects.select_for_update().get(pk=job.pk)
     if before == after:
         BackupJob.objects.filter(pk=job.pk).update(ruleset=ruleset, attribution_rule=version, attributed_at=job.attributed_at or at)
         return
-    BackupJob.objects.filter(pk=job.pk).update(**changed)
+    BackupJob.objects.filter(pk=job.pk).update(service=after, attribution_rule=version, attributed_at=at, ruleset=ruleset)
     ProtectedItem.objects.filter(job=job).update(service=after)
     BackupRun.objects.filter(job=job).update(service=after)
-    first = BackupRun.objects.filter(job=job).order_by("occurred_at").values_list("occurred_at", flat=True).first()
-    JobState.objects.filter(pk=job.pk).update(touched_at=at, touched_from=first)
     if before:
-        days = ExpectedRun.objects.filter(job=job).values_list("local_on", flat=True).distinct()
-        cells.recount(service_id=before, days=set(days))
-    judge_again([pk for pk in (before, after) if pk], at)
+        following.hand_over(job=job, state=state, service_id=before, at=at)
+    instants = list(BackupRun.objects.filter(job=job).order_by("occurred_at").values_list("occurred_at", flat=True))
+    state.touched_at, state.touched_from = at, instants[0] if instants else state.touched_from
+    state.save()
+    concerned = [pk for pk in (before, after) if pk]
+    for service_id in concerned:
+        _recount(job, service_id, instants, at)
+    judge_again(concerned, at)
+
+
+def _recount(job: BackupJob, service_id: int, instants: list[dt.datetime], at: dt.datetime) -> None:
+    """Count the days that the job's runs and occurrences fall on, for the service that lost or got it."""
+    zone = zone_of(service_id, at)
+    days = set(ExpectedRun.objects.filter(job=job).values_list("local_on", flat=True)) | {local_day(one, zone) for one in instants}
+    cells.recount(service_id=service_id, days=days, zone=zone)

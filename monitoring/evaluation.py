@@ -15,6 +15,7 @@ from catalogue import status as catalogue_status
 from catalogue.models import ServiceVersion
 from itsm_backup.common.time import parse_instant
 from monitoring import gathering, judging, priority, workflow
+from monitoring.carrying import each
 from monitoring.models import Alert, Evaluation, Figure, ServiceState, StatusWorkflow
 from monitoring.wording import status_sentence
 
@@ -28,7 +29,7 @@ def judge_services(*, at: dt.datetime) -> int:
     waiting = list(
         ServiceState.objects.filter(next_judgement_at__lte=at).order_by("next_judgement_at").values_list("pk", flat=True)[:BATCH]
     )
-    return sum(_judge(pk, at) for pk in waiting)
+    return each(waiting, lambda pk: _judge(pk, at), "judging service")
 
 
 @transaction.atomic

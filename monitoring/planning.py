@@ -11,12 +11,17 @@ from monitoring.models import BackupJob, BackupRun
 from monitoring.schedules import Schedule
 
 COUNTED = ("backup", "copy", "replicate", "log_backup")
+# One run dated years back, by a wrong clock, must not make a ledger of all the years since.
+_REACH = {"MINUTELY": dt.timedelta(days=40), "HOURLY": dt.timedelta(days=100)}
+REACH = dt.timedelta(days=400)
 
 
 def begins_at(job: BackupJob) -> dt.datetime:
-    """Where the ledger of the job begins: at its first known run, or when its tool came under watch."""
-    first = BackupRun.objects.filter(job=job, operation__in=COUNTED).aggregate(first=Min("occurred_at"))["first"]
-    return min(first or job.tool.monitored_from, job.tool.monitored_from)
+    """Where the ledger of the job begins: at its first known run, or when its tool came under watch; never longer ago than its reach."""
+    watched = job.tool.monitored_from
+    reach = next((reach for word, reach in _REACH.items() if word in job.schedule.rrule.upper()), REACH)
+    runs = BackupRun.objects.filter(job=job, operation__in=COUNTED, occurred_at__gte=watched - reach)
+    return min(runs.aggregate(first=Min("occurred_at"))["first"] or watched, watched)
 
 
 def schedule_of(job: BackupJob, begins: dt.datetime | None = None) -> Schedule:

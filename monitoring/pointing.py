@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 
 from monitoring.combining import Row
-from monitoring.connectors.base import Reading
 from monitoring.models import BackupJob, BackupRun, JobState, ProtectedItem, RestorePoint, Tool
 
 MAKES_POINTS = ("backup", "copy", "replicate", "log_backup")
@@ -52,13 +51,8 @@ def _correct(point: RestorePoint, row: Row, usable: bool, at: dt.datetime) -> No
         point.invalid_from = point.invalid_from or at
 
 
-def follow_listing(
-    *, tool: Tool, jobs: dict[str, BackupJob], reading: Reading, keys: list[bytes], ids: dict[bytes, int], at: dt.datetime
-) -> None:
-    """Compare a complete listing with the points it once held: what is no longer listed is gone, what is back is back."""
-    if not reading.complete:
-        return
-    listed = {ids[key] for key, record in zip(keys, reading.records, strict=False) if record.evidence_kind == "artefact"}
+def follow_listing(*, tool: Tool, listed: set[int], at: dt.datetime) -> None:
+    """Compare a complete listing (the runs it holds) with the points it once held: what it lost is gone, what is back is back."""
     of_tool = RestorePoint.objects.filter(item__tool=tool)
     of_tool.filter(run__in=listed, listed_at=None).update(listed_at=at)
     lost = of_tool.filter(listed_at__lt=at, gone_at=None).exclude(run__in=listed)

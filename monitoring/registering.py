@@ -13,7 +13,7 @@ def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str,
     named = {record.job_external_id: record for record in reading.records}
     wanted = list(dict.fromkeys([*named, *reading.job_ids]))
     known = {job.external_id: job for job in tool.jobs.filter(external_id__in=wanted)}
-    missing = [external_id for external_id in wanted if external_id not in known]
+    missing = sorted(external_id for external_id in wanted if external_id not in known)  # one order: two batches never block each other
     if missing:
         BackupJob.objects.bulk_create(
             [
@@ -30,7 +30,7 @@ def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str,
             ],
             ignore_conflicts=True,
         )
-        jobs = list(tool.jobs.filter(external_id__in=missing))
+        jobs = list(tool.jobs.filter(external_id__in=missing).order_by("pk"))
         furnish(jobs=jobs, at=at)
         known |= {job.external_id: job for job in jobs}
     return known

@@ -9,7 +9,8 @@ from django.db.models import Max, Min, Q
 
 from catalogue.models import ServiceVersion, Window
 from itsm_backup.common.time import local_day
-from monitoring import alerting, cells, gathering, matching, planning, schedules
+from monitoring import cells, following, gathering, matching, planning, schedules
+from monitoring.carrying import each
 from monitoring.models import BackupJob, BackupRun, ExpectedRun, JobState
 from monitoring.planning import COUNTED
 from monitoring.storing import judge_again
@@ -24,7 +25,7 @@ def settle_jobs(*, at: dt.datetime) -> int:
     """Bring the ledger of every job that was touched, or that time has changed, up to `at`; returns how many were."""
     due = Q(touched_at__isnull=False) | Q(next_settlement_at__lte=at)
     waiting = list(JobState.objects.filter(due).order_by("touched_at", "pk").values_list("pk", flat=True)[:BATCH])
-    return sum(_settle(job_id, at) for job_id in waiting)
+    return each(waiting, lambda job_id: _settle(job_id, at), "settling job")
 
 
 @transaction.atomic
@@ -34,17 +35,17 @@ def _settle(job_id: int, at: dt.datetime) -> bool:
     if state is None:
         return False  # another worker has it, or has done it
     job = BackupJob.objects.select_related("tool__state", "schedule", "service").get(pk=job_id)
-    days = _loose_days(job, state, at)
     if hasattr(job, "schedule"):
         _expect(job, state, at)
-        days |= _match(job, state, at)
+        changed = _match(job, state, at)
     else:
         state.next_settlement_at = None
+        changed = _forget_open(job)
+    days = {row.local_on for row in changed} | _loose_days(job, state, at)
     _summarise(job, state, at)
-    alerting.follow_job(job=job, state=state, at=at)
-    hold = alerting.hold_over(job, at)
-    if hold:  # what it silenced is looked at again when it ends
-        state.next_settlement_at = min(hold.ends_at, state.next_settlement_at or hold.ends_at)
+    news_from = min([row.deadline_at for row in changed if row.state == "missed"] + [state.touched_from or at])
+    following.follow_job(job=job, state=state, news_from=news_from, at=at)
+    state.next_settlement_at = min(filter(None, [state.next_settlement_at, *_ahead(job, at)]), default=None)
     state.touched_at = state.touched_from = None
     state.save()
     if job.service_id:
@@ -57,13 +58,28 @@ def zone_of(service_id: int, at: dt.datetime) -> str:
     return ServiceVersion.objects.in_force(at).filter(service=service_id).values_list("zone", flat=True).first() or "UTC"
 
 
+def _ahead(job: BackupJob, at: dt.datetime) -> list[dt.datetime]:
+    """When time alone brings news of the job: a run dated ahead of our clock, and the end of what silences its alerts."""
+    runs = BackupRun.objects.filter(job=job, occurred_at__gte=at - following.LONGEST_RUN)
+    found = runs.aggregate(begins=Min("occurred_at", filter=Q(occurred_at__gt=at)), ends=Min("ended_at", filter=Q(ended_at__gt=at)))
+    hold = following.hold_over(job, at)
+    return [instant for instant in (*found.values(), hold.ends_at if hold else None) if instant]
+
+
+def _forget_open(job: BackupJob) -> list[ExpectedRun]:
+    """A job that lost its schedule owes nothing any more: what was settled stays, the rest goes."""
+    rows = list(job.expected_runs.filter(settled_at=None))
+    job.expected_runs.filter(pk__in=[row.pk for row in rows]).delete()
+    return rows
+
+
 def _loose_days(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
-    """Local days that touched runs of a job without schedule fall on."""
+    """Local days that touched runs of a job without schedule fall on, and the day that one may have left."""
     if hasattr(job, "schedule") or state.touched_from is None or not job.service_id:
         return set()
     zone = zone_of(job.service_id, at)
-    runs = BackupRun.objects.filter(job=job, occurred_at__gte=state.touched_from, occurred_at__lte=at)
-    return {local_day(occurred_at, zone) for occurred_at in runs.values_list("occurred_at", flat=True)}
+    runs = BackupRun.objects.filter(job=job, occurred_at__gte=state.touched_from)
+    return {local_day(occurred_at, zone) for occurred_at in [state.touched_from, *runs.values_list("occurred_at", flat=True)]}
 
 
 def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> None:
@@ -104,15 +120,15 @@ def _expected(job: BackupJob, occurrence: schedules.Occurrence) -> ExpectedRun:
     )
 
 
-def _match(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
-    """Settle what is open or touched against the runs; returns the local days whose cells may have changed."""
+def _match(job: BackupJob, state: JobState, at: dt.datetime) -> list[ExpectedRun]:
+    """Settle what is open or touched against the runs; returns the rows that changed."""
     concerned = Q(state__in=_OPEN) | Q(settled_at=None)
     if state.touched_from:
         concerned |= Q(cutoff_at__gt=state.touched_from)
     rows = list(job.expected_runs.filter(concerned).order_by("due_at"))
     if not rows:
         state.next_settlement_at = state.ledger_until
-        return set()
+        return []
     runs = {run.pk: run for run in _runs(job, rows[0].opens_at, max(row.cutoff_at for row in rows))}
     lines = matching.match(
         [gathering.occurrence_of(row) for row in rows],
@@ -129,7 +145,7 @@ def _match(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
     )
     ahead = [line.next_change_at for line in lines if line.next_change_at] + [state.ledger_until - HORIZON / 3]
     state.next_settlement_at = min((instant for instant in ahead if instant > at), default=state.ledger_until)
-    return {row.local_on for row in changed}
+    return changed
 
 
 def _runs(job: BackupJob, since: dt.datetime, until: dt.datetime) -> list[BackupRun]:
@@ -174,6 +190,7 @@ def _summarise(job: BackupJob, state: JobState, at: dt.datetime) -> None:
     )
     if hasattr(job, "schedule"):
         settled = job.expected_runs.filter(deadline_at__lte=at).exclude(state__in=["excused", "unconfirmed", "expected"])
+        settled = settled.exclude(state="late", worst_outcome=None)  # still running: neither good nor bad yet
         results = [kind in ("satisfied", "satisfied_late") for kind in settled.order_by("-due_at").values_list("state", flat=True)[:60]]
     else:
         results = [run.is_good for run in newest]

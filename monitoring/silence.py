@@ -12,6 +12,7 @@ from django.db.models import Max
 
 from itsm_backup.common.time import iso, parse_instant
 from monitoring import alerting, workflow
+from monitoring.carrying import each
 from monitoring.models import BackupJob, Evaluation, ToolState
 from monitoring.storing import judge_again
 
@@ -21,7 +22,7 @@ METHOD_VERSION = "silence-1"
 def judge_tools(*, at: dt.datetime) -> int:
     """Judge every tool whose time has come; returns how many."""
     waiting = list(ToolState.objects.filter(next_judgement_at__lte=at).values_list("pk", flat=True)[:500])
-    return sum(_judge(pk, at) for pk in waiting)
+    return each(waiting, lambda pk: _judge(pk, at), "judging the silence of tool")
 
 
 @transaction.atomic

@@ -48,7 +48,7 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime) -> S
     A batch is reduced to one row per key, the later record winning; a row that would not change is not written.
     """
     jobs = register_jobs(tool=tool, reading=reading, at=at)
-    _lock(jobs.values())
+    _lock(jobs)
     indexed, rejects = _indexed(reading)
     keys = merging.keys_for(tool=tool, jobs=jobs, records=[record for _, record in indexed])
     existing = {bytes(run.key): run for run in BackupRun.objects.filter(key__in=set(keys)).order_by("id")}
@@ -63,8 +63,10 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime) -> S
     ids = {key: run.pk for key, run in existing.items()} | _write(written.values())
     _revise(before, written, ids, answer_id, at)
     pointing.follow_runs(tool=tool, jobs=jobs, ids=ids, rows=written, at=at)
-    pointing.follow_listing(tool=tool, jobs=jobs, reading=reading, keys=keys, ids=ids, at=at)
-    _touch(written.values(), at)
+    listed = {ids[key] for (_, record), key in zip(indexed, keys, strict=True) if record.evidence_kind == "artefact"}
+    if reading.complete:
+        pointing.follow_listing(tool=tool, listed=listed, at=at)
+    _touch([*written.values(), *(before[key] for key in written if key in before)], at)
     _note_answer(tool, at)
     return Stored(
         rows=[
@@ -89,10 +91,17 @@ def _indexed(reading: Reading) -> tuple[list[tuple[int, Record]], list[Reject]]:
     return indexed, rejects
 
 
-def _lock(jobs: Iterable[BackupJob]) -> None:
-    """One intake or judgement at a time per job; locked in order, so that two batches never wait for each other."""
-    ids = sorted(job.pk for job in jobs)
-    list(JobState.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk"))
+def _lock(jobs: dict[str, BackupJob]) -> None:
+    """One intake or judgement at a time per job; locked in order, so that two batches never wait for each other.
+
+    A job may have been given to another service while its lock was waited for, so its service is read again.
+    """
+    ids = sorted(job.pk for job in jobs.values())
+    states = JobState.objects.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",))
+    list(states.values_list("pk"))
+    services = dict(BackupJob.objects.filter(pk__in=ids).values_list("pk", "service"))
+    for job in jobs.values():
+        job.service_id = services.get(job.pk)
 
 
 def _write(rows: Iterable[Row]) -> dict[bytes, int]:

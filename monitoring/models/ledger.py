@@ -67,6 +67,7 @@ class JobState(models.Model):
     schedule_version = models.BigIntegerField(default=0, help_text="History id of the schedule that the ledger follows.")
     followed_at = models.DateTimeField(null=True, help_text="Runs up to here have been looked at for alerts.")
     followed_run = models.BigIntegerField(default=0)
+    told_from = models.DateTimeField(null=True, help_text="Alerts tell of what happened from here on; empty: since its tool is watched.")
     touched_at = models.DateTimeField(null=True)
     touched_from = models.DateTimeField(null=True)
 
