@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 
 from catalogue import declaring
 from catalogue.declaring import Declared
 from catalogue.models import Relation, Service, Team, Window
 from itsm_backup.estate import amounts
-from itsm_backup.estate.people import person_of
 from itsm_backup.estate.reading import Place
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def declare_catalogue(loading: Loading) -> None:
     for place, wish in loading.each("relations"):
         with loading.item(place):
             kind, strength = wish.get("kind", Relation.Kind.DEPENDS_ON), wish.get("strength", Relation.Strength.HARD)
-            consumer, provider = service_of(wish["consumer"]), service_of(wish["provider"])
+            consumer, provider = _ends(loading, wish)
             declared = declaring.declare_relation(**said, consumer=consumer, provider=provider, kind=kind, strength=strength)
             loading.tell(f"relation {consumer.code} {Relation.Kind(kind).label} {provider.code}", declared, LABELS)
     for place, wish in loading.each("maintenance_windows"):
@@ -56,12 +56,9 @@ def declare_catalogue(loading: Loading) -> None:
             _declare_window(loading, place, wish, said)
 
 
-def service_of(code: str) -> Service:
-    """The service of this code; raises ValueError saying how to make one."""
-    found: Service | None = Service.objects.filter(code=code).first()
-    if found is None:
-        raise ValueError(f"There is no service {code}. Declare it under services, or correct the code.")
-    return found
+def _ends(loading: Loading, wish: dict[str, Any]) -> tuple[Service, Service]:
+    found = {service.code: service for service in loading.find(Service, "services", wish["consumer"], wish["provider"])}
+    return found[wish["consumer"]], found[wish["provider"]]
 
 
 def _declare_service(loading: Loading, wish: dict[str, Any]) -> None:
@@ -70,9 +67,9 @@ def _declare_service(loading: Loading, wish: dict[str, Any]) -> None:
     content = {name: wish[name] for name in _AS_WRITTEN if name in wish}
     for role in ("owner", "steward"):
         if role in wish:
-            content[role] = person_of(wish[role])
+            (content[role],) = loading.find(get_user_model(), "users", wish[role])
     if "operations_team" in wish:
-        content["operations_team"] = _team_of(wish["operations_team"])
+        (content["operations_team"],) = loading.find(Team, "teams", wish["operations_team"])
     if "commissioned_at" in wish:
         content["commissioned_at"] = amounts.instant(wish["commissioned_at"], zone)
     if service is None or not service.versions.exists():
@@ -108,15 +105,8 @@ def _commitment(promises: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _team_of(name: str) -> Team:
-    found: Team | None = Team.objects.filter(name=name).first()
-    if found is None:
-        raise ValueError(f"There is no team {name}. Declare it under teams, or correct the name.")
-    return found
-
-
 def _declare_window(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, Any]) -> None:
-    service = service_of(wish["service"])
+    (service,) = loading.find(Service, "services", wish["service"])
     starts_at, ends_at = amounts.instant(wish["starts_at"]), amounts.instant(wish["ends_at"])
     title = f"maintenance of {service.code} from {amounts.words('', starts_at)}"
     if starts_at < ends_at <= loading.at and not Window.objects.filter(service=service, starts_at=starts_at).exists():

@@ -14,10 +14,11 @@ from catalogue.declaring import Declared
 from catalogue.publishing import NotReady, Refused
 from itsm_backup import granting
 from itsm_backup.estate import amounts, entries, people, sources
-from itsm_backup.estate.reading import Estate, Place, Problem, Unusable
+from itsm_backup.estate.reading import Estate, Follows, Place, Problem, Unusable
 from monitoring import waking
 
 _LOCK = 7_315_003
+KEYS = {"teams": "name", "users": "username", "services": "code", "tools": "name"}
 
 
 class Loading:
@@ -44,11 +45,29 @@ class Loading:
         try:
             with transaction.atomic():
                 yield
+        except Follows:
+            pass
         except NotReady as error:
             for sentence in error.problems:
                 self.wrong(place, sentence)
         except (Refused, granting.NotGranted, ValueError) as error:
             self.wrong(place, str(error))
+
+    def find(self, model: Any, section: str, *names: str) -> list[Any]:
+        """The rows of these names, each once and in order. Raises ValueError naming those that do not exist.
+
+        Of those that the file declares itself a problem has been told already; that raises Follows.
+        """
+        key = KEYS[section]
+        wanted = list(dict.fromkeys(names))
+        rows = {getattr(row, key): row for row in model._default_manager.filter(**{f"{key}__in": wanted})}
+        missing = [name for name in wanted if name not in rows]
+        unknown = [name for name in missing if name not in {wish[key] for _, wish in self.each(section)}]
+        if unknown:
+            raise ValueError(f"There is no {section[:-1]} {', '.join(unknown)}. Declare it under {section}, or correct the name.")
+        if missing:
+            raise Follows
+        return [rows[name] for name in wanted]
 
     def wrong(self, place: Place, sentence: str) -> None:
         self.problems.append(self.estate.problem(place, sentence))

@@ -54,14 +54,6 @@ def give_limited_roles(loading: Loading) -> None:
             _give_roles(loading, place, wish, person, limited=True)
 
 
-def person_of(username: str) -> Any:
-    """The person of this name; raises ValueError saying how to make one."""
-    found = get_user_model().objects.filter(username=username).first()
-    if found is None:
-        raise ValueError(f"There is no user {username}. Declare one under users, or make one in the admin.")
-    return found
-
-
 def _declare_account(loading: Loading, place: Place, wish: dict[str, Any]) -> Declared | None:
     with loading.item(place):
         row = get_user_model().objects.filter(username=wish["username"]).first()
@@ -163,31 +155,25 @@ def _give_roles(loading: Loading, place: Place, wish: dict[str, Any], person: An
         if bool(each.keys() - {"role"}) != limited:
             continue
         with loading.item((*place, "roles", index)):
-            limits = _limits(each) if each["role"] in ROLES else {}
+            limits = _limits(loading, each) if each["role"] in ROLES else {}
             by = _granter(loading, person)
             new = granting.grant(user=person, role=each["role"], by=by, at=loading.at, reason=loading.reason, **limits)
             loading.differences += [f"user {person.get_username()}: given the role {scope.group}" for scope in new]
 
 
-def _limits(each: dict[str, Any]) -> dict[str, list[Any]]:
+def _limits(loading: Loading, each: dict[str, Any]) -> dict[str, list[Any]]:
     for key in each.keys() - {"role"}:
         if not each[key]:
             raise ValueError(
                 f"{key} names nothing, which would give the role {each['role']} everywhere. Leave the key out if that is meant."
             )
-    services = {service.code: service for service in Service.objects.filter(code__in=each.get("services", []))}
-    tools = {tool.name: tool for tool in Tool.objects.filter(name__in=each.get("tools", []))}
     departments = set(ServiceVersion.objects.approved().filter(effective__endswith=None).values_list("department", flat=True))
-    for key, known, what in (
-        ("services", services, "service"),
-        ("tools", tools, "tool"),
-        ("departments", departments, "service of a department"),
-    ):
-        missing = [name for name in each.get(key, []) if name not in known]
-        if missing:
-            raise ValueError(f"There is no {what} {', '.join(missing)}. Declare it, or correct the name.")
+    departments |= {wish.get("department", "") for _, wish in loading.each("services")}  # of one with a problem, that is told already
+    missing = [name for name in each.get("departments", []) if name not in departments]
+    if missing:
+        raise ValueError(f"No service belongs to the department {', '.join(missing)}. Correct the name, or the service's department.")
     return {
-        "services": [services[code] for code in each.get("services", [])],
-        "tools": [tools[name] for name in each.get("tools", [])],
+        "services": loading.find(Service, "services", *each.get("services", [])),
+        "tools": loading.find(Tool, "tools", *each.get("tools", [])),
         "departments": each.get("departments", []),
     }

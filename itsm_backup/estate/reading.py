@@ -43,6 +43,10 @@ class Unusable(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class Follows(Exception):
+    """Something cannot be done because of a problem that is told already."""
+
+
 class Estate(msgspec.Struct, frozen=True):
     """The content of a file that agrees with the schema."""
 

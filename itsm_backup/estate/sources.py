@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from catalogue.declaring import Declared
+from catalogue.models import Service
 from itsm_backup.estate import amounts
-from itsm_backup.estate.entries import service_of
 from itsm_backup.estate.reading import Place
 from itsm_backup.estate.schema import CONDITION_FIELDS, CONDITION_OPERATORS
 from monitoring import declaring
@@ -79,7 +79,7 @@ def _secret(file: Path, reference: str) -> str:
 
 
 def _job(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, Any]) -> None:
-    tool = _tool_of(wish["tool"])
+    (tool,) = loading.find(Tool, "tools", wish["tool"])
     title = f"job {wish['id']} of {tool.name}"
     wanted = {name: wish[name] for name in ("name", "profile") if name in wish}
     declared = declaring.declare_job(tool=tool, external_id=wish["id"], at=loading.at, **wanted)
@@ -89,7 +89,8 @@ def _job(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, A
     if "service" in wish:
         conditions = [("external_id", "equals", job.external_id)]
         name = f"{tool.name}: {job.external_id}"[:120]
-        rule = declaring.declare_rule(**said, name=name, service=service_of(wish["service"]), tool=tool, conditions=conditions)
+        (service,) = loading.find(Service, "services", wish["service"])
+        rule = declaring.declare_rule(**said, name=name, service=service, tool=tool, conditions=conditions)
         loading.tell(f"attribution rule {name}", rule, LABELS)
     if "schedule" in wish:
         _schedule(loading, title, job, wish["schedule"], said)
@@ -120,20 +121,12 @@ def _rule(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, 
     if not conditions and "tool" not in wish:
         raise ValueError("The rule needs a tool, conditions, or both: without them it matches nothing.")
     wanted = {name: wish[name] for name in ("position", "enabled") if name in wish}
-    tool = _tool_of(wish["tool"]) if "tool" in wish else None
-    declared = declaring.declare_rule(
-        **said, name=wish["name"], service=service_of(wish["service"]), tool=tool, conditions=conditions, **wanted
-    )
+    tool = loading.find(Tool, "tools", wish["tool"])[0] if "tool" in wish else None
+    (service,) = loading.find(Service, "services", wish["service"])
+    declared = declaring.declare_rule(**said, name=wish["name"], service=service, tool=tool, conditions=conditions, **wanted)
     loading.tell(f"attribution rule {wish['name']}", declared, LABELS)
 
 
 def _cause_rule(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, Any]) -> None:
     wanted = {name: wish[name] for name in ("title", "pattern", "component", "position", "enabled") if name in wish}
     loading.tell(f"cause rule {wish['name']}", declaring.declare_cause_rule(**said, name=wish["name"], **wanted), LABELS)
-
-
-def _tool_of(name: str) -> Tool:
-    found: Tool | None = Tool.objects.filter(name=name).first()
-    if found is None:
-        raise ValueError(f"There is no tool {name}. Declare it under tools, or correct the name.")
-    return found

@@ -15,10 +15,13 @@ from monitoring.models.tools import Tool
 
 
 def validate_pattern(pattern: str) -> None:
+    options = re2.Options()
+    options.log_errors = False
     try:
-        re2.compile(pattern)
+        re2.compile(pattern, options=options)
     except re2.error as error:
-        raise ValidationError(f"This is no valid pattern (RE2 syntax): {error}") from None
+        told = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
+        raise ValidationError(f"This is no valid pattern (RE2 syntax): {told}") from None
 
 
 class RuleQuerySet(TrackedQuerySet):

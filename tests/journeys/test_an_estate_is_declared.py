@@ -135,7 +135,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_kept(load, monk
     told = str(refusal.value)
     assert "nothing was changed" in told
     for words in (
-        "services[1]: There is no user nobody. Declare one under users",
+        "services[1]: There is no user nobody. Declare it under users",
         "relations[1]: There is no service SVC-999.",
         "tools[1]: IMAGING_REPOSITORY_PASSWORD is not set in the environment. Set it and load again.",
         "INTERVAL is a whole number from 1 to 24",
