@@ -31,8 +31,8 @@ class IncidentAdmin(FactAdmin):
     list_select_related = ("service", "team", "assignee")
     search_fields = ("title", "cause_key")
     ordering = ("-opened_at",)
-    fields = ("number", "title", "state", "priority", "priority_reason", "service", "team", "assignee", "opened_at", "acknowledged_at", "resolved_at",
-              "cause_key")  # fmt: skip
+    fields = ("number", "title", "state", "priority", "priority_reason", "service", "team", "assignee", "opened_at", "acknowledged_at",
+              "resolved_at", "cause_key")  # fmt: skip
 
     def note(self, request: HttpRequest) -> str:
         waiting = self.get_queryset(request).open().count()

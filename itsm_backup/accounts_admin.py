@@ -113,6 +113,8 @@ class AccountForm(ReasonedForm):
 
 @admin.register(User)
 class AccountAdmin(ActingAdmin):
+    heading = "People"
+    place = 1
     about = "Who can sign in, and with which roles."
     form = AccountForm
     change_form_template = "admin/tracked_change_form.html"
@@ -197,6 +199,7 @@ class AccountAdmin(ActingAdmin):
 
 @admin.register(Group)
 class RoleAdmin(FactAdmin):
+    heading = "Roles"
     about = "What each role may do, and who holds it. Roles come with the product."
     list_display = ("name", "duty", "held_by")
     search_fields = ("name",)

@@ -205,7 +205,7 @@ USE_TZ = True
 TIME_ZONE = _zone()
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
-DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "D j M Y, H:i T", "D j M Y", "H:i"
+FORMAT_MODULE_PATH = "itsm_backup.formats"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"

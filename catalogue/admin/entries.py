@@ -65,6 +65,7 @@ def _version_url(version: ServiceVersion) -> str:
 
 @admin.register(Service)
 class ServiceAdmin(TrackedAdmin):
+    place = 1
     about = "The entries of the catalogue, where each stands, and the way to a new version."
     change_form_template = "admin/catalogue/service.html"
     grantable = ("change", "approve")

@@ -14,6 +14,7 @@ from itsm_backup.common.time import now
 
 @admin.register(Relation)
 class RelationAdmin(TrackedAdmin):
+    place = 4
     about = "Which service feels it when another one stops."
     list_display = ("consumer", "kind", "provider", "strength")
     list_filter = ("kind", "strength")
@@ -24,6 +25,8 @@ class RelationAdmin(TrackedAdmin):
 
 @admin.register(Window)
 class WindowAdmin(TrackedAdmin):
+    place = 3
+    heading = "Maintenance windows"
     about = "Maintenance: what becomes due in it is excused, if it was decided before."
     list_display = ("service", "purpose", "starts_at", "ends_at", "decided_by", "decided_at")
     list_filter = ("service",)
@@ -39,6 +42,7 @@ class WindowAdmin(TrackedAdmin):
 
 @admin.register(Team)
 class TeamAdmin(TrackedAdmin):
+    place = 5
     about = "Who runs backups, and where their messages go."
     list_display = ("name", "email")
     search_fields = ("name", "email")

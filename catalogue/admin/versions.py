@@ -29,6 +29,7 @@ class VersionForm(ReasonedForm):
     class Meta:
         model = ServiceVersion
         fields = ("service", *publishing.CONTENT_FIELDS)
+        help_texts = {"labels": "Classification labels, separated by commas."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,6 +84,7 @@ PROMISED = {name: _promised(field) for name, field in PROMISES.items()}
 
 @admin.register(ServiceVersion)
 class VersionAdmin(TrackedAdmin):
+    place = 2
     about = "Drafts, reviews and what was approved: every numbered content of every entry."
     form = PromiseForm
     change_form_template = "admin/catalogue/version.html"
@@ -96,10 +98,13 @@ class VersionAdmin(TrackedAdmin):
     readonly_fields = ("state_words",)
     fieldsets = (
         (None, {"fields": ("service", "state_words")}),
-        ("What it is", {"fields": ("name", "short_name", "summary", ("department", "application_type"), "labels", ("tier", "zone"), "commissioned_at")}),
+        ("What it is", {
+            "fields": ("name", "short_name", "summary", ("department", "application_type"), "labels", ("tier", "zone"), "commissioned_at"),
+        }),
         ("Who answers for it", {"fields": ("owner", "steward", "operations_team")}),
         ("What it promises", {
-            "fields": (("rpo_s", "rto_s"), ("success_rate", "on_time_rate"), ("retention_days", "restore_test_days"), ("window_opens", "window_closes")),
+            "fields": (("rpo_s", "rto_s"), ("success_rate", "on_time_rate"), ("retention_days", "restore_test_days"),
+                       ("window_opens", "window_closes")),
             "description": "Leave empty what is not promised. Write durations with their unit: 4 h, 26 h, 35 d, 90 min.",
         }),
     )  # fmt: skip
@@ -148,6 +153,7 @@ class VersionAdmin(TrackedAdmin):
             fieldsets[0][1]["fields"] = [name for name in fieldsets[0][1]["fields"] if name != "state_words"]
         elif not self.has_change_permission(request, obj):
             for _, options in fieldsets:
+                options.pop("description", None)  # how to fill in what is locked
                 options["fields"] = [tuple(PROMISED.get(n, n) for n in line) if isinstance(line, tuple) else PROMISED.get(line, line)
                                      for line in map(_as_tuple, options["fields"])]  # fmt: skip
         return fieldsets
@@ -197,15 +203,16 @@ class VersionAdmin(TrackedAdmin):
 
     def _told(self, request: HttpRequest, service: Service, version: ServiceVersion | None) -> dict[str, Any]:
         number = version.number if version else next_number(service)
-        authors = {*(version.author_ids if version else []), request.user.pk}
-        approvers = duties.names(duties.who_may("approve", service, except_ids=authors))
+        authors = (
+            version.author_ids if version and version.state != State.DRAFT else [*(version.author_ids if version else []), request.user.pk]
+        )
         open_version = service.versions.filter(state__in=[State.DRAFT, State.IN_REVIEW]).first()
         return {
             "facts": shown_facts(service),
             "service": service,
             "portal_url": portal_url(service),
             "number": number,
-            "approvers": approvers,
+            "approvers": duties.names(duties.who_may("approve", service, except_ids=authors)),
             "open_version": open_version,
             "changes": changes(version) if version and version.state != State.APPROVED else [],
             "next_number": next_number(service),

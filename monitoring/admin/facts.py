@@ -19,6 +19,7 @@ def pretty(value: Any) -> Any:
 
 @admin.register(BackupRun)
 class RunAdmin(FactAdmin):
+    place = 10
     about = "Executions as the tools told them."
     list_display = ("run", "job", "service", "outcome_words", "occurred_at", "took", "message")
     list_filter = ("outcome", "operation", "tool")
@@ -45,6 +46,7 @@ class RunAdmin(FactAdmin):
 
 @admin.register(ExpectedRun)
 class ExpectedRunAdmin(FactAdmin):
+    place = 11
     about = "What was due, and what came of it."
     list_display = ("job", "due_at", "state", "worst_outcome", "attempts", "deadline_at", "backfilled")
     list_filter = ("state", "backfilled", "job__tool")
@@ -55,6 +57,7 @@ class ExpectedRunAdmin(FactAdmin):
 
 @admin.register(Evaluation)
 class EvaluationAdmin(FactAdmin):
+    place = 12
     about = "Every judgement, with the inputs that it can be repeated from."
     list_display = ("judgement", "service", "tool", "verdict", "status", "at")
     list_filter = ("verdict", "status", "service", "tool")
@@ -81,6 +84,7 @@ class EvaluationAdmin(FactAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(FactAdmin):
+    place = 9
     about = "Conditions that somebody should know of, from first sight to end."
     list_display = ("title", "state", "priority", "service", "tool", "opened_at", "occurrences")
     list_filter = ("state", "alert_class", "priority", "service", "tool")
@@ -93,6 +97,7 @@ class AlertAdmin(FactAdmin):
 
 @admin.register(QuarantinedRecord)
 class QuarantineAdmin(FactAdmin):
+    place = 8
     about = "Records that could not be read, and why. The good ones of the same batch were stored."
     list_display = ("reason", "tool", "created_at", "resolved_at")
     list_filter = ("tool", ("resolved_at", admin.EmptyFieldListFilter))

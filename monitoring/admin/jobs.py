@@ -22,14 +22,15 @@ NEXT_SHOWN = 3
 
 @admin.register(BackupJob)
 class JobAdmin(FactAdmin):
+    place = 2
     about = "Every series of runs that a tool told of, or that was declared; and the service it belongs to."
     list_display = ("name", "tool", "service", "due", "last_seen_at", "declared")
     list_filter = ("tool", ("service", admin.EmptyFieldListFilter), "declared")
     list_select_related = ("tool", "service", "schedule")
     search_fields = ("name", "external_id", "target_name", "repository_name")
     ordering = ("tool", "name")
-    fields = ("name", "tool", "service", "due", "external_id", "target_name", "repository_name", "profile", "declared", "first_seen_at", "last_seen_at",
-              "attributed_at", "ping_address")  # fmt: skip
+    fields = ("name", "tool", "service", "due", "external_id", "target_name", "repository_name", "profile", "declared", "first_seen_at",
+              "last_seen_at", "attributed_at", "ping_address")  # fmt: skip
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = super().get_fields(request, obj)
@@ -64,6 +65,7 @@ def _schedule_link(request: HttpRequest, job: BackupJob) -> tuple[str, str] | No
 
 @admin.register(JobSchedule)
 class ScheduleAdmin(TrackedAdmin):
+    place = 3
     about = "When each job has to have run."
     list_display = ("job", "rrule", "local_times", "zone", in_words(JobSchedule._meta.get_field("grace_s")), "next_due")
     list_filter = ("job__tool",)

@@ -61,6 +61,7 @@ class ConditionInline(TrackedInline, admin.TabularInline):
 
 @admin.register(AttributionRule)
 class AttributionAdmin(SwitchedAdmin):
+    place = 4
     about = "Which service a job belongs to. The first rule that matches decides."
     history_parts = (AttributionCondition,)
     inlines = (ConditionInline,)
@@ -83,6 +84,7 @@ class AttributionAdmin(SwitchedAdmin):
 
 @admin.register(CauseRule)
 class CauseAdmin(SwitchedAdmin):
+    place = 5
     about = "What the message of a failed run means, and which component has it."
     list_display = ("name", "title", "component", "position", "enabled")
     list_filter = ("enabled", "component")
@@ -92,6 +94,8 @@ class CauseAdmin(SwitchedAdmin):
 
 @admin.register(StatusWorkflow)
 class WorkflowAdmin(TrackedAdmin):
+    place = 6
+    heading = "Status thresholds"
     about = "The thresholds by which measurements become a status."
     fields = (
         "at_risk_fraction",

@@ -16,6 +16,8 @@ from monitoring.models import ApiToken
 
 @admin.register(ApiToken)
 class TokenAdmin(FactAdmin, ReasonedAdmin):
+    place = 7
+    heading = "Keys to the API"
     about = "Keys to the API. Made by the command “token”; here they are revoked."
     change_list_template = "admin/monitoring/tokens.html"
     list_display = ("begins_with", "user", "scope", "tool", "created_at", "expires_at", "revoked_at")

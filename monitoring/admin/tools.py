@@ -56,6 +56,7 @@ def health(tool: Tool) -> list[tuple[str, Any]]:
 
 @admin.register(Tool)
 class ToolAdmin(TrackedAdmin):
+    place = 1
     about = "What we read from or what reports to us, how it is reached, and how it is."
     grantable = ("change", "poll")
     history_masked = ("ping_key",)
@@ -81,9 +82,11 @@ class ToolAdmin(TrackedAdmin):
         state = getattr(tool, "state", None)
         if state is None or state.latest_answer_at is None:
             return "never answered"
-        return format_html('<span class="verdict verdict--{}">{}</span>', *(
-            ("no_data", "Silent") if state.silent_since else ("at_risk", "In trouble") if state.consecutive_failures else ("kept", "Answers")
-        ))  # fmt: skip
+        if state.silent_since:
+            verdict, word = "no_data", "Silent"
+        else:
+            verdict, word = ("at_risk", "In trouble") if state.consecutive_failures else ("kept", "Answers")
+        return format_html('<span class="verdict verdict--{}">{}</span>', verdict, word)
 
     @bulk_act(name="enable", words="Switch on")
     def enable(self, request: HttpRequest, tool: Any) -> bool:

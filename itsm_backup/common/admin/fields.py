@@ -12,13 +12,17 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib.admin.utils import display_for_field
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.utils import formats
 from django.utils.text import capfirst
+from django.utils.timezone import localtime
 
 UNIT_S = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_WORDS = {"m": "min", "mins": "min", "minute": "min", "minutes": "min", "sec": "s", "second": "s", "seconds": "s", "hour": "h", "hours": "h",
-          "day": "d", "days": "d", "week": "w", "weeks": "w"}  # fmt: skip
+_WORDS = {"m": "min", "mins": "min", "minute": "min", "minutes": "min", "sec": "s", "second": "s", "seconds": "s", "hour": "h",
+          "hours": "h", "day": "d", "days": "d", "week": "w", "weeks": "w"}  # fmt: skip
 _PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z]*)")
 
 
@@ -192,6 +196,10 @@ def value_words(field: models.Field, value: Any) -> Any:
     """A stored value as people read it: `26 h`, `98 %`, `Tue 14 Jul 2026, 12:00 UTC`; empty values as –."""
     if value is None or value in ("", [], {}):
         return "–"
+    if isinstance(value, AbstractBaseUser):
+        return getattr(value, "get_full_name", str)() or value.get_username()
+    if isinstance(value, DateTimeTZRange):
+        return " ".join(f"{word} {formats.localize(localtime(at))}" for word, at in (("from", value.lower), ("to", value.upper)) if at)
     unit = _unit(field)
     if unit == "share":
         return share_text(value)

@@ -69,7 +69,8 @@ class GrantsAdmin(LoggedAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not request.user.has_perm(MAY_GRANT):
             raise PermissionDenied("Administrators give and take rights.")
-        rights = [(p.codename, p.name) for p in get_perms_for_model(obj) if p.codename in self._codenames()]
+        names = {permission.codename: permission.name for permission in get_perms_for_model(obj)}
+        rights = [(codename, names[codename]) for codename in self._codenames()]
         chosen = request.GET.get("who", "")
         held = {str(holder.pk): codenames for holder, codenames in self._held(obj) if not isinstance(holder, Group)}
         initial = {"holder": chosen, "rights": held.get(chosen, [])}

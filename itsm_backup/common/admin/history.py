@@ -69,7 +69,7 @@ def _secret(value: Any) -> str:
 def _words(record: Any, each: models.Field) -> str:
     if isinstance(each, models.ForeignKey):
         try:
-            return str(getattr(record, each.name) or "–")
+            return str(value_words(each, getattr(record, each.name)))
         except ObjectDoesNotExist:
             return f"number {getattr(record, each.attname)} (deleted)"
     return str(value_words(each, getattr(record, each.attname)))

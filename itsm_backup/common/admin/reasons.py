@@ -42,6 +42,9 @@ class ReasonedForm(forms.ModelForm):
     change_reason = reason_field()
     impossible = ""  # why an act refused what this form asks for
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+
     def clean(self) -> Any:
         cleaned = super().clean()
         if self.impossible:

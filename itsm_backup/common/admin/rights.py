@@ -162,6 +162,8 @@ class LoggedAdmin(ByRights, admin.ModelAdmin):
     """ByRights for whole pages: guessed addresses look like rows that do not exist, and are logged."""
 
     about = ""  # one sentence for the index page
+    heading = ""  # the name of its list, where the model's own is no word that people use
+    place = 50  # among the doors of its group: lower stands first
 
     def note(self, request: HttpRequest) -> str:
         """A few words beside the name on the index page, such as what waits."""

@@ -65,15 +65,16 @@ class Site(admin.AdminSite):
         return redirect("account_change_password")
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """Groups in the order of the floors; in each, what belongs together stands together, as registered."""
+        """Groups in the order of the floors, what serves all of them last; in each, what is asked for most stands first."""
         found = self._build_app_dict(request, app_label)
         order = [config.label for config in apps.get_app_configs()]
-        groups = sorted(found.values(), key=lambda group: order.index(group["app_label"]))
+        groups = sorted(found.values(), key=lambda group: (group["app_label"] in GROUP_NAMES, order.index(group["app_label"])))
         for group in groups:
+            group["models"].sort(key=lambda entry: getattr(self._registry[entry["model"]], "place", 50))
             group["name"] = GROUP_NAMES.get(group["app_label"], group["name"])
             for entry in group["models"]:
                 door = self._registry[entry["model"]]
-                entry["about"], entry["door"] = getattr(door, "about", ""), door
+                entry["name"], entry["door"] = getattr(door, "heading", "") or entry["name"], door
         return groups
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

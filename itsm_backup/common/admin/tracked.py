@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.http import HttpRequest
@@ -41,7 +42,10 @@ class InWords:
             field = self.model._meta.get_field(name) if isinstance(name, str) else None
         except FieldDoesNotExist:
             return name
-        return in_words(field) if field is not None and field.concrete and not field.is_relation and not field.choices else name
+        if field is None or not field.concrete or field.choices:
+            return name
+        person = field.is_relation and issubclass(field.related_model, AbstractBaseUser)
+        return in_words(field) if person or not field.is_relation else name
 
 
 class TrackedAdmin(GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):

@@ -1,0 +1,1 @@
+"""How instants and days are written wherever Django writes them by itself."""
