@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from itsm_backup import health, journey
+from itsm_backup import granting, health, journey
 from itsm_backup.common.time import now
 from monitoring import partitions, polling
 from monitoring.models import Tool
@@ -33,7 +33,8 @@ def poll(tool_id: int) -> None:
 
 @shared_task(name="itsm_backup.tend")
 def tend() -> None:
-    """Hourly care: partitions for what is to come, and a look at everything that a lost mark could have left behind."""
+    """Hourly care: partitions for what is to come, limited roles, and a look at everything that a lost mark could have left behind."""
     at = now()
+    granting.refresh_scopes(at=at)
     partitions.ensure_partitions(at=at)
     journey.look_at_everything(at=at)

@@ -1,6 +1,7 @@
 """Roles: what they may, on what, and which of them no person holds together."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -160,3 +161,13 @@ def test_the_same_grant_twice_is_one(admin, noon):
     person = give(make_user("stella"), "steward", admin, noon)
     assert grant(user=person, role="steward", by=admin, at=noon, reason="Again") == []
     assert LogEntry.objects.count() == 1
+
+
+def test_every_role_and_every_exclusion_is_documented():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "roles.md").read_text()
+    roles, exclusions = text.split("## Roles that no person holds together")
+    for name, role in ROLES.items():
+        assert f"| `{name}` | {role.duty} |" in roles
+    for conflict in duties.NEVER_TOGETHER:
+        assert any(f"| `{conflict.one}` |" in line and f"`{conflict.other}`" in line and conflict.rule.rstrip(".") in line
+                   for line in exclusions.splitlines()), conflict  # fmt: skip
