@@ -64,7 +64,7 @@ class PostgreSQL:
             account=place.account,
             stop_signal=signal.SIGINT,  # "fast": sessions end, everything committed is on disk
             hard_signal=signal.SIGQUIT,  # "immediate": recovered from the log at the next start
-            patience_s=6.0,
+            patience_s=10.0,
             is_ready=self.is_ready,
             before_start=self.clear_stale_lock,
         )
@@ -147,7 +147,7 @@ class Valkey:
             folder=place.services,
             environment=PLAIN_ENVIRONMENT,
             account=place.account,
-            patience_s=3.0,
+            patience_s=1.5,
             is_ready=self.is_ready,
             before_start=lambda: end_processes_in(self.folder),
         )

@@ -18,6 +18,7 @@ from itsm_backup.launcher.trouble import Trouble
 
 RUN_MARK = "ITSM_BACKUP_RUN"  # every child and grandchild carries it in its environment
 PROC = Path("/proc")
+STOP_WITHIN_S = 13.0  # the promise is 15; a child that has to be killed takes a little longer
 
 
 def started(pid: int) -> str | None:
@@ -109,13 +110,14 @@ class Child:
         """Whether it ended within the time."""
         return _until(lambda: self.ending() is not None, timeout_s)
 
-    def stop(self) -> None:
-        """Ask it to finish, insist after its patience, and return when it is gone."""
-        for number, patience_s in ((self.stop_signal, self.patience_s), (self.hard_signal, 2.0), (signal.SIGKILL, 5.0)):
+    def stop(self, *, until_s: float) -> None:
+        """Ask it to finish, insist after its patience or at `until_s` (monotonic clock), and return when it is gone."""
+        patience_s = min(self.patience_s, max(until_s - time.monotonic(), 1.0))
+        for number, wait_s in ((self.stop_signal, patience_s), (self.hard_signal, 1.0), (signal.SIGKILL, 5.0)):
             if self.process is None or self.ending() is not None:
                 return
             os.kill(self.process.pid, number)  # not yet waited for, so the id is still its own
-            if self.wait(patience_s):
+            if self.wait(wait_s):
                 return
 
 
@@ -141,7 +143,7 @@ class Children:
         try:
             self._write()
         except OSError:  # a full disk: nothing may run that is not on record
-            child.stop()
+            child.stop(until_s=time.monotonic())
             raise
 
     def start_and_wait(self, child: Child, *, timeout_s: float = 60.0) -> bool:
@@ -151,8 +153,9 @@ class Children:
 
     def stop(self) -> None:
         """Stop all, the latest first, and forget the record. Without children the record is somebody else's and stays."""
+        end_s = time.monotonic() + STOP_WITHIN_S
         for child in reversed(self.all):
-            child.stop()
+            child.stop(until_s=end_s)
         self.all.clear()
         if self.is_recorded:
             self.record.unlink(missing_ok=True)

@@ -178,9 +178,9 @@ def programs(chosen: argparse.Namespace, data: DataFolder, environment: dict[str
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
     beat = [*celery, "beat", "--schedule", str(data / "beat/schedule"), "--loglevel", "INFO"]
     listen = ["--host", chosen.host, "--port", str(chosen.port), "--workers", str(chosen.workers), "--no-ws"]
-    care = ["--workers-kill-timeout", "3", "--respawn-failed-workers"]
+    care = ["--workers-kill-timeout", "2", "--respawn-failed-workers"]
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *care, "itsm_backup.wsgi:application"]
     return [
         Child(name=name, command=command, log=data / f"logs/{name}.log", folder=REPOSITORY, environment=environment, patience_s=patience_s)
-        for name, command, patience_s in (("worker", worker, 5.0), ("beat", beat, 1.0), ("web", web, 3.5))
+        for name, command, patience_s in (("worker", worker, 4.0), ("beat", beat, 1.0), ("web", web, 3.0))
     ]

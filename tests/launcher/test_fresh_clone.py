@@ -73,7 +73,7 @@ def test_an_ordinary_user_in_a_private_home_clones_starts_and_starts_again(home)
     try:
         bare = without_pip(product.python)
         product.user, product.prefix = (None, bare) if bare else (NOBODY, [])
-        said = product.run("version", timeout_s=180)
+        said = product.run("version", timeout_s=300)
         assert "Installing" in said
         assert not bare or "This Python has no pip: fetching it" in said
         product.user, product.prefix = NOBODY, []

@@ -19,7 +19,7 @@ import pytest
 from itsm_backup.launcher import pip_wheel
 from itsm_backup.launcher.trouble import Trouble
 
-from .conftest import REPOSITORY, Start, plain_environment
+from .conftest import PATIENCE_S, REPOSITORY, Start, plain_environment
 
 ENTRY = """
 import sys
@@ -64,7 +64,7 @@ class SmallClone:
 
     def run(self, **more: str) -> tuple[int, str]:
         start = self.start(**more)
-        return start.process.wait(timeout=60), start.said
+        return start.process.wait(timeout=PATIENCE_S), start.said
 
     def marker(self) -> dict[str, str]:
         return json.loads((self.folder / ".venv/itsm-backup.json").read_text())
@@ -102,7 +102,7 @@ def test_it_begins_anew_after_an_interrupted_installation(clone, number):
     first = clone.start()
     first.wait_for("Installing 2 packages")
     first.process.send_signal(number)
-    assert first.process.wait(timeout=20) != 0
+    assert first.process.wait(timeout=PATIENCE_S) != 0
     assert clone.marker()["state"] == "installing"
     code, said = clone.run()
     assert code == 0, said
@@ -119,7 +119,7 @@ def test_it_repairs_an_environment_whose_python_is_gone(clone):
 
 def test_two_commands_at_once_share_one_installation(clone):
     both = [clone.start(), clone.start()]
-    assert [start.process.wait(timeout=90) for start in both] == [0, 0]
+    assert [start.process.wait(timeout=PATIENCE_S) for start in both] == [0, 0]
     assert sum("Installing 2 packages" in start.said for start in both) == 1
 
 

@@ -12,14 +12,14 @@ import time
 import psycopg
 import pytest
 
-from .conftest import Start, alive, get, only_as_root, small_disk
+from .conftest import PATIENCE_S, Start, alive, get, only_as_root, small_disk
 
 STOP_PROMISE_S = 15
 LATER_START_UNDER_TEST_LOAD_S = 20  # the promise is 10 s on a quiet machine; two test workers share it here
 
 
 def wait_until_healthy(running: Start) -> None:
-    deadline = time.monotonic() + 45
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             assert get(running.address() + "healthz") == 200
@@ -117,7 +117,6 @@ def test_it_can_be_stopped_while_it_starts(product, moment):
     assert start.stop() < STOP_PROMISE_S
     assert "Stopped. Everything stored is kept" in start.said
     assert not (product.clone / "var/children.json").exists()
-    assert product.up("--empty").stop() < STOP_PROMISE_S
 
 
 def test_it_begins_anew_after_a_first_start_that_was_killed_early(product):
