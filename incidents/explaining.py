@@ -13,7 +13,8 @@ class NotExplained(Exception):
 
 def opening_alert(incident: Incident) -> Alert:
     """The alert that opened the incident."""
-    first = incident.incident_alerts.select_related("alert__evaluation").order_by("attached_at", "pk").first()
+    judged = (f"alert__evaluation__{name}" for name in ("service", "tool", "version__service", "version__commitment", "version__approver"))
+    first = incident.incident_alerts.select_related(*judged).order_by("attached_at", "pk").first()
     if first is None:
         raise NotExplained(f"{incident.number} has no alert.")
     return first.alert

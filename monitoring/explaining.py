@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import msgspec
@@ -75,7 +76,7 @@ def explain(evaluation: Evaluation, *, alert: Alert | None = None) -> Explanatio
         status=evaluation.status,
         runs=[_run(run) for run in BackupRun.objects.filter(pk__in=runs).select_related("job").order_by("occurred_at", "pk")],
         rule=_rule(evaluation, alert),
-        mapping=[_mapping(version) for version in sorted({one for one in evaluation.mapping.values() if one})],
+        mapping=[_mapping(version, evaluation.at) for version in sorted({one for one in evaluation.mapping.values() if one})],
         promise=_promise(evaluation),
         arithmetic=wording.arithmetic(evaluation.inputs, evaluation.result) if service else _silence(evaluation),
         method=evaluation.method_version,
@@ -131,11 +132,12 @@ def _rule(evaluation: Evaluation, alert: Alert | None) -> Reference:
     return _reference(entry, "Status workflow", text)
 
 
-def _mapping(version: int) -> Reference:
+def _mapping(version: int, at: dt.datetime) -> Reference:
     entry = AttributionRule.history.filter(history_id=version).select_related("history_user").first()
     if entry is None:
         return Reference(title="Attribution rule", text="The version used is no longer known.", version=version)
-    conditions = AttributionCondition.history.as_of(entry.history_date).filter(rule_id=entry.id)
+    # Conditions are saved just after their rule, so the rule's own instant would miss them.
+    conditions = AttributionCondition.history.as_of(at).filter(rule_id=entry.id)
     words = " and ".join(str(condition) for condition in conditions)
     text = words[:1].upper() + words[1:] if words else "Every job of the tool"
     return _reference(entry, entry.name, f"{text}.")

@@ -12,6 +12,7 @@ import datetime as dt
 import re
 from calendar import monthrange
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
@@ -284,6 +285,7 @@ def _check_times(parts: dict[str, str], times: tuple[str, ...]) -> None:
         raise ScheduleError("Give at least one time of day such as 01:30.")
 
 
+@lru_cache(maxsize=4_096)  # a schedule is read at every settlement; expanding two years of it each time would dominate
 def _check_expansion(schedule: Schedule) -> None:
     first = dt.datetime.combine(schedule.start_on, _time((*schedule.local_times, "00:00")[0]))
     try:
