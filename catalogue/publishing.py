@@ -281,12 +281,15 @@ def problems_of(row: Any, *, only: Collection[str] | None = None) -> list[str]:
 
 def check_approver(version: ServiceVersion, by: Any) -> None:
     """Raises NotAllowed, naming who can, unless `by` may approve this version: an approver of the service who is no author."""
-    others = duties.names(duties.who_may("approve", version.service, except_ids=[*version.author_ids, by.pk]))
-    can = f"{others} can." if others else "Nobody else holds that duty for this service yet: an administrator can grant the role approver."
     if by.pk in version.author_ids:
-        raise NotAllowed(f"You wrote part of {version}, so somebody else must approve it. {can}")
+        raise NotAllowed(f"You wrote part of {version}, so somebody else must approve it. {_who_can(version, by)}")
     if not by.is_active or not Service.objects.visible_to(by, "approve").filter(pk=version.service_id).exists():
-        raise NotAllowed(f"You may not approve versions of {version.service.code}. {can}")
+        raise NotAllowed(f"You may not approve versions of {version.service.code}. {_who_can(version, by)}")
+
+
+def _who_can(version: ServiceVersion, by: Any) -> str:
+    others = duties.names(duties.who_may("approve", version.service, except_ids=[*version.author_ids, by.pk]))
+    return f"{others} can." if others else "Nobody else holds that duty for this service yet: an administrator can grant the role approver."
 
 
 def _range_problems(version: ServiceVersion, start: dt.datetime, at: dt.datetime) -> list[str]:
