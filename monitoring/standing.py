@@ -41,7 +41,10 @@ def standings(services: Sequence[Service], *, at: dt.datetime, past: bool = Fals
     versions = ServiceVersion.objects.in_force(at).filter(service__in=found)
     for version in versions.select_related("commitment", "owner", "steward", "operations_team"):
         found[version.service_id].version = version
-    (_as_known if past else _as_it_is)(found)
+    if past:
+        _as_known(found, at)
+    else:
+        _as_it_is(found)
     return list(found.values())
 
 
@@ -56,13 +59,12 @@ def _as_it_is(found: dict[int, Standing]) -> None:
         _take_evaluation(one, state.evaluation)
 
 
-def _as_known(found: dict[int, Standing]) -> None:
-    at = next(iter(found.values())).at if found else None
-    changes = StatusChange.objects.filter(service__in=found, at__lte=at).order_by("service", "-at", "-id").distinct("service")
+def _as_known(found: dict[int, Standing], at: dt.datetime) -> None:
+    changes = StatusChange.objects.filter(service__in=found, at__lte=at).order_by("service_id", "-at", "-id").distinct("service_id")
     for change in changes:
         one = found[change.service_id]
         one.status, one.status_since, one.status_reason = change.to_status, change.at, change.reason
-    evaluations = Evaluation.objects.filter(service__in=found, at__lte=at).order_by("service", "-at", "-id").distinct("service")
+    evaluations = Evaluation.objects.filter(service__in=found, at__lte=at).order_by("service_id", "-at", "-id").distinct("service_id")
     for evaluation in evaluations.defer("inputs", "mapping"):
         one = found[evaluation.service_id]
         one.verdict = evaluation.verdict

@@ -35,7 +35,8 @@ def get_for(rows: QuerySet, *, user: Any, action: str = "view", **lookup: Any) -
 
     Raises NotFound when there is none that the user may see, PermissionDenied with the names of who may otherwise.
     """
-    row = rows.visible_to(user, "view").filter(**lookup).first()  # type: ignore[attr-defined]
+    holds_nul = any("\x00" in str(value) for value in lookup.values())  # PostgreSQL knows no such text
+    row = None if holds_nul else rows.visible_to(user, "view").filter(**lookup).first()  # type: ignore[attr-defined]
     if row is None:
         raise NotFound(
             f"There is no {rows.model._meta.verbose_name} {', '.join(str(value)[:80] for value in lookup.values())} that you may see."

@@ -8,13 +8,14 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.exceptions import ParseError
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
 from catalogue.models import Service, ServiceVersion, StatusChange
 from catalogue.models.status import OperationalStatus
 from monitoring.api.filters import AS_OF, moment_of
+from monitoring.api.permissions import get_for
 from monitoring.models import Evaluation
 from monitoring.models.ledger import Verdict
 from monitoring.standing import standings
@@ -101,9 +102,7 @@ class ServiceDetail(GenericAPIView):
     @extend_schema(operation_id="services_retrieve", parameters=[AS_OF])
     def get(self, request: Any, code: str) -> Response:
         at, past = moment_of(request)
-        service = Service.objects.visible_to(request.user).filter(code=code).first()
-        if service is None:
-            raise NotFound(f"There is no service {code[:80]} that you may see.")
+        service = get_for(Service.objects.all(), user=request.user, code=code)
         return Response(ServiceDetailSerializer(standings([service], at=at, past=past)[0]).data)
 
 
