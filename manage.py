@@ -15,7 +15,7 @@ USAGE = """usage: python3 manage.py COMMAND
 """
 
 
-def main(arguments: list) -> int:
+def main(arguments: "list[str]") -> int:
     """Run one command; returns the exit code."""
     if sys.version_info < (3, 11):  # noqa: UP036 the person may have started it with any python3
         print(f"itsm-backup needs Python 3.11 or newer; this is Python {sys.version.split()[0]}.", file=sys.stderr)
@@ -37,7 +37,7 @@ def main(arguments: list) -> int:
     return 1
 
 
-def run(arguments: list) -> int:
+def run(arguments: "list[str]") -> int:
     """Prepare the environment, then hand over to `up`, `test` or Django."""
     from itsm_backup.launcher import preparing, trouble
 

@@ -110,7 +110,7 @@ class PostgreSQL:
         )
         if done.returncode:
             raise _stopped(f"PostgreSQL's {program}", done.stdout + done.stderr, log=None)
-        return done.stdout
+        return str(done.stdout)
 
     def is_ready(self) -> bool:
         """Whether the server accepts connections: it says so itself in the last line of its lock file."""

@@ -15,7 +15,7 @@ from itsm_backup.launcher.children import Children, clear_leftovers
 from itsm_backup.launcher.data_folder import DataFolder, new_secrets
 from itsm_backup.launcher.preparing import REPOSITORY
 from itsm_backup.launcher.starting import default_data_folder, open_data_folder
-from itsm_backup.launcher.trouble import from_os_error, say
+from itsm_backup.launcher.trouble import Trouble, from_os_error, say
 
 WITHOUT_DATABASE = {
     "help",
@@ -33,6 +33,15 @@ NO_ANSWER_AFTER_S = 1.0
 
 def django(arguments: list[str]) -> None:
     """Run one of Django's commands; its exit code ends the process."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        _run(arguments)
+    except ImproperlyConfigured as error:
+        raise Trouble(str(error)) from error
+
+
+def _run(arguments: list[str]) -> None:
     from django.core.management import execute_from_command_line
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itsm_backup.settings")
@@ -78,7 +87,6 @@ def services_for(command: str) -> Iterator[None]:
                 os.environ[name] = value
         yield
     finally:
-        _close_connections()
         children.stop()
         data.leave()
 
@@ -89,12 +97,6 @@ def _start(data: DataFolder, children: Children) -> dict[str, str]:
         return start_services(data, children)
     except OSError as error:
         raise from_os_error(error) from error
-
-
-def _close_connections() -> None:
-    from django.db import connections
-
-    connections.close_all()
 
 
 def _take_or_share(data: DataFolder, command: str) -> dict[str, str] | None:

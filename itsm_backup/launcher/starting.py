@@ -16,7 +16,7 @@ from itsm_backup.launcher.listening import address_of, health, names_of, take_po
 from itsm_backup.launcher.preparing import REPOSITORY
 from itsm_backup.launcher.supervising import StopAsked, StopFlag, Supervisor
 from itsm_backup.launcher.trouble import Trouble, disk_is_full, log_tail, say
-from itsm_backup.launcher.updating import FIRST_START_LINE
+from itsm_backup.launcher.updating import FIRST_START_LINE, TROUBLE_LINE
 
 HEALTHY_WITHIN_S = 90.0
 WAIT_FOR_COMMAND_S = 60.0
@@ -131,6 +131,8 @@ class _Start:
             time.sleep(0.05)
         self.children.all.remove(child)
         words = log.read_text(errors="replace")
+        if TROUBLE_LINE in words:
+            raise Trouble(f"{words.partition(TROUBLE_LINE)[2].strip()}\nThe start was undone; what was stored before is kept.")
         if ending != "exit code 0":
             reason = "because the disk is full" if disk_is_full(words) else f"({ending})"
             raise Trouble(

@@ -1,6 +1,6 @@
 """What every start does in the database, in one process: migrations, then roles and demo logins.
 
-Run as `python -m itsm_backup.launcher.updating [--empty]`; what follows FIRST_START_LINE on its output is for the person.
+Run as `python -m itsm_backup.launcher.updating [--empty]`; what follows FIRST_START_LINE or TROUBLE_LINE on its output is for the person.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import sys
 
 FIRST_START_LINE = "== first start =="
+TROUBLE_LINE = "== trouble =="
 
 
 def update(*, is_empty: bool) -> None:
@@ -25,5 +26,23 @@ def update(*, is_empty: bool) -> None:
         call_command("first_start", *(["--empty"] if is_empty else []))
 
 
+def main(arguments: list[str]) -> int:
+    """Update; a wrong setting or a database that cannot be reached is told in a sentence. Returns the exit code."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db import OperationalError
+
+    try:
+        update(is_empty="--empty" in arguments)
+    except ImproperlyConfigured as error:
+        print(f"{TROUBLE_LINE}\n{error}")
+        return 1
+    except OperationalError as error:
+        if "connection" not in str(error):
+            raise
+        print(f"{TROUBLE_LINE}\nThe database that DATABASE_URL names cannot be reached: {error}")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    update(is_empty="--empty" in sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -163,6 +163,20 @@ def test_it_leaves_a_folder_alone_that_is_not_its_own(product, tmp_path):
     assert [path.name for path in (tmp_path / "letters").iterdir()] == ["dear.txt"]
 
 
+def test_it_names_a_setting_that_is_wrong_and_leaves_nothing_running(product):
+    said = product.fails("up", "--port", "0", TIME_ZONE="Mars/Olympus")
+    assert "TIME_ZONE is 'Mars/Olympus'" in said
+    assert not (product.clone / "var/children.json").exists()
+    assert "TIME_ZONE is 'Mars/Olympus'" in product.fails("migrate", TIME_ZONE="Mars/Olympus")
+    assert not (product.clone / "var/children.json").exists()
+
+
+def test_it_says_when_the_configured_database_cannot_be_reached(product):
+    said = product.fails("up", "--port", "0", DATABASE_URL="postgresql://somebody@127.0.0.1:9/nothing")
+    assert "The database that DATABASE_URL names cannot be reached" in said
+    assert "Traceback" not in said
+
+
 def test_it_names_a_folder_of_another_user(product, copy_of_source):
     only_as_root()
     (product.clone / "var").mkdir(mode=0o700)
