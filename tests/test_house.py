@@ -1,0 +1,140 @@
+"""The rules of the house, executed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+APPS = ("catalogue", "monitoring", "incidents", "itsm_backup")
+FORBIDDEN_NAMES = {"services", "utils", "helpers", "managers", "signals", "constants"}
+LONGEST_FILE, LONGEST_FUNCTION = 400, 50
+DOORS = ("admin", "api", "management", "portal", "launcher", "commands")
+DOOR_FILES = {
+    "tasks.py",
+    "journey.py",
+    "health.py",
+    "metrics.py",
+    "accounts_admin.py",
+    "time.py",
+    "embedded.py",
+    "settings.py",
+    "api.py",
+    "admin.py",
+}
+
+
+def sources() -> list[Path]:
+    found = [path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts]
+    assert len(found) > 50
+    return found
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def test_it_imports_only_downwards():
+    program = shutil.which("lint-imports") or str(Path(sys.executable).with_name("lint-imports"))
+    found = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-3_000:]
+
+
+def test_it_names_modules_for_acts():
+    assert names([path for path in sources() if path.stem in FORBIDDEN_NAMES]) == []
+
+
+def test_it_keeps_files_short():
+    assert names([path for path in sources() if len(path.read_text().splitlines()) > LONGEST_FILE]) == []
+
+
+def test_it_keeps_functions_short():
+    long = []
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION:
+                long.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert long == []
+
+
+def test_it_keeps_the_cellar_small():
+    modules = {
+        path.name
+        for path in (ROOT / "itsm_backup/common").iterdir()
+        if path.name not in ("__init__.py", "__pycache__", "apps.py", "migrations")
+    }
+    assert len(modules) <= 8, modules
+
+
+def test_it_reads_no_clock_inside_an_act():
+    clock = re.compile(r"\bnow\(\)|timezone\.now|datetime\.now|date\.today|time\.time\(")
+    guilty = []
+    for path in sources():
+        parts = path.relative_to(ROOT).parts
+        if (parts[0] == "itsm_backup" and parts[1] not in ("common", "estate")) or set(parts) & set(DOORS) or path.name in DOOR_FILES:
+            continue
+        lines = [line for line in path.read_text().splitlines() if clock.search(line.split("#")[0]) and "CURRENT" not in line]
+        if lines:
+            guilty.append(f"{path.relative_to(ROOT)}: {lines}")
+    # the runner of programs measures when they ran: its clock is part of the answer
+    assert [one for one in guilty if not one.startswith("monitoring/connectors/")] == []
+
+
+def test_it_sends_no_signals_between_apps():
+    signals = re.compile(r"@receiver|(post|pre)_(save|delete|init)\b|signals import")
+    assert names([path for path in sources() if signals.search(path.read_text()) and "apps.py" not in path.name]) == []
+
+
+def test_it_leaves_nothing_half_done():
+    words = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+    assert names([path for path in sources() if words.search(path.read_text())]) == []
+
+
+def test_it_documents_every_connector():
+    from monitoring.connectors import CONNECTORS
+
+    pages = {path.stem for path in (ROOT / "docs/connectors").glob("*.md")}
+    assert sorted(set(CONNECTORS) - pages) == []
+    assert {connector.tested for connector in CONNECTORS.values()} <= {"live", "recorded", "documented"}
+
+
+def test_it_documents_every_method():
+    from monitoring.methods import METHODS
+
+    page = (ROOT / "docs/methods.md").read_text()
+    assert [method for method, _ in METHODS if method not in page] == []
+
+
+def test_it_documents_every_role():
+    from itsm_backup.roles import ROLES
+
+    page = (ROOT / "docs/roles.md").read_text()
+    assert [name for name in ROLES if name not in page] == []
+
+
+def test_it_documents_every_setting():
+    code = (ROOT / "itsm_backup/settings.py").read_text()
+    read = set(re.findall(r"setting\(\s*\"([A-Z_]+)\"", code)) | set(re.findall(r"environ\.get\(\"(OIDC_[A-Z_]+)\"", code))
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/configuration.md").read_text(), re.MULTILINE))
+    assert read == documented
+
+
+def test_it_claims_only_what_a_journey_proves():
+    claimed = set(re.findall(r"^\| (\d\.\d) \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+    proven: set[str] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for marked in re.findall(r"mark\.req\(([^)]*)\)", path.read_text()):
+            proven |= set(re.findall(r"\"(\d\.\d)\"", marked))
+    assert claimed
+    assert sorted(claimed - proven) == []
+
+
+@pytest.mark.parametrize("command", ["python3 manage.py up", "python3 manage.py test"])
+def test_it_shows_the_two_commands(command):
+    assert command in (ROOT / "README.md").read_text()
