@@ -7,13 +7,14 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model, password_validation
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from catalogue.models import Service, ServiceVersion
 from itsm_backup import granting
-from itsm_backup.common.admin import Act, FactAdmin, Impossible, ReasonedForm, ReasonForm, given_reason
+from itsm_backup.common.admin import Act, FactAdmin, Impossible, ReasonedForm, ReasonForm, given_reason, may
 from itsm_backup.common.admin.acts import ActingAdmin
 from itsm_backup.common.time import now
 from itsm_backup.roles import ROLES, scope_of
@@ -91,12 +92,19 @@ def _forget_second_factor(request: HttpRequest, person: Any, form: forms.Form) -
     return f"{person} signs in with the password alone now, and can set a second factor up again."
 
 
-def _not_oneself(request: HttpRequest, person: Any) -> str:
-    return (
-        "Nobody gives or takes their own roles: ask another administrator."
-        if person == request.user and not request.user.is_superuser
-        else ""
-    )
+def may_manage(request: HttpRequest, person: Any = None) -> bool:
+    """Whether the one who asks may change accounts; an administrator's account only by another administrator."""
+    if person is not None and person.is_superuser and not request.user.is_superuser:
+        return False
+    return may(request, User, "change", person and person.pk)
+
+
+def _managers_of_others(request: HttpRequest, person: Any) -> str:
+    if not may_manage(request, person):
+        return f"You may not change the account {person}."
+    if person == request.user and not request.user.is_superuser:
+        return "Nobody gives or takes their own roles: ask another administrator."
+    return ""
 
 
 class AccountForm(ReasonedForm):
@@ -130,7 +138,7 @@ class AccountAdmin(ActingAdmin):
             do=_give,
             fits=lambda person: person.is_active,
             told=lambda request, person: ["The role holds everywhere, unless you name services, tools or departments."],
-            blocked=_not_oneself,
+            blocked=_managers_of_others,
             form=RoleForm,
             primary=True,
         ),
@@ -139,7 +147,7 @@ class AccountAdmin(ActingAdmin):
             words=lambda person: f"Take a role from {person}",
             do=_take,
             fits=lambda person: bool(granting.held_by(person)),
-            blocked=_not_oneself,
+            blocked=_managers_of_others,
             form=TakeRoleForm,
         ),
         Act(
@@ -177,6 +185,9 @@ class AccountAdmin(ActingAdmin):
     def roles_held(self, person: Any) -> str:
         names = [group.name for group in person.groups.all()]
         return ", ".join(["administrator"] * person.is_superuser + sorted(names)) or "none"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_manage(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # accounts are deactivated: the history names them
@@ -223,3 +234,23 @@ class RoleAdmin(FactAdmin):
         return (
             "; ".join(group.permissions.order_by("content_type__app_label", "name").values_list("name", flat=True)) or "nothing everywhere"
         )
+
+
+@admin.register(LogEntry)
+class DoneAdmin(FactAdmin):
+    heading = "What was done here"
+    about = "Every change made through these pages, deletions and grants included, with its reason."
+    list_display = ("action_time", "user", "what", "object_repr", "change_message_words")
+    list_filter = ("action_flag", "content_type")
+    list_select_related = ("user", "content_type")
+    search_fields = ("object_repr", "change_message", "user__username")
+    ordering = ("-action_time",)
+    fields = ("action_time", "user", "what", "object_repr", "change_message_words")
+
+    @admin.display(description="Kind", ordering="content_type")
+    def what(self, entry: LogEntry) -> str:
+        return str(entry.content_type.name) if entry.content_type else "–"
+
+    @admin.display(description="What, and why")
+    def change_message_words(self, entry: LogEntry) -> str:
+        return entry.get_change_message() or entry.get_action_flag_display()

@@ -13,7 +13,7 @@ from django.urls import reverse
 from catalogue import duties, publishing
 from catalogue.admin.acts import VERSION_ACTS
 from catalogue.admin.entries import next_number, portal_url, shown_facts
-from catalogue.models import Commitment, Service, ServiceVersion
+from catalogue.models import Commitment, Service, ServiceVersion, Team
 from itsm_backup.common.admin import Impossible, ReasonedForm, TrackedAdmin, given_reason, may
 from itsm_backup.common.admin.fields import form_field_of, label_of, value_words
 from itsm_backup.common.admin.history import Difference
@@ -143,6 +143,9 @@ class VersionAdmin(TrackedAdmin):
 
     def may_revert(self, request: HttpRequest, obj: Any) -> bool:
         return False  # content goes back by a new version
+
+    def _choices(self, db_field: Any, request: HttpRequest, offered: Any) -> Any:
+        return offered if db_field.related_model is Team else super()._choices(db_field, request, offered)  # every writer names a team
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("service", *super().get_readonly_fields(request, obj)) if obj else super().get_readonly_fields(request, obj)

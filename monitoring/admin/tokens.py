@@ -32,10 +32,10 @@ class TokenAdmin(FactAdmin, ReasonedAdmin):
     def begins_with(self, token: ApiToken) -> str:
         return f"{tokens.PREFIX}{token.hint}…"
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
+    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(request, ApiToken, "change")
 
-    @bulk_act(name="revoke", words="Revoke for good", permission="change")
+    @bulk_act(name="revoke", words="Revoke for good", permission="revoke")
     def revoke(self, request: HttpRequest, token: Any) -> bool:
         if token.revoked_at is not None:
             return False

@@ -18,7 +18,7 @@ from django.urls import path, reverse
 from django.utils.text import capfirst
 
 from itsm_backup.common.admin.reasons import Impossible, ReasonedAdmin, ReasonForm, given_reason, with_reason
-from itsm_backup.common.admin.rights import LoggedAdmin, log_refusal, may, words_of
+from itsm_backup.common.admin.rights import LoggedAdmin, log_refusal, words_of
 from itsm_backup.common.models import because
 
 
@@ -28,7 +28,8 @@ class Act:
 
     `words(row)` is the text of the button and names the row; `told(request, row)` are the sentences of its page; `do(request,
     row, form)` acts and returns the sentence that tells it, or raises Impossible; `fits(row)` says whether the row's state
-    allows it; `blocked(request, row)` returns why this person cannot do it (empty when they can).
+    allows it; `blocked(request, row)` returns why this person cannot do it (empty when they can). Without `blocked` it takes the
+    right to change the row.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Act:
     do: Callable[[HttpRequest, Any, forms.Form], str]
     fits: Callable[[Any], bool]
     told: Callable[[HttpRequest, Any], Sequence[str]] = lambda request, row: ()
-    blocked: Callable[[HttpRequest, Any], str] = lambda request, row: ""
+    blocked: Callable[[HttpRequest, Any], str] | None = None
     form: type[forms.Form] = ReasonForm
     primary: bool = False
 
@@ -54,9 +55,15 @@ class ActingAdmin(LoggedAdmin, ReasonedAdmin):
         """Buttons for the row: words, address, and why a button is blocked."""
         fitting = [act for act in self.acts if act.fits(obj)]
         return [
-            {"words": act.words(obj), "href": self._act_url(obj, act), "blocked": act.blocked(request, obj), "primary": act.primary}
+            {"words": act.words(obj), "href": self._act_url(obj, act), "blocked": self.why_not(request, obj, act), "primary": act.primary}
             for act in fitting
         ]
+
+    def why_not(self, request: HttpRequest, obj: Any, act: Act) -> str:
+        """Why this person cannot do the act to the row; empty when they can."""
+        if act.blocked is not None:
+            return act.blocked(request, obj)
+        return "" if self.has_change_permission(request, obj) else f"You may not change {obj}."
 
     def _act_url(self, obj: Any, act: Act) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_act", args=[obj.pk, act.name])
@@ -89,7 +96,7 @@ class ActingAdmin(LoggedAdmin, ReasonedAdmin):
         return self._act_page(request, obj, chosen, form, blocked)
 
     def _blocked(self, request: HttpRequest, obj: Any, act: Act) -> str:
-        blocked = act.blocked(request, obj)
+        blocked = self.why_not(request, obj, act)
         if blocked and request.method == "POST":
             log_refusal(request, action=act.name, what=words_of(self.model, obj.pk))
         if not blocked and not act.fits(obj):
@@ -132,7 +139,7 @@ def bulk_act(*, name: str, words: str, permission: str = "change") -> Callable[[
     def made(act: Callable[[Any, HttpRequest, Any], bool]) -> Any:
         def action(self: Any, request: HttpRequest, queryset: Any) -> HttpResponse | None:
             rows = list(queryset)
-            allowed = [row for row in rows if may(request, self.model, permission, row.pk)]
+            allowed = [row for row in rows if getattr(self, f"has_{permission}_permission")(request, row)]
             confirmed = bool(request.POST.get("post"))
             form = ReasonForm(request.POST if confirmed else None)
             if not confirmed or not form.is_valid():

@@ -12,8 +12,10 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin import actions
 from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse, QueryDict
 
+from itsm_backup.common.admin.rights import log_refusal, words_of
 from itsm_backup.common.models import because
 
 REASON = "change_reason"
@@ -91,6 +93,7 @@ class ListEditFormSet(forms.BaseModelFormSet):
     """Rows edited in a list: one reason for all that change; rows that the person may not change are locked."""
 
     changeable: set[Any] = set()
+    request: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -99,12 +102,19 @@ class ListEditFormSet(forms.BaseModelFormSet):
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         name_fields(form, str(form.instance))
-        if form.instance.pk is not None and form.instance.pk not in self.changeable:
-            for name, field in form.fields.items():
-                field.disabled = name != self.model._meta.pk.name  # what is sent for it is ignored
+        if not self._is_locked(form):
+            return
+        for name, field in form.fields.items():
+            field.disabled = name != self.model._meta.pk.name  # what is sent for it is ignored
+
+    def _is_locked(self, form: Any) -> bool:
+        return form.instance.pk is not None and form.instance.pk not in self.changeable
 
     def clean(self) -> None:
         super().clean()
+        for form in filter(self._is_locked, self.forms):
+            if any(field.disabled and form.add_prefix(name) in form.data for name, field in form.fields.items()):
+                log_refusal(self.request, action="change", what=words_of(self.model, form.instance.pk))
         if any(form.has_changed() for form in self.forms) and not self.reason_form.is_valid():
             raise forms.ValidationError(self.reason_form.errors[REASON][0])
 
@@ -159,6 +169,7 @@ class ReasonedAdmin(admin.ModelAdmin):
 
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
         made = super().get_changelist_formset(request, **{"formset": ListEditFormSet, **kwargs})
+        made.request = request
         made.changeable = set(self.rows_for(request, "change").values_list("pk", flat=True)) if self.list_editable else set()
         return made
 
@@ -167,6 +178,8 @@ class ReasonedAdmin(admin.ModelAdmin):
         return self.model._default_manager.visible_to(request.user, action)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if self.get_object(request, unquote(object_id)) is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined, no-any-return]
         form = ReasonForm(request.POST if request.method == "POST" else None)
         context = {**(extra_context or {}), "reason_form": form}
         if request.method == "POST" and not form.is_valid():

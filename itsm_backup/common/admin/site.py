@@ -18,7 +18,7 @@ from django.urls import reverse
 from itsm_backup.common.admin.reasons import delete_selected
 from itsm_backup.common.admin.rights import LoggedAdmin, log_refusal
 
-GROUP_NAMES = {"auth": "Who may do what", "common": "What was sent"}
+GROUP_NAMES = {"auth": "Who may do what", "admin": "What was done", "common": "What was sent"}
 
 
 class Site(admin.AdminSite):
@@ -41,7 +41,7 @@ class Site(admin.AdminSite):
             try:
                 return view(request, *args, **kwargs)
             except PermissionDenied as error:
-                log_refusal(request, action=request.method or "", what=str(kwargs.get("object_id") or args or request.path))
+                log_refusal(request, action=request.method or "", what=_what(request))
                 return self.refused(request, str(error))
 
         return super().admin_view(told, cacheable)
@@ -85,3 +85,9 @@ class Site(admin.AdminSite):
                 entry["note"] = entry["door"].note(request) if hasattr(entry["door"], "note") else ""
         waiting = [item for door in doors if hasattr(door, "waiting_for") for item in door.waiting_for(request)]
         return super().index(request, {**(extra_context or {}), "app_list": groups, "waiting": waiting})
+
+
+def _what(request: HttpRequest) -> str:
+    """The page that was asked for, with the number of its row: `monitoring_tool_delete:36`."""
+    match = request.resolver_match
+    return ":".join([match.url_name or "", *map(str, match.kwargs.values())]) if match else request.path
