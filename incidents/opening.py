@@ -58,7 +58,7 @@ def _same_job(alert: Alert) -> Incident | None:
         return None
     related = Incident.objects.open().filter(incident_alerts__alert__job=alert.job_id, incident_alerts__alert__service=alert.service_id)
     pk = related.order_by("pk").values_list("pk", flat=True).first()
-    incident = Incident.objects.open().select_for_update().filter(pk=pk).first()
+    incident = Incident.objects.open().select_for_update().filter(pk=pk).first() if pk else None
     return incident if incident and not (incident.cause_is_specific and alert.cause_is_specific) else None
 
 

@@ -24,7 +24,7 @@ def resolve_on_evidence(*, at: dt.datetime) -> int:
 @transaction.atomic
 def _resolve(incident_id: int, at: dt.datetime) -> bool:
     incident = Incident.objects.open().select_for_update(skip_locked=True, of=("self",)).filter(pk=incident_id).first()
-    return bool(incident) and resolve_if_over(incident=incident, at=at, noticed_at=at)
+    return incident is not None and resolve_if_over(incident=incident, at=at, noticed_at=at)
 
 
 def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datetime) -> bool:

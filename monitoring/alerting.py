@@ -32,7 +32,7 @@ def _follow_service(service_id: int, at: dt.datetime) -> bool:
         .filter(pk=service_id)
         .first()
     )
-    if state is None or state.alerted == state.evaluation_id:
+    if state is None or state.evaluation is None or state.alerted == state.evaluation_id:
         return False
     evaluation = state.evaluation
     for condition in evaluation.result["conditions"]:

@@ -48,7 +48,7 @@ def _judge(service_id: int, at: dt.datetime) -> bool:
     result = judging.judge_service(inputs)
     evaluation = _remember(state, version, rules, inputs, result, at)
     _carry(state, version, evaluation, result, at)
-    _prioritise(evaluation, inputs, result, at)
+    _prioritise(service_id, inputs, result, at)
     return True
 
 
@@ -114,7 +114,7 @@ def _figure(evaluation: Evaluation, claim: dict[str, Any]) -> Figure:
 
 def _carry(state: ServiceState, version: ServiceVersion, evaluation: Evaluation, result: dict[str, Any], at: dt.datetime) -> None:
     """Write where the service stands now, and move its status."""
-    rpo = next((claim for claim in result["claims"] if claim["claim"] == "rpo"), {})
+    rpo: dict[str, Any] = next((claim for claim in result["claims"] if claim["claim"] == "rpo"), {})
     if state.verdict != result["verdict"] or state.verdict_since is None:
         state.verdict, state.verdict_since = result["verdict"], at
     state.version, state.evaluation = version, evaluation
@@ -129,10 +129,10 @@ def _carry(state: ServiceState, version: ServiceVersion, evaluation: Evaluation,
     )
 
 
-def _prioritise(evaluation: Evaluation, inputs: dict[str, Any], result: dict[str, Any], at: dt.datetime) -> None:
+def _prioritise(service_id: int, inputs: dict[str, Any], result: dict[str, Any], at: dt.datetime) -> None:
     """Give the open alerts of the service the priority that its standing asks for (BM-PRIO)."""
-    alerts = Alert.objects.open().filter(service=evaluation.service_id)
+    alerts = Alert.objects.open().filter(service=service_id)
     if alerts.exists():
-        tier = impact.effective_tiers([evaluation.service_id], at=at).get(evaluation.service_id, inputs["tier"])
+        tier = impact.effective_tiers([service_id], at=at).get(service_id, inputs["tier"])
         found = priority.prioritise(inputs=inputs, result=result, effective_tier=tier, affected=1)["priority"]
         alerts.exclude(priority=found).update(priority=found)

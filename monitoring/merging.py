@@ -68,7 +68,8 @@ def _runs_by_artefact(jobs: dict[str, BackupJob], records: list[Record]) -> dict
         job__in=[job.pk for job in jobs.values()], artefact_id__isnull=False, short__in=short
     )
     for job, artefact_id, key in runs.values_list("job_id", "artefact_id", "key"):
-        found[job, artefact_id[:SHORT]].append((artefact_id, bytes(key)))
+        if artefact_id:
+            found[job, artefact_id[:SHORT]].append((artefact_id, bytes(key)))
     return found
 
 

@@ -138,8 +138,8 @@ def _item(item: dict[str, Any], known: dict[int, BackupRun], at: dt.datetime) ->
     newest = max((parse_instant(point["captured_at"]) for point in points), default=None)
     job = ProtectedItem.objects.filter(pk=item["item"]).values_list("job", flat=True).first()
     for run in known.values():
-        unlisted = run.job_id == job and run.pk not in listed and run.is_good and run.captured_at and run.operation in COUNTED
-        if unlisted and (newest is None or run.captured_at > newest) and _still_usable(run, at):
+        unlisted = run.job_id == job and run.pk not in listed and run.is_good and run.operation in COUNTED
+        if unlisted and run.captured_at and (newest is None or run.captured_at > newest) and _still_usable(run, at):
             available = max(run.ended_at or run.captured_at, run.captured_at)
             points.append({"point": f"run {run.pk}", "run": run.pk, "captured_at": iso(run.captured_at), "available_at": iso(available)})
     return {**item, "points": points}

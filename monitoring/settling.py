@@ -143,7 +143,8 @@ def _match(job: BackupJob, state: JobState, at: dt.datetime) -> list[ExpectedRun
     ExpectedRun.objects.bulk_update(
         changed, ["state", "run", "worst_outcome", "attempts", "backfilled", "excuse", "settled_at"], batch_size=500
     )
-    ahead = [line.next_change_at for line in lines if line.next_change_at] + [state.ledger_until - HORIZON / 3]
+    ahead = [line.next_change_at for line in lines if line.next_change_at]
+    ahead += [state.ledger_until - HORIZON / 3] if state.ledger_until else []
     state.next_settlement_at = min((instant for instant in ahead if instant > at), default=state.ledger_until)
     return changed
 

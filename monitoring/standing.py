@@ -66,7 +66,7 @@ def _as_known(found: dict[int, Standing], at: dt.datetime) -> None:
         one.status, one.status_since, one.status_reason = change.to_status, change.at, change.reason
     evaluations = Evaluation.objects.filter(service__in=found, at__lte=at).order_by("service_id", "-at", "-id").distinct("service_id")
     for evaluation in evaluations.defer("inputs", "mapping"):
-        one = found[evaluation.service_id]
+        one = found[evaluation.service_id or 0]
         one.verdict = evaluation.verdict
         _take_evaluation(one, evaluation)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import overload
 from zoneinfo import ZoneInfo
 
 UTC = dt.UTC
@@ -13,6 +14,12 @@ def now() -> dt.datetime:
     return dt.datetime.now(UTC)
 
 
+@overload
+def iso(instant: dt.datetime) -> str: ...
+@overload
+def iso(instant: None) -> None: ...
+@overload
+def iso(instant: dt.datetime | None) -> str | None: ...
 def iso(instant: dt.datetime | None) -> str | None:
     """`2026-11-23T01:30:00Z`, or with microseconds where there are any."""
     if instant is None:
