@@ -14,7 +14,7 @@ urlpatterns: list = [
     path("healthz", health.healthz, name="healthz"),
     path("metrics", metrics.metrics, name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema", template_name="api/docs.html"), name="api-docs"),
     path("api/v1/", include("monitoring.api.urls")),
     path("api/v1/", include("incidents.api")),
     re_path(r"^api/(?P<rest>.*)$", api.nothing_here),

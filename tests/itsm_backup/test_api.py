@@ -1,0 +1,104 @@
+"""The API as it is documented: complete, offline, and true."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+from itsm_backup.common.time import now
+from itsm_backup.wsgi import application
+from monitoring import tokens
+from monitoring.models import ApiToken
+from tests.factories import make_admin, make_job, make_service, make_tool, push, run_record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def document():
+    return Client().get("/api/schema/?format=json").json()
+
+
+def test_it_is_documented_as_openapi_3_1_for_everybody(document):
+    assert document["openapi"] == "3.1.0"
+    assert {"/api/v1/services/", "/api/v1/runs", "/api/v1/incidents/{number}/acknowledge/"} <= set(document["paths"])
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_it_documents_the_problems_of_every_operation(document):
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for code in ("400", "401", "403", "404"):
+                content = operation["responses"][code]["content"]
+                assert content["application/problem+json"]["schema"]["$ref"].endswith("/Problem"), (path, method, code)
+
+
+def test_it_documents_every_field_of_a_record(document):
+    schemas = document["components"]["schemas"]
+    assert {"external_id", "job_external_id", "outcome", "bytes_source"} <= set(schemas["SentRecord"]["properties"])
+    assert schemas["SentRecord"]["required"] == ["external_id", "job_external_id"]
+    references = re.findall(r"#/components/schemas/(\w+)", str(document))
+    assert set(references) <= set(schemas)
+
+
+def test_it_shows_the_documentation_offline_and_under_the_strict_policy():
+    response = Client().get("/api/docs/")
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "unsafe" not in response["Content-Security-Policy"]
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
+    assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page), "an inline script would be blocked"
+    assert "<style" not in page
+    assert " style=" not in page
+    for address in re.findall(r"(?:src|href)=\"(/[^\"]+)\"", page):
+        assert Client().get(address.replace("&amp;", "&")).status_code == 200, address
+
+
+def _operations() -> list[tuple[str, str]]:
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    return [(method, path) for path, operations in paths.items() for method in operations]
+
+
+@pytest.fixture
+def api_schema():
+    for signal in (request_started, request_finished):  # or the end of a request would close the test's own transaction
+        signal.disconnect(close_old_connections)
+    tool = make_tool("push", name="scripts")
+    job = make_job(tool, "nightly", service=make_service("SVC-001"))
+    push(tool, run_record(job.external_id, "failed", now()), {"external_id": "bad"}, at=now())
+    yield schemathesis.openapi.from_wsgi("/api/schema/?format=json", application)
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+OPERATIONS = _operations()
+BOUNDED = settings(
+    max_examples=25, deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_it_answers_as_it_is_documented(api_schema, method, path):
+    operation = api_schema[path][method]
+    token = tokens.issue(user=make_admin(), scope=ApiToken.Scope.WRITE, tool=None, at=now(), days=1)
+
+    @given(case=operation.as_strategy())
+    @settings(
+        max_examples=25, deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
+    def try_one(case):
+        if path == "/api/v1/runs":
+            case.query = {**(case.query or {}), "tool": "scripts"}
+        case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, checks=CHECKS)
+
+    try_one()
