@@ -3,9 +3,9 @@
 from django.urls import path
 
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
+from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
-from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.tools import Quarantine, ToolDetail, Tools
 
 urlpatterns = [
