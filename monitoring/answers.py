@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import zlib
 
 import msgspec
@@ -19,7 +20,7 @@ class AnswerGone(Exception):
 
 def keep(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None) -> int:
     """Store the answer and return its id. Secrets are already masked by whoever made it."""
-    body = msgspec.json.encode(answer)
+    body = _encoded(answer)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO monitoring_rawanswer (received_at, tool_id, kind, body, size_bytes, sha256, token_id) "
@@ -27,6 +28,14 @@ def keep(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None) -
             [at, tool.pk, answer.kind, zlib.compress(body, 6), len(body), hashlib.sha256(body).digest(), token_id],
         )
         return cursor.fetchone()[0]
+
+
+def _encoded(answer: Answer) -> bytes:
+    """The answer as JSON; halves of surrogate pairs, which no text can hold, become question marks."""
+    try:
+        return msgspec.json.encode(answer)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(answer), ensure_ascii=False).encode("utf-8", errors="replace")
 
 
 def open_answer(answer_id: int) -> tuple[Tool, Answer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import struct
 from typing import Any
 
@@ -77,24 +78,42 @@ def key_of(tool_id: int, record: Record) -> bytes:
 
 
 def combine(known: Row | None, record: Record, *, key: bytes, tool: Any, job: Any, answer: int, index: int, at: dt.datetime) -> Row:
-    """The row after this record. State only moves forward unless the source's revision grew; absent never erases present."""
+    """The row after this record. State only moves forward unless the source's revision grew; absent never erases present.
+
+    The order in which a source's revisions, or the states of one run, arrive does not matter.
+    """
     fresh = _row(record, key=key, tool=tool, job=job, answer=answer, index=index, at=at)
     if known is None:
         return fresh
     if known.service_id != job.service_id or known.job_id != job.pk:
         known = msgspec.structs.replace(known, service_id=job.service_id, job_id=job.pk)
-    restated = (record.source_revision or "") > (known.source_revision or "")
-    if _ORDER[fresh.state] < _ORDER[known.state] and not restated:
-        return known
-    stronger = _AUTHORITY[fresh.evidence_kind] >= _AUTHORITY[known.evidence_kind] or known.state != "finished"
-    lead, other = (fresh, known) if stronger else (known, fresh)
+    lead, other = (fresh, known) if _leads(fresh, known) else (known, fresh)
     merged = {name: _first(getattr(lead, name), getattr(other, name)) for name in Row.__struct_fields__}
     merged |= _times(fresh, known, lead)
+    if lead.state != "finished":
+        merged |= {"outcome": None, "ended_at": None}
+    if lead.outcome == "success":
+        merged["message"] = None
     merged |= {"key": key, "first_seen_at": known.first_seen_at, "artefact_id": _longer(fresh.artefact_id, known.artefact_id)}
     row = Row(**merged)
     if not changes(known, row):
         return known
     return msgspec.structs.replace(row, changed_at=at, answer=answer, answer_index=index)
+
+
+def _leads(fresh: Row, known: Row) -> bool:
+    """Whether what is new outweighs what is known: by revision of the same source, else by state, else by who says it."""
+    if fresh.evidence_kind == known.evidence_kind and fresh.source_revision != known.source_revision:
+        return _revision(fresh) > _revision(known)
+    if fresh.state != known.state:
+        return _ORDER[fresh.state] > _ORDER[known.state]
+    return _AUTHORITY[fresh.evidence_kind] >= _AUTHORITY[known.evidence_kind]
+
+
+def _revision(row: Row) -> list[tuple[int, int, str]]:
+    """Revisions in the order people read them: 9 before 10, dates by date, none before any."""
+    parts = re.findall(r"\d+|\D+", row.source_revision or "")
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
 
 
 def changes(before: Row, after: Row) -> bool:
@@ -115,6 +134,8 @@ def _times(fresh: Row, known: Row, lead: Row) -> dict[str, Any]:
     """An artefact's own time is when its data was taken; a report's times count where they fit it."""
     artefact = next((row for row in (fresh, known) if row.evidence_kind == "artefact" and row.captured_at), None)
     report = next((row for row in (fresh, known) if row.evidence_kind != "artefact"), None)
+    if artefact is None and _is_listed(known) and _revision(fresh) <= _revision(known):
+        artefact = known  # a report that is sent again does not move what the artefact told
     if artefact is None or report is None:
         return {"occurred_at": lead.occurred_at}
     taken = artefact.captured_at
@@ -122,6 +143,11 @@ def _times(fresh: Row, known: Row, lead: Row) -> dict[str, Any]:
     if not fits(taken, report.started_at, report.ended_at):
         times |= {"started_at": artefact.started_at, "ended_at": artefact.ended_at}
     return times
+
+
+def _is_listed(known: Row) -> bool:
+    """Whether the row may hold an artefact's own time already."""
+    return known.state == "finished" and known.artefact_id is not None and known.captured_at is not None
 
 
 def fits(taken: dt.datetime | None, started_at: dt.datetime | None, ended_at: dt.datetime | None) -> bool:

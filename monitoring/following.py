@@ -102,8 +102,8 @@ def hand_over(*, job: BackupJob, state: JobState, service_id: int, at: dt.dateti
 
 def hold_over(job: BackupJob, instant: dt.datetime) -> Window | None:
     """The maintenance window of the job's service that was decided before and covers the instant: it silences, and ends."""
-    windows = Window.objects.holding(instant).filter(service=job.service_id, decided_at__lt=instant)
-    return windows.order_by("-ends_at").first()
+    windows = Window.objects.holding(instant).filter(service=job.service_id).order_by("-ends_at")
+    return next((window for window in windows if _silences(window, instant)), None)
 
 
 def _since(job: BackupJob, state: JobState, news_from: dt.datetime | None, at: dt.datetime) -> Order:
@@ -145,10 +145,10 @@ def _tell(job: BackupJob, events: Iterable[Event], latest: dict[str, Episode], a
     """The alerts that these events make or change (method BM-DEDUP), going on from the latest one of each class."""
     touched: dict[int, Episode] = {}
     silenced: tuple[dt.datetime, Event] | None = None
+    windows = list(Window.objects.filter(service=job.service_id, starts_at__lte=at).order_by("-ends_at"))
     for event in [*events, Event(at=at)]:
         if silenced and silenced[0] <= event.at:  # maintenance ended, and it still fails
-            ends_at, unheard = silenced
-            _raise(job, msgspec.structs.replace(unheard, at=ends_at), latest, touched)
+            _raise(job, msgspec.structs.replace(silenced[1], at=silenced[0]), latest, touched)
             silenced = None
         if event.run is None and event.missed is None:
             break
@@ -158,11 +158,15 @@ def _tell(job: BackupJob, events: Iterable[Event], latest: dict[str, Episode], a
                 if episode.resolved_at is None:
                     episode.resolved_at = event.at
                     touched[id(episode)] = episode
-        elif hold := hold_over(job, event.at):
-            silenced = hold.ends_at, event
+        elif ends_at := next((one.ends_at for one in windows if _silences(one, event.at)), None):
+            silenced = ends_at, event
         else:
             _raise(job, event, latest, touched)
     return sorted(touched.values(), key=lambda episode: (episode.resolved_at is None, episode.opened_at))
+
+
+def _silences(window: Window, instant: dt.datetime) -> bool:
+    return window.starts_at <= instant < window.ends_at and window.decided_at < instant
 
 
 def _raise(job: BackupJob, event: Event, latest: dict[str, Episode], touched: dict[int, Episode]) -> None:

@@ -15,14 +15,19 @@ from monitoring import planning, schedules, workflow
 from monitoring.models import Alert, BackupJob, ExpectedRun, JobState, ProtectedItem, ServiceState, StatusWorkflow
 
 NEWEST_POINTS = 3
+# The newest points that can be used now, and the next one that will be: clocks run ahead, and copies take their time.
 _NEWEST = """
 SELECT i.id, p.id, p.run_id, p.captured_at, p.available_at, p.expires_at, p.invalid_from, p.gone_at
 FROM monitoring_protecteditem i CROSS JOIN LATERAL (
-  SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id
+  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at <= %(at)s AND p.available_at <= %(at)s
     AND (p.gone_at IS NULL OR p.gone_at > %(at)s) AND (p.invalid_from IS NULL OR p.invalid_from > %(at)s)
     AND (p.expires_at IS NULL OR p.expires_at > %(at)s) AND p.first_seen_at <= %(at)s
-  ORDER BY p.captured_at DESC LIMIT %(limit)s) p
-WHERE i.service_id = %(service)s
+  ORDER BY p.captured_at DESC LIMIT %(limit)s)
+  UNION ALL
+  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at > %(at)s - interval '7 days'
+    AND (p.captured_at > %(at)s OR p.available_at > %(at)s) AND p.gone_at IS NULL AND p.invalid_from IS NULL AND p.first_seen_at <= %(at)s
+  ORDER BY p.captured_at LIMIT 1)) p
+WHERE i.service_id = %(service)s ORDER BY i.id, p.captured_at DESC
 """
 
 

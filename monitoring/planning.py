@@ -12,7 +12,7 @@ from monitoring.schedules import Schedule
 
 COUNTED = ("backup", "copy", "replicate", "log_backup")
 # One run dated years back, by a wrong clock, must not make a ledger of all the years since.
-_REACH = {"MINUTELY": dt.timedelta(days=40), "HOURLY": dt.timedelta(days=100)}
+_REACH = {"MINUTELY": dt.timedelta(days=7), "HOURLY": dt.timedelta(days=100)}
 REACH = dt.timedelta(days=400)
 
 

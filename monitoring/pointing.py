@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from monitoring.combining import Row
 from monitoring.models import BackupJob, BackupRun, JobState, ProtectedItem, RestorePoint, Tool
@@ -42,7 +44,7 @@ def _point(row: Row, run_id: int, item: int, at: dt.datetime) -> RestorePoint:
 
 
 def _correct(point: RestorePoint, row: Row, usable: bool, at: dt.datetime) -> None:
-    if usable:
+    if usable and row.captured_at is not None:
         point.captured_at = row.captured_at
         point.available_at = max(row.ended_at or row.captured_at, row.captured_at)
         point.external_id = (row.artefact_id or row.external_id)[:200]
@@ -51,13 +53,27 @@ def _correct(point: RestorePoint, row: Row, usable: bool, at: dt.datetime) -> No
         point.invalid_from = point.invalid_from or at
 
 
-def follow_listing(*, tool: Tool, listed: set[int], at: dt.datetime) -> None:
-    """Compare a complete listing (the runs it holds) with the points it once held: what it lost is gone, what is back is back."""
+def follow_listing(*, tool: Tool, listed: set[int], at: dt.datetime, complete: bool) -> None:
+    """Note which points a listing holds (the runs in it). From a complete one, what it lost is gone and what is back is back."""
     of_tool = RestorePoint.objects.filter(item__tool=tool)
-    of_tool.filter(run__in=listed, listed_at=None).update(listed_at=at)
-    lost = of_tool.filter(listed_at__lt=at, gone_at=None).exclude(run__in=listed)
-    back = of_tool.filter(run__in=listed, gone_at__isnull=False)
-    touched = set(lost.values_list("item__job", flat=True)) | set(back.values_list("item__job", flat=True))
-    lost.update(gone_at=at)
-    back.update(gone_at=None)
-    JobState.objects.filter(pk__in=touched).update(touched_at=at)
+    here = list(of_tool.filter(gone_at=None).values_list("pk", "run", "listed_at", "item__job"))
+    _update([pk for pk, run, seen_at, _ in here if run in listed and seen_at is None], listed_at=at)
+    if not complete:
+        return
+    lost = {pk: job for pk, run, seen_at, job in here if run not in listed and seen_at is not None and seen_at < at}
+    gone = of_tool.filter(gone_at__isnull=False).values_list("pk", "run", "item__job")
+    back = {pk: job for pk, run, job in gone if run in listed}
+    _update(lost, gone_at=at)
+    _update(back, gone_at=None)
+    JobState.objects.filter(pk__in={*lost.values(), *back.values()}).update(touched_at=at)
+
+
+def _update(ids: Iterable[int], **changes: dt.datetime | None) -> None:
+    for some in _batched(ids, 1_000):
+        RestorePoint.objects.filter(pk__in=some).update(**changes)
+
+
+def _batched(ids: Iterable[int], size: int) -> Iterator[list[int]]:
+    rest = iter(ids)
+    while some := list(islice(rest, size)):
+        yield some

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max, Min, Q
 
 from catalogue.models import ServiceVersion, Window
@@ -17,6 +17,20 @@ from monitoring.storing import judge_again
 
 BATCH = 500
 HORIZON = dt.timedelta(hours=36)
+_SETTLED = {
+    "state": "varchar",
+    "run_id": "bigint",
+    "worst_outcome": "varchar",
+    "attempts": "smallint",
+    "backfilled": "boolean",
+    "excuse": "varchar",
+    "settled_at": "timestamptz",
+}
+_SAVE = f"""
+UPDATE monitoring_expectedrun SET {", ".join(f"{name} = found.{name}" for name in _SETTLED)}
+FROM unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in _SETTLED.values())}) AS found(id, {", ".join(_SETTLED)})
+WHERE monitoring_expectedrun.id = found.id
+"""  # noqa: S608 - column names are this module's own
 _OPEN = ("expected", "late", "unconfirmed")
 _WORST = ("failed", "partial", "cancelled", "unknown", "missed", "skipped", "warning", "success")
 
@@ -140,13 +154,18 @@ def _match(job: BackupJob, state: JobState, at: dt.datetime) -> list[ExpectedRun
         holds=_holds(job, rows),
     )
     changed = [row for row, line in zip(rows, lines, strict=True) if _apply(row, line, runs)]
-    ExpectedRun.objects.bulk_update(
-        changed, ["state", "run", "worst_outcome", "attempts", "backfilled", "excuse", "settled_at"], batch_size=500
-    )
+    _save(changed)
     ahead = [line.next_change_at for line in lines if line.next_change_at]
     ahead += [state.ledger_until - HORIZON / 3] if state.ledger_until else []
     state.next_settlement_at = min((instant for instant in ahead if instant > at), default=state.ledger_until)
     return changed
+
+
+def _save(rows: list[ExpectedRun]) -> None:
+    """Write what settling found, in one statement however many occurrences there are."""
+    values = [[getattr(row, name) for row in rows] for name in ("pk", *_SETTLED)]
+    with connection.cursor() as cursor:
+        cursor.execute(_SAVE, values)
 
 
 def _runs(job: BackupJob, since: dt.datetime, until: dt.datetime) -> list[BackupRun]:

@@ -64,8 +64,8 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime) -> S
     _revise(before, written, ids, answer_id, at)
     pointing.follow_runs(tool=tool, jobs=jobs, ids=ids, rows=written, at=at)
     listed = {ids[key] for (_, record), key in zip(indexed, keys, strict=True) if record.evidence_kind == "artefact"}
-    if reading.complete:
-        pointing.follow_listing(tool=tool, listed=listed, at=at)
+    if listed or reading.complete:
+        pointing.follow_listing(tool=tool, listed=listed, at=at, complete=reading.complete)
     _touch([*written.values(), *(before[key] for key in written if key in before)], at)
     _note_answer(tool, at)
     return Stored(

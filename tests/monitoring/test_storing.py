@@ -1,0 +1,148 @@
+"""Records become rows once, whoever sends them how often; corrections are kept; points follow their runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from itsm_backup import journey
+from monitoring.models import BackupJob, BackupRun, JobState, ProtectedItem, RestorePoint, RunRevision
+from tests.factories import make_job, make_service, make_tool, push, run_record
+from tests.readings import poll_answer, snapshot, take_reading
+
+HOUR = dt.timedelta(hours=1)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tool(noon):
+    return make_tool(at=noon - dt.timedelta(days=9))
+
+
+def test_it_makes_job_state_and_item_of_what_it_hears_for_the_first_time(tool, noon):
+    push(tool, run_record("nightly", "success", noon - HOUR), at=noon)
+    job = BackupJob.objects.get(tool=tool)
+    assert (job.external_id, job.declared, job.state.touched_at) == ("nightly", False, noon)
+    assert ProtectedItem.objects.get(job=job).points.count() == 1
+
+
+def test_it_stores_a_run_once_however_often_it_is_sent(tool, noon):
+    record = run_record("nightly", "success", noon - HOUR)
+    first = push(tool, record, at=noon)
+    again = push(tool, record, at=noon + HOUR)
+    assert [one.status for one in (*first.results, *again.results)] == ["stored", "unchanged"]
+    assert first.results[0].run == again.results[0].run
+    assert BackupRun.objects.get().first_seen_at == noon
+
+
+def test_an_unchanged_record_touches_nothing(tool, noon):
+    record = run_record("nightly", "success", noon - HOUR)
+    push(tool, record, at=noon)
+    JobState.objects.update(touched_at=None, touched_from=None)
+    push(tool, record, at=noon + HOUR)
+    assert JobState.objects.get().touched_at is None
+
+
+def test_it_answers_for_every_record_of_a_batch_that_repeats_itself(tool, noon):
+    record = run_record("nightly", "failed", noon - HOUR)
+    receipt = push(tool, record, {**record, "outcome": "success"}, record, at=noon)
+    assert [(one.index, one.status) for one in receipt.results] == [(0, "stored"), (1, "stored"), (2, "stored")]
+    assert len({one.run for one in receipt.results}) == 1
+    assert BackupRun.objects.get().outcome == "failed"
+
+
+def test_it_keeps_what_a_correction_changed(tool, noon):
+    push(tool, run_record("nightly", "success", noon - HOUR), at=noon)
+    push(tool, run_record("nightly", "failed", noon - HOUR, native_message="checksum differs"), at=noon + HOUR)
+    revision = RunRevision.objects.get()
+    assert (revision.before, revision.after, revision.at) == ({"outcome": "success"}, {"outcome": "failed"}, noon + HOUR)
+
+
+def test_a_run_that_only_goes_on_is_no_correction(tool, noon):
+    start = {"external_id": "r1", "job_external_id": "nightly", "state": "running", "started_at": (noon - HOUR).isoformat()}
+    push(tool, start, at=noon)
+    push(tool, {**start, "state": "finished", "outcome": "success", "ended_at": noon.isoformat()}, at=noon)
+    assert BackupRun.objects.get().outcome == "success"
+    assert not RunRevision.objects.exists()
+
+
+def test_a_point_is_taken_back_when_its_run_turns_out_bad_and_given_again(tool, noon):
+    push(tool, run_record("nightly", "success", noon - HOUR), at=noon)
+    point = RestorePoint.objects.get()
+    assert (point.captured_at, point.available_at) == (noon - HOUR, noon - HOUR + dt.timedelta(minutes=10))
+    push(tool, run_record("nightly", "failed", noon - HOUR), at=noon)
+    point.refresh_from_db()
+    assert point.invalid_from == noon
+    push(tool, run_record("nightly", "success", noon - HOUR), at=noon)
+    point.refresh_from_db()
+    assert point.invalid_from is None
+
+
+def test_a_failed_run_makes_no_point(tool, noon):
+    push(tool, run_record("nightly", "failed", noon - HOUR), at=noon)
+    assert not RestorePoint.objects.exists()
+
+
+def test_it_looks_again_from_where_a_corrected_run_was_and_is(tool, noon):
+    push(tool, run_record("nightly", "success", noon - 50 * HOUR, external_id="r1", created_at=noon.isoformat()), at=noon)
+    JobState.objects.update(touched_at=None, touched_from=None)
+    push(tool, run_record("nightly", "success", noon - 2 * HOUR, external_id="r1", created_at=noon.isoformat()), at=noon)
+    assert BackupRun.objects.get().occurred_at == noon - 2 * HOUR
+    assert JobState.objects.get().touched_from == noon - 50 * HOUR
+
+
+def test_a_run_that_is_said_to_be_running_again_is(tool, noon):
+    push(tool, run_record("nightly", "failed", noon - HOUR, external_id="r1", source_revision="1"), at=noon)
+    again = {"external_id": "r1", "job_external_id": "nightly", "state": "running", "started_at": (noon - HOUR).isoformat()}
+    receipt = push(tool, {**again, "source_revision": "2"}, at=noon)
+    assert [one.status for one in receipt.results] == ["stored"]
+    assert (BackupRun.objects.get().state, BackupRun.objects.get().outcome) == ("running", None)
+
+
+def test_it_takes_the_service_that_a_job_has_when_its_turn_comes(tool, noon):
+    service = make_service(at=noon - dt.timedelta(days=9))
+    make_job(tool, "nightly", service=service, at=noon - dt.timedelta(days=9))
+    journey.advance(at=noon)
+    push(tool, run_record("nightly", "success", noon - HOUR), at=noon)
+    assert BackupRun.objects.get().service == service
+
+
+def test_a_point_that_left_a_complete_listing_is_gone_and_may_come_back(noon):
+    repository = make_tool("restic", at=noon - dt.timedelta(days=9), settings={"repository": "/srv/repo"})
+    one, two = snapshot(noon - 30 * HOUR), snapshot(noon - 6 * HOUR)
+    take_reading(repository, poll_answer(one, two), at=noon)
+    take_reading(repository, poll_answer(two), at=noon + HOUR)
+    assert list(RestorePoint.objects.order_by("captured_at").values_list("gone_at", flat=True)) == [noon + HOUR, None]
+    take_reading(repository, poll_answer(two, stdout="[{"), at=noon + 2 * HOUR)
+    assert list(RestorePoint.objects.order_by("captured_at").values_list("gone_at", flat=True)) == [noon + HOUR, None]
+    take_reading(repository, poll_answer(one, two), at=noon + 3 * HOUR)
+    assert list(RestorePoint.objects.order_by("captured_at").values_list("gone_at", flat=True)) == [None, None]
+
+
+def test_every_row_carries_its_seal(tool, noon):
+    from monitoring.combining import seal_of
+
+    push(tool, *[run_record("nightly", "success", noon - n * HOUR) for n in range(1, 5)], at=noon)
+    assert all(bytes(run.seal) == seal_of(run) for run in BackupRun.objects.all())
+
+
+def test_a_run_is_narrow(tool, noon):
+    """At most 450 bytes with its indexes, beside the names that its tool gives it."""
+    from django.db import connection
+
+    service = make_service(at=noon - dt.timedelta(days=9))
+    for number in range(25):
+        make_job(tool, f"job-{number}", service=service, at=noon - dt.timedelta(days=9))
+    journey.advance(at=noon)
+    for day in range(50, 0, -1):
+        at = noon - day * HOUR
+        records = [
+            run_record(f"job-{number}", "success", at + turn * dt.timedelta(minutes=15), minutes=3, external_id=f"{day}-{number}-{turn}")
+            for turn in range(4)
+            for number in range(25)
+        ]
+        push(tool, *records, at=noon)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size('monitoring_backuprun') / 5000")
+        assert cursor.fetchone()[0] <= 450
