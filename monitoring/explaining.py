@@ -137,7 +137,7 @@ def _mapping(version: int, at: dt.datetime) -> Reference:
     if entry is None:
         return Reference(title="Attribution rule", text="The version used is no longer known.", version=version)
     # Conditions are saved just after their rule, so the rule's own instant would miss them.
-    conditions = AttributionCondition.history.as_of(at).filter(rule_id=entry.id)
+    conditions = AttributionCondition.history.as_of(max(at, entry.history_date + dt.timedelta(seconds=1))).filter(rule_id=entry.id)
     words = " and ".join(str(condition) for condition in conditions)
     text = words[:1].upper() + words[1:] if words else "Every job of the tool"
     return _reference(entry, entry.name, f"{text}.")
