@@ -49,6 +49,11 @@ def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
     return making
 
 
+def _typed(request: HttpRequest, name: str, most: int) -> str:
+    """What was typed, without the NULs that the database refuses."""
+    return request.POST.get(name, "").replace("\x00", "")[:most]
+
+
 @deed(CHANGE, "acknowledge")
 def acknowledge(request: HttpRequest, incident: Incident) -> str:
     working.take(incident=incident, by=request.user, at=now())
@@ -68,11 +73,11 @@ def assign(request: HttpRequest, incident: Incident) -> str:
 
 @deed(CHANGE, "note", "text")
 def note(request: HttpRequest, incident: Incident) -> str:
-    working.note(incident=incident, text=request.POST.get("text", "")[:4000], by=request.user, at=now())
+    working.note(incident=incident, text=_typed(request, "text", 4_000), by=request.user, at=now())
     return "The note stands in the story."
 
 
 @deed(RESOLVE, "resolve", "reason")
 def resolve(request: HttpRequest, incident: Incident) -> str:
-    working.move(incident=incident, to="resolved", reason=request.POST.get("reason", "")[:2000], by=request.user, at=now())
+    working.move(incident=incident, to="resolved", reason=_typed(request, "reason", 2_000), by=request.user, at=now())
     return f"{incident.number} is resolved."

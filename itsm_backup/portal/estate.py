@@ -19,11 +19,11 @@ from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure, Link
 from itsm_backup.portal.standing import exposure_of, standings
-from itsm_backup.portal.trouble import alerts_of, handled_in, what_is_known
+from itsm_backup.portal.trouble import alerts_of, handled_in, reasons_of, what_is_known
 from itsm_backup.portal.words import TIERS, VERDICTS, many, zone
 from monitoring.models import ServiceDay
 
-MOST_ATTENTION, MOST_TILES, DAYS = 8, 40, 31
+MOST_ATTENTION, MOST_TILES, DAYS = 6, 40, 31
 QUIET_FIRST = ("kept", "held", "no_data", "at_risk", "broken")
 GROUPS = {"tier": "tier", "department": "department"}
 
@@ -79,24 +79,33 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
     group = GROUPS.get(by, "tier")
     rows = standings(user, moment)
     counts = list(
-        rows.order_by(group).values(group, "verdict").annotate(n=Count("pk"), least_s=Min("promised_s"), most_s=Max("promised_s"))
+        rows.order_by(group)
+        .values(group, "verdict")
+        .annotate(
+            n=Count("pk"),
+            least_s=Min("promised_s"),
+            most_s=Max("promised_s"),
+            least_rate=Min("commitment__success_rate"),
+            most_rate=Max("commitment__success_rate"),
+        )
     )
     verdicts: Counter[str] = Counter()
     for count in counts:
         verdicts[count["verdict"]] += count["n"]
     shown = _shown(rows, group)
     needy = sorted((row for row in shown if row.verdict != "kept"), key=_badness)[:MOST_ATTENTION]
-    success = _success(user, moment)
+    reasons = reasons_of(needy, moment)
+    success = _success(user, moment, target=_common_rate(counts))
     kept = verdicts["kept"] + verdicts["at_risk"]
     sentence = _sentence(kept, verdicts.total())
     painted = [(verdict, verdicts[verdict]) for verdict in QUIET_FIRST if verdicts[verdict]]
     return EstatePage(
         sentence=sentence,
-        lead=_lead(needy[0], moment) if needy else "Every newest copy is younger than promised.",
+        lead=_lead(needy[0], reasons[needy[0].service_id], moment) if needy else "Every newest copy is younger than promised.",
         tally_wide=tally(counts=painted, sentence=sentence),
         tally_narrow=tally(counts=painted, sentence=sentence, rows=2),
         counts=tuple((verdict, f"{n:,} {VERDICTS[verdict].lower()}", moment.href("services", verdict=verdict)) for verdict, n in painted),
-        attention=_attention(needy, user, moment),
+        attention=_attention(needy, reasons, user, moment),
         attention_more=_more(verdicts, len(needy), moment),
         success=success,
         success_note=success.sentence if success else "",
@@ -124,27 +133,27 @@ def _shown(rows: QuerySet[ServiceVersion], group: str) -> list[Any]:
     return list(rows.annotate(place=worst).filter(place__lte=MOST_TILES).order_by(group, "service__code"))
 
 
-def _lead(worst: Any, moment: Moment) -> SafeString:
+def _lead(worst: Any, reason: str, moment: Moment) -> SafeString:
     """Names the worst service and says what is wrong with it."""
     link = format_html('<a href="{}">{}</a>', moment.href("service", worst.service.code), worst.name)
     if worst.verdict == "no_data":
-        return format_html("Least is known of {}: {}", link, worst.why or "nothing proves a copy.")
+        return format_html("Least is known of {}: {}", link, reason)
     if worst.verdict == "held":
         return format_html("{} is held for maintenance; nothing is broken.", link)
     if worst.captured_at is None or not worst.promised_s:
-        return format_html("Worst is {}: {}", link, worst.why or "no copy of it could be restored.")
+        return format_html("Worst is {}: {}", link, reason or "no copy of it could be restored.")
     age_s = (moment.at - worst.captured_at).total_seconds()
     promise = duration_words(worst.promised_s)
     if age_s > worst.promised_s:
         over = duration_words(age_s - worst.promised_s)
         return format_html("Worst is {}: its newest restorable copy is {} over the {} promise.", link, over, promise)
     age = duration_words(age_s)
-    if worst.verdict == "at_risk":
+    if worst.verdict == "at_risk" and reason.startswith("Next run"):
         return format_html("Nearest to its limit is {}: its newest restorable copy is {} old, promise {}.", link, age, promise)
-    return format_html("Worst is {}: {}", link, worst.why or f"its newest restorable copy is {age} old, promise {promise}.")
+    return format_html("Worst is {}: {}", link, reason)
 
 
-def _attention(needy: Sequence[Any], user: Any, moment: Moment) -> tuple[Attention, ...]:
+def _attention(needy: Sequence[Any], reasons: dict[int, str], user: Any, moment: Moment) -> tuple[Attention, ...]:
     alerts = alerts_of((row.service_id for row in needy), user=user, moment=moment)
     found = []
     for row in needy:
@@ -155,7 +164,7 @@ def _attention(needy: Sequence[Any], user: Any, moment: Moment) -> tuple[Attenti
                 service=Link(row.name, moment.href("service", row.service.code)),
                 place=f"Tier {row.tier}" + (f", {row.department}" if row.department else ""),
                 exposure=exposure_of(row, moment),
-                known=what_is_known(alerts.get(row.service_id, []), row.why, moment),
+                known=what_is_known(alerts.get(row.service_id, []), reasons[row.service_id], moment),
                 handled=handled,
                 handled_note=note,
             )
@@ -168,7 +177,7 @@ def _more(verdicts: Counter[str], shown: int, moment: Moment) -> Link | None:
     return Link(f"{hidden:,} more need attention", moment.href("services")) if hidden > 0 else None
 
 
-def _success(user: Any, moment: Moment) -> Chart | None:
+def _success(user: Any, moment: Moment, *, target: float | None) -> Chart | None:
     """Due backups that succeeded, by local day, from the day cells of what the user may see."""
     last = moment.at.astimezone(zone()).date()
     first = last - dt.timedelta(days=DAYS - 1)
@@ -180,7 +189,14 @@ def _success(user: Any, moment: Moment) -> Chart | None:
     counts = [
         DayCount(day, found[day]["ok"], found[day]["ok"] + found[day]["bad"]) if day in found else DayCount(day, 0, 0) for day in days
     ]
-    return success_line(days=counts, target=None)
+    return success_line(days=counts, target=target)
+
+
+def _common_rate(counts: Sequence[dict[str, Any]]) -> float | None:
+    """The success rate that all services promise alike; None when they differ, because a line for some would judge the others."""
+    rates = {rate for count in counts for rate in (count["least_rate"], count["most_rate"])}
+    only = rates.pop() if len(rates) == 1 else None
+    return float(only) if only is not None else None
 
 
 def _groups(shown: Sequence[Any], counts: Sequence[dict[str, Any]], group: str, moment: Moment) -> tuple[Group, ...]:

@@ -22,6 +22,7 @@ from monitoring.repeating import Repetition, repeat
 
 KINDS = ("status", "alert", "incident", "figure", "evaluation")
 MOST_RUNS = 8
+JUDGED = ("service", "version__service", "version__commitment", "version__approver", "tool")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ def find(*, kind: str, key: str, user: Any, moment: Moment) -> Found | None:
         service = Service.objects.visible_to(user).filter(code=key).first()
         if service is None:
             return None
-        judged = Evaluation.objects.filter(service=service, at__lte=moment.at).order_by("-at", "-pk").first()
+        judged = Evaluation.objects.filter(service=service, at__lte=moment.at).select_related(*JUDGED).order_by("-at", "-pk").first()
         if judged is None:
             raise NotExplained(f"{key} is not judged yet; that happens within seconds after a job is mapped to it.")
         return Found(kind, key, judged)
@@ -98,7 +99,7 @@ def find(*, kind: str, key: str, user: Any, moment: Moment) -> Found | None:
 
 
 def _alert(pk: int, user: Any) -> Found | None:
-    alert = Alert.objects.visible_to(user).filter(pk=pk).select_related("evaluation__version__service", "evaluation__tool").first()
+    alert = Alert.objects.visible_to(user).filter(pk=pk).select_related(*(f"evaluation__{name}" for name in JUDGED)).first()
     return Found("alert", str(pk), evaluation_of(alert), alert) if alert else None
 
 
@@ -113,12 +114,17 @@ def _incident(pk: int, user: Any) -> Found | None:
 
 
 def _figure(pk: int, user: Any) -> Found | None:
-    figure = Figure.objects.visible_to(user).filter(pk=pk, evaluation__isnull=False).select_related("evaluation").first()
+    figure = (
+        Figure.objects.visible_to(user)
+        .filter(pk=pk, evaluation__isnull=False)
+        .select_related(*(f"evaluation__{name}" for name in JUDGED))
+        .first()
+    )
     return Found("figure", str(pk), figure.evaluation) if figure else None
 
 
 def _evaluation(pk: int, user: Any) -> Found | None:
-    judged = Evaluation.objects.visible_to(user).filter(pk=pk).select_related("version__service", "version__commitment", "tool").first()
+    judged = Evaluation.objects.visible_to(user).filter(pk=pk).select_related(*JUDGED).first()
     return Found("evaluation", str(pk), judged) if judged else None
 
 
@@ -185,7 +191,8 @@ def _references(told: Explanation, evaluation: Evaluation, moment: Moment) -> tu
 
 def _run_line(run: Any, moment: Moment) -> RunLine:
     result = OUTCOME_VERDICTS[run.outcome][1] if run.outcome in OUTCOME_VERDICTS else run.outcome.capitalize()
-    message = f", {run.message.splitlines()[0][:60]}" if run.message else ""
+    first = run.message.splitlines()[0] if run.message else ""
+    message = f", {first if len(first) <= 60 else first[:59].rstrip() + '…'}" if first else ""
     return RunLine(
         run=Link(f"run {run.run}", moment.href("run", run.run)),
         when=clock(parse_instant(run.occurred_at), moment.at),

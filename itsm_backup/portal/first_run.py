@@ -46,7 +46,7 @@ def guide_page(*, user: Any, moment: Moment) -> GuidePage:
     steps = (_connect(user), _declare(user), _map(user), _promise(user, moment))
     done = sum(step.done for step in steps)
     complete = done == len(steps)
-    sentence = "All four steps are done." if complete else f"{NUMBERS[done]} of four steps {'is' if done == 1 else 'are'} done."
+    sentence = "All four steps are done." if complete else f"{NUMBERS[done]} of the four steps {'is' if done < 2 else 'are'} done."
     return GuidePage(sentence=sentence, steps=steps, complete=complete)
 
 

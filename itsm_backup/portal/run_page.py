@@ -135,7 +135,28 @@ def _raw(run: BackupRun, user: Any) -> tuple[str, str, str]:
     received = instant_words(kept["received_at"], zone=zone())
     seal = bytes(kept["sha256"]).hex()[:16]
     note = f"Received {received}, {size(kept['size_bytes'])}, secrets masked, sha256 {seal}, record {run.answer_index + 1}"
+    own, count = own_record(answer, run.external_id)
+    if own:
+        return own, f"{note} of {count:,} in the answer; the others are left out here", ""
     return as_text(answer), note, ""
+
+
+def own_record(answer: Answer, external_id: str) -> tuple[str, int]:
+    """(the one record of a bulk report that tells of this run, how many it holds); empty text when it is not such a report."""
+    if answer.kind != "api" or len(answer.steps) != 1 or not answer.steps[0].stdout:
+        return "", 0
+    text = answer.steps[0].stdout
+    try:
+        held = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError:
+        return "", 0
+    if not isinstance(held, list) or len(held) < 2:
+        return "", 0
+    for record in held:
+        told = record.get("data", record) if isinstance(record, dict) else None  # a CloudEvent wraps its record
+        if isinstance(told, dict) and told.get("external_id") == external_id:
+            return json.dumps(record, indent=2, ensure_ascii=False), len(held)
+    return "", 0
 
 
 def as_text(answer: Answer) -> str:

@@ -131,7 +131,7 @@ def _figure(exposure: Exposure) -> tuple[tuple[str, str], ...]:
 def _figure_note(version: Any, evaluation: Evaluation | None, exposure: Exposure, moment: Moment) -> SafeString | str:
     """When the copy was taken, and what that means for the promise; else why nothing is known."""
     if not exposure.known:
-        return version.why or (status_sentence(evaluation.inputs, evaluation.result) if evaluation else "It is not judged yet.")
+        return status_sentence(evaluation.inputs, evaluation.result) if evaluation else "It is not judged yet."
     taken = recent_words(version.captured_at, now=moment.at, zone=zone()).split(", ")[0]
     taken = f"today at {taken.removeprefix('Today ')}" if taken.startswith("Today") else instant(version.captured_at)
     if not version.promised_s:

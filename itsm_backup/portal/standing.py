@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db.models import Case, CharField, DateTimeField, F, IntegerField, OuterRef, QuerySet, Subquery, TextField, Value, When
+from django.db.models import Case, CharField, DateTimeField, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
@@ -22,7 +22,7 @@ WORST_FIRST = ("broken", "at_risk", "no_data", "held", "kept")
 
 def standings(user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
     """The versions in force of the services that the user may see, each with `verdict`, `rank` (0 is worst), `captured_at`,
-    `promised_s`, `stands` (operational status), `why` (reason of the status) and `judgement` (id of the evaluation)."""
+    `promised_s`, `stands` (operational status), `next_due_at` (None in the past) and `judgement` (id of the evaluation)."""
     services = Service.objects.visible_to(user)
     versions = ServiceVersion.objects.in_force(moment.at).select_related("service", "steward")
     if moment.past:
@@ -44,7 +44,7 @@ def _known_now(versions: QuerySet[ServiceVersion]) -> QuerySet[ServiceVersion]:
         promised_s=F("service__judged__rpo_s"),
         judgement=F("service__judged__evaluation"),
         stands=Coalesce("service__status__status", Value("unknown"), output_field=CharField()),
-        why=Coalesce("service__status__reason", Value(""), output_field=TextField()),
+        next_due_at=F("service__judged__next_due_at"),
     )
 
 
@@ -58,7 +58,7 @@ def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime) -> QuerySet
         promised_s=F("commitment__rpo_s"),
         judgement=Subquery(latest.values("pk")[:1]),
         stands=Coalesce(Subquery(latest.values("status")[:1]), Value("unknown"), output_field=CharField()),
-        why=Value(""),
+        next_due_at=Value(None, output_field=DateTimeField()),
     )
 
 

@@ -14,7 +14,8 @@ from itsm_backup.common.time import clock_words, duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.words import many, person, zone
-from monitoring.models import Alert, BackupJob, Tool
+from monitoring.models import Alert, BackupJob, Evaluation, Tool
+from monitoring.wording import status_sentence
 
 SEVERITIES = ("critical", "error", "warning", "info")
 BAD_NOW = {"firing": "broken", "pending": "at_risk", "acknowledged": "at_risk", "suppressed": "held", "resolved": "kept"}
@@ -42,7 +43,25 @@ def alerts_of(service_ids: Iterable[int], *, user: Any, moment: Moment) -> dict[
     return {service: sorted(alerts, key=lambda one: (SEVERITIES.index(one.severity), one.opened_at)) for service, alerts in found.items()}
 
 
-def what_is_known(alerts: list[Alert], why: str, moment: Moment) -> str:
+def reasons_of(rows: Iterable[Any], moment: Moment) -> dict[int, str]:
+    """Why each of these rows of `standings` stands where it does, by service, in a sentence that no clock makes wrong."""
+    rows = list(rows)
+    judged = {one.pk: one for one in Evaluation.objects.filter(pk__in=[row.judgement for row in rows if row.judgement])}
+    return {row.service_id: _reason(row, judged.get(row.judgement), moment) for row in rows}
+
+
+def _reason(row: Any, judged: Evaluation | None, moment: Moment) -> str:
+    if judged is None:
+        return "It is not judged yet."
+    if judged.result["status_reason"] in ("rpo_exceeded", "rpo_far_exceeded", "rpo_nearly_used"):
+        # The age itself stands beside it and goes on counting.
+        if row.next_due_at is None:
+            return "" if moment.past else "No next run is known."
+        return f"Next run due {clock_words(row.next_due_at, now=moment.at, zone=zone()).replace('Today', 'today')}."
+    return status_sentence(judged.inputs, judged.result)
+
+
+def what_is_known(alerts: list[Alert], reason: str, moment: Moment) -> str:
     """What records prove about a service in trouble, in a sentence or two: its bad runs first, else the reason of its status."""
     failed = next((alert for alert in alerts if alert.alert_class == Alert.Class.JOB_FAILED), None)
     if failed:
@@ -50,7 +69,7 @@ def what_is_known(alerts: list[Alert], why: str, moment: Moment) -> str:
         cause = f" {failed.cause_title[:1].upper()}{failed.cause_title[1:]}." if failed.cause_title else ""
         return f"{many(failed.occurrences, 'failed run')} since {since}.{cause}"
     told = next((alert for alert in alerts if alert.alert_class in (Alert.Class.JOB_MISSED, Alert.Class.SOURCE_STALE)), None)
-    return f"{told.title}." if told else why
+    return f"{told.title}." if told else reason
 
 
 def handled_in(alerts: list[Alert], moment: Moment) -> tuple[Link | None, str]:

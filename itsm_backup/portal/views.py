@@ -60,6 +60,8 @@ def reads(view: Any) -> Any:
     """A page for signed-in people that takes `?as_of=`: the view gets the moment to show."""
 
     def reading(request: HttpRequest, **parts: Any) -> HttpResponse:
+        if any("\x00" in str(value) for value in [*parts.values(), *request.GET.values()]):
+            raise Http404("An address holds no NUL.")  # the database has no such text
         try:
             moment = moment_of(request)
         except asof.BadInstant as error:
@@ -177,7 +179,9 @@ def _explained(request: HttpRequest, *, moment: asof.Moment, kind: str, key: str
         raise Http404(key)
     page = explaining_page.explain_page(found=found, moment=moment, again=again)
     if request.headers.get("X-Fragment") == "drawer":
-        return render(request, "portal/_explain.html", {"page": page, "drawer": True}, headers={"Cache-Control": "private, no-store"})
+        response = render(request, "portal/_explain.html", {"page": page, "drawer": True})
+        response["Cache-Control"] = "private, no-store"
+        return response
     return show(request, "explain", section="incidents" if found.incident else "services", moment=moment, page=page)
 
 

@@ -1,0 +1,79 @@
+"""The estate page: the sentence, who needs attention, tiles; the same few queries for any number of services."""
+
+import pytest
+
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.estate import estate_page
+from tests.portal.makers import HOUR, add_services, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_sentence_counts_who_keeps_the_promise(estate, root):
+    page = estate_page(user=root, moment=estate.moment, by="")
+    assert page.sentence == "1 of 3 services keeps its backup promise."
+    assert [(verdict, words) for verdict, words, _ in page.counts] == [("kept", "1 kept"), ("no_data", "1 no data"), ("broken", "1 broken")]
+
+
+def test_the_lead_names_the_worst_and_says_by_how_much(estate, root):
+    page = estate_page(user=root, moment=estate.moment, by="")
+    assert page.lead == (
+        'Worst is <a href="/services/SVC-003/">Imaging archive</a>: its newest restorable copy is 1 h over the 4 h promise.'
+    )
+
+
+def test_it_lists_what_needs_attention_with_what_is_known_and_who_handles_it(estate, root):
+    first, second = estate_page(user=root, moment=estate.moment, by="").attention
+    assert (first.verdict, first.service.words, first.place) == ("broken", "Imaging archive", "Tier 1, Radiology")
+    assert first.known.startswith("2 failed runs since today 09:02.")
+    assert (first.handled.words[:4], first.handled_note) == ("INC-", "Nobody yet, 2 h 58 min")
+    assert (second.verdict, second.handled) == ("no_data", None)
+
+
+def test_tiles_stand_by_tier_or_by_department(estate, root):
+    tiers = estate_page(user=root, moment=estate.moment, by="").groups
+    assert [(group.name, group.notes, len(group.tiles)) for group in tiers] == [
+        ("Tier 1", ("Critical to life", "promise 4 h"), 1),
+        ("Tier 2", ("Critical to care", "promise 8 h"), 1),
+        ("Tier 4", ("Supporting", "promise 48 h"), 1),
+    ]
+    departments = estate_page(user=root, moment=estate.moment, by="department").groups
+    assert [(group.name, group.notes[0]) for group in departments] == [("Radiology", "2 services"), ("Research", "1 service")]
+
+
+def test_the_success_line_has_the_promise_that_all_share(estate, root):
+    page = estate_page(user=root, moment=estate.moment, by="")
+    assert "90%</text>" in page.success.svg
+    assert len(page.success.rows) == 31
+    assert page.success.rows[-1][0] == "14 Jul"
+
+
+def test_the_past_shows_what_was_known_then(estate, root):
+    page = estate_page(user=root, moment=Moment(at=estate.at - 4 * HOUR, now=estate.at), by="")
+    assert page.sentence == "2 of 3 services keep their backup promise."
+    assert "as_of=2026-07-14T08%3A00Z" in page.groups[0].tiles[0].href
+
+
+def test_a_crowded_group_shows_its_worst_and_leads_to_the_rest(estate, root, monkeypatch):
+    monkeypatch.setattr("itsm_backup.portal.estate.MOST_TILES", 2)
+    add_services(3, estate.at, estate.tool)
+    group = next(group for group in estate_page(user=root, moment=estate.moment, by="").groups if group.name == "Tier 3")
+    assert (len(group.tiles), group.more.words, group.more.href) == (2, "1 more", "/services/?tier=3")
+
+
+def test_one_sees_only_ones_own(estate):
+    somebody = make_person("stakeholder", estate.at, services=[estate.reporting])
+    page = estate_page(user=somebody, moment=estate.moment, by="")
+    assert page.sentence == "The one service keeps its backup promise."
+    assert "Imaging" not in str(page)
+
+
+@pytest.mark.parametrize("hours_ago", [0, 0.5])
+def test_it_asks_as_often_for_many_services_as_for_few(estate, root, django_assert_max_num_queries, hours_ago):
+    moment = Moment(at=estate.at - hours_ago * HOUR, now=estate.at)
+    with django_assert_max_num_queries(7) as few:
+        estate_page(user=root, moment=moment, by="")
+    add_services(12, estate.at, estate.tool)
+    with django_assert_max_num_queries(7) as many:
+        estate_page(user=root, moment=moment, by="")
+    assert len(many) == len(few)

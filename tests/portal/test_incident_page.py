@@ -1,0 +1,165 @@
+"""Incidents: list, page, and what people do there."""
+
+import pytest
+
+from incidents import working
+from incidents.models import Incident
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.incident_list import incidents_page
+from itsm_backup.portal.incident_page import find, incident_page
+from tests.factories import make_user
+from tests.portal.makers import HOUR, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(estate, user, moment=None):
+    moment = moment or estate.moment
+    return incident_page(incident=find(number=Incident.objects.get().number, user=user, moment=moment), user=user, moment=moment)
+
+
+def test_the_list_shows_open_mine_and_resolved(estate, root):
+    incident = Incident.objects.get()
+    page = incidents_page(user=root, moment=estate.moment, view="", page=1)
+    assert (page.sentence, page.rows[0].number, page.rows[0].service.words) == ("1 incident is open.", incident.number, "Imaging archive")
+    assert incidents_page(user=root, moment=estate.moment, view="mine", page=1).sentence == "0 open incidents with you."
+    working.take(incident=incident, by=root, at=estate.at)
+    assert incidents_page(user=root, moment=estate.moment, view="mine", page=1).sentence == "1 open incident with you."
+    assert incidents_page(user=root, moment=estate.moment, view="resolved", page=1).sentence == "0 incidents resolved."
+
+
+def test_an_incident_is_not_known_before_it_was_noticed(estate, root):
+    early = Moment(at=estate.at - 2 * HOUR, now=estate.at)
+    assert incidents_page(user=root, moment=early, view="", page=1).sentence == "No incident was open."
+    assert find(number=Incident.objects.get().number, user=root, moment=early) is None
+
+
+def test_a_resolved_incident_was_open_then(estate, root):
+    working.move(incident=Incident.objects.get(), to="resolved", reason="moved to another pool", by=root, at=estate.at + HOUR)
+    then = incidents_page(user=root, moment=Moment(at=estate.at, now=estate.at + 2 * HOUR), view="", page=1)
+    assert [row.state for row in then.rows] == ["New"]
+
+
+def test_the_page_tells_facts_impact_alerts_and_story(estate, root):
+    page = page_of(estate, root)
+    facts = {label: str(value) for label, value, _ in page.facts}
+    assert facts["Priority"] == "P1" and facts["State"] == "New" and "Imaging archive" in facts["Hit hardest"]
+    heads = {branch.head: [name for name, *_ in branch.members] for branch in page.branches}
+    assert heads["Service in breach"] == ["Imaging archive"]
+    assert heads["Depends on it"] == ["Radiology reporting"]
+    assert heads["Who feels it"] == ["Radiology"]
+    assert page.impact.tree.sentence == "Imaging archive: 1 service depends on it."
+    assert {alert.verdict for alert in page.alerts} == {"broken"}
+    assert page.story[-1].text.startswith("Opened for: ")
+
+
+def test_services_one_may_not_see_are_counted_not_named(estate):
+    somebody = make_person("stakeholder", estate.at, services=[estate.imaging])
+    page = page_of(estate, somebody)
+    assert "Radiology reporting" not in str(page)
+    assert page.impact.note.endswith("1 more service that you may not see")
+
+
+def test_only_who_may_see_an_alert_of_it_sees_the_incident(estate):
+    somebody = make_person("stakeholder", estate.at, services=[estate.research])
+    assert find(number=Incident.objects.get().number, user=somebody, moment=estate.moment) is None
+    assert incidents_page(user=somebody, moment=estate.moment, view="", page=1).rows == ()
+
+
+def test_an_operator_may_work_and_a_stakeholder_is_told_who_can(estate):
+    operator, stakeholder = make_person("operator", estate.at), make_person("stakeholder", estate.at)
+    deeds = page_of(estate, operator).deeds
+    assert (deeds.acknowledge, deeds.note, deeds.resolve) == (True, True, True)
+    assert [choice.words for choice in deeds.people] == ["Operator Person"]
+    refused = page_of(estate, stakeholder).deeds
+    assert (refused.acknowledge, refused.note, refused.resolve) == (False, False, False)
+    assert refused.refusal == "Operators can work on this. Operator Person can."
+
+
+def test_nobody_works_on_the_past(estate):
+    operator = make_person("operator", estate.at)
+    deeds = page_of(estate, operator, Moment(at=estate.at - HOUR / 4, now=estate.at)).deeds
+    assert not (deeds.acknowledge or deeds.people or deeds.note or deeds.resolve)
+    assert "Go back to now" in deeds.refusal
+
+
+@pytest.fixture
+def at_work(estate_now, client):
+    """An operator signed in, with the incident's address."""
+    operator = make_person("operator", estate_now.at)
+    client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    return client, operator, f"/incidents/{Incident.objects.get().number}/"
+
+
+def test_acknowledging_takes_it(at_work):
+    client, operator, address = at_work
+    response = client.post(f"{address}acknowledge", follow=True)
+    assert response.redirect_chain == [(address, 302)]
+    assert Incident.objects.get().assignee == operator
+    assert "You have taken INC-" in response.content.decode()
+
+
+def test_handing_it_on_is_in_the_story(at_work, estate_now):
+    client, _, address = at_work
+    other = make_person("operator", estate_now.at)
+    client.post(f"{address}assign", {"assignee": other.pk})
+    incident = Incident.objects.get()
+    assert (incident.assignee, incident.state) == (other, "in_progress")
+    assert incident.entries.filter(text="Handed to Operator Person").exists()
+
+
+@pytest.mark.parametrize("whom", ["", "0", "99999999999999999", "x", "-1"])
+def test_it_is_handed_to_nobody_who_may_not_work_on_it(at_work, whom):
+    client, _, address = at_work
+    if whom == "0":
+        whom = str(make_user("passer-by").pk)
+    response = client.post(f"{address}assign", {"assignee": whom})
+    assert response.status_code == 409
+    assert "Choose somebody who may work on incidents." in response.content.decode()
+    assert Incident.objects.get().assignee is None
+
+
+def test_a_note_is_kept_as_text(at_work):
+    client, _, address = at_work
+    page = client.post(f"{address}note", {"text": "<b>freed 2 TB</b>\nretry\x00 at 11:30"}, follow=True).content.decode()
+    assert "&lt;b&gt;freed 2 TB&lt;/b&gt;<br>retry at 11:30" in page
+    assert "Operator Person</span>" in page
+
+
+def test_resolving_without_a_reason_is_refused_and_keeps_the_form_open(at_work):
+    client, _, address = at_work
+    response = client.post(f"{address}resolve", {"reason": "  "})
+    page = response.content.decode()
+    assert response.status_code == 409
+    assert "Say why INC-" in page and '<details class="more" open>' in page
+    assert Incident.objects.get().state == "new"
+
+
+def test_resolving_with_a_reason_ends_it(at_work):
+    client, _, address = at_work
+    client.post(f"{address}resolve", {"reason": "Moved to another pool"})
+    assert Incident.objects.get().state == "resolved"
+    page = client.get(address).content.decode()
+    assert "is resolved." in page and "Acknowledge INC-" not in page
+
+
+def test_a_form_that_came_too_late_says_what_is_possible(at_work):
+    client, _, address = at_work
+    client.post(f"{address}acknowledge")
+    response = client.post(f"{address}acknowledge")
+    assert response.status_code == 409
+    assert "is in progress and cannot become in progress" in response.content.decode()
+
+
+def test_who_may_only_look_is_refused_and_who_may_not_look_finds_nothing(estate_now, client):
+    address = f"/incidents/{Incident.objects.get().number}/note"
+    for limit, status in ((estate_now.imaging, 403), (estate_now.research, 404)):
+        somebody = make_person("stakeholder", estate_now.at, services=[limit])
+        client.force_login(somebody, backend="django.contrib.auth.backends.ModelBackend")
+        assert client.post(address, {"text": "x"}).status_code == status
+    assert not Incident.objects.get().entries.filter(kind="note").exists()
+
+
+def test_acts_are_never_done_by_looking(at_work):
+    client, _, address = at_work
+    assert [client.get(f"{address}{act}").status_code for act in ("acknowledge", "assign", "note", "resolve")] == [405] * 4

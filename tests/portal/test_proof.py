@@ -1,0 +1,108 @@
+"""Copies over time, runs, days and jobs of one service."""
+
+import datetime as dt
+
+import pytest
+
+from itsm_backup.portal import proof
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.proof import Copy, age_steps
+from monitoring.models import JobSchedule, RestorePoint
+from tests.factories import push, run_record
+from tests.portal.makers import HOUR
+
+NOON = dt.datetime(2026, 7, 14, 12, 0, tzinfo=dt.UTC)
+
+
+def at(hours_ago: float) -> dt.datetime:
+    return NOON - hours_ago * HOUR
+
+
+def steps(copies: dict[int, list[Copy]]) -> list[tuple[float, float | None]]:
+    """(hours ago, hours ago of the capture)."""
+    found = age_steps(copies, start=at(48), end=NOON)
+    return [((NOON - step.at) / HOUR, (NOON - step.captured_at) / HOUR if step.captured_at else None) for step in found]
+
+
+def test_a_copy_counts_from_when_it_could_be_restored():
+    assert steps({1: [Copy(at(60), at(59), None), Copy(at(10), at(9), None)]}) == [(48, 60), (9, 10)]
+
+
+def test_a_copy_that_ends_gives_way_to_the_one_before():
+    assert steps({1: [Copy(at(60), at(59), None), Copy(at(10), at(9), at(5))]}) == [(48, 60), (9, 10), (5, 60)]
+
+
+def test_the_worst_item_decides():
+    two = {1: [Copy(at(20), at(20), None), Copy(at(2), at(2), None)], 2: [Copy(at(60), at(60), None), Copy(at(6), at(6), None)]}
+    assert steps(two) == [(48, None), (20, 60), (6, 20), (2, 6)]
+
+
+def test_an_item_without_any_copy_leaves_a_gap():
+    assert steps({1: [Copy(at(60), at(60), None)], 2: []}) == [(48, None)]
+    assert steps({}) == [(48, None)]
+
+
+@pytest.mark.django_db
+def test_the_saw_tells_how_far_the_copy_is_over(estate):
+    runs = proof.runs_of(service_id=estate.imaging.pk, moment=estate.moment)
+    wide, narrow = proof.saws(service_id=estate.imaging.pk, promised_s=4 * 3600, runs=runs, moment=estate.moment)
+    assert wide.sentence.startswith("The newest restorable copy is 5 h old, 1 h over the promise of 4 h")
+    assert [row[1] for row in wide.rows][-2:] == ["failed", "failed"]
+    assert len(narrow.rows) < len(wide.rows)
+
+
+@pytest.mark.django_db
+def test_a_point_found_invalid_does_not_rewrite_what_was(estate):
+    newest = RestorePoint.objects.filter(item__service=estate.imaging).order_by("-captured_at").first()
+    newest.invalid_from = estate.at - HOUR
+    newest.save()
+    wide, _ = proof.saws(service_id=estate.imaging.pk, promised_s=4 * 3600, runs=[], moment=estate.moment)
+    assert wide.sentence.startswith("The newest restorable copy is 7 h old")
+    then = Moment(at=estate.at - 2 * HOUR, now=estate.at)
+    wide, _ = proof.saws(service_id=estate.imaging.pk, promised_s=4 * 3600, runs=[], moment=then)
+    assert wide.sentence.startswith("The newest restorable copy is 3 h old")
+
+
+@pytest.mark.django_db
+def test_a_corrected_run_shows_in_the_past_what_was_known_then(estate):
+    corrected = run_record("pacs-2h", "success", estate.at - HOUR, minutes=2, source_revision="2")
+    push(estate.tool, corrected | {"consistent_at": (estate.at - HOUR).isoformat()}, at=estate.at + HOUR)
+    later = Moment(at=estate.at + 2 * HOUR, now=estate.at + 2 * HOUR)
+    assert proof.runs_of(service_id=estate.imaging.pk, moment=later)[0].outcome == "success"
+    then = Moment(at=estate.at, now=estate.at + 2 * HOUR)
+    assert proof.runs_of(service_id=estate.imaging.pk, moment=then)[0].outcome == "failed"
+
+
+@pytest.mark.django_db
+def test_a_run_learned_of_later_is_not_in_the_past(estate):
+    late = Moment(at=estate.at - HOUR, now=estate.at)
+    assert all(run.first_seen_at <= late.at for run in proof.runs_of(service_id=estate.imaging.pk, moment=late))
+    assert proof.runs_of(service_id=estate.imaging.pk, moment=late)[0].occurred_at == estate.at - 3 * HOUR
+
+
+@pytest.mark.django_db
+def test_the_strip_marks_today_failed_and_counts_the_good_days(estate):
+    strip, narrow, note = proof.strips(service_id=estate.imaging.pk, moment=estate.moment)
+    assert strip.rows[-1] == ("Tue 14 Jul", strip.rows[-1][1]) and "failed" in strip.rows[-1][1]
+    assert strip.rows[0][1] == "nothing was due"
+    assert narrow.rows == strip.rows
+    assert "without a failed or missed run" in note
+
+
+@pytest.mark.django_db
+def test_jobs_tell_when_they_are_due_and_how_the_latest_went(estate):
+    (job,) = proof.job_rows(service_id=estate.imaging.pk, moment=estate.moment)
+    assert (job.name, job.tool, job.verdict, job.latest) == ("pacs-2h", "Backup control", "broken", "Failed")
+    assert job.schedule.startswith("Daily 12 times from ")
+
+
+@pytest.mark.parametrize(
+    ("rule", "times", "words"),
+    [
+        ("FREQ=DAILY", "01:30", "Daily 01:30 UTC, grace 1 h"),
+        ("FREQ=WEEKLY", "01:30, 13:30", "Weekly 01:30, 13:30 UTC, grace 1 h"),
+        ("FREQ=WEEKLY;BYDAY=SU", "02:00", "FREQ=WEEKLY;BYDAY=SU 02:00 UTC, grace 1 h"),
+    ],
+)
+def test_a_schedule_in_words(rule, times, words):
+    assert proof.schedule_words(JobSchedule(rrule=rule, local_times=times, zone="UTC", grace_s=3600)) == words

@@ -1,0 +1,95 @@
+"""The run page: facts, corrections, and the tool's raw answer for those who may see the tool."""
+
+import json
+
+import pytest
+
+from itsm_backup.portal.run_page import as_text, find, own_record, run_page
+from monitoring.connectors.base import Answer, Step
+from monitoring.models import BackupRun, RawAnswer
+from tests.factories import push, run_record
+from tests.portal.makers import FULL, HOUR, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(estate, user, run):
+    return run_page(run=find(pk=run.pk, user=user, moment=estate.moment), user=user, moment=estate.moment)
+
+
+@pytest.fixture
+def failed_run(estate):
+    return BackupRun.objects.filter(service=estate.imaging, outcome="failed").latest("occurred_at")
+
+
+def test_it_tells_what_the_record_tells_and_nothing_more(estate, root, failed_run):
+    page = page_of(estate, root, failed_run)
+    facts = {label: str(value) for label, value in page.facts}
+    assert (page.verdict, page.result, page.message) == ("broken", "Failed", FULL)
+    assert (facts["Job"], facts["Tool"], facts["Exit code"], facts["Took"]) == ("pacs-2h", "Backup control", "1", "2 min")
+    assert "Stored" not in facts and "Encrypted" not in facts
+
+
+def test_who_may_see_the_tool_reads_its_answer(estate, failed_run):
+    page = page_of(estate, make_person("operator", estate.at), failed_run)
+    assert FULL in page.raw
+    assert "secrets masked, sha256 " in page.raw_note
+
+
+def test_of_a_bulk_report_only_the_runs_own_record_is_shown(estate, root):
+    run = BackupRun.objects.filter(service=estate.imaging, outcome="success").earliest("occurred_at")
+    page = page_of(estate, root, run)
+    assert json.loads(page.raw)["external_id"] == run.external_id
+    assert "ris-4h" not in page.raw
+    assert "the others are left out here" in page.raw_note
+
+
+def test_who_may_not_see_the_tool_is_told_why_and_who_can(estate, failed_run):
+    operator = make_person("operator", estate.at)
+    page = page_of(estate, make_person("stakeholder", estate.at), failed_run)
+    assert page.raw == ""
+    assert "may hold data of other services" in page.raw_refusal
+    assert operator.get_full_name() in page.raw_refusal
+
+
+def test_an_answer_that_was_destroyed_says_so(estate, root, failed_run):
+    RawAnswer.objects.filter(pk=failed_run.answer).delete()
+    page = page_of(estate, root, failed_run)
+    assert page.raw_refusal == f"Raw answer {failed_run.answer} is no longer kept. What was read from it stands above."
+
+
+def test_a_correction_shows_before_and_after(estate, root, failed_run):
+    corrected = run_record("pacs-2h", "success", estate.at - HOUR, minutes=2, source_revision="2")
+    push(estate.tool, corrected, at=estate.at)
+    page = page_of(estate, root, failed_run)
+    assert any("outcome: failed → success" in line for one in page.corrections for line in one.lines)
+
+
+def test_what_one_may_not_see_is_not_found(estate, failed_run):
+    somebody = make_person("stakeholder", estate.at, services=[estate.research])
+    assert find(pk=failed_run.pk, user=somebody, moment=estate.moment) is None
+
+
+def test_steps_read_like_a_terminal():
+    steps = [
+        Step(name="snapshots", command="restic snapshots --json", exit_code=0, stdout="[]"),
+        Step(name="x", exit_code=1, stderr="boom"),
+    ]
+    assert as_text(Answer(kind="poll", steps=steps)) == "$ restic snapshots --json   → exit 0\n[]\n[x]   → exit 1\nboom"
+
+
+def test_an_endless_answer_is_cut_and_says_by_how_much():
+    shown = as_text(Answer(kind="ping", steps=[Step(name="body", stdout="x" * 300_000)]))
+    assert len(shown) < 201_000
+    assert shown.endswith("more characters are kept")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", '[{"external_id": "other"}, {}]'])
+def test_a_body_without_the_run_gives_no_record(text):
+    assert own_record(Answer(kind="api", steps=[Step(name="body", stdout=text)]), "mine") == ("", 0)
+
+
+def test_a_record_inside_a_cloud_event_is_found():
+    body = "\n".join(json.dumps({"id": str(n), "data": {"external_id": f"run-{n}"}}) for n in range(3))
+    record, count = own_record(Answer(kind="api", steps=[Step(name="body", stdout=body)]), "run-1")
+    assert (json.loads(record)["id"], count) == ("1", 3)

@@ -1,0 +1,37 @@
+"""Finding things one may see."""
+
+import pytest
+
+from incidents.models import Incident
+from itsm_backup.portal.searching import search_page
+from tests.portal.makers import make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def found(estate, user, query):
+    return {
+        group.name: [hit.link.words for hit in group.found] for group in search_page(user=user, moment=estate.moment, query=query).groups
+    }
+
+
+def test_it_finds_services_incidents_jobs_and_tools(estate, root):
+    number = Incident.objects.get().number
+    assert found(estate, root, "imaging")["Services"] == ["Imaging archive"]
+    assert found(estate, root, "svc-011") == {"Services": ["Radiology reporting"]}
+    assert found(estate, root, number)["Incidents"][0].startswith(number)
+    assert found(estate, root, "pacs")["Jobs and tools"] == ["pacs-2h"]
+    assert found(estate, root, "bkp-ctl")["Jobs and tools"] == ["pacs-2h", "ris-4h"]
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\x00", "%", "zzz", "'; drop table--", "9" * 400])
+def test_nothing_found_is_an_answer(estate, root, query):
+    page = search_page(user=root, moment=estate.moment, query=query)
+    assert page.groups == ()
+    assert page.sentence
+
+
+def test_it_finds_nothing_that_one_may_not_see(estate):
+    somebody = make_person("stakeholder", estate.at, services=[estate.research])
+    for query in ("imaging", "pacs", "bkp-ctl", Incident.objects.get().number):
+        assert found(estate, somebody, query) == {}

@@ -1,0 +1,98 @@
+"""The service page: promise, proof, problems, history."""
+
+import datetime as dt
+
+import pytest
+
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.service_page import find, service_page
+from tests.factories import make_service, push, run_record
+from tests.portal.makers import HOUR, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(estate, user, code="SVC-003", moment=None):
+    moment = moment or estate.moment
+    return service_page(version=find(code=code, user=user, moment=moment), user=user, moment=moment)
+
+
+def test_it_tells_who_answers_for_it(estate, root):
+    page = page_of(estate, root)
+    assert (page.name, page.status, page.department.words) == ("Imaging archive", "degraded", "Radiology")
+    assert ("Tier", "1, critical to life") in page.meta
+    assert ("Label", "Patient data") in page.meta
+    assert ("Catalogue entry", "version 1") in page.meta
+
+
+def test_the_figure_counts_and_the_note_does_the_sum(estate, root):
+    page = page_of(estate, root)
+    assert page.figure == (("5", "h"),)
+    assert 'broken for <b class="bad-text">1 h</b>' in page.figure_note
+    assert page.figure_note.startswith("Taken today at 07:00 UTC.")
+
+
+def test_each_promise_has_its_measure_and_its_why(estate, root):
+    rpo, success = page_of(estate, root).claims
+    assert (rpo.promised, rpo.measured, rpo.verdict, rpo.verdict_words) == ("4 h or less", "5 h now", "broken", "Broken since 11:00")
+    assert rpo.why.startswith("/explain/evaluation/")
+    assert (success.name, success.promised) == ("Run success", "90.0% a month")
+    assert "so far in July" in success.measured
+
+
+def test_a_promise_that_nothing_measures_is_not_called_kept(noon, root):
+    make_service("SVC-100", at=noon - dt.timedelta(days=1), rpo_s=3600)
+    from catalogue.models import Commitment
+    from itsm_backup.portal.claiming import claims_of
+
+    promised = Commitment(rpo_s=None, rto_s=8 * 3600, retention_days=35, restore_test_days=90)
+    claims = claims_of(commitment=promised, evaluation=None, moment=Moment(at=noon, now=noon))
+    assert [(claim.name, claim.measured, claim.verdict) for claim in claims] == [
+        ("Recovery time (RTO)", "Not measured", "no_data"),
+        ("Retention", "Not measured", "no_data"),
+        ("Restore test", "Not measured", "no_data"),
+    ]
+
+
+def test_runs_stand_newest_first_with_what_they_moved(estate, root):
+    page = page_of(estate, root)
+    assert (page.runs[0].result, page.runs[0].verdict, page.runs[0].took) == ("Failed", "broken", "2 min")
+    assert "no space left on device" in page.runs[0].note
+    assert (page.runs[2].result, page.runs[2].moved) == ("Good", "158 GB")
+    assert page.older_runs == "/services/SVC-003/runs/"
+
+
+def test_problems_and_history_lead_to_their_explanation(estate, root):
+    page = page_of(estate, root)
+    assert (page.problems[0].kind, page.problems[0].state) == ("Incident", "New")
+    assert page.history[0].what == "Operational → Degraded"
+    assert page.history[0].why.startswith("/explain/evaluation/")
+    assert page.history[-1].what.startswith("Version 1 approved by ") or page.history[-2].what.startswith("Version 1 approved by ")
+
+
+def test_the_past_has_no_write_link_and_no_later_problem(estate, root):
+    page = page_of(estate, root, moment=Moment(at=estate.at - 4 * HOUR, now=estate.at))
+    assert (page.status, page.problems, page.admin_href) == ("operational", (), "")
+    assert page.claims[0].measured == "1 h then"
+    assert page.runs[0].result == "Good"
+
+
+def test_a_service_without_jobs_says_so(estate, root):
+    page = page_of(estate, root, "SVC-033")
+    assert (page.figure, page.runs, page.jobs, page.problems) == ((), (), (), ())
+    assert page.claims[0].measured == "Unknown"
+
+
+def test_what_one_may_not_see_is_not_found(estate):
+    somebody = make_person("stakeholder", estate.at, services=[estate.reporting])
+    assert find(code="SVC-003", user=somebody, moment=estate.moment) is None
+    assert find(code="SVC-011", user=somebody, moment=estate.moment)
+
+
+def test_it_asks_as_often_with_many_runs_as_with_few(estate, root, django_assert_max_num_queries):
+    with django_assert_max_num_queries(9) as few:
+        page_of(estate, root)
+    push(estate.tool, *(run_record("pacs-2h", "success", estate.at - n * HOUR / 10, minutes=1) for n in range(11, 60)), at=estate.at)
+    with django_assert_max_num_queries(9) as many:
+        page_of(estate, root)
+    assert len(many) == len(few)

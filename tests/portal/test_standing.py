@@ -1,0 +1,66 @@
+"""Where services stand: exposure in words and as a bar, now and then."""
+
+import datetime as dt
+
+import pytest
+
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.standing import exposure, standings, worst_first
+from tests.portal.makers import HOUR, make_person
+
+NOON = dt.datetime(2026, 7, 14, 12, 0, tzinfo=dt.UTC)
+NOW = Moment(at=NOON, now=NOON)
+
+
+def test_an_exposure_tells_age_and_promise():
+    found = exposure("broken", NOON - dt.timedelta(hours=6, minutes=12), 4 * 3600, NOW)
+    assert (found.age, found.promise, found.tile) == ("6 h 12 min", "4 h", "6 h 12 / 4 h")
+    assert "<title>Newest restorable copy: 6 h 12 min old, promise 4 h. Broken.</title>" in found.bar
+    assert found.captured == "2026-07-14T05:48:00Z"
+
+
+def test_no_data_is_unknown_however_old_the_last_known_copy_is():
+    found = exposure("no_data", NOON - HOUR, 48 * 3600, NOW)
+    assert (found.age, found.tile, found.known, found.captured) == ("Unknown", "unknown / 48 h", False, "")
+    assert "bar-empty" in found.bar
+
+
+def test_a_service_that_was_never_protected_has_no_copy_and_a_full_bar():
+    found = exposure("broken", None, 4 * 3600, NOW)
+    assert (found.age, found.tile) == ("No copy", "no copy / 4 h")
+    assert 'width="100%" height="7"></rect><line' in found.bar
+
+
+def test_the_past_does_not_count_on():
+    assert exposure("kept", NOON - HOUR, 3600, Moment(at=NOON, now=NOON + HOUR)).captured == ""
+
+
+@pytest.mark.django_db
+def test_it_puts_the_worst_first(estate, root):
+    rows = list(worst_first(standings(root, estate.moment)))
+    assert [(row.service.code, row.verdict, row.stands) for row in rows] == [
+        ("SVC-003", "broken", "degraded"),
+        ("SVC-033", "no_data", "unknown"),
+        ("SVC-011", "kept", "operational"),
+    ]
+
+
+@pytest.mark.django_db
+def test_it_knows_what_was_known_then(estate, root):
+    then = Moment(at=estate.at - 4 * HOUR, now=estate.at)
+    rows = {row.service.code: row for row in standings(root, then)}
+    assert (rows["SVC-003"].verdict, rows["SVC-003"].stands) == ("kept", "operational")
+    assert rows["SVC-003"].captured_at == estate.at - 5 * HOUR
+    assert rows["SVC-003"].promised_s == 4 * 3600
+
+
+@pytest.mark.django_db
+def test_before_the_entry_there_is_no_row(estate, root):
+    assert not standings(root, Moment(at=estate.at - dt.timedelta(days=30), now=estate.at)).exists()
+
+
+@pytest.mark.django_db
+def test_it_shows_only_what_one_may_see(estate):
+    somebody = make_person("stakeholder", estate.at, services=[estate.reporting])
+    assert [row.service.code for row in standings(somebody, estate.moment)] == ["SVC-011"]
+    assert [row.service.code for row in standings(somebody, Moment(at=estate.at - HOUR, now=estate.at))] == ["SVC-011"]

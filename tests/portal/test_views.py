@@ -1,0 +1,168 @@
+"""The portal's doors: sign-in, rights, time, safety, and every page that there is."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from incidents.models import Incident
+from itsm_backup.portal.urls import urlpatterns
+from monitoring.models import Alert, BackupRun
+from tests.portal.makers import make_person
+
+pytestmark = pytest.mark.django_db
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@pytest.fixture
+def pages(estate_now):
+    """Every page that can be read, as its address."""
+    return [
+        "/",
+        "/?by=department",
+        "/first-steps/",
+        "/search?q=imaging",
+        "/services/",
+        "/services/SVC-003/",
+        "/services/SVC-033/",
+        "/services/SVC-003/runs/",
+        f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
+        "/incidents/",
+        f"/incidents/{Incident.objects.get().number}/",
+        "/explain/status/SVC-003/",
+        f"/explain/alert/{Alert.objects.latest('pk').pk}/",
+    ]
+
+
+def test_every_page_opens_and_obeys_the_strict_policy(client, root, pages):
+    client.force_login(root, backend=BACKEND)
+    for page in pages:
+        response = client.get(page)
+        text = response.content.decode()
+        assert response.status_code == 200, page
+        assert "script-src 'self'" in response["Content-Security-Policy"]
+        assert response["Cache-Control"] == "private, no-store"
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\sstyle=|\son[a-z]+=|javascript:", text), page
+        assert text.count("<h1") == 1, page
+        assert '<main id="main"' in text and 'class="skip"' in text
+
+
+def test_every_page_is_for_signed_in_people(client, pages):
+    for page in pages:
+        response = client.get(page)
+        assert response.status_code == 302 and response["Location"].startswith("/accounts/login/?next="), page
+
+
+def test_every_link_on_every_page_leads_somewhere(client, root, pages):
+    client.force_login(root, backend=BACKEND)
+    links = {link for page in pages for link in re.findall(r'href="(/[^"#]*)', client.get(page).content.decode())}
+    broken = [link for link in sorted(links) if "/static/" not in link and client.get(link.replace("&amp;", "&")).status_code >= 400]
+    assert not broken
+
+
+def test_the_past_keeps_to_itself_and_offers_no_deed(client, pages, estate_now):
+    client.force_login(make_person("operator", estate_now.at), backend=BACKEND)
+    then = f"{estate_now.at:%Y-%m-%dT%H:%MZ}"
+    for page in pages:
+        if page.startswith("/first-steps"):
+            continue
+        text = client.get(f"{page}{'&' if '?' in page else '?'}as_of={then}").content.decode()
+        assert "You are looking at" in text and "Back to now" in text, page
+        forms = re.findall(r'<form method="post" action="([^"]*)"', text)
+        assert {form for form in forms if not form.startswith(("/display", "/accounts/", "/explain/"))} == set(), page
+
+
+@pytest.mark.parametrize("text", ["nonsense", "2999-01-01T00:00Z", "2026-02-30"])
+def test_a_bad_instant_is_told_not_thrown(client, root, estate_now, text):
+    client.force_login(root, backend=BACKEND)
+    response = client.get(f"/services/?as_of={text}")
+    assert response.status_code == 400
+    assert "That instant cannot be shown" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/services/nothing/",
+        "/services/SVC-003%00/",
+        "/incidents/INC-9999/",
+        "/runs/99999/",
+        "/runs/999999999999999999/",
+        "/explain/alert/0/",
+        "/services/?text=%00",
+        "/x",
+    ],
+)
+def test_what_is_not_there_is_404_in_our_words(client, root, estate_now, path):
+    client.force_login(root, backend=BACKEND)
+    response = client.get(path)
+    assert response.status_code == 404
+    assert "There is nothing at this address for you" in response.content.decode()
+
+
+def test_what_one_may_not_see_looks_like_what_is_not_there(client, estate_now):
+    somebody = make_person("stakeholder", estate_now.at, services=[estate_now.research])
+    client.force_login(somebody, backend=BACKEND)
+    run = BackupRun.objects.filter(service=estate_now.imaging).first()
+    for path in ("/services/SVC-003/", "/services/SVC-003/runs/", f"/runs/{run.pk}/", f"/incidents/{Incident.objects.get().number}/"):
+        assert client.get(path).status_code == 404, path
+    for path in ("/", "/services/", "/incidents/", "/search?q=imaging"):
+        assert "Imaging" not in client.get(path).content.decode().replace("for “imaging”", ""), path
+
+
+@pytest.mark.parametrize("page", ["?page=0", "?page=-1", "?page=x", "?page=99999999999"])
+def test_an_odd_page_number_is_a_page(client, root, estate_now, page):
+    client.force_login(root, backend=BACKEND)
+    assert client.get(f"/services/{page}").status_code == 200
+    assert client.get(f"/incidents/{page}").status_code == 200
+
+
+def test_the_csv_is_a_download(client, root, estate_now):
+    client.force_login(root, backend=BACKEND)
+    response = client.get("/services/?format=csv&tier=1")
+    assert response["Content-Type"].startswith("text/csv")
+    assert response["Content-Disposition"] == 'attachment; filename="services.csv"'
+
+
+def test_theme_and_keys_are_remembered_by_the_browser(client, root, estate_now):
+    client.force_login(root, backend=BACKEND)
+    response = client.post("/display", {"theme": "dark", "letter_keys": "off", "next": "/services/"})
+    assert response["Location"] == "/services/"
+    text = client.get("/services/").content.decode()
+    assert 'data-theme="dark"' in text and 'data-letter-keys="off"' in text
+    client.post("/display", {"theme": '"><script>'})
+    assert "data-theme" not in client.get("/services/").content.decode()
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_going_back_never_leaves_the_site(client, root, target):
+    client.force_login(root, backend=BACKEND)
+    assert client.post("/display", {"theme": "dark", "next": target})["Location"] == "/"
+
+
+def test_a_failing_page_gives_a_reference_that_stands_in_the_log(client, root, estate_now, monkeypatch, caplog):
+    client.force_login(root, backend=BACKEND)
+    client.raise_request_exception = False
+    monkeypatch.setattr("itsm_backup.portal.service_list.worst_first", lambda rows: 1 / 0)
+    response = client.get("/services/")
+    text = response.content.decode()
+    assert response.status_code == 500
+    reference = re.search(r'<dd class="mono">([0-9a-f]{12})</dd>', text)[1]
+    assert reference in caplog.text
+    assert "ZeroDivisionError" not in text
+
+
+def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, estate_now, pages, django_assert_max_num_queries):
+    operator = make_person("operator", estate_now.at, services=[estate_now.imaging, estate_now.reporting, estate_now.research])
+    client.force_login(operator, backend=BACKEND)
+    client.get("/")
+    for page in pages:
+        with django_assert_max_num_queries(14):  # 10 of the page, 4 of session, person and rights
+            assert client.get(page).status_code == 200, page
+
+
+def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
+    names = {pattern.name for pattern in urlpatterns}
+    deeds = {"acknowledge", "assign", "note", "resolve", "explain_again", "display"}
+    assert names == {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "explain"} | deeds
+    assert all(page.startswith(reverse("portal:estate")) for page in pages)

@@ -1,0 +1,38 @@
+"""Numbers and people as the portal writes them."""
+
+import datetime as dt
+
+import pytest
+
+from itsm_backup.portal import words
+
+
+@pytest.mark.parametrize(("share", "told"), [(1, "100%"), (0.9997, "99.9%"), (0.963, "96.3%"), (0, "0.0%")])
+def test_a_share_is_never_rounded_up_to_all(share, told):
+    assert words.percent(share) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(None, ""), (0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (158_000_000_000, "158 GB"), (2_100_000_000_000, "2.1 TB")],
+)
+def test_sizes_are_decimal(count, told):
+    assert words.size(count) == told
+
+
+@pytest.mark.parametrize(
+    ("age_s", "promise_s", "told"),
+    [(34 * 60, 3600, "34 min / 1 h"), (66 * 60, 7200, "1 h 06 / 2 h"), (None, 172800, "unknown / 48 h"), (300, None, "5 min")],
+)
+def test_a_tile_says_age_and_promise_in_one_line(age_s, promise_s, told):
+    assert words.age_of_promise(age_s, promise_s) == told
+
+
+def test_counts_agree_with_their_noun():
+    assert [words.many(n, "entry", "entries") for n in (0, 1, 3001)] == ["0 entries", "1 entry", "3,001 entries"]
+
+
+def test_times_carry_the_instant_in_utc(settings):
+    settings.TIME_ZONE = "Europe/London"
+    at = dt.datetime(2026, 7, 14, 8, 42, tzinfo=dt.UTC)
+    assert words.instant(at) == '<time datetime="2026-07-14T08:42:00Z">Tue 14 Jul 2026, 09:42 BST</time>'
