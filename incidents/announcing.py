@@ -22,6 +22,11 @@ def announce_resolution(*, incident: Incident, proof: str, at: dt.datetime) -> N
     _write(incident, "resolved", f"[{incident.number}] Resolved: {incident.title}", at, {"proof": proof})
 
 
+def announce_reopening(*, incident: Incident, alert_title: str, at: dt.datetime) -> None:
+    """Tell the operations team that what was over happens again."""
+    _write(incident, "reopened", f"[{incident.number}] {incident.priority} Again: {incident.title}", at, {"now": alert_title})
+
+
 def _write(incident: Incident, kind: str, subject: str, at: dt.datetime, more: dict[str, str]) -> None:
     if incident.team is None:
         return

@@ -1,26 +1,40 @@
-"""Alerts → incidents: one per cause, never two for one, however many workers come at once."""
+"""Alerts → incidents: one per cause, never two for one, however many workers come at once and however late they come."""
 
 from __future__ import annotations
 
 import datetime as dt
 
 from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Coalesce
 
 from incidents import announcing, prioritising, resolving
 from incidents.models import Incident, IncidentAlert, IncidentEntry
+from incidents.models.incident import OPEN_STATES
+from monitoring.carrying import each
 from monitoring.models import Alert
+from monitoring.models.alerts import OPEN_STATES as OPEN_ALERTS
 
 OPENS = ("error", "critical")  # a first failure is watched; it joins an incident of its cause, but opens none
+OVER = ("resolved", "closed")
+LATELY = dt.timedelta(days=7)  # what was over for longer than this when it became known makes no incident
 BATCH = 200
 
 
 def open_for_alerts(*, at: dt.datetime) -> int:
-    """Give every alert that calls for one its incident, in the order they began; returns how many were attached."""
-    waiting = Alert.objects.filter(incident_alert=None).order_by("opened_at", "pk")
-    calling = waiting.filter(severity__in=OPENS).values_list("pk", flat=True)[:BATCH]
-    opened = sum(_handle(pk, at) for pk in list(calling))
-    joining = waiting.open().exclude(severity__in=OPENS).filter(cause_key__in=Incident.objects.open().values("cause_key"))
-    return opened + sum(_handle(pk, at) for pk in list(joining.values_list("pk", flat=True)[:BATCH]))
+    """Give every alert that calls for one its incident, in the order they began; returns how many were attached or reopened."""
+    back = each(_happening_again(), lambda pk: _reopen_again(pk, at), "reopening incident")
+    return back + each(_waiting(at), lambda pk: _handle(pk, at), "opening an incident for alert")
+
+
+def _waiting(at: dt.datetime) -> list[int]:
+    """Alerts without incident that are grave enough for one, or that share cause and time with one."""
+    until = Coalesce(OuterRef("resolved_at"), Value(at, output_field=DateTimeField()))
+    lasting = Q(state__in=OPEN_STATES) | Q(state__in=OVER, resolved_at__gte=OuterRef("opened_at"))
+    shared = Incident.objects.filter(lasting, cause_key=OuterRef("cause_key"), opened_at__lte=until)
+    told = Q(state__in=OPEN_ALERTS) | Q(resolved_at__gte=at - LATELY)
+    waiting = Alert.objects.filter(told, incident_alert=None).filter(Q(severity__in=OPENS) | Exists(shared))
+    return list(waiting.order_by("opened_at", "pk").values_list("pk", flat=True)[:BATCH])
 
 
 def _handle(alert_id: int, at: dt.datetime) -> bool:
@@ -29,8 +43,13 @@ def _handle(alert_id: int, at: dt.datetime) -> bool:
             alert = Alert.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=alert_id, incident_alert=None).first()
             if alert is None:
                 return False
-            incident = _incident_of(alert, at) or _open(alert, at)
+            incident = _incident_of(alert, at) or _over_too_early(alert)
+            if incident is None and alert.severity not in OPENS:
+                return False
+            incident = incident or _open(alert, at)
             _attach(incident, alert, at)
+            if incident.state in OVER and (alert.resolved_at is None or alert.resolved_at > incident.resolved_at):
+                _reopen(incident, alert, at)
             return True
     except IntegrityError:
         return False  # another worker opened the incident of this cause first; the next pass joins it
@@ -48,6 +67,14 @@ def _incident_of(alert: Alert, at: dt.datetime) -> Incident | None:
     return incident
 
 
+def _over_too_early(alert: Alert) -> Incident | None:
+    """The incident of this cause that was resolved after this alert began: nobody knew of it then."""
+    found = Incident.objects.select_for_update().filter(cause_key=alert.cause_key, state__in=OVER, resolved_at__gte=alert.opened_at)
+    if alert.resolved_at:
+        found = found.filter(opened_at__lte=alert.resolved_at)
+    return found.order_by("-opened_at").first()
+
+
 def _same_cause(alert: Alert) -> Incident | None:
     return Incident.objects.open().select_for_update().filter(cause_key=alert.cause_key).first()
 
@@ -58,8 +85,37 @@ def _same_job(alert: Alert) -> Incident | None:
         return None
     related = Incident.objects.open().filter(incident_alerts__alert__job=alert.job_id, incident_alerts__alert__service=alert.service_id)
     pk = related.order_by("pk").values_list("pk", flat=True).first()
-    incident = Incident.objects.open().select_for_update().filter(pk=pk).first() if pk else None
+    incident = Incident.objects.open().select_for_update().filter(pk=pk).first()
     return incident if incident and not (incident.cause_is_specific and alert.cause_is_specific) else None
+
+
+def _happening_again() -> list[int]:
+    """Incidents that are over although one of their alerts was raised again since."""
+    links = IncidentAlert.objects.filter(
+        alert__state__in=OPEN_ALERTS, incident__state__in=OVER, alert__last_seen_at__gt=F("incident__resolved_at")
+    )
+    return list(links.order_by("incident").values_list("incident", flat=True).distinct()[:BATCH])
+
+
+@transaction.atomic
+def _reopen_again(incident_id: int, at: dt.datetime) -> bool:
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
+    if incident.state not in OVER or Incident.objects.open().filter(cause_key=incident.cause_key).exists():
+        return False  # an open incident of the same cause has it
+    newest = Alert.objects.filter(incident_alert__incident=incident, state__in=OPEN_ALERTS).order_by("-last_seen_at").first()
+    if newest is None or incident.resolved_at is None or newest.last_seen_at <= incident.resolved_at:
+        return False
+    _reopen(incident, newest, at)
+    return True
+
+
+def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
+    incident.state = Incident.State.IN_PROGRESS if incident.acknowledged_at else Incident.State.NEW
+    incident.resolved_at = incident.resolved_by_evaluation = None
+    incident.updated_at = at
+    incident.save()
+    IncidentEntry.objects.create(incident=incident, at=alert.last_seen_at, kind="state", text=f"Reopened: {alert.title}")
+    announcing.announce_reopening(incident=incident, alert_title=alert.title, at=at)
 
 
 def _open(alert: Alert, at: dt.datetime) -> Incident:
@@ -84,13 +140,10 @@ def _open(alert: Alert, at: dt.datetime) -> Incident:
 
 
 def title_of(alert: Alert) -> str:
-    """The sentence that names the incident: whose backups fail, and why as far as a rule knows it."""
-    if alert.service_id is None:
-        return alert.title[:240]
-    name = prioritising.name_of(alert.service_id)
-    if alert.cause_title:
-        return f"Backups of {name} fail because {alert.cause_title}"[:240]
-    return (alert.title if name in alert.title else f"{name}: {alert.title}")[:240]
+    """The sentence that names the incident: what fails, and why as far as a rule knows it."""
+    if alert.cause_title and alert.service_id:
+        return f"Backups of {prioritising.name_of(alert.service_id)} fail because {alert.cause_title}"[:240]
+    return alert.title[:240]
 
 
 def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
@@ -98,7 +151,7 @@ def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     IncidentAlert.objects.create(incident=incident, alert=alert, attached_at=at)
     if joins:
         IncidentEntry.objects.create(incident=incident, at=max(alert.opened_at, incident.opened_at), kind="joined", text=alert.title)
-    if alert.cause_is_specific and not incident.cause_is_specific and not _same_cause(alert):
+    if alert.cause_is_specific and not incident.cause_is_specific and incident.is_open and not _same_cause(alert):
         incident.cause_key, incident.cause_is_specific, incident.title = alert.cause_key, True, title_of(alert)
     incident.updated_at = at
     incident.save()

@@ -10,7 +10,8 @@ from catalogue.models import Commitment
 from incidents import announcing
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.time import duration_words
-from monitoring.models import Alert, ProtectedItem, RestorePoint, ToolState
+from monitoring.carrying import each
+from monitoring.models import Alert, BackupJob, ProtectedItem, RestorePoint, ToolState
 
 BATCH = 200
 
@@ -18,7 +19,7 @@ BATCH = 200
 def resolve_on_evidence(*, at: dt.datetime) -> int:
     """Resolve every open incident whose evidence is complete; returns how many."""
     waiting = Incident.objects.open().exclude(incident_alerts__alert__state__in=["pending", "firing", "acknowledged", "suppressed"])
-    return sum(_resolve(pk, at) for pk in list(waiting.values_list("pk", flat=True)[:BATCH]))
+    return each(waiting.values_list("pk", flat=True)[:BATCH], lambda pk: _resolve(pk, at), "resolving incident")
 
 
 @transaction.atomic
@@ -28,16 +29,21 @@ def _resolve(incident_id: int, at: dt.datetime) -> bool:
 
 
 def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datetime) -> bool:
-    """Resolve the incident if it was over at `at`; True when it was. The caller holds its row."""
+    """Resolve the incident if it was over at `at`; True when it was. The caller holds its row.
+
+    It ends when its last alert ended, if the evidence was complete then, whenever we came by to see it; else at `at`.
+    """
     alerts = list(Alert.objects.filter(incident_alert__incident=incident))
     if not alerts or any(alert.resolved_at is None or alert.resolved_at > at for alert in alerts):
         return False
-    proof = _proof(incident, alerts, at)
+    ended_at = max([incident.opened_at, *(alert.resolved_at for alert in alerts if alert.resolved_at)])
+    proofs = {instant: _proof(incident, alerts, instant) for instant in (at, ended_at)}
+    proof = proofs[ended_at] or proofs[at]
     if proof is None:
         return False
-    ended_at = max(alert.resolved_at for alert in alerts if alert.resolved_at)
     evaluations = [alert.resolving_evaluation_id for alert in alerts if alert.resolving_evaluation_id]
-    incident.state, incident.resolved_at, incident.updated_at = Incident.State.RESOLVED, max(ended_at, incident.opened_at), noticed_at
+    incident.state, incident.updated_at = Incident.State.RESOLVED, noticed_at
+    incident.resolved_at = ended_at if proofs[ended_at] else at
     incident.resolved_by_evaluation = max(evaluations, default=None)
     incident.save()
     IncidentEntry.objects.create(incident=incident, at=incident.resolved_at, kind="state", text=f"Resolved: {proof}")
@@ -65,6 +71,8 @@ def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at:
     jobs = {alert.job_id for alert in alerts if alert.service_id == service_id and alert.job_id}
     items = ProtectedItem.objects.filter(service=service_id, **({"job__in": jobs} if jobs else {}))
     rpo_s = _promised_rpo_s(service_id, at)
+    if jobs and not items.exists() and not BackupJob.objects.filter(pk__in=jobs, service=service_id).exists():
+        return "What failed belongs to another service now."
     oldest = None
     for item in items:
         point = RestorePoint.objects.filter(item=item).usable_at(at).order_by("-captured_at").first()

@@ -10,7 +10,6 @@ from rest_framework import exceptions
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
 
 from monitoring.api.run_schema import components
 
@@ -45,6 +44,8 @@ class Parser(JSONParser):
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """Every error of the API as application/problem+json with a reason that a person can act on."""
+    from rest_framework.views import exception_handler  # which itself imports this module, to know the parser
+
     response = exception_handler(error, context)
     if response is None:
         return None

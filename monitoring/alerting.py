@@ -40,7 +40,9 @@ def _follow_service(service_id: int, at: dt.datetime) -> bool:
             _raise_for_service(evaluation, condition, at)
     over = Alert.objects.open().filter(service=service_id, alert_class__in=RPO_CLASSES).exclude(dedup_key__in=_going_on(evaluation))
     over.update(state="resolved", resolved_at=evaluation.at, resolving_evaluation=evaluation)
-    Alert.objects.filter(service=service_id, evaluation=None).update(evaluation=evaluation)
+    alerts = Alert.objects.filter(service=service_id)
+    alerts.filter(evaluation=None).update(evaluation=evaluation)
+    alerts.filter(state="resolved", resolving_evaluation=None).update(resolving_evaluation=evaluation)
     _prioritise(evaluation, at)
     ServiceState.objects.filter(pk=service_id).update(alerted=evaluation.pk)
     return True

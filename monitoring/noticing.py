@@ -6,38 +6,54 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 
 from django.db import connection, transaction
+from django.db.models import Min
 
 from catalogue.models import Commitment, Service, ServiceVersion, Window
 from itsm_backup.common.models import Tracked
-from monitoring.models import JobSchedule, JobState, ServiceState, StatusWorkflow, Watermark
+from monitoring.models import JobSchedule, JobState, ServiceState, StatusWorkflow, Tool, ToolState, Watermark
 from monitoring.storing import judge_again
+
+LATEST = 1_000  # how far back an entry may still come in, because its transaction took its time
 
 
 def notice_changes(*, at: dt.datetime) -> int:
     """Mark what each new history entry concerns; returns how many kinds of rows had news. One cheap query when nothing changed."""
-    marks = dict(Watermark.objects.values_list("name", "history_id"))
-    news = 0
-    for model, newest in _newest().items():
-        if newest > marks.get(model.__name__, 0):
-            with transaction.atomic():
-                Watermark.objects.get_or_create(name=model.__name__)
-                mark = Watermark.objects.select_for_update().get(name=model.__name__)
-                if newest > mark.history_id:
-                    _CONCERNS[model](mark.history_id, at)
-                    mark.history_id = newest
-                    mark.save()
-                    news += 1
-    return news
+    marks = {mark.name: mark for mark in Watermark.objects.all()}
+    news = {model: seen for model, seen in _seen(marks).items() if seen != _remembered(marks.get(model.__name__))}
+    for model in news:
+        _notice(model, at)
+    return len(news)
 
 
-def _newest() -> dict[type[Tracked], int]:
-    models = list(_CONCERNS)
-    tables = [model.history.model._meta.db_table for model in models]
-    newest = [f"coalesce((SELECT max(history_id) FROM {table}), 0)" for table in tables]  # noqa: S608 - our own table names
-    sql = f"SELECT {', '.join(newest)}"
+@transaction.atomic
+def _notice(model: type[Tracked], at: dt.datetime) -> None:
+    Watermark.objects.get_or_create(name=model.__name__)
+    mark = Watermark.objects.select_for_update().get(name=model.__name__)
+    newest, before = _seen({model.__name__: mark})[model]
+    came_late = before != mark.latest_entries
+    since = mark.history_id - LATEST if came_late else mark.history_id
+    mark.history_id = newest
+    mark.latest_entries = _seen({model.__name__: mark})[model][1]
+    mark.save()
+    _CONCERNS[model](since, at)
+
+
+def _remembered(mark: Watermark | None) -> tuple[int, int]:
+    return (mark.history_id, mark.latest_entries) if mark else (0, 0)
+
+
+def _seen(marks: dict[str, Watermark]) -> dict[type[Tracked], tuple[int, int]]:
+    """Of each kind of row, the newest history entry and how many of the latest entries up to the mark there are."""
+    columns = []
+    for model in _CONCERNS:
+        table = model.history.model._meta.db_table
+        mark = marks[model.__name__].history_id if model.__name__ in marks else 0
+        columns.append(f"coalesce((SELECT max(history_id) FROM {table}), 0)")  # noqa: S608 - our own table names
+        columns.append(f"(SELECT count(*) FROM {table} WHERE history_id > {mark - LATEST} AND history_id <= {mark})")  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return dict(zip(models, cursor.fetchone(), strict=True))
+        cursor.execute(f"SELECT {', '.join(columns)}")
+        found = cursor.fetchone()
+    return {model: (found[2 * place], found[2 * place + 1]) for place, model in enumerate(_CONCERNS)}
 
 
 def _versions(since: int, at: dt.datetime) -> None:
@@ -50,10 +66,14 @@ def _commitments(since: int, at: dt.datetime) -> None:
 
 
 def _windows(since: int, at: dt.datetime) -> None:
-    changed = list(Window.history.filter(history_id__gt=since).values_list("service_id", "starts_at"))
-    for service, starts_at in changed:
-        _touch_jobs(JobState.objects.filter(job__service=service), starts_at, at)
-    _services([service for service, _ in changed], at)
+    """A window that moved concerns the time that it covered before, too."""
+    changed = Window.history.filter(history_id__gt=since).values("id")
+    services = (
+        Window.history.filter(id__in=changed).values("service_id").annotate(first=Min("starts_at")).values_list("service_id", "first")
+    )
+    for service, starts_at in services:
+        _touch_jobs(JobState.objects.filter(job__service=service).order_by("pk").select_for_update(of=("self",)), starts_at, at)
+    _services([service for service, _ in services], at)
 
 
 def _schedules(since: int, at: dt.datetime) -> None:
@@ -63,6 +83,11 @@ def _schedules(since: int, at: dt.datetime) -> None:
 
 def _workflow(since: int, at: dt.datetime) -> None:
     _services(Service.objects.listed().values_list("pk", flat=True), at)
+
+
+def _tools(since: int, at: dt.datetime) -> None:
+    tools = Tool.history.filter(history_id__gt=since).values("id")
+    ToolState.objects.filter(pk__in=tools).update(next_judgement_at=at)
 
 
 def _services(ids: Iterable[int], at: dt.datetime) -> None:
@@ -85,4 +110,5 @@ _CONCERNS: dict[type[Tracked], Callable[[int, dt.datetime], None]] = {
     Window: _windows,
     JobSchedule: _schedules,
     StatusWorkflow: _workflow,
+    Tool: _tools,
 }

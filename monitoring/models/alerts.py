@@ -90,6 +90,7 @@ class Alert(models.Model):
             models.Index(fields=["service", "-opened_at"], name="alert_of_service"),
             models.Index(fields=["dedup_key", "-resolved_at"], name="alert_newest_of_key"),
             models.Index(fields=["id"], name="alert_open", condition=models.Q(state__in=OPEN_STATES)),
+            models.Index(fields=["resolved_at"], name="alert_lately_over", condition=models.Q(resolved_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -153,10 +153,14 @@ class ServiceDay(models.Model):
 
 
 class Watermark(models.Model):
-    """How far the journey has noticed changes of configuration: the newest history entry seen of each kind."""
+    """How far the journey has noticed changes of configuration: the newest history entry seen of each kind.
+
+    Ids are given out before they are committed, so a slow change may come with a small id: the latest entries are counted too.
+    """
 
     name = models.CharField(max_length=60, primary_key=True)
     history_id = models.BigIntegerField(default=0)
+    latest_entries = models.IntegerField(default=0)
 
     def __str__(self) -> str:
         return f"{self.name} up to {self.history_id}"
