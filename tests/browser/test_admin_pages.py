@@ -8,7 +8,7 @@ from django.conf import settings
 from django.test import Client
 
 from catalogue import publishing
-from catalogue.models import Relation, Service, ServiceVersion, Team, Window
+from catalogue.models import Service, ServiceVersion, Window
 from itsm_backup.common.models import because
 from itsm_backup.portal.fonts import ensure_fonts
 from monitoring.models import AttributionRule, BackupJob, CauseRule, JobSchedule, QuarantinedRecord, Tool
@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
+NO_PRELOAD = {"preload": False}  # axe would ask for imported style sheets below the page's own address
 SIZES = {"desk": (1440, 900, "light"), "phone": (390, 844, "dark")}
 
 
@@ -38,23 +39,27 @@ def browser(monkeypatch):
 
 @pytest.fixture
 def visit(browser, live_server):
-    """Opens a page as somebody; gives the page and what the console complained about."""
+    """Signs somebody in; gives a function that opens a path in a new tab, with all that the tab complains about."""
 
-    def opened(user, path, *, size="desk", scripts=True):
+    def signed_in(user, *, size="desk", scripts=True):
         client = Client()
         client.force_login(user)
         width, height, scheme = SIZES[size]
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=scripts)
         cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
-        page = context.new_page()
-        complaints = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(live_server.url + path, wait_until="networkidle" if scripts else "load")
-        return page, complaints
 
-    return opened
+        def opened(path):
+            page, complaints = context.new_page(), []
+            page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("response", lambda answer: complaints.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+            page.goto(live_server.url + path, wait_until="load")
+            return page, complaints
+
+        return opened
+
+    return signed_in
 
 
 @pytest.fixture
@@ -79,45 +84,49 @@ def estate():
 
 
 def pages():
+    """Every kind of page once; pages of the same template differ in words only."""
     service, draft, tool, rule = (
         Service.objects.get(),
         ServiceVersion.objects.latest("number"),
         Tool.objects.get(),
         AttributionRule.objects.get(),
     )
-    rows = [service, *ServiceVersion.objects.all(), tool, rule, BackupJob.objects.get(), JobSchedule.objects.get(), CauseRule.objects.get()]
     yield "/admin/"
-    yield from (change_url(row) for row in rows)
-    yield from (
-        url(model, "changelist") for model in (Service, ServiceVersion, Tool, AttributionRule, BackupJob, QuarantinedRecord, Window)
-    )
-    yield from (url(model, "add") for model in (Service, Tool, Window, Relation, AttributionRule, Team))
+    yield from (change_url(row) for row in (service, draft, tool, rule, BackupJob.objects.get(), JobSchedule.objects.get()))
+    yield change_url(ServiceVersion.objects.get(number=1))
+    yield from (url(model, "changelist") for model in (Service, AttributionRule, BackupJob))
+    yield from (url(model, "add") for model in (ServiceVersion, Tool, Window))
     yield url(Tool, "add") + "?kind=restic"
     yield from (url(Tool, page, tool.pk) for page in ("history", "permissions", "delete"))
-    yield from (url(ServiceVersion, "act", draft.pk, act) for act in ("approve", "return", "cancel"))
-    yield url(AttributionRule, "delete", rule.pk)
     yield url(Tool, "simple_history", tool.pk, tool.history.first().pk)
+    yield url(ServiceVersion, "act", draft.pk, "approve")
+    yield url(AttributionRule, "delete", rule.pk)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_is_accessible_fits_the_screen_and_obeys_the_policy(visit, estate, size):
     from axe_playwright_python.sync_playwright import Axe
 
-    found = {}
+    axe, found = Axe(), {}
+    opened = visit(estate, size=size)
     for path in pages():
-        page, complaints = visit(estate, path, size=size)
+        page, complaints = opened(path)
         seen = list(complaints)  # axe itself adds styles that the policy then refuses
+        seen += page.locator(".messagelist li").all_inner_texts()  # nothing was done, so nothing is to be told
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             seen.append("scrolls sideways")
-        seen += [f"{violation['id']}: {violation['nodes'][0]['target']}" for violation in Axe().run(page).response["violations"]]
+        seen += [
+            f"{violation['id']}: {violation['nodes'][0]['target']}"
+            for violation in axe.run(page, options=NO_PRELOAD).response["violations"]
+        ]
         if seen:
             found[path] = seen
-        page.context.close()
+        page.close()
     assert not found
 
 
 def test_a_missing_reason_is_shown_in_a_focused_summary(visit, estate):
-    page, _ = visit(estate, change_url(AttributionRule.objects.get()))
+    page, _ = visit(estate)(change_url(AttributionRule.objects.get()))
     page.fill("#id_name", "Kept while the reason is asked for")
     page.click("text=Save >> nth=0")
     page.wait_for_selector(".error-summary")
@@ -134,7 +143,7 @@ def test_a_missing_reason_is_shown_in_a_focused_summary(visit, estate):
 def test_a_version_is_approved_without_javascript(visit, estate):
     approver = make_staff("catalogue.view_service", "catalogue.approve_service")
     draft = ServiceVersion.objects.latest("number")
-    page, _ = visit(approver, "/admin/", scripts=False)
+    page, _ = visit(approver, scripts=False)("/admin/")
     page.click("text=Approve or return")
     page.click("text=Approve version 2")
     assert ("26 h" in page.inner_text("#content") and "60 min" in page.inner_text("#content")) or "1 h" in page.inner_text("#content")
