@@ -92,7 +92,7 @@ def _run_of(job: BackupJob, rid: str | None, at: dt.datetime) -> BackupRun | Non
 
 def _give_up_open_runs(job: BackupJob, at: dt.datetime) -> None:
     """Runs with a rid may go on side by side with a new one; what has none can no longer be ended."""
-    runs = BackupRun.objects.filter(job=job, evidence_kind="push", state="running", occurred_at__range=(at - LOOKED_BACK, at))
+    runs = BackupRun.objects.filter(job=job, evidence_kind="push", state="running", occurred_at__gte=at - LOOKED_BACK)
     lost = [run for run in runs if not _RID.fullmatch(run.external_id) or run.occurred_at < at - OPEN_AT_MOST]
     if not lost:
         return
