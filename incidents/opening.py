@@ -24,7 +24,8 @@ BATCH = 200
 def open_for_alerts(*, at: dt.datetime) -> int:
     """Give every alert that calls for one its incident, in the order they began; returns how many were attached or reopened."""
     back = each(_happening_again(), lambda pk: _reopen_again(pk, at), "reopening incident")
-    return back + each(_waiting(at), lambda pk: _handle(pk, at), "opening an incident for alert")
+    attached = each(_waiting(at), lambda pk: _handle(pk, at), "opening an incident for alert")
+    return back + attached + each(_better_known(), lambda pk: _learn(pk, at), "naming the cause for alert")
 
 
 def _waiting(at: dt.datetime) -> list[int]:
@@ -109,6 +110,29 @@ def _reopen_again(incident_id: int, at: dt.datetime) -> bool:
     return True
 
 
+def _better_known() -> list[int]:
+    """Alerts whose cause was recognised after they came into an incident that does not know it yet."""
+    links = IncidentAlert.objects.filter(incident__state__in=OPEN_STATES, incident__cause_is_specific=False, alert__cause_is_specific=True)
+    return list(links.order_by("alert__opened_at", "alert").values_list("alert", flat=True)[:BATCH])
+
+
+@transaction.atomic
+def _learn(alert_id: int, at: dt.datetime) -> bool:
+    alert = Alert.objects.get(pk=alert_id)
+    incident = Incident.objects.open().select_for_update(of=("self",)).filter(incident_alerts__alert=alert).first()
+    return incident is not None and _take_cause(incident, alert, at)
+
+
+def _take_cause(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
+    """Give the incident the cause that its alert knows, unless another open one has it."""
+    if not alert.cause_is_specific or incident.cause_is_specific or not incident.is_open or _same_cause(alert):
+        return False
+    incident.cause_key, incident.cause_is_specific, incident.title = alert.cause_key, True, title_of(alert)
+    incident.updated_at = at
+    incident.save()
+    return True
+
+
 def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.state = Incident.State.IN_PROGRESS if incident.acknowledged_at else Incident.State.NEW
     incident.resolved_at = incident.resolved_by_evaluation = None
@@ -151,7 +175,6 @@ def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     IncidentAlert.objects.create(incident=incident, alert=alert, attached_at=at)
     if joins:
         IncidentEntry.objects.create(incident=incident, at=max(alert.opened_at, incident.opened_at), kind="joined", text=alert.title)
-    if alert.cause_is_specific and not incident.cause_is_specific and incident.is_open and not _same_cause(alert):
-        incident.cause_key, incident.cause_is_specific, incident.title = alert.cause_key, True, title_of(alert)
-    incident.updated_at = at
-    incident.save()
+    if not _take_cause(incident, alert, at):
+        incident.updated_at = at
+        incident.save(update_fields=["updated_at"])

@@ -1,0 +1,72 @@
+"""What people do with incidents goes by the table, with reasons where the table asks for them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from incidents import working
+from incidents.models import Incident
+from itsm_backup.common.models import Notice
+from monitoring.models import Alert
+from tests.factories import make_user
+from tests.incidents.makers import HOUR, fail, make_estate
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def incident(noon):
+    fail(make_estate(noon - 48 * HOUR, "a"), "a", noon - 2 * HOUR, noon - HOUR)
+    return Incident.objects.get()
+
+
+def test_taking_it_acknowledges_its_alerts(incident, noon):
+    person = make_user("chris")
+    working.take(incident=incident, by=person, at=noon)
+    incident.refresh_from_db()
+    assert (incident.state, incident.assignee, incident.acknowledged_at) == ("in_progress", person, noon)
+    assert Alert.objects.get().state == "acknowledged"
+    assert incident.entries.order_by("-pk").first().by == person
+
+
+@pytest.mark.parametrize(("source", "target"), list(itertools.permutations(Incident.State.values, 2)))
+def test_every_step_goes_by_the_table(incident, noon, source, target):
+    over = noon if source in ("resolved", "closed") else None
+    Incident.objects.filter(pk=incident.pk).update(state=source, resolved_at=over)
+    needs_reason = working.TRANSITIONS.get((source, target))
+    if needs_reason is None:
+        with pytest.raises(working.NotPossible):
+            working.move(incident=incident, to=target, reason="because", by=make_user(), at=noon)
+        return
+    if needs_reason:
+        with pytest.raises(working.NotPossible, match="Say why"):
+            working.move(incident=incident, to=target, reason="  ", by=make_user(), at=noon)
+    assert working.move(incident=incident, to=target, reason="because", by=make_user(), at=noon).state == target
+
+
+def test_resolving_by_hand_tells_the_team_and_the_reason(incident, noon):
+    working.move(incident=incident, to="resolved", reason="Decommissioned", by=make_user(), at=noon)
+    assert "Decommissioned" in Notice.objects.order_by("-pk").first().body
+
+
+def test_it_is_not_reopened_by_hand_after_a_week(incident, noon):
+    working.move(incident=incident, to="resolved", reason="done", by=make_user(), at=noon)
+    with pytest.raises(working.NotPossible, match="7 days"):
+        working.move(incident=incident, to="in_progress", reason="again", by=make_user(), at=noon + 8 * 24 * HOUR)
+
+
+def test_handing_over_names_the_next(incident, noon):
+    first, second = make_user("first"), make_user("second")
+    working.assign(incident=incident, assignee=first, by=second, at=noon)
+    incident.refresh_from_db()
+    assert (incident.state, incident.assignee) == ("in_progress", first)
+    with pytest.raises(working.NotPossible):
+        working.assign(incident=incident, assignee=first, by=second, at=noon)
+
+
+def test_an_empty_note_is_none(incident, noon):
+    with pytest.raises(working.NotPossible):
+        working.note(incident=incident, text=" ", by=make_user(), at=noon)
+    assert working.note(incident=incident, text=" seen ", by=make_user(), at=noon).text == "seen"
