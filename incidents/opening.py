@@ -49,7 +49,8 @@ def _handle(alert_id: int, at: dt.datetime) -> bool:
                 return False
             incident = incident or _open(alert, at)
             _attach(incident, alert, at)
-            if incident.state in OVER and (alert.resolved_at is None or alert.resolved_at > incident.resolved_at):
+            ended_at = incident.resolved_at
+            if incident.state in OVER and ended_at and (alert.resolved_at is None or alert.resolved_at > ended_at):
                 _reopen(incident, alert, at)
             return True
     except IntegrityError:

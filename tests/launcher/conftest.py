@@ -50,7 +50,15 @@ class Start:
         who = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
         with output.open("w") as file:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, **who
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                # a test run in the background ignores Ctrl-C and hands that on; a person's terminal does not
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+                **who,
             )
 
     @property

@@ -9,7 +9,7 @@ from itsm_backup.portal.service_page import find, service_page
 from tests.factories import make_service, push, run_record
 from tests.portal.makers import HOUR, make_person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.req("3.2")]
 
 
 def page_of(estate, user, code="SVC-003", moment=None):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import time
 from pathlib import Path
 
 import msgspec
@@ -187,7 +188,7 @@ def test_it_answers_every_address(path: str, rid: str) -> None:
 )
 def test_it_reads_megabytes_of_anything_in_seconds(piece: str, size: int) -> None:
     body = (piece * (size // len(piece) + 1))[:size]
-    began = dt.datetime.now(dt.UTC)
+    began, used_s = dt.datetime.now(dt.UTC), time.process_time()
     check(
         Ping().read(
             Answer(
@@ -204,7 +205,7 @@ def test_it_reads_megabytes_of_anything_in_seconds(piece: str, size: int) -> Non
         )
     )
 
-    assert (dt.datetime.now(dt.UTC) - began).total_seconds() < 60
+    assert time.process_time() - used_s < 60  # of this process alone: a busy machine must not fail it
 
 
 def test_it_has_recordings_to_work_on() -> None:
