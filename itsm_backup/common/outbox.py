@@ -21,9 +21,10 @@ GIVE_UP_AFTER = 200  # about two days of refusals
 
 def write(*, key: str, thread: str, recipient: str, subject: str, body: str, at: dt.datetime) -> bool:
     """Write a message to be sent, once per key; False when it was already written."""
+    subject = " ".join(subject.split())[:300]  # a line break would be a header of its own
     _, made = Notice.objects.get_or_create(
         key=key,
-        defaults={"thread": thread, "recipient": recipient, "subject": subject[:300], "body": body, "created_at": at, "not_before": at},
+        defaults={"thread": thread, "recipient": recipient, "subject": subject, "body": body, "created_at": at, "not_before": at},
     )
     return made
 
@@ -37,12 +38,11 @@ def send_waiting(*, at: dt.datetime) -> int:
     for place, notice in enumerate(notices):
         try:
             _deliver(notice)
-        except smtplib.SMTPException as error:
+        except Exception as error:  # also what no mail can be made of: it waits, and holds only its own thread up
             _postpone(notice, error, at)
-        except OSError as error:
-            _postpone(notice, error, at)
-            Notice.objects.filter(pk__in=[later.pk for later in notices[place + 1 :]]).update(claimed_until=None)
-            return sent
+            if _is_down(error):
+                Notice.objects.filter(pk__in=[later.pk for later in notices[place + 1 :]]).update(claimed_until=None)
+                return sent
         else:
             _mark_sent(notice, at)
             sent += 1
@@ -67,6 +67,13 @@ def _deliver(notice: Notice) -> None:
         headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated", "X-Thread": notice.thread},
         connection=get_connection(),
     ).send()
+
+
+def _is_down(error: Exception) -> bool:
+    """Whether the server itself is out of reach, or hangs, so that the next message would fare alike."""
+    if isinstance(error, smtplib.SMTPException):
+        return isinstance(error, smtplib.SMTPServerDisconnected | smtplib.SMTPConnectError)
+    return isinstance(error, OSError)
 
 
 def _mark_sent(notice: Notice, at: dt.datetime) -> None:
