@@ -24,8 +24,8 @@ User = get_user_model()
 
 
 def _departments() -> list[tuple[str, str]]:
-    names = ServiceVersion.objects.in_force(now()).exclude(department="").values_list("department", flat=True).distinct()
-    return [(name, name) for name in sorted(names)]
+    names = ServiceVersion.objects.in_force(now()).exclude(department="").values_list("department", flat=True)
+    return [(name, name) for name in sorted(set(names))]
 
 
 class RoleForm(ReasonForm):

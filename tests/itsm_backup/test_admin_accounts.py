@@ -74,6 +74,16 @@ def test_a_role_is_given_everywhere_or_on_one_service_and_taken_again(client):
     assert not granting.held_by(person) and not person.is_staff
 
 
+def test_a_department_is_offered_once_and_limits_the_role(client):
+    person = make_user("helga")
+    for code in ("pacs", "ris"):
+        make_service(code, department="Imaging")
+    form = client.get(act(person, "give")).context["form"]
+    assert list(form.fields["departments"].choices) == [("Imaging", "Imaging")]
+    client.post(act(person, "give"), {"role": "stakeholder", "departments": ["Imaging"], **WHY})
+    assert granting.held_by(person) == [Scope("stakeholder", "department", "Imaging")]
+
+
 def test_duties_that_exclude_each_other_are_refused_with_the_rule(client):
     person = make_user("helga")
     client.post(act(person, "give"), {"role": "steward", **WHY})

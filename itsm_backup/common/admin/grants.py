@@ -114,6 +114,7 @@ class GrantsAdmin(LoggedAdmin):
             **self.admin_site.each_context(request),
             "title": f"Rights on {obj}",
             "opts": self.opts,
+            "heading": self.heading,
             "original": obj,
             "form": form,
             "held": [

@@ -106,6 +106,7 @@ class HistoryAdmin(LoggedAdmin, ReasonedAdmin, SimpleHistoryAdmin):
             "object": obj,
             "original": obj,
             "opts": self.opts,
+            "heading": self.heading,
             "page_obj": page,
             "page_range": paginator.get_elided_page_range(page.number),
             "newest": self.model.history.filter(**self._key(obj)).values_list("pk", flat=True).first(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist
@@ -99,8 +100,17 @@ class TrackedInline(ByRights, InWords):
         return self._through(request, obj, "change")
 
 
+class PlainForm(forms.ModelForm):
+    """Labels without a colon, as on every other page."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+
+
 class FactAdmin(InWords, LoggedAdmin):
     """What the machine recorded: to read, never to write."""
+
+    form = PlainForm
 
     change_form_template = "admin/fact_change_form.html"
     paginator = CappedPaginator
