@@ -141,7 +141,7 @@
   // ---- as of: a slider of days; Enter opens the date field
   const asOf = $("form[data-asof]");
   if (asOf) {
-    const [range, button, field, submit] = ["input[type=range]", ".asof-words", "input[type=date]", "button:not([type])"].map((one) => $(one, asOf));
+    const [range, button, field, submit] = ["input[type=range]", ".asof-words", "input[type=date]", "button[type=submit]"].map((one) => $(one, asOf));
     const back = Number(asOf.dataset.daysBack);
     const showDate = (shown) => { field.hidden = submit.hidden = !shown; if (shown) field.focus(); };
     const dayOf = (value) => new Date(Date.now() + value * 864e5).toLocaleDateString("sv-SE");
