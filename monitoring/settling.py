@@ -49,13 +49,14 @@ def _settle(job_id: int, at: dt.datetime) -> bool:
     if state is None:
         return False  # another worker has it, or has done it
     job = BackupJob.objects.select_related("tool__state", "schedule", "service").get(pk=job_id)
+    days = _loose_days(job, state, at)
     if hasattr(job, "schedule"):
-        _expect(job, state, at)
+        days |= _expect(job, state, at)
         changed = _match(job, state, at)
     else:
         state.next_settlement_at = None
         changed = _forget_open(job)
-    days = {row.local_on for row in changed} | _loose_days(job, state, at)
+    days |= {row.local_on for row in changed}
     _summarise(job, state, at)
     news_from = min([row.deadline_at for row in changed if row.state == "missed"] + [state.touched_from or at])
     following.follow_job(job=job, state=state, news_from=news_from, at=at)
@@ -96,8 +97,12 @@ def _loose_days(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date
     return {local_day(occurred_at, zone) for occurred_at in [state.touched_from, *runs.values_list("occurred_at", flat=True)]}
 
 
-def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> None:
-    """Write the occurrences that are due up to a day and a half ahead; a changed schedule changes only the future."""
+def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
+    """Write the occurrences that are due up to a day and a half ahead; a changed schedule changes only the future.
+
+    Returns the local days on which something was written or taken away.
+    """
+    days: set[dt.date] = set()
     version = job.schedule.history.aggregate(newest=Max("history_id"))["newest"]
     begins = planning.begins_at(job)
     schedule = planning.schedule_of(job, begins)
@@ -106,7 +111,9 @@ def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> None:
     until = max(at + HORIZON, (upcoming + dt.timedelta(seconds=1)) if upcoming else at)
     since = begins - early
     if state.schedule_version not in (0, version):
-        job.expected_runs.filter(state="expected", opens_at__gt=at).delete()
+        old = job.expected_runs.filter(state="expected", opens_at__gt=at)
+        days |= set(old.values_list("local_on", flat=True))
+        old.delete()
         since = at
     elif state.ledger_until and not _reaches_back(job, since):
         since = state.ledger_until
@@ -114,6 +121,7 @@ def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> None:
     new = [o for o in schedules.occurrences(schedule, since, until) if o.due_at not in known and o.opens_at >= since - early]
     ExpectedRun.objects.bulk_create([_expected(job, occurrence) for occurrence in new], ignore_conflicts=True, batch_size=1_000)
     state.schedule_version, state.ledger_until, state.next_due_at = version, until, upcoming
+    return days | {occurrence.local_on for occurrence in new}
 
 
 def _reaches_back(job: BackupJob, since: dt.datetime) -> bool:
