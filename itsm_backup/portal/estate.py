@@ -217,7 +217,9 @@ def _group(key: Any, rows: list[Any], total: int, promised_s: list[int], group: 
     notes = [TIERS[key]] if group == "tier" else [many(total, "service")]
     if promised_s:
         least, most = duration_words(min(promised_s)), duration_words(max(promised_s))
-        notes.append(f"promise {least}" + (f" to {most}" if least != most else ""))
+        unit = f" {most.split()[-1]}"
+        shorter = least.removesuffix(unit) if least.count(" ") == most.count(" ") == 1 else least
+        notes.append(f"promise {shorter} to {most}" if least != most else f"promise {least}")
     return Group(
         name=f"Tier {key}" if group == "tier" else key or "No department",
         notes=tuple(notes),

@@ -138,7 +138,9 @@ def _figure_note(version: Any, evaluation: Evaluation | None, exposure: Exposure
         return format_html("Taken {}. The entry promises no recovery point.", taken)
     promise = duration_words(version.promised_s)
     between_s = (moment.at - version.captured_at).total_seconds() - version.promised_s
+    due = recent_words(version.next_due_at, now=moment.at, zone=zone()).replace("Today", "today") if version.next_due_at else ""
+    coming = f" Next run due {due}." if due else ""
     if between_s > 0:
         broken = format_html('<b class="bad-text">{}</b>', duration_words(between_s))
-        return format_html("Taken {}. The promise is {}, so it has been broken for {}.", taken, promise, broken)
-    return format_html("Taken {}. The promise is {}; {} are left.", taken, promise, duration_words(between_s))
+        return format_html("Taken {}. The promise is {}, so it has been broken for {}.{}", taken, promise, broken, coming)
+    return format_html("Taken {}. The promise is {}, {} are left.{}", taken, promise, duration_words(between_s), coming)

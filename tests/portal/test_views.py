@@ -157,7 +157,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
     client.force_login(operator, backend=BACKEND)
     client.get("/")
     for page in pages:
-        with django_assert_max_num_queries(14):  # 10 of the page, 4 of session, person and rights
+        with django_assert_max_num_queries(13):  # 10 of the page, 3 of the person and their rights
             assert client.get(page).status_code == 200, page
 
 

@@ -31,7 +31,7 @@ def success_line(*, days: Sequence[DayCount], target: float | None, width: float
     """Success of each day as a line; the target (0 to 1) dashed with the side below it tinted, days without runs as gaps."""
     rates = [(index, day.rate) for index, day in enumerate(days) if day.rate is not None]
     lowest = min([*(rate for _, rate in rates), target or 1.0], default=1.0)
-    low = next(floor for floor in FLOORS if floor <= lowest)
+    low = next((floor for floor in FLOORS if floor < lowest), 0.0)  # below the target too, so that the line is not the axis
     plot = Plot(left=44, right=width - 8, top=12, bottom=168, low=low, high=1.0)
     spots = [(index, plot.x(index / max(1, len(days) - 1)), plot.y(rate)) for index, rate in rates]
     parts = [*plot.level(1.0, "100%"), *plot.level(low, f"{low:.0%}"), *_target(target, plot)]

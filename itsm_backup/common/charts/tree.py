@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from itsm_backup.common.charts.svg import Chart, number, picture, tag, text
 
-WIDTHS = (182, 198, 214, 186)
+WIDTHS = (204, 198, 214, 186)
 GAP, PITCH, HEAD, BOX = 38, 58, 28, 50
 
 
@@ -47,7 +47,7 @@ def _edge(x: float, from_y: float, to_y: float) -> SafeString:
 
 
 def _box(node: TreeNode, x: float, y: float, width: float) -> SafeString:
-    room = int((width - (44 if node.verdict else 24)) / 6.9)  # letters of the title's size
+    room = int((width - (44 if node.verdict else 24)) / 6.4)  # letters of the title's size
     parts = [
         tag("rect", class_="node-box", x=x, y=y, width=width, height=BOX, rx=3),
         text(_cut(node.title, room), x + 12, y + 21, "node-title"),
