@@ -85,6 +85,8 @@ class PostgreSQL:
                 )
             return
         draft = self.folder.with_name("postgres.new")
+        for folder in (draft.parent, draft):  # an initdb whose supervisor was killed goes on by itself, and takes away its folder
+            end_processes_in(folder)
         shutil.rmtree(draft, ignore_errors=True)
         self._run(
             "initdb", "-D", str(draft), "-U", NAME, "-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
