@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 import re2
 from django.db.models import Max
 
 from monitoring.models import BackupJob, BackupRun, CauseRule
+
+log = logging.getLogger(__name__)
 
 
 class Cause(msgspec.Struct, kw_only=True, frozen=True):
@@ -26,10 +30,18 @@ def read_cause(*, run: BackupRun | None, job: BackupJob) -> Cause:
     """The cause of a bad run of this job."""
     if run and run.message:
         for rule in CauseRule.objects.filter(enabled=True):
-            if re2.search(f"(?i){rule.pattern}", run.message):
+            if _recognises(rule, run.message):
                 version = rule.history.aggregate(newest=Max("history_id"))["newest"]
                 return Cause(key=component_key(rule.component, job), name=rule.name, title=rule.title, rule=version)
     return Cause(key=component_key("job", job))
+
+
+def _recognises(rule: CauseRule, message: str) -> bool:
+    try:
+        return re2.search(f"(?i){rule.pattern}", message) is not None
+    except re2.error as error:
+        log.error("The cause rule %s is left out: %s. Correct its pattern.", rule.name, error)
+        return False
 
 
 def component_key(component: str, job: BackupJob) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 
 import re2
@@ -17,6 +18,7 @@ from monitoring.registering import furnish
 from monitoring.settling import zone_of
 from monitoring.storing import judge_again
 
+log = logging.getLogger(__name__)
 BATCH = 500
 
 
@@ -45,7 +47,13 @@ def _ruleset() -> int:
 
 def _compiled(at: dt.datetime) -> list[tuple[AttributionRule, Callable[[BackupJob], bool]]]:
     rules = AttributionRule.objects.in_force(at).select_related("service").prefetch_related("conditions")
-    return [(rule, matcher(rule)) for rule in rules]
+    compiled = []
+    for rule in rules:
+        try:
+            compiled.append((rule, matcher(rule)))
+        except re2.error as error:
+            log.error("The rule %s is left out: %s. Correct its pattern.", rule, error)
+    return compiled
 
 
 def matcher(rule: AttributionRule) -> Callable[[BackupJob], bool]:

@@ -16,7 +16,7 @@ from catalogue.models import ServiceVersion
 from itsm_backup.common.time import parse_instant
 from monitoring import gathering, judging, priority, workflow
 from monitoring.carrying import each
-from monitoring.models import Alert, Evaluation, Figure, ServiceState, StatusWorkflow
+from monitoring.models import Alert, Evaluation, Figure, JobState, ServiceState, StatusWorkflow
 from monitoring.wording import status_sentence
 
 BATCH = 500
@@ -36,7 +36,7 @@ def judge_services(*, at: dt.datetime) -> int:
 def _judge(service_id: int, at: dt.datetime) -> bool:
     due = ServiceState.objects.filter(pk=service_id, next_judgement_at__lte=at)
     state = due.select_for_update(skip_locked=True, of=("self",)).select_related("service", "evaluation").first()
-    if state is None:
+    if state is None or _is_moving(service_id, at):
         return False
     version = state.service.version_at(at)
     if version is None:
@@ -52,9 +52,19 @@ def _judge(service_id: int, at: dt.datetime) -> bool:
     return True
 
 
+def _is_moving(service_id: int, at: dt.datetime) -> bool:
+    """Whether a job heard news after `at`, which are for the next round: a judgement holds only what was known at its instant.
+
+    The jobs are held until the judgement is written.
+    """
+    states = JobState.objects.filter(job__service=service_id).order_by("pk").select_for_update(of=("self",))
+    return any(touched_at and touched_at > at for touched_at in states.values_list("touched_at", flat=True))
+
+
 def hash_of(inputs: dict[str, Any]) -> bytes:
-    """SHA-256 over the canonical JSON of the inputs (sorted keys), without the instant of the judgement."""
-    return hashlib.sha256(msgspec.json.encode({key: value for key, value in inputs.items() if key != "at"}, order="sorted")).digest()
+    """SHA-256 over the canonical JSON of the inputs (sorted keys), without what moves with every look: its instant and the latest readings."""
+    lasting = {key: value for key, value in inputs.items() if key not in ("at", "complete_readings")}
+    return hashlib.sha256(msgspec.json.encode(lasting, order="sorted")).digest()
 
 
 def _remember(

@@ -51,6 +51,7 @@ def inputs_of(*, service: Service, version: ServiceVersion, rules: StatusWorkflo
         "occurrences": _occurrences(jobs, start, end, at),
         "jobs": [_job(job) for job in jobs],
         "sources": _sources(jobs),
+        "complete_readings": {str(job.tool_id): iso(job.tool.state.latest_complete_at) for job in jobs if job.tool.connector.polled},
         "holds": _holds(service, at),
         "workflow": workflow.thresholds(rules),
         "previous": _previous(service),

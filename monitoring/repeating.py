@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections import defaultdict
 from typing import Any
@@ -119,7 +120,8 @@ def _rebuilt(evaluation: Evaluation, runs: dict[int, BackupRun]) -> dict[str, An
 
 
 def _as_known(run: BackupRun, at: dt.datetime) -> BackupRun:
-    """The run with every later revision taken back."""
+    """The run with every later revision taken back; the one given stays as it is."""
+    run = copy.copy(run)
     for revision in RunRevision.objects.filter(run=run, at__gt=at).order_by("-at", "-pk"):
         for name, value in revision.before.items():
             is_instant = name.endswith("_at") and value is not None
@@ -169,6 +171,7 @@ def _counts(evaluation: Evaluation, known: dict[int, BackupRun]) -> dict[str, in
                 matching.Run(id=run.pk, started_at=run.occurred_at, ended_at=run.ended_at, outcome=run.outcome, state=run.state)
             )
     counts = {**evaluation.inputs["occurrences"], "good": 0, "bad": 0}
+    readings = evaluation.inputs.get("complete_readings", {})
     for job in evaluation.inputs["jobs"]:
         rows = list(
             ExpectedRun.objects.filter(job=job["job"], opens_at__gte=start, opens_at__lt=min(end, evaluation.at)).order_by("due_at")
@@ -177,8 +180,8 @@ def _counts(evaluation: Evaluation, known: dict[int, BackupRun]) -> dict[str, in
             [gathering.occurrence_of(row) for row in rows if row.state != "excused"],
             by_job[job["job"]],
             at=evaluation.at,
-            pushed=True,
-            complete_reading_at=None,
+            pushed=str(job["tool"]) not in readings,
+            complete_reading_at=parse_instant(read_at) if (read_at := readings.get(str(job["tool"]))) else None,
             monitored_from=start,
         )
         counts["good"] += sum(line.settled_at is not None and line.state in ("satisfied", "satisfied_late") for line in lines)

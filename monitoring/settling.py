@@ -37,15 +37,18 @@ _WORST = ("failed", "partial", "cancelled", "unknown", "missed", "skipped", "war
 
 def settle_jobs(*, at: dt.datetime) -> int:
     """Bring the ledger of every job that was touched, or that time has changed, up to `at`; returns how many were."""
-    due = Q(touched_at__isnull=False) | Q(next_settlement_at__lte=at)
-    waiting = list(JobState.objects.filter(due).order_by("touched_at", "pk").values_list("pk", flat=True)[:BATCH])
+    waiting = list(JobState.objects.filter(_due(at)).order_by("touched_at", "pk").values_list("pk", flat=True)[:BATCH])
     return each(waiting, lambda job_id: _settle(job_id, at), "settling job")
+
+
+def _due(at: dt.datetime) -> Q:
+    """Touched, or changed by time alone; what was touched after `at` is for the next round, so that nothing is known too early."""
+    return Q(touched_at__lte=at) | Q(next_settlement_at__lte=at, touched_at=None)
 
 
 @transaction.atomic
 def _settle(job_id: int, at: dt.datetime) -> bool:
-    due = Q(touched_at__isnull=False) | Q(next_settlement_at__lte=at)
-    state = JobState.objects.select_for_update(skip_locked=True).filter(due, pk=job_id).first()
+    state = JobState.objects.select_for_update(skip_locked=True).filter(_due(at), pk=job_id).first()
     if state is None:
         return False  # another worker has it, or has done it
     job = BackupJob.objects.select_related("tool__state", "schedule", "service").get(pk=job_id)

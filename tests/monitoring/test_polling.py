@@ -1,0 +1,72 @@
+"""Tools are asked when they are due, by one worker at a time, and less often while they do not answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from itsm_backup.common.models import because
+from monitoring import polling
+from monitoring.models import BackupRun, RawAnswer, Tool, ToolState
+from tests.factories import make_tool
+
+MINUTE = dt.timedelta(minutes=1)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tool(noon, tmp_path):
+    """A repository that is not there: restic really runs and really fails."""
+    return make_tool("restic", at=noon, settings={"repository": str(tmp_path / "none")}, secrets={"password": "x"}, poll_interval_s=900)
+
+
+def test_it_hands_out_only_what_is_due_and_only_once(tool, noon):
+    later = make_tool("restic", at=noon + MINUTE, settings={"repository": "/r"})
+    make_tool("push", at=noon)
+    off = make_tool("restic", at=noon, settings={"repository": "/r"})
+    with because("off"):
+        off.enabled = False
+        off.save()
+    assert polling.claim_due(at=noon) == [tool.pk]
+    assert polling.claim_due(at=noon) == []
+    assert polling.claim_due(at=noon + MINUTE) == [later.pk]
+
+
+def test_a_claim_whose_holder_died_runs_out(tool, noon):
+    assert polling.claim_due(at=noon) == [tool.pk]
+    assert polling.claim_due(at=noon + polling.CLAIM - MINUTE) == []
+    assert polling.claim_due(at=noon + polling.CLAIM) == [tool.pk]
+
+
+@pytest.mark.real_tool("restic")
+def test_a_failure_is_noted_in_words_and_asked_again_later_and_later(tool, noon):
+    waits = []
+    for _ in range(9):
+        polling.poll(tool=tool, at=noon)
+        state = ToolState.objects.get(tool=tool)
+        waits.append((state.next_poll_at - noon).total_seconds() / 900)
+    assert all(0.9 * wanted <= wait <= 1.1 * wanted for wanted, wait in zip((1, 2, 4, 8), waits, strict=False))
+    assert max(waits) <= 24 * 1.1
+    assert state.consecutive_failures == 9
+    assert state.claimed_until is None
+    assert "repository" in state.problem.lower()
+    assert state.next_judgement_at == noon
+    assert RawAnswer.objects.count() == 9
+
+
+def test_a_tool_that_reports_by_itself_cannot_be_polled(noon):
+    with pytest.raises(ValueError, match="reports by itself"):
+        polling.poll(tool=make_tool("push", at=noon), at=noon)
+
+
+def test_the_secret_is_in_no_answer(tool, noon):
+    tool.secrets = {"password": "correct horse battery staple"}
+    with because("test"):
+        tool.save()
+    polling.poll(tool=Tool.objects.get(pk=tool.pk), at=noon)
+    from monitoring import answers
+
+    _, answer = answers.open_answer(RawAnswer.objects.get().pk)
+    assert "correct horse" not in repr(answer)
+    assert not BackupRun.objects.exists()

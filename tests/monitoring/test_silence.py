@@ -1,0 +1,96 @@
+"""A polled tool that stops answering is one fact about the tool; the services behind it are unknown until it answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from catalogue.models import ServiceStatus
+from incidents.models import Incident
+from itsm_backup import journey
+from itsm_backup.common.models import Notice
+from monitoring.models import Alert, BackupRun, Evaluation, ServiceState, ToolState
+from monitoring.silence import judge_tool
+from tests.factories import make_rule, make_service, make_tool
+from tests.readings import no_answer, poll_answer, snapshot, take_reading
+
+HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
+
+
+def inputs(**more):
+    usual = {
+        "at": "2026-07-14T12:00:00Z", "tool": 1, "enabled": True, "polled": True, "poll_interval_s": 900, "silent_after_polls": 3,
+        "monitored_from": "2026-07-01T00:00:00Z", "latest_complete_at": "2026-07-14T11:15:00Z", "problem": "",
+    }  # fmt: skip
+    return {**usual, **more}
+
+
+def test_it_is_silent_only_after_the_third_missing_answer():
+    assert judge_tool(inputs())["silent"] is False
+    assert judge_tool(inputs())["next_change_at"] == "2026-07-14T12:00:01Z"
+    assert judge_tool(inputs(at="2026-07-14T12:00:01Z"))["silent"] is True
+
+
+def test_a_tool_that_never_answered_counts_from_the_beginning_of_its_watch():
+    assert judge_tool(inputs(latest_complete_at=None))["since"] == "2026-07-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("more", [{"polled": False}, {"enabled": False}])
+def test_one_that_reports_by_itself_or_is_off_is_never_silent(more):
+    assert judge_tool(inputs(at="2027-01-01T00:00:00Z", **more)) == {
+        "silent": False, "since": "2026-07-14T11:15:00Z", "limit_at": "2026-07-14T12:00:00Z", "problem": "", "next_change_at": None,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def repository(noon):
+    """One repository behind three services, all well."""
+    start = noon - 48 * HOUR
+    tool = make_tool("restic", at=start, settings={"repository": "/srv/repo"}, poll_interval_s=900)
+    shots = [snapshot(noon - 2 * HOUR, host=f"db{number}") for number in range(3)]
+    take_reading(tool, poll_answer(*shots), at=noon)
+    for number, run in enumerate(BackupRun.objects.order_by("pk")):
+        make_rule(make_service(f"SVC-{number}", at=start, rpo_s=26 * 3600), tool, run.job.external_id, at=start)
+    journey.advance(at=noon)
+    return tool, shots
+
+
+@pytest.mark.django_db
+def test_silence_is_one_alert_one_incident_and_one_mail_and_the_services_are_unknown(repository, noon):
+    tool, _ = repository
+    assert set(ServiceStatus.objects.values_list("status", flat=True)) == {"operational"}
+    for minutes in (15, 30, 45):
+        take_reading(tool, no_answer(), at=noon + minutes * MINUTE)
+        journey.advance(at=noon + minutes * MINUTE)
+    assert not Alert.objects.exists()
+    journey.advance(at=noon + 46 * MINUTE)
+    assert list(Alert.objects.values_list("alert_class", "state", "service")) == [("source_stale", "firing", None)]
+    assert (Incident.objects.count(), Notice.objects.count()) == (1, 1)
+    assert set(ServiceState.objects.values_list("verdict", flat=True)) == {"no_data"}
+    assert set(ServiceStatus.objects.values_list("status", flat=True)) == {"unknown"}
+    assert ToolState.objects.get().silent_since == noon
+    assert "no such file" in Incident.objects.get().title
+
+
+@pytest.mark.django_db
+def test_it_recovers_when_the_tool_answers(repository, noon):
+    tool, shots = repository
+    take_reading(tool, no_answer(), at=noon + 15 * MINUTE)
+    journey.advance(at=noon + 3 * HOUR)
+    take_reading(tool, poll_answer(*shots), at=noon + 4 * HOUR)
+    journey.advance(at=noon + 4 * HOUR)
+    assert set(ServiceStatus.objects.values_list("status", flat=True)) == {"operational"}
+    assert (Alert.objects.get().state, Incident.objects.get().state) == ("resolved", "resolved")
+    assert Notice.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_it_remembers_each_turn_once(repository, noon):
+    tool, _ = repository
+    for hours in (3, 4, 5):
+        take_reading(tool, no_answer(), at=noon + hours * HOUR)
+        journey.advance(at=noon + hours * HOUR)
+    evaluation = Evaluation.objects.get(tool=tool)
+    assert (evaluation.status, evaluation.result["silent"]) == ("unknown", True)
+    assert Alert.objects.get().evaluation == evaluation
