@@ -62,7 +62,7 @@ def _is_moving(service_id: int, at: dt.datetime) -> bool:
 
 
 def hash_of(inputs: dict[str, Any]) -> bytes:
-    """SHA-256 over the canonical JSON of the inputs (sorted keys), without what moves with every look: its instant and the latest readings."""
+    """SHA-256 over the canonical JSON of the inputs (sorted keys), without what moves with every look: instant and readings."""
     lasting = {key: value for key, value in inputs.items() if key not in ("at", "complete_readings")}
     return hashlib.sha256(msgspec.json.encode(lasting, order="sorted")).digest()
 
