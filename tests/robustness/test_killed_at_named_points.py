@@ -95,8 +95,8 @@ def undisturbed(database: elsewhere.Database) -> facts.Facts:
     if not _undisturbed:
         elsewhere.done(database, world.declare, NOON, NAMES)
         _undisturbed.append(elsewhere.done(database, go_on, 0))
-        assert len(_undisturbed[0]["incidents"]) > 3
-        assert Counter(incident[1] for incident in _undisturbed[0]["incidents"])["resolved"] > 1
+        assert len(_undisturbed[0]["incidents"]) >= 3
+        assert Counter(incident[1] for incident in _undisturbed[0]["incidents"])["resolved"] >= 1
     return _undisturbed[0]
 
 
