@@ -30,6 +30,12 @@ _SIGNS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("check", ("repository check", "repository index check", "archive consistency check", "Data integrity error")),
         ("prune", ("Keeping archive", "Pruning archive")),
     ),
+    "borgmatic": (
+        ("create", ('"archive": {', '"archive":{', "Creating archive", "Archive fingerprint: ")),
+        ("info", ('"archives": [', '"archives":[', '"security_dir"')),
+        ("check", ("Running consistency checks", "repository check", "Data integrity error")),
+        ("prune", ("Pruning archives",)),
+    ),
 }
 
 

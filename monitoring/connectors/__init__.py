@@ -2,11 +2,12 @@
 
 from monitoring.connectors.base import Connector
 from monitoring.connectors.borg import Borg
+from monitoring.connectors.borgmatic import Borgmatic
 from monitoring.connectors.ping import Ping
 from monitoring.connectors.push import Push
 from monitoring.connectors.restic import Restic
 
-CONNECTORS: dict[str, Connector] = {each.kind: each for each in (Restic(), Borg(), Ping(), Push())}
+CONNECTORS: dict[str, Connector] = {each.kind: each for each in (Restic(), Borg(), Borgmatic(), Ping(), Push())}
 _BY_ANSWER = {"ping": "ping", "api": "push"}
 
 

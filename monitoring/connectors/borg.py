@@ -78,7 +78,7 @@ class Borg:
             reason = "borg was not started: this address would pass options to another program. Write the repository's address alone."
             answer.steps.append(Step(name="list", command="borg list", exit_code=running.NOT_RUNNABLE, stderr=reason))
             return answer
-        timeout_s = _number(settings.get("timeout_s"), DEFAULT_TIMEOUT_S, 1, LONGEST_TIMEOUT_S)
+        timeout_s = number(settings.get("timeout_s"), DEFAULT_TIMEOUT_S, 1, LONGEST_TIMEOUT_S)
         for name, argv in _calls(settings):
             step = _masked(run(name, argv, env=env, timeout_s=timeout_s), hidden)
             step.env = shown
@@ -118,7 +118,7 @@ class Borg:
         return result
 
 
-def _number(value: str | None, default: float, least: float, most: float) -> float:
+def number(value: str | None, default: float, least: float, most: float) -> float:
     """A setting as a number, or its default when it is none or lies outside the limits."""
     try:
         number = float(value or default)
@@ -142,7 +142,7 @@ def _calls(settings: Mapping[str, str]) -> list[tuple[str, list[str]]]:
         ("version", ["borg", "--version"]),
         ("list", ["borg", "list", "--bypass-lock", "--json", f"--format={_FORMAT}", *only]),
     ]
-    if sizes := int(_number(settings.get("sizes_of") or str(DEFAULT_SIZES), DEFAULT_SIZES, 0, MOST_SIZES)):
+    if sizes := int(number(settings.get("sizes_of") or str(DEFAULT_SIZES), DEFAULT_SIZES, 0, MOST_SIZES)):
         calls.append(("info", ["borg", "info", "--bypass-lock", "--json", f"--last={sizes}", *only]))
     return calls
 

@@ -18,6 +18,7 @@ from tests.recordings import RECORDED
 
 COMMANDS: dict[str, list[str | None]] = {
     "borg": ["borg create --json ::x /a", "borg list --json", "borg info --json", "borg check", "borg extract ::x", "borg prune", None],
+    "borgmatic": ["borgmatic create --json", "borgmatic rlist --json", "borgmatic", "borgmatic check", "borgmatic prune", None],
 }
 TEXTS = {
     tool: [path.read_text(errors="replace")[:20_000] for path in sorted((RECORDED / tool).glob("*/*.std*")) if path.stat().st_size]
