@@ -36,6 +36,14 @@ _SIGNS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("check", ("Running consistency checks", "repository check", "Data integrity error")),
         ("prune", ("Pruning archives",)),
     ),
+    "pgbackrest": (
+        ("backup", (": backup command begin", " backup size = ")),
+        ("verify", (": verify command begin", "total WAL checked")),
+        ("restore", (": restore command begin",)),
+        ("check", (": check command begin",)),
+        ("expire", (": expire command begin",)),
+        ("info", ('"backup":', "[]")),
+    ),
 }
 
 

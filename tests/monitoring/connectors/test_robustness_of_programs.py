@@ -18,6 +18,13 @@ from tests.recordings import RECORDED
 
 COMMANDS: dict[str, list[str | None]] = {
     "borg": ["borg create --json ::x /a", "borg list --json", "borg info --json", "borg check", "borg extract ::x", "borg prune", None],
+    "pgbackrest": [
+        "pgbackrest --stanza=a backup",
+        "pgbackrest info --output=json",
+        "pgbackrest --stanza=a verify",
+        "pgbackrest restore",
+        None,
+    ],
     "borgmatic": ["borgmatic create --json", "borgmatic rlist --json", "borgmatic", "borgmatic check", "borgmatic prune", None],
 }
 TEXTS = {
