@@ -13,6 +13,7 @@ from monitoring.connectors.redaction import redact
 
 # borgmatic's own files in an archive: what it needs to restore itself. They come and go while borg reads and are nobody's data.
 OWN = re.compile(r"/borgmatic-[^/\s]{1,40}/|/\.?borgmatic/bootstrap")
+MAX_READ = 200_000  # what went wrong stands at the end of a log
 _NOISE = re.compile(r"Healthchecks error|^During handling of the above exception|^Need some help|^Exception ignored in")
 _SAYS_NOTHING = re.compile(
     r"(?i)error running (?:actions|configuration)|an error occurred|^Command .* returned non-zero|^\S+Error: Command"
@@ -49,7 +50,7 @@ def message(log: BorgLog, telling: str, text: str, *, note: str | None) -> str |
 
     borgmatic logs whole commands: passwords in them are masked.
     """
-    told = note or (log.warnings[-1] if log.warnings else None) or read_body(telling).message
+    told = note or (log.warnings[-1] if log.warnings else None) or read_body(telling[-MAX_READ:]).message
     if not note and (told is None or _SAYS_NOTHING.search(told)) and (match := FAILED.search(text)):
         told = match.group(0)
     if told is None:
