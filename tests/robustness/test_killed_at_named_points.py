@@ -127,7 +127,7 @@ POINTS = [
     (look, "before the commit of judge", 2),
     (look, "before the commit of alert", 1),
     (look, "before the commit of open", 1),
-    (look, "before the commit of open", 2),
+    (look_again, "before the commit of open", 1),
     (look, "after a claim", 1),
     (look, SENT, 1),
     (tell_the_rest, "before the commit of an answer", 3),
