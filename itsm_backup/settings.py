@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "catalogue",
     "monitoring",
     "incidents",
+    "reporting",
     "itsm_backup.portal",
     "itsm_backup.common.apps.AdminDoor",
     "django.contrib.auth",
