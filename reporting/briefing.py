@@ -59,14 +59,27 @@ def _figures(report: Report, broken: int) -> list[dict[str, str]]:
     restores, passed = totals["restores"], totals["restores_passed"]
     proof = "We can get the data back" if restores and passed == restores else "Some data could not be got back"
     return [
-        {"value": f"{kept:,} of {totals['services']:,}", "words": "kept every promise", "note": note, "tone": "broken" if broken else "kept"},
-        {"value": duration(totals["exceeded_s"]) if totals["exceeded_s"] else "0", "words": "with copies older than promised", "note": "all services together"},
+        {
+            "value": f"{kept:,} of {totals['services']:,}",
+            "words": "kept every promise",
+            "note": note,
+            "tone": "broken" if broken else "kept",
+        },
+        {
+            "value": duration(totals["exceeded_s"]) if totals["exceeded_s"] else "0",
+            "words": "with copies older than promised",
+            "note": "all services together",
+        },
         {
             "value": f"{passed} of {restores}" if restores else "0",
             "words": "restore tests passed",
             "note": proof if restores else "None was recorded: getting data back is unproven",
         },
-        {"value": f"{totals['open_incidents']:,}", "words": "still open at the month’s end", "note": f"of {many(totals['incidents'], 'incident')}"},
+        {
+            "value": f"{totals['open_incidents']:,}",
+            "words": "still open at the month’s end",
+            "note": f"of {many(totals['incidents'], 'incident')}",
+        },
     ]
 
 
@@ -80,7 +93,9 @@ def _meant(row: Row, report: Report) -> dict[str, Any]:
         lost = f"Up to {duration(max(over_s, 0))} of work beyond the promise of {duration(row.rpo_s)}."
     if "success_below_target" in row.reasons:
         happened.append(f"{many(row.settled - row.good, 'backup')} of {row.settled:,} did not succeed.")
-    open_now = any(one["resolved_at"] is None for one in row.incidents)
+    open_now = any(one["resolved_at"] is None for one in row.incidents) or any(
+        breach["until"] >= report.data["period"][1] for breach in row.breaches
+    )
     return {
         "name": row.name,
         "area": row.department or wording.TIERS[str(row.tier)],
@@ -104,6 +119,9 @@ def _areas(report: Report) -> list[dict[str, Any]]:
 
 def _still_open(rows: list[Row]) -> list[dict[str, str]]:
     found = [
-        {"name": row.name, "since": wording.day(one["opened_at"][:10])} for row in rows for one in row.incidents if one["resolved_at"] is None
+        {"name": row.name, "since": wording.day(one["opened_at"][:10])}
+        for row in rows
+        for one in row.incidents
+        if one["resolved_at"] is None
     ]
     return sorted(found, key=lambda one: one["name"])[:4]

@@ -225,7 +225,9 @@ def _incidents(lines: Lines, month: Month) -> None:
     alerts = IncidentAlert.objects.filter(
         alert__service__in=lines, incident__opened_at__lt=month.ends_at, alert__opened_at__lt=month.ends_at
     ).exclude(incident__resolved_at__lt=month.starts_at)
-    for row in alerts.exclude(incident__state="cancelled").select_related("incident", "alert").order_by("incident_id", "alert__opened_at", "pk"):
+    for row in (
+        alerts.exclude(incident__state="cancelled").select_related("incident", "alert").order_by("incident_id", "alert__opened_at", "pk")
+    ):
         told = lines[row.alert.service_id or 0]["incidents"]
         resolved_at = row.incident.resolved_at
         if resolved_at is not None and resolved_at >= month.ends_at:

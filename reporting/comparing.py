@@ -25,7 +25,9 @@ def changes(*, before: Report, after_id: int, data: dict[str, Any]) -> list[str]
     if not told:
         told = ["The figures are the same; inputs that do not change them were corrected."]
     rest = len(told) - MOST_SENTENCES
-    return told if rest <= 0 else [*told[:MOST_SENTENCES], f"And {many(rest, 'further difference')}; compare the CSV files of both revisions."]
+    return (
+        told if rest <= 0 else [*told[:MOST_SENTENCES], f"And {many(rest, 'further difference')}; compare the CSV files of both revisions."]
+    )
 
 
 def _pairs(old_id: int, new_id: int) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None]]:

@@ -153,6 +153,4 @@ def _next_id() -> int:
 
 def scope_of(schedule: ReportSchedule) -> Scope:
     """The services that a schedule reports on."""
-    return Scope(
-        department=schedule.department, application_type=schedule.application_type, tier=schedule.tier, label=schedule.label
-    )
+    return Scope(department=schedule.department, application_type=schedule.application_type, tier=schedule.tier, label=schedule.label)

@@ -141,7 +141,9 @@ def lead_of(report: Report, rows: list[Row]) -> str:
     told = [_success_words(totals)]
     over = sorted((row for row in rows if row.exceeded_s), key=lambda row: -(row.exceeded_s or 0))
     if over:
-        told.append(f"{many(len(over), 'service')} exceeded {'its' if len(over) == 1 else 'their'} recovery point: {listed([row.name for row in over])}.")
+        told.append(
+            f"{many(len(over), 'service')} exceeded {'its' if len(over) == 1 else 'their'} recovery point: {listed([row.name for row in over])}."
+        )
     unknown = totals["verdicts"].get("no_data", 0)
     if unknown:
         told.append(f"Of {many(unknown, 'service')} nothing is known.")
@@ -188,7 +190,9 @@ def figures_of(report: Report) -> list[dict[str, str]]:
         {
             "value": restores,
             "words": "restore tests passed",
-            "note": f"median {duration(median)}" if median is not None else ("time not told" if totals["restores"] else "none was recorded"),
+            "note": f"median {duration(median)}"
+            if median is not None
+            else ("time not told" if totals["restores"] else "none was recorded"),
         },
         {"value": wording.size(moved), "words": "data moved", "note": change or "by good runs"},
     ]
@@ -206,7 +210,7 @@ def technical(report: Report, rows: list[Row]) -> dict[str, Any]:
     """Everything that the technical report shows."""
     zone = ZoneInfo(report.data["zone"])
     odd = sorted((row for row in rows if row.verdict != "kept"), key=_worst_first)
-    shown = (odd + sorted((row for row in rows if row.verdict == "kept"), key=lambda row: (row.tier, row.points or 0.0, row.code)))
+    shown = odd + sorted((row for row in rows if row.verdict == "kept"), key=lambda row: (row.tier, row.points or 0.0, row.code))
     chosen = shown[:MOST_VARIANCES]
     widest = max((abs(row.points) for row in chosen if row.points is not None), default=0.0)
     return {
@@ -322,7 +326,12 @@ def _record(row: Row, breach: dict[str, Any]) -> str:
 def _groups(report: Report, name: str) -> dict[str, Any]:
     groups = report.data["totals"]["groups"][name]
     told = [
-        {"name": wording.TIERS.get(group, group) if name == "tier" else group, "services": services, "kept": kept, "success": percent(good, settled)}
+        {
+            "name": wording.TIERS.get(group, group) if name == "tier" else group,
+            "services": services,
+            "kept": kept,
+            "success": percent(good, settled),
+        }
         for group, services, kept, good, settled in sorted(groups, key=lambda group: (-group[1], group[0]) if name != "tier" else group[0])
     ]
     rest = len(told) - MOST_GROUPS
@@ -338,11 +347,15 @@ def checks_of(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "words": check["words"],
-            "result": verdict_of(CHECK_MARKS[check["state"]], f"{check['good']:,} of {check['total']:,}"),
+            "result": verdict_of(CHECK_MARKS[check["state"]], _counted(check)),
             "state": check["state"],
         }
         for check in report.data["checks"]["checks"]
     ]
+
+
+def _counted(check: dict[str, Any]) -> str:
+    return f"{check['good']:,} of {check['total']:,}" if check["total"] else "none to check"
 
 
 def _incidents(rows: list[Row], zone: ZoneInfo) -> dict[str, Any]:

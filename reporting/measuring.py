@@ -78,7 +78,12 @@ def _item(item: dict[str, Any], parts: list[dict[str, Any]], commissioned_at: st
     period_s = exceeded_s = longest_s = 0
     breaches: list[dict[str, Any]] = []
     for part in parts:
-        given = {"period": [part["from"], part["until"]], "rpo_seconds": part["rpo_s"], "points": points, "commissioned_at": commissioned_at}
+        given = {
+            "period": [part["from"], part["until"]],
+            "rpo_seconds": part["rpo_s"],
+            "points": points,
+            "commissioned_at": commissioned_at,
+        }
         counted = measure("BM-RPO-TW", given)
         period_s += counted["period_seconds"]
         exceeded_s += counted["noncompliant_seconds"]

@@ -146,7 +146,14 @@ def as_csv(rows: list[composing.Row]) -> bytes:
     writer.writerow(CSV_HEAD)
     for row in rows:
         told = [row.code, row.name, row.tier, row.department, row.application_type, row.version, row.verdict]
-        told += ["; ".join(wording.REASONS[reason] for reason in row.reasons), row.settled, row.good, row.late, row.excused, row.unconfirmed]
+        told += [
+            "; ".join(wording.REASONS[reason] for reason in row.reasons),
+            row.settled,
+            row.good,
+            row.late,
+            row.excused,
+            row.unconfirmed,
+        ]
         told += [round(row.good / row.settled, 6) if row.settled else "", row.target, row.points, row.confidence]
         told += [row.rpo_s, row.longest_s, row.exceeded_s, row.attainment, row.breach_count, row.moved_bytes, row.restores]
         writer.writerow([_harmless(value) for value in [*told, row.restores_passed, row.days]])

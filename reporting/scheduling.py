@@ -64,9 +64,7 @@ def work(*, schedule: ReportSchedule, at: dt.datetime, month: Month | None = Non
 
 
 def _work(schedule: ReportSchedule, at: dt.datetime, month: Month) -> tuple[Report, bool]:
-    report, new = compiling.compile_month(
-        month=month, scope=compiling.scope_of(schedule), at=at, schedule=schedule, policy=schedule.policy
-    )
+    report, new = compiling.compile_month(month=month, scope=compiling.scope_of(schedule), at=at, schedule=schedule, policy=schedule.policy)
     rendering.render(report=report, at=at)
     delivering.deliver(report=report, at=at)
     return report, new

@@ -72,7 +72,7 @@ def make_estate(*, missing: tuple[int, ...] = (17,), failed: tuple[int, ...] = (
     records = []
     for day in range(-12, 32):
         for name in jobs:
-            if name == "theatre" and day == 27 or name == "warehouse" and day in missing:
+            if (name == "theatre" and day == 27) or (name == "warehouse" and day in missing):
                 continue
             outcome = "failed" if name == "warehouse" and day in failed else "success"
             late = dt.timedelta(hours=3) if name == "imaging" and day == 12 else dt.timedelta(0)

@@ -6,7 +6,12 @@ from django.utils.safestring import SafeString
 
 from itsm_backup.common.charts.svg import tag
 
-_CUTS = {"kept": "M4.9 8.3l2.1 2.1 4.1-4.6", "at_risk": "M8 6v3.6M8 12v.1", "broken": "M5.8 5.8l4.4 4.4m0-4.4l-4.4 4.4", "held": "M6 5v6M10 5v6"}
+_CUTS = {
+    "kept": "M4.9 8.3l2.1 2.1 4.1-4.6",
+    "at_risk": "M8 6v3.6M8 12v.1",
+    "broken": "M5.8 5.8l4.4 4.4m0-4.4l-4.4 4.4",
+    "held": "M6 5v6M10 5v6",
+}
 _GROUNDS = {"at_risk": "M8 1.2l7.2 13.1H.8z", "broken": "M8 .6L15.4 8 8 15.4.6 8z", "held": "M1 1h14v14H1z"}
 
 

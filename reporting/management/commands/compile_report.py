@@ -31,7 +31,9 @@ class Command(BaseCommand):
             report, new = self._compile(options, at)
         except (NotYet, compiling.Busy) as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{report.number}: {report.title}, {report.month:%B %Y}, revision {report.revision}, {report.get_state_display()}")
+        self.stdout.write(
+            f"{report.number}: {report.title}, {report.month:%B %Y}, revision {report.revision}, {report.get_state_display()}"
+        )
         self.stdout.write("made now" if new else "nothing changed since it was made")
         for change in report.changes if new else []:
             self.stdout.write(f"  {change}")
@@ -48,9 +50,7 @@ class Command(BaseCommand):
                 known = ", ".join(ReportSchedule.objects.values_list("name", flat=True)) or "none"
                 raise CommandError(f"There is no schedule called {options['schedule']}. Known: {known}.")
             return scheduling.work(schedule=schedule, at=at, month=self._month(options["month"], schedule.zone, at))
-        scope = Scope(
-            department=options["department"], application_type=options["type"], tier=options["tier"], label=options["label"]
-        )
+        scope = Scope(department=options["department"], application_type=options["type"], tier=options["tier"], label=options["label"])
         month = self._month(options["month"], settings.TIME_ZONE, at)
         report, new = compiling.compile_month(month=month, scope=scope, at=at, policy=options["policy"])
         rendering.render(report=report, at=at)
