@@ -15,7 +15,8 @@ from catalogue.duties import conflicts
 _BUSINESS = (
     "view: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.relation catalogue.window catalogue.team"
     " catalogue.servicestatus catalogue.statuschange monitoring.servicestate monitoring.serviceday monitoring.evaluation"
-    " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident reporting.report"
+    " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident"
+    " reporting.report"
 )
 _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
@@ -75,7 +76,7 @@ ROLES = {
     "operator": Role(
         duty="runs the backups and works on incidents",
         everywhere=_permissions(
-            _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "read_body: common.notice", "view: common.notice",
+            _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "view read_body: common.notice",
             "compile: reporting.report",
         )
         | _INCIDENT_WORK,

@@ -36,7 +36,8 @@ GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
 """  # noqa: S608 - our own text
 _UNUSUAL = f"""
 SELECT * FROM (
-  SELECT b.service, e.due_at, j.name, e.state, e.worst_outcome, e.attempts, row_number() OVER (PARTITION BY b.service ORDER BY e.due_at, j.id) AS n
+  SELECT b.service, e.due_at, j.name, e.state, e.worst_outcome, e.attempts,
+    row_number() OVER (PARTITION BY b.service ORDER BY e.due_at, j.id) AS n
   FROM {_BATCH} JOIN monitoring_backupjob j ON j.service_id = b.service
   JOIN monitoring_expectedrun e ON e.job_id = j.id AND e.local_on BETWEEN %(first)s - 3 AND %(last)s + 3
     AND e.opens_at >= b.since AND e.opens_at < b.until
@@ -194,10 +195,10 @@ def _runs(lines: Lines, given: dict[str, Any]) -> None:
 
 def _days(lines: Lines, month: Month) -> None:
     """The letters of the month's day cells, one a day, and what the months before were like."""
-    letters: Lines = {service: {} for service in lines}
+    letters: dict[int, dict[dt.date, str]] = {service: {} for service in lines}
     cells = ServiceDay.objects.filter(service__in=lines, day__gte=month.first, day__lt=month.following).order_by("service", "day")
     for service, day, good, failed, missed, worst in cells.values_list("service", "day", "good", "failed", "missed", "worst"):
-        letters[service][day] = worst or ("+" if good else "·")
+        letters[service][day] = worst or ("G" if good else "·")
         line = lines[service]
         line["cells"] = [line["cells"][0] + good, line["cells"][1] + failed + missed]
         line.setdefault("by_day", {})[day.isoformat()] = [good, good + failed + missed]

@@ -16,7 +16,7 @@ from reporting.models import Report
 from reporting.wording import VERDICTS, duration, listed, many, percent
 
 MOST_VARIANCES, MOST_STRIPS, MOST_BREACHES, MOST_INCIDENTS, MOST_GROUPS, MOST_HELD = 10, 7, 14, 8, 7, 5
-KINDS = {"W": "warning", "L": "late", "F": "failed", "M": "missed", "?": "no_data", "H": "held", "·": "not_scheduled", "+": "good"}
+KINDS = {"W": "warning", "L": "late", "F": "failed", "M": "missed", "?": "no_data", "H": "held", "·": "not_scheduled", "G": "good"}
 CHECK_MARKS = {"passed": "kept", "qualified": "at_risk", "blocked": "broken"}
 URGENCY = list(VERDICTS)
 METHODS = {"success": "BM-SR-WIN", "recovery": "BM-RPO-TW", "variance": "BM-VAR", "checks": "BM-DQ"}
@@ -122,7 +122,7 @@ def _banner(report: Report) -> str:
     if report.state == Report.State.BLOCKED:
         return f"Stopped before it was made: the inputs do not carry a report. Failed: {told}."
     if report.data["checks"]["result"] == "blocked":
-        return f"Read with care: the inputs do not carry this report, and it was made because its policy says never to stop it. Failed: {told}."
+        return f"Read with care: the inputs do not carry this report; its policy says never to stop it. Failed: {told}."
     return f"Read with care: a check of the inputs failed. {told[:1].upper()}{told[1:]}."
 
 
@@ -142,7 +142,8 @@ def lead_of(report: Report, rows: list[Row]) -> str:
     over = sorted((row for row in rows if row.exceeded_s), key=lambda row: -(row.exceeded_s or 0))
     if over:
         told.append(
-            f"{many(len(over), 'service')} exceeded {'its' if len(over) == 1 else 'their'} recovery point: {listed([row.name for row in over])}."
+            f"{many(len(over), 'service')} exceeded {'its' if len(over) == 1 else 'their'} recovery point: "
+            f"{listed([row.name for row in over])}."
         )
     unknown = totals["verdicts"].get("no_data", 0)
     if unknown:

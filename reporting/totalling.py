@@ -14,7 +14,19 @@ from reporting.models import Report
 from reporting.scoping import Month
 
 MONTHS = 12
-MOST_NAMED = 12
+SUMS = (
+    "good",
+    "settled",
+    "pending",
+    "excused",
+    "unconfirmed",
+    "late",
+    "breaches",
+    "exceeded_s",
+    "moved_bytes",
+    "restores",
+    "restores_passed",
+)
 
 
 class Totals:
@@ -22,7 +34,7 @@ class Totals:
 
     def __init__(self) -> None:
         self.verdicts: dict[str, int] = defaultdict(int)
-        self.sums: dict[str, int] = defaultdict(int)
+        self.sums = dict.fromkeys(SUMS, 0)
         self.days: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         self.groups: dict[str, dict[str, list[int]]] = {"tier": {}, "application_type": {}, "department": {}}
         self.longest: list[tuple[int, str]] = []
@@ -61,7 +73,7 @@ class Totals:
         return {
             "services": sum(self.verdicts.values()),
             "verdicts": dict(sorted(self.verdicts.items())),
-            **dict(sorted(self.sums.items())),
+            **self.sums,
             "restore_median_s": ordered[(len(ordered) - 1) // 2] if ordered else None,
             "incidents": len(self.incidents),
             "open_incidents": len(self.open_incidents),

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,20 @@ def test_it_keeps_every_file_and_makes_them_again_byte_by_byte(report):
 def test_the_pdf_is_tagged_dated_by_the_snapshot_and_carries_the_csv(report, tmp_path):
     made = {file.name: bytes(file.content) for file in rendering.render(report=report, at=JULY_1)}
     content = made["technical.pdf"]
-    for sign in (b"/StructTreeRoot", b"/MarkInfo", b"/EmbeddedFile", b"(D:20260701050000Z)"):
-        assert sign in content
-    assert b"pdfuaid" in content
+    parts = [_inflated(part) for part in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, flags=re.DOTALL)]
+    for sign in (b"/StructTreeRoot", b"/MarkInfo", b"/EmbeddedFile", b"(D:20260701050000Z)", b"pdfuaid"):
+        assert any(sign in part for part in [content, *parts]), sign
     if shutil.which("pdfdetach"):
         (tmp_path / "report.pdf").write_bytes(content)
         subprocess.run(["pdfdetach", "-saveall", "-o", tmp_path, tmp_path / "report.pdf"], check=True)
         assert next(tmp_path.glob("*-services.csv")).read_bytes() == made["services.csv"]
+
+
+def _inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompress(stream)
+    except zlib.error:
+        return stream
 
 
 @needs_pdf
@@ -93,13 +101,22 @@ def test_the_csv_holds_every_figure_of_every_service(report):
     rows = list(csv.DictReader(io.StringIO(rendering.as_csv(composing.rows_of(report)).decode())))
     assert [row["code"] for row in rows] == ["SVC-001", "SVC-002", "SVC-003", "SVC-004", "SVC-005"]
     warehouse = rows[1]
-    assert (warehouse["due_good"], warehouse["due_settled"], warehouse["over_rpo_s"], warehouse["verdict"]) == ("28", "30", "159600", "broken")
+    assert (warehouse["due_good"], warehouse["due_settled"], warehouse["over_rpo_s"], warehouse["verdict"]) == (
+        "28",
+        "30",
+        "159600",
+        "broken",
+    )
     assert (warehouse["days"][5], warehouse["days"][16], rows[4]["days"][26]) == ("F", "M", "H")
 
 
 @pytest.mark.django_db
 def test_the_technical_report_says_what_the_figures_say(report):
-    text = re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", rendering.document("technical", report, composing.rows_of(report)), flags=re.DOTALL))
+    text = re.sub(
+        r"\s+",
+        " ",
+        re.sub(r"<style>.*?</style>|<[^>]+>", " ", rendering.document("technical", report, composing.rows_of(report)), flags=re.DOTALL),
+    )
     for said in (
         "3 of 5 services kept every promise in June",
         "Run success was 98.3%, 117 of 119 due runs. 1 service exceeded its recovery point: Data warehouse. Of 1 service nothing is known.",
@@ -138,9 +155,11 @@ def test_the_snapshot_holds_all_that_the_seal_is_made_of(report):
 def test_a_number_changed_behind_the_products_back_shows(report):
     rendering.render(report=report, at=JULY_1)
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE reporting_reportedservice DISABLE TRIGGER USER")
         cursor.execute(
-            "UPDATE reporting_reportedservice SET data = jsonb_set(data, '{figures,success,good}', '30') WHERE data->'inputs'->'service'->>'code' = 'SVC-002'"
+            "UPDATE reporting_reportedservice SET data = jsonb_set(data, '{figures,success,good}', '30')"
+            " WHERE data->'inputs'->'service'->>'code' = 'SVC-002'"
         )
     proof = rendering.prove(Report.objects.get(pk=report.pk))
     assert not proof.seal_equal and not proof.equal
