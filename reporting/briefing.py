@@ -112,7 +112,7 @@ def _year_chart(report: Report) -> Any:
 
 def _areas(report: Report) -> list[dict[str, Any]]:
     return [
-        {"name": wording.TIERS[tier], "services": services, "kept": kept, "success": percent(good, settled)}
+        {"name": wording.TIERS[tier], "services": f"{services:,}", "kept": f"{kept:,}", "success": percent(good, settled)}
         for tier, services, kept, good, settled in report.data["totals"]["groups"]["tier"]
     ]
 

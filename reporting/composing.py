@@ -15,7 +15,7 @@ from reporting import wording
 from reporting.models import Report
 from reporting.wording import VERDICTS, duration, listed, many, percent
 
-MOST_VARIANCES, MOST_STRIPS, MOST_BREACHES, MOST_INCIDENTS, MOST_GROUPS, MOST_HELD = 10, 7, 14, 8, 7, 5
+MOST_VARIANCES, MOST_STRIPS, MOST_BREACHES, MOST_INCIDENTS, MOST_GROUPS, MOST_HELD = 8, 6, 14, 8, 7, 5
 KINDS = {"W": "warning", "L": "late", "F": "failed", "M": "missed", "?": "no_data", "H": "held", "·": "not_scheduled", "G": "good"}
 CHECK_MARKS = {"passed": "kept", "qualified": "at_risk", "blocked": "broken"}
 URGENCY = list(VERDICTS)
@@ -271,7 +271,7 @@ def _variance(row: Row, widest: float) -> dict[str, Any]:
         "rpo": duration(row.rpo_s),
         "longest": duration(row.longest_s),
         "verdict": verdict_of(row.verdict),
-        "why": "; ".join(wording.REASONS[reason] for reason in row.reasons),
+        "why": wording.REASONS[row.reasons[0]] if row.verdict == "no_data" else "",  # the others show in their figures
     }
 
 
@@ -329,8 +329,8 @@ def _groups(report: Report, name: str) -> dict[str, Any]:
     told = [
         {
             "name": wording.TIERS.get(group, group) if name == "tier" else group,
-            "services": services,
-            "kept": kept,
+            "services": f"{services:,}",
+            "kept": f"{kept:,}",
             "success": percent(good, settled),
         }
         for group, services, kept, good, settled in sorted(groups, key=lambda group: (-group[1], group[0]) if name != "tier" else group[0])
