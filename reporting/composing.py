@@ -257,7 +257,7 @@ def _day_chart(report: Report) -> SafeString:
     if worst is not None and worst.rate is not None and worst.rate < (totals["target"] or 1.0) and worst != known[-1]:
         note = f"{wording.day(worst.on.isoformat())}, {many(worst.total - worst.good, 'bad run')}"
         days = [DayCount(day.on, day.good, day.total, note if day == worst else "") for day in days]
-    return painted(success_line(days=days, target=totals["target"], width=660).svg)
+    return painted(success_line(days=days, target=totals["target"], width=740).svg)
 
 
 def _variance(row: Row, widest: float) -> dict[str, Any]:
