@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest
 
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from itsm_backup.common.admin import FactAdmin, FactInline
+from monitoring.models import Alert
 
 
 class AlertInline(FactInline, admin.TabularInline):
     model = IncidentAlert
     fields = ("alert", "attached_at")
     verbose_name_plural = "Alerts"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(alert__in=Alert.objects.visible_to(request.user))
 
 
 class EntryInline(FactInline, admin.TabularInline):
@@ -21,18 +27,32 @@ class EntryInline(FactInline, admin.TabularInline):
     ordering = ("at", "id")
     verbose_name_plural = "What happened"
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).told_to(request.user)
+
 
 @admin.register(Incident)
 class IncidentAdmin(FactAdmin):
     about = "One for each cause, with its alerts and all that was done."
     inlines = (AlertInline, EntryInline)
-    list_display = ("number", "title", "state", "priority", "service", "team", "assignee", "opened_at", "resolved_at")
-    list_filter = ("state", "priority", "service", "team")
+    list_display = ("number", "told", "state", "priority", "hit_hardest", "team", "assignee", "opened_at", "resolved_at")
+    list_filter = ("state", "priority", "team")
     list_select_related = ("service", "team", "assignee")
-    search_fields = ("title", "cause_key")
+    search_fields = ("told_title", "cause_key")
     ordering = ("-opened_at",)
-    fields = ("number", "title", "state", "priority", "priority_reason", "service", "team", "assignee", "opened_at", "acknowledged_at",
+    fields = ("number", "told", "state", "priority", "priority_reason", "hit_hardest", "team", "assignee", "opened_at", "acknowledged_at",
               "resolved_at", "cause_key")  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).told_to(request.user)
+
+    @admin.display(description="title", ordering="title")
+    def told(self, incident: Any) -> str:
+        return str(incident.told_title)
+
+    @admin.display(description="hit hardest", ordering="service")
+    def hit_hardest(self, incident: Any) -> str:
+        return str(incident.service) if incident.service and incident.service_is_seen else ""
 
     def note(self, request: HttpRequest) -> str:
         waiting = self.get_queryset(request).open().count()

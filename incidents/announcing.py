@@ -10,24 +10,26 @@ from django.template.loader import render_to_string
 from incidents import prioritising
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common import outbox
+from monitoring.models import Alert
 
 
-def announce_opening(*, incident: Incident, at: dt.datetime) -> None:
+def announce_opening(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
     """Tell the operations team that there is an incident."""
-    _write(incident, "opened", f"[{incident.number}] {incident.priority} {incident.title}", at, {})
+    _write(incident, "opened", f"[{incident.number}] {incident.priority} {incident.title}", alert, at, {})
 
 
 def announce_resolution(*, incident: Incident, proof: str, at: dt.datetime) -> None:
     """Tell the operations team that it is over, and by what evidence."""
-    _write(incident, "resolved", f"[{incident.number}] Resolved: {incident.title}", at, {"proof": proof})
+    alert = Alert.objects.filter(incident_alert__incident=incident).order_by("incident_alert__attached_at", "pk").first()
+    _write(incident, "resolved", f"[{incident.number}] Resolved: {incident.title}", alert, at, {"proof": proof})
 
 
-def announce_reopening(*, incident: Incident, alert_title: str, at: dt.datetime) -> None:
+def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
     """Tell the operations team that what was over happens again."""
-    _write(incident, "reopened", f"[{incident.number}] {incident.priority} Again: {incident.title}", at, {"now": alert_title})
+    _write(incident, "reopened", f"[{incident.number}] {incident.priority} Again: {incident.title}", alert, at, {"now": alert.title})
 
 
-def _write(incident: Incident, kind: str, subject: str, at: dt.datetime, more: dict[str, str]) -> None:
+def _write(incident: Incident, kind: str, subject: str, alert: Alert | None, at: dt.datetime, more: dict[str, str]) -> None:
     if incident.team is None:
         return
     count = incident.entries.filter(kind="mail").count()
@@ -48,4 +50,5 @@ def _write(incident: Incident, kind: str, subject: str, at: dt.datetime, more: d
         at=at,
     )
     if made:
-        IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=f"Mail to {incident.team.email}: {subject}")
+        text = f"Mail to {incident.team.email}: {subject}"
+        IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=text, alert=alert)

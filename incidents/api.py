@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.urls import path, re_path
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
@@ -15,7 +15,6 @@ from rest_framework.exceptions import APIException, NotFound
 from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.response import Response
 
-from catalogue.models import Service
 from incidents import working
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from itsm_backup.common.time import now
@@ -34,6 +33,7 @@ class Conflict(APIException):
 
 class IncidentSerializer(serializers.ModelSerializer):
     number = serializers.CharField()
+    title = serializers.CharField(source="told_title")
     service = serializers.SerializerMethodField(help_text="Code of the one hit hardest, if you may see it.")
     team = serializers.CharField(source="team.name", default=None, allow_null=True)
     assignee = serializers.CharField(source="assignee.username", default=None, allow_null=True)
@@ -97,7 +97,7 @@ class Incidents(ListAPIView):
     queryset = Incident.objects.none()
 
     def get_queryset(self) -> QuerySet[Incident]:
-        return _rows(self.request.user).visible_to(self.request.user).order_by("-opened_at", "-pk")  # type: ignore[attr-defined]
+        return _rows(self.request.user).order_by("-opened_at", "-pk")  # type: ignore[attr-defined]
 
 
 class IncidentDetail(GenericAPIView):
@@ -178,16 +178,19 @@ def _key(number: str) -> int:
 def _rows(user: Any) -> QuerySet[Incident]:
     seen = Q(incident_alerts__alert__in=Alert.objects.visible_to(user))
     over = Q(incident_alerts__alert__state="resolved")
-    return Incident.objects.select_related("service", "team", "assignee").annotate(
-        alerts_total=Count("incident_alerts", filter=seen, distinct=True),
-        alerts_open=Count("incident_alerts", filter=seen & ~over, distinct=True),
-        service_is_seen=Exists(Service.objects.visible_to(user).filter(pk=OuterRef("service"))),
+    return (
+        Incident.objects.told_to(user)
+        .select_related("service", "team", "assignee")
+        .annotate(
+            alerts_total=Count("incident_alerts", filter=seen, distinct=True),
+            alerts_open=Count("incident_alerts", filter=seen & ~over, distinct=True),
+        )
     )
 
 
 def _detail(user: Any, number: str) -> dict[str, Any]:
     links = IncidentAlert.objects.filter(alert__in=Alert.objects.visible_to(user)).select_related("alert__service")
-    entries = IncidentEntry.objects.select_related("by").order_by("at", "pk")
+    entries = IncidentEntry.objects.told_to(user).select_related("by").order_by("at", "pk")
     rows = _rows(user).prefetch_related(
         Prefetch("incident_alerts", queryset=links.order_by("attached_at", "pk"), to_attr="seen_alerts"),
         Prefetch("entries", queryset=entries, to_attr="timeline"),

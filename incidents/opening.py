@@ -44,28 +44,30 @@ def _handle(alert_id: int, at: dt.datetime) -> bool:
             alert = Alert.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=alert_id, incident_alert=None).first()
             if alert is None:
                 return False
-            incident = _incident_of(alert, at) or _over_too_early(alert)
+            incident = _incident_of(alert, at)
             if incident is None and alert.severity not in OPENS:
                 return False
             incident = incident or _open(alert, at)
             _attach(incident, alert, at)
             ended_at = incident.resolved_at
             if incident.state in OVER and ended_at and (alert.resolved_at is None or alert.resolved_at > ended_at):
-                _reopen(incident, alert, at)
+                _lengthen(incident, alert, at)
             return True
     except IntegrityError:
         return False  # another worker opened the incident of this cause first; the next pass joins it
 
 
 def _incident_of(alert: Alert, at: dt.datetime) -> Incident | None:
-    """The open incident of this cause; one that was over before the alert began is resolved first and does not count."""
+    """The incident of this cause: an open one, unless it was over before the alert began (then it is resolved first), or began
+    after the alert was over and an earlier one covers it.
+    """
     incident = _same_cause(alert) or _same_job(alert)
-    if (
-        incident
-        and alert.opened_at > incident.opened_at
-        and resolving.resolve_if_over(incident=incident, at=alert.opened_at, noticed_at=at)
-    ):
-        return None
+    if incident is None:
+        return _over_too_early(alert)
+    if alert.resolved_at and alert.resolved_at < incident.opened_at:
+        return _over_too_early(alert) or incident
+    if alert.opened_at > incident.opened_at and resolving.resolve_if_over(incident=incident, at=alert.opened_at, noticed_at=at):
+        return _over_too_early(alert)
     return incident
 
 
@@ -134,13 +136,22 @@ def _take_cause(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
     return True
 
 
+def _lengthen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
+    """Have an incident that is over last as long as the alert that joined it: reopened, unless its cause is open anew already."""
+    if alert.resolved_at and _same_cause(alert):
+        incident.resolved_at, incident.updated_at = alert.resolved_at, at
+        incident.save(update_fields=["resolved_at", "updated_at"])
+    else:
+        _reopen(incident, alert, at)
+
+
 def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.state = Incident.State.IN_PROGRESS if incident.acknowledged_at else Incident.State.NEW
     incident.resolved_at = incident.resolved_by_evaluation = None
     incident.updated_at = at
     incident.save()
-    IncidentEntry.objects.create(incident=incident, at=alert.last_seen_at, kind="state", text=f"Reopened: {alert.title}")
-    announcing.announce_reopening(incident=incident, alert_title=alert.title, at=at)
+    IncidentEntry.objects.create(incident=incident, at=alert.last_seen_at, kind="state", text=f"Reopened: {alert.title}", alert=alert)
+    announcing.announce_reopening(incident=incident, alert=alert, at=at)
 
 
 def _open(alert: Alert, at: dt.datetime) -> Incident:
@@ -159,8 +170,8 @@ def _open(alert: Alert, at: dt.datetime) -> Incident:
         updated_at=at,
         impact_at_opening=prioritising.impact_of(alert, at=at),
     )
-    IncidentEntry.objects.create(incident=incident, at=alert.opened_at, kind="opened", text=f"Opened for: {alert.title}")
-    announcing.announce_opening(incident=incident, at=at)
+    IncidentEntry.objects.create(incident=incident, at=alert.opened_at, kind="opened", text=f"Opened for: {alert.title}", alert=alert)
+    announcing.announce_opening(incident=incident, alert=alert, at=at)
     return incident
 
 
@@ -175,7 +186,8 @@ def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     joins = incident.incident_alerts.exists()
     IncidentAlert.objects.create(incident=incident, alert=alert, attached_at=at)
     if joins:
-        IncidentEntry.objects.create(incident=incident, at=max(alert.opened_at, incident.opened_at), kind="joined", text=alert.title)
+        at_earliest = max(alert.opened_at, incident.opened_at)
+        IncidentEntry.objects.create(incident=incident, at=at_earliest, kind="joined", text=alert.title, alert=alert)
     if not _take_cause(incident, alert, at):
         incident.updated_at = at
         incident.save(update_fields=["updated_at"])

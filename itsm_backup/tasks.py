@@ -14,10 +14,15 @@ from reporting.models import ReportSchedule
 
 @shared_task(name="itsm_backup.advance")
 def advance() -> None:
-    """One turn of the journey; also the sign of life of beat (who sent it) and worker (who does it)."""
+    """One turn of the journey, sent by the heartbeat and by every intake."""
+    journey.advance()
+
+
+@shared_task(name="itsm_backup.show_life")
+def show_life() -> None:
+    """The sign of life of beat, which alone sends this, and of the worker, which does it."""
     health.beat("beat")
     health.beat("worker")
-    journey.advance()
 
 
 @shared_task(name="itsm_backup.poll_due")

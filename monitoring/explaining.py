@@ -16,6 +16,7 @@ from monitoring.models import (
     BackupRun,
     CauseRule,
     Evaluation,
+    RawAnswer,
     StatusWorkflow,
 )
 
@@ -29,6 +30,7 @@ class RunRead(msgspec.Struct, kw_only=True):
     message: str | None
     job: str
     answer: int | None
+    answer_is_kept: bool
 
 
 class Reference(msgspec.Struct, kw_only=True):
@@ -74,7 +76,7 @@ def explain(evaluation: Evaluation, *, alert: Alert | None = None) -> Explanatio
         answer=alert.title if alert else answer_of(evaluation),
         verdict=evaluation.verdict,
         status=evaluation.status,
-        runs=[_run(run) for run in BackupRun.objects.filter(pk__in=runs).select_related("job").order_by("occurred_at", "pk")],
+        runs=_runs(runs),
         rule=_rule(evaluation, alert),
         mapping=[_mapping(version, evaluation.at) for version in sorted({one for one in evaluation.mapping.values() if one})],
         promise=_promise(evaluation),
@@ -105,7 +107,13 @@ def runs_of(evaluation: Evaluation) -> list[int]:
     return sorted({run for run in [*points, *jobs] if run})
 
 
-def _run(run: BackupRun) -> RunRead:
+def _runs(ids: list[int]) -> list[RunRead]:
+    runs = list(BackupRun.objects.filter(pk__in=ids).select_related("job").order_by("occurred_at", "pk"))
+    kept = set(RawAnswer.objects.filter(pk__in={run.answer for run in runs if run.answer}).values_list("pk", flat=True))
+    return [_run(run, kept) for run in runs]
+
+
+def _run(run: BackupRun, kept: set[int]) -> RunRead:
     return RunRead(
         run=run.pk,
         occurred_at=iso(run.occurred_at) or "",
@@ -113,6 +121,7 @@ def _run(run: BackupRun) -> RunRead:
         message=run.message,
         job=run.job.name,
         answer=run.answer,
+        answer_is_kept=run.answer in kept,
     )
 
 

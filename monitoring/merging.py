@@ -19,7 +19,7 @@ SHORT = 8  # tools of older versions tell only the first eight digits of an arte
 def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -> list[bytes]:
     """The key of each record: its own, or that of the one run it is plainly another view of. Ambiguous pairs stay apart."""
     own = [key_of(tool.pk, record) for record in records]
-    stored = {bytes(key) for key in BackupRun.objects.filter(key__in=set(own)).values_list("key", flat=True)}
+    finished = {bytes(key) for key in BackupRun.objects.filter(key__in=set(own), state="finished").values_list("key", flat=True)}
     by_artefact = _runs_by_artefact(jobs, records)
     by_time = _runs_by_time(jobs, records)
     keys = []
@@ -28,12 +28,18 @@ def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -
         found = None
         if record.artefact_id:
             found = _same_artefact(by_artefact[job, record.artefact_id[:SHORT]], record.artefact_id)
-        if found is None and key not in stored and record.operation == "backup":
+        if found is None and key not in finished and record.operation == "backup":
             found = _same_time(by_time[job], record, records)
         keys.append(found or key)
         if record.artefact_id:
             by_artefact[job, record.artefact_id[:SHORT]].append((record.artefact_id, keys[-1]))
     return keys
+
+
+def overtaken(*, tool: Tool, records: list[Record], keys: list[bytes]) -> list[BackupRun]:
+    """Open runs whose end turned out to be the report of a copy that was listed meanwhile: that copy's run tells their whole story."""
+    moved = [own for record, key in zip(records, keys, strict=True) if (own := key_of(tool.pk, record)) != key]
+    return list(BackupRun.objects.filter(key__in=moved).exclude(state="finished")) if moved else []
 
 
 def _same_artefact(candidates: list[tuple[str, bytes]], artefact_id: str) -> bytes | None:

@@ -18,11 +18,33 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 CASE_FILE = "case.json"
 RAW_FILE_JOB = "(raw file)"  # a raw file does not say which job it is about
 # What an own output looks like when nothing says which command made it; the first that fits wins.
-_SIGNS = (
-    ("check", ('"num_errors"', "no errors were found", "repository contains errors", "load indexes")),
-    ("restore", ('"files_restored"', '"bytes_restored"', "restoring <Snapshot")),
-    ("backup", ('"message_type"', " saved\n", "Added to the repository", "source file could not be read", "does not exist, skipping")),
-)
+_SIGNS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "restic": (
+        ("check", ('"num_errors"', "no errors were found", "repository contains errors", "load indexes")),
+        ("restore", ('"files_restored"', '"bytes_restored"', "restoring <Snapshot")),
+        ("backup", ('"message_type"', " saved\n", "Added to the repository", "source file could not be read", "does not exist, skipping")),
+    ),
+    "borg": (
+        ("create", ('"archive": {', '"archive":{', "Archive fingerprint: ")),
+        ("info", ('"archives": [', '"archives":[', '"security_dir"')),
+        ("check", ("repository check", "repository index check", "archive consistency check", "Data integrity error")),
+        ("prune", ("Keeping archive", "Pruning archive")),
+    ),
+    "borgmatic": (
+        ("create", ('"archive": {', '"archive":{', "Creating archive", "Archive fingerprint: ")),
+        ("info", ('"archives": [', '"archives":[', '"security_dir"')),
+        ("check", ("Running consistency checks", "repository check", "Data integrity error")),
+        ("prune", ("Pruning archives",)),
+    ),
+    "pgbackrest": (
+        ("backup", (": backup command begin", " backup size = ")),
+        ("verify", (": verify command begin", "total WAL checked")),
+        ("restore", (": restore command begin",)),
+        ("check", (": check command begin",)),
+        ("expire", (": expire command begin",)),
+        ("info", ('"backup":', "[]")),
+    ),
+}
 
 
 class NotThere(Exception):
@@ -38,7 +60,7 @@ def normalised(tool: str, path: Path, *, zone: str | None = None) -> Iterator[di
         path.stat()
     except (OSError, ValueError) as error:
         raise NotThere(f"{path} cannot be read: {getattr(error, 'strerror', error)}. Give a recorded case or one output file.") from None
-    found = _pings(path) if tool == "ping" else [_answer(path, zone)]
+    found = _pings(path) if tool == "ping" else [_answer(tool, path, zone)]
     for answer in found:
         if isinstance(answer, Reject):
             yield _quarantined(answer)
@@ -58,7 +80,7 @@ def _quarantined(reject: Reject) -> dict[str, Any]:
     return {"quarantined": True, "reason": reject.reason, "index": reject.index, "excerpt": reject.excerpt}
 
 
-def _answer(path: Path, zone: str | None) -> Answer | Reject:
+def _answer(tool: str, path: Path, zone: str | None) -> Answer | Reject:
     if path.is_dir():
         return _case(path, zone)
     try:
@@ -67,7 +89,7 @@ def _answer(path: Path, zone: str | None) -> Answer | Reject:
         return Reject(index=0, reason=f"The file {path.name} cannot be read: {error.strerror}.")
     if path.name == CASE_FILE:
         return _case(path.parent, zone)
-    return _raw_file(text, zone)
+    return _raw_file(tool, text, zone)
 
 
 # ---- a case folder
@@ -131,16 +153,21 @@ def _text(path: Path) -> str:
 # ---- one raw output file
 
 
-def _raw_file(text: str, zone: str | None) -> Answer | Reject:
+def _raw_file(tool: str, text: str, zone: str | None) -> Answer | Reject:
     if not text or text.isspace():
         return Reject(index=0, reason="The file is empty.")
-    kind = _kind_of(text)
+    kind = _kind_of(tool, text)
     if kind is None:
         return Reject(index=0, reason="The file is no output of a tool that is known here.", excerpt=reading.excerpt(text[:1000]))
     return Answer(kind="push", steps=[Step(name=kind, stdout=text)], zone=zone or "UTC", job_external_id=RAW_FILE_JOB)
 
 
-def _kind_of(text: str) -> str | None:
+def _kind_of(tool: str, text: str) -> str | None:
+    listing = _restic_listing(text) if tool == "restic" else None
+    return listing or next((kind for kind, signs in _SIGNS.get(tool, ()) if any(sign in text for sign in signs)), None)
+
+
+def _restic_listing(text: str) -> str | None:
     head = text.lstrip()
     if head.startswith("[") and ('"snapshots"' in text or '"hostname"' in text or head[1:].lstrip()[:1] == "]"):
         return "snapshots"
@@ -148,7 +175,7 @@ def _kind_of(text: str) -> str | None:
         return "snapshots"
     if '"initialized"' in head[:200] or '"chunker_polynomial"' in head[:1000] or '"snapshots_count"' in head[:1000]:
         return "stats"
-    return next((kind for kind, signs in _SIGNS if any(sign in text for sign in signs)), None)
+    return None
 
 
 # ---- captured pings

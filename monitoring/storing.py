@@ -66,7 +66,9 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime) -> S
     listed = {ids[key] for (_, record), key in zip(indexed, keys, strict=True) if record.evidence_kind == "artefact"}
     if listed or reading.complete:
         pointing.follow_listing(tool=tool, listed=listed, at=at, complete=reading.complete)
-    _touch([*written.values(), *(before[key] for key in written if key in before)], at)
+    overtaken = merging.overtaken(tool=tool, records=[record for _, record in indexed], keys=keys)
+    BackupRun.objects.filter(pk__in=[run.pk for run in overtaken]).delete()
+    _touch([*written.values(), *(before[key] for key in written if key in before), *overtaken], at)
     _note_answer(tool, at)
     return Stored(
         rows=[
@@ -136,7 +138,7 @@ def _plain(value: object) -> object:
     return msgspec.to_builtins(value)
 
 
-def _touch(rows: Iterable[Row], at: dt.datetime) -> None:
+def _touch(rows: Iterable[Row | BackupRun], at: dt.datetime) -> None:
     earliest: dict[int, dt.datetime] = {}
     for row in rows:
         earliest[row.job_id] = min(row.occurred_at, earliest.get(row.job_id, row.occurred_at))

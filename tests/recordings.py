@@ -54,3 +54,35 @@ def ping(suffix: str, body: str | None = None, **meta: str) -> Answer:
     """What the door makes of one ping."""
     told = {"suffix": suffix, "received_at": START.isoformat(), "sequence": "7", **meta}
     return Answer(kind="ping", steps=[Step(name="ping", stdout=body)], job_external_id="nightly", meta=told)
+
+
+_ALLOWED = {
+    "success": {"success"},
+    "warning": {"warning", "partial"},
+    "failure": {"failed"},
+    "interrupted": {"cancelled", "failed"},
+    "verify_ok": {"success"},
+    "restore_ok": {"success"},
+    "success_no_snapshot": {"skipped"},
+}
+_OPERATION = {"verify_ok": "verify", "verify_failed": "verify", "restore_ok": "restore"}
+
+
+def assert_agrees(case: Path, records: list[dict]) -> None:
+    """The last run of a case (not what a listing shows) is judged as what was done to the data, with its figures or none."""
+    assert not [record for record in records if "quarantined" in record]
+    told = truth(case)
+    runs = [record for record in records if record["evidence_kind"] != "artefact"]
+    wanted, operation = told["outcome"], _OPERATION.get(told["outcome"], "backup")
+    of_operation = [run for run in runs if run["operation"] == operation] or runs
+    if wanted == "no_backup":
+        assert not [run for run in runs if run["operation"] == "backup" and run["outcome"] == "success"]
+    elif wanted == "verify_failed":
+        assert [run for run in of_operation if run["outcome"] == "failed"]
+    elif of_operation and wanted in _ALLOWED:
+        if "next_run" in told:  # the case goes on: its last run is another one
+            assert of_operation.pop()["outcome"] in _ALLOWED[told["next_run"]]
+        last = of_operation[-1]
+        assert last["outcome"] in _ALLOWED[wanted]
+        for field, key in (("bytes_source", "bytes"), ("files_total", "files"), ("encrypted", "encrypted")):
+            assert key not in told or last[field] in (told[key], None)

@@ -6,6 +6,8 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from catalogue.models import Service, Team
 from itsm_backup.common.models import VisibleQuerySet, append_only
@@ -25,6 +27,16 @@ class IncidentQuerySet(VisibleQuerySet):
         alerts = IncidentAlert.objects.filter(alert__in=Alert.objects.visible_to(user, "view"))
         mine = self.filter(pk__in=alerts.values("incident"))
         return mine if action == "view" or user.has_perm(f"incidents.{action}_incident") else self.none()
+
+    def told_to(self, user) -> Self:  # type: ignore[no-untyped-def]
+        """What the user may see, with `service_is_seen`, and with `told_title`, which names no service that they may not see."""
+        service = Service.objects.visible_to(user).filter(pk=OuterRef("service"))
+        alerts = Alert.objects.visible_to(user).filter(incident_alert__incident=OuterRef("pk")).order_by("opened_at", "pk")
+        told = Coalesce(Subquery(alerts.values("title")[:1]), Value("Backups fail"))
+        return self.visible_to(user).annotate(
+            service_is_seen=Exists(service),
+            told_title=models.Case(models.When(Q(service=None) | Q(service_is_seen=True), then=F("title")), default=told),
+        )
 
 
 class Incident(models.Model):
@@ -73,7 +85,7 @@ class Incident(models.Model):
         permissions = [("resolve_incident", "Can resolve an incident by hand")]
 
     def __str__(self) -> str:
-        return f"{self.number} {self.title}"
+        return self.number
 
     @property
     def number(self) -> str:
@@ -95,6 +107,12 @@ class IncidentAlert(models.Model):
         return f"{self.alert} in {self.incident}"
 
 
+class EntryQuerySet(models.QuerySet):
+    def told_to(self, user) -> Self:  # type: ignore[no-untyped-def]
+        """Lines about no alert, and those about alerts that the user may see."""
+        return self.filter(Q(alert=None) | Q(alert__in=Alert.objects.visible_to(user)))
+
+
 @append_only
 class IncidentEntry(models.Model):
     """One line of an incident's timeline: a fact, or what a person did or wrote."""
@@ -112,7 +130,10 @@ class IncidentEntry(models.Model):
     at = models.DateTimeField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
     text = models.TextField()
+    alert = models.ForeignKey(Alert, null=True, on_delete=models.PROTECT, related_name="+", help_text="The alert whose words the line has.")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = EntryQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["incident", "at", "id"], name="entry_of_incident")]

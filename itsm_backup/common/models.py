@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.db import models
 from django.db.models.functions import Cast
 from simple_history.models import HistoricalRecords
@@ -159,6 +160,15 @@ def tracked(model: M) -> M:
     )
     pgtrigger.register(needs_reason)(history)
     return model
+
+
+@append_only
+class AccountHistory(LogEntry):
+    """What was done to people and their roles: Django's own log, which holds it, may only be added to."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
 
 
 class NoticeQuerySet(models.QuerySet):

@@ -64,7 +64,7 @@ def _connect(user: Any) -> Step:
     return _step(
         user,
         title="Connect a tool",
-        what="A tool tells what really happened: restic is asked on a schedule, scripts and borgmatic ping, the rest uses the API.",
+        what="A tool tells what really happened: restic, borg and pgBackRest are asked on a schedule, scripts ping, the rest uses the API.",
         done=counted["heard"] > 0,
         state=state,
         door=("Connect a tool", "admin:monitoring_tool_add", "monitoring.add_tool"),

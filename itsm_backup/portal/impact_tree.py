@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from incidents.models import Incident
 from itsm_backup.common.charts import Chart, TreeNode, impact_tree
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
@@ -32,7 +31,7 @@ class Impact:
     note: str
 
 
-def impact_of(*, incident: Incident, alerts: Sequence[Alert], user: Any, moment: Moment) -> Impact:
+def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Moment) -> Impact:
     """The tree as it stood when the incident opened, with the verdicts of the moment; services one may not see are only counted."""
     frozen = incident.impact_at_opening
     struck, consumers = frozen.get("services", []), frozen.get("consumers", [])
@@ -41,7 +40,7 @@ def impact_of(*, incident: Incident, alerts: Sequence[Alert], user: Any, moment:
     seen_consumers = [one for one in consumers if one["service"] in rows]
     hidden = len(struck) + len(consumers) - len(seen_struck) - len(seen_consumers)
     columns = _columns(_cause(alerts), seen_struck, seen_consumers, rows, moment)
-    named = ", ".join(one["name"] for one in seen_struck[:3]) or incident.title
+    named = ", ".join(one["name"] for one in seen_struck[:3]) or incident.told_title
     sentence = f"{named}: {many(len(seen_consumers), 'service')} depend{'s' if len(seen_consumers) == 1 else ''} on it."
     return Impact(
         tree=impact_tree(columns=[(head, nodes) for head, nodes, _ in columns], sentence=sentence) if seen_struck else None,

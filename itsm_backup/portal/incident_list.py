@@ -14,6 +14,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.words import many, person, recent
+from monitoring.models import Alert
 
 VIEWS = {"": "Open", "mine": "Mine", "resolved": "Resolved"}
 
@@ -42,7 +43,7 @@ def known_at(user: Any, moment: Moment) -> QuerySet[Incident]:
     """Incidents that the user may see and that were known at the moment, with `over` telling whether they had ended by then."""
     over = Q(resolved_at__isnull=False, resolved_at__lte=moment.at) | Q(state="cancelled")
     known = IncidentAlert.objects.filter(attached_at__lte=moment.at).values("incident")
-    return Incident.objects.visible_to(user).filter(pk__in=known).annotate(over=over)
+    return Incident.objects.told_to(user).filter(pk__in=known).annotate(over=over)
 
 
 def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> IncidentsPage:
@@ -56,7 +57,9 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
     total = incidents.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
-    rows = incidents.annotate(service_name=Subquery(name), alerts=Count("incident_alerts")).select_related("assignee", "service")
+    seen = Q(incident_alerts__alert__in=Alert.objects.visible_to(user))
+    rows = incidents.annotate(service_name=Subquery(name), alerts=Count("incident_alerts", filter=seen))
+    rows = rows.select_related("assignee", "service")
     shown = list(rows[first : first + PAGE])
     return IncidentsPage(
         sentence=_sentence(total, view, moment),
@@ -76,9 +79,10 @@ def _sentence(total: int, view: str, moment: Moment) -> str:
 
 
 def _row(incident: Any, moment: Moment) -> IncidentRow:
-    service = Link(incident.service_name, moment.href("service", incident.service.code)) if incident.service_name else None
+    named = incident.service_name and incident.service_is_seen
+    service = Link(incident.service_name, moment.href("service", incident.service.code)) if named else None
     return IncidentRow(
-        name=Link(incident.title, moment.href("incident", incident.number)),
+        name=Link(incident.told_title, moment.href("incident", incident.number)),
         number=incident.number,
         priority=incident.priority,
         state=state_then(incident, moment),

@@ -82,13 +82,13 @@ def incident_page(*, incident: Any, user: Any, moment: Moment) -> IncidentPage:
     impact = impact_of(incident=incident, alerts=alerts, user=user, moment=moment)
     return IncidentPage(
         number=incident.number,
-        title=incident.title,
+        title=incident.told_title,
         facts=_facts(incident, moment),
         priority_reason=incident.priority_reason,
         impact=impact,
         branches=impact.branches,
         alerts=tuple(_alert_row(alert, moment) for alert in alerts),
-        story=_story(incident, moment),
+        story=_story(incident, user, moment),
         deeds=deeds_of(incident=incident, user=user, moment=moment),
         why=Link("Why this incident?", moment.href("explain", "incident", incident.pk)),
     )
@@ -114,7 +114,7 @@ def _facts(incident: Any, moment: Moment) -> tuple[tuple[str, str | SafeString, 
     ]
     if incident.over and incident.resolved_at:
         facts.append(("Resolved", recent(incident.resolved_at, moment.at), ""))
-    if incident.service_name:
+    if incident.service_name and incident.service_is_seen:
         link = format_html('<a href="{}">{}</a>', moment.href("service", incident.service.code), incident.service_name)
         facts.append(("Hit hardest", link, ""))
     if incident.team:
@@ -137,8 +137,8 @@ def _alert_row(alert: Any, moment: Moment) -> AlertRow:
     )
 
 
-def _story(incident: Incident, moment: Moment) -> tuple[Story, ...]:
-    entries = IncidentEntry.objects.filter(incident=incident, at__lte=moment.at).select_related("by").order_by("-at", "-pk")
+def _story(incident: Incident, user: Any, moment: Moment) -> tuple[Story, ...]:
+    entries = IncidentEntry.objects.told_to(user).filter(incident=incident, at__lte=moment.at).select_related("by").order_by("-at", "-pk")
     return tuple(
         Story(when=clock(entry.at, moment.at), text=entry.text, who=person(entry.by) if entry.by and entry.kind == "note" else "")
         for entry in entries[:MOST_ENTRIES]

@@ -62,7 +62,7 @@ def _incident_row(incident: Any, alert: Alert, moment: Moment) -> tuple[Any, Pro
     state = incident.get_state_display() if over == (not incident.is_open) else "Open"
     row = ProblemRow(
         kind="Incident",
-        name=Link(incident.title, moment.href("incident", incident.number)),
+        name=Link(incident.title if incident.service_id == alert.service_id else alert.title, moment.href("incident", incident.number)),
         state=state,
         priority=incident.priority,
         since=recent(incident.opened_at, moment.at),

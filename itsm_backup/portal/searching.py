@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db.models import Q
 
-from incidents.models import Incident
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_list import known_at
@@ -65,13 +64,14 @@ def _services(query: str, user: Any, moment: Moment) -> HitGroup:
 
 def _incidents(query: str, user: Any, moment: Moment) -> HitGroup:
     number = query.upper().removeprefix("INC-").lstrip("0")
-    words = Q(title__icontains=query) | (Q(pk=int(number)) if number.isdigit() and len(number) < 18 else Q())
-    found: list[Incident] = list(known_at(user, moment).filter(words).order_by("over", "-opened_at")[:MOST])
+    words = Q(told_title__icontains=query) | (Q(pk=int(number)) if number.isdigit() and len(number) < 18 else Q())
+    found: list[Any] = list(known_at(user, moment).filter(words).order_by("over", "-opened_at")[:MOST])
     return HitGroup(
         name="Incidents",
         found=tuple(
             Hit(
-                Link(f"{one.number} {one.title}", moment.href("incident", one.number)), f"{one.priority}, {one.get_state_display().lower()}"
+                link=Link(f"{one.number} {one.told_title}", moment.href("incident", one.number)),
+                note=f"{one.priority}, {one.get_state_display().lower()}",
             )
             for one in found
         ),

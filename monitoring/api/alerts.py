@@ -85,6 +85,7 @@ class RunReadSerializer(serializers.Serializer):
     message = serializers.CharField(allow_null=True)
     job = serializers.CharField()
     answer = serializers.IntegerField(allow_null=True)
+    answer_is_kept = serializers.BooleanField(help_text="Whether what the tool said is still there, word for word.")
 
 
 class RepetitionSerializer(serializers.Serializer):

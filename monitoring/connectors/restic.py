@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from monitoring.connectors import reading, restic_failures, running
 from monitoring.connectors.base import Answer, Reading, Record, Reject, Runner, SettingField, Step
+from monitoring.connectors.command_line import Command
 from monitoring.connectors.redaction import redact, url_secrets
-from monitoring.connectors.restic_command import Command, parse, protected, repository
+from monitoring.connectors.restic_command import parse, protected, repository
 from monitoring.connectors.restic_output import SNAPSHOT_ID
 from monitoring.connectors.restic_runs import OPERATIONS, read_run
 from monitoring.connectors.restic_snapshots import read_listing

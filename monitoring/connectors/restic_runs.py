@@ -7,7 +7,8 @@ from typing import Any
 
 from monitoring.connectors import reading, restic_failures
 from monitoring.connectors.base import Answer, Operation, Outcome, Record, Reject, Step, VerificationMethod
-from monitoring.connectors.restic_command import Command, backup_paths, protected, repository, series
+from monitoring.connectors.command_line import Command
+from monitoring.connectors.restic_command import backup_paths, protected, repository, series
 from monitoring.connectors.restic_output import Output, read_output
 
 OPERATIONS: dict[str, Operation] = {

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalogue', '0002_approve_service'),
-        ('common', '0002_enclosure'),
+        ('common', '0003_enclosure'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import DatabaseError, connection, transaction
 
 from catalogue import publishing
@@ -14,7 +15,7 @@ from itsm_backup import journey
 from itsm_backup.common.models import ReasonMissing, because
 from monitoring import workflow
 from monitoring.models import Alert, BackupRun, Evaluation, ExpectedRun, Tool
-from tests.factories import make_job, make_schedule, make_service, make_team, make_tool, make_user, push, run_record
+from tests.factories import make_admin, make_job, make_schedule, make_service, make_team, make_tool, make_user, push, run_record
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
@@ -109,6 +110,14 @@ def test_it_keeps_history_append_only(service, table):
     assert "append-only" in refused(f"UPDATE {table} SET history_change_reason = 'rewritten'")
     assert "append-only" in refused(f"DELETE FROM {table}")
     assert "append-only" in refused(f"TRUNCATE {table}")
+
+
+def test_it_keeps_the_log_of_people_and_roles_append_only(service):
+    person = make_admin()
+    LogEntry.objects.create(user=person, content_type=None, object_id="1", object_repr="a role", action_flag=2, change_message="given")
+    assert "append-only" in refused("UPDATE django_admin_log SET change_message = 'rewritten'")
+    assert "append-only" in refused("DELETE FROM django_admin_log")
+    assert "append-only" in refused("TRUNCATE django_admin_log")
 
 
 def test_it_refuses_a_history_entry_without_a_reason(service):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from monitoring import intake
+from monitoring import intake, pinging
 from monitoring.connectors.base import Answer, Step
 from monitoring.models import BackupRun, RestorePoint
 from tests.factories import make_tool
@@ -89,6 +89,33 @@ def test_a_failed_report_is_not_the_snapshot_beside_it(tool, noon):
     report(tool, start, noon, exit_code=1, stderr="Fatal: unable to save snapshot")
     take_reading(tool, poll_answer(snapshot(start + MINUTE)), at=noon)
     assert sorted(BackupRun.objects.values_list("outcome", flat=True)) == ["failed", "success"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_open_run_whose_copy_is_listed_before_it_ends_is_one_run_with_it(tool, noon, named):
+    start = noon - 3 * HOUR
+    one = snapshot(start + MINUTE)
+    take_reading(tool, poll_answer(snapshot(start - HOUR)), at=start - MINUTE)
+    job = BackupRun.objects.get().job
+    job.profile = "restic"
+    pinging.take(job=job, suffix="start", rid=None, body="", at=start)
+    take_reading(tool, poll_answer(snapshot(start - HOUR), one), at=start + 2 * MINUTE)
+    assert BackupRun.objects.count() == 3
+    pinging.take(job=job, suffix="0", rid=None, body=summary(one) if named else "", at=start + 3 * MINUTE)
+    _, run = BackupRun.objects.order_by("captured_at")
+    assert (run.state, run.outcome, run.artefact_id) == ("finished", "success", one["id"])
+    assert (run.started_at, run.captured_at, run.ended_at) == (start, start + MINUTE, start + 3 * MINUTE)
+    assert RestorePoint.objects.count() == 2
+
+
+def test_an_open_run_that_ends_badly_stays_beside_the_copy_that_was_listed(tool, noon):
+    start = noon - 3 * HOUR
+    take_reading(tool, poll_answer(snapshot(start - HOUR)), at=start - MINUTE)
+    job = BackupRun.objects.get().job
+    pinging.take(job=job, suffix="start", rid=None, body="", at=start)
+    take_reading(tool, poll_answer(snapshot(start - HOUR), snapshot(start + MINUTE)), at=start + 2 * MINUTE)
+    pinging.take(job=job, suffix="fail", rid=None, body="", at=start + 3 * MINUTE)
+    assert sorted(BackupRun.objects.values_list("outcome", flat=True)) == ["failed", "success", "success"]
 
 
 def test_another_hosts_snapshot_is_another_run(tool, noon):

@@ -289,3 +289,20 @@ def test_it_reads_nothing_from_an_empty_batch():
     result = read("[]")
     assert not result.records
     assert not result.rejects
+
+
+@pytest.mark.parametrize(
+    ("tool", "command", "code", "expected"),
+    [
+        ("borg", "borg create ::wiki-{now} /srv/wiki", 105, ("backup", "warning", "wiki01:wiki")),
+        ("borg", "borg check", 1, ("verify", "failed", "wiki01:check")),
+        ("borgmatic", "borgmatic --verbosity 1", 1, ("backup", "failed", "wiki01")),
+        ("pgbackrest", "pgbackrest --stanza=wiki backup", 50, ("backup", "failed", "wiki")),
+    ],
+)
+def test_it_reads_the_report_of_every_polled_tool(tool: str, command: str, code: int, expected: tuple[str, str, str]) -> None:
+    report = {"tool": tool, "command": command, "exit_code": code, "started_at": "2026-07-14T01:30:00Z", "host": "wiki01"}
+    told = Push().read(Answer(kind="api", steps=[Step(name="body", stdout=json.dumps(report))]))
+
+    assert told.rejects == []
+    assert [(record.operation, record.outcome, record.job_external_id) for record in told.records] == [expected]

@@ -44,7 +44,8 @@ class Command(BaseCommand):
         write(f"verdict {found.verdict}, status {found.status}, judged {found.at} (evaluation {found.evaluation})\n")
         write("1 Runs read")
         for run in found.runs:
-            write(f"   run {run.run}  {run.occurred_at}  {run.outcome}  {run.job}  {run.message or ''}".rstrip())
+            gone = "" if run.answer_is_kept else "  (its raw answer is no longer kept)"
+            write(f"   run {run.run}  {run.occurred_at}  {run.outcome}  {run.job}  {run.message or ''}".rstrip() + gone)
         write(f"2 Rule applied: {found.rule.title} (version {found.rule.version})\n   {found.rule.text}")
         write("3 Matched to this entry by")
         for mapping in found.mapping:

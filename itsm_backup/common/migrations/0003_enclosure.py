@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('common', '0001_first_facts'),
+        ('common', '0002_log_of_people_append_only'),
     ]
 
     operations = [

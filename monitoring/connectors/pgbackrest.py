@@ -1,0 +1,142 @@
+"""The pgBackRest connector: asks a configured pgBackRest for its backups and reads what wrappers report about single runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from monitoring.connectors import reading, running
+from monitoring.connectors.base import Answer, Reading, Reject, Runner, SettingField, Step
+from monitoring.connectors.borg import DEFAULT_TIMEOUT_S, LONGEST_TIMEOUT_S, number
+from monitoring.connectors.pgbackrest_info import read_info
+from monitoring.connectors.pgbackrest_runs import OPERATIONS, parse, read_run
+from monitoring.connectors.redaction import redact
+
+_VERSION = re.compile(r"pgBackRest (\d{1,4}\.\d{1,4}\S{0,30})")
+_STANZA = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,126}")
+
+
+class PgBackRest:
+    """PostgreSQL backups of pgBackRest. `info` shows what was finished and says ok after failures: let the wrapper report too."""
+
+    kind = "pgbackrest"
+    label = "pgBackRest"
+    tested: Literal["live", "recorded", "documented"] = "live"
+    polled = True
+    settings_fields: tuple[SettingField, ...] = (
+        SettingField(
+            name="config",
+            label="Configuration",
+            help="Where it lies on this machine, if not at /etc/pgbackrest/pgbackrest.conf or /etc/pgbackrest.conf.",
+        ),
+        SettingField(name="stanza", label="Only this stanza", help="Empty reads every stanza."),
+        SettingField(
+            name="cipher_pass",
+            label="Passphrase of repository 1",
+            help="Only if the repository is encrypted and the configuration does not hold it.",
+            secret=True,
+        ),
+        SettingField(
+            name="timeout_s",
+            label="Time limit in seconds",
+            help="How long one call of pgBackRest may take, 1 to 240.",
+            default=f"{DEFAULT_TIMEOUT_S:g}",
+        ),
+    )
+
+    def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:
+        """Ask for every stanza and repository of the configuration. Reads only, takes no lock and writes no log."""
+        config, stanza = settings.get("config", "").strip(), settings.get("stanza", "").strip()
+        passphrase = secrets.get("cipher_pass", "")
+        answer = Answer(kind="poll", steps=[], meta={"stanza": stanza} if stanza else {})
+        wrong = "the whole path of its configuration" if config and not config.startswith("/") else ""
+        wrong = wrong or ("the name of a stanza" if stanza and not _STANZA.fullmatch(stanza) else "")
+        if wrong:
+            reason = f"pgBackRest was not started: write {wrong} in the settings of this tool."
+            answer.steps.append(Step(name="info", command="pgbackrest info", exit_code=running.NOT_RUNNABLE, stderr=reason))
+            return answer
+        options = [f"--config={config}"] * bool(config) + [f"--stanza={stanza}"] * bool(stanza)
+        env = {"PGBACKREST_REPO1_CIPHER_PASS": passphrase} if passphrase else {}
+        calls = {
+            "version": ["pgbackrest", "version"],
+            "info": ["pgbackrest", "info", "--output=json", "--log-level-file=off", *options],
+        }
+        timeout_s = number(settings.get("timeout_s"), DEFAULT_TIMEOUT_S, 1, LONGEST_TIMEOUT_S)
+        for name, argv in calls.items():
+            step = run(name, argv, env=env, timeout_s=timeout_s)
+            hidden = [passphrase] if passphrase else []
+            step.stderr = redact(step.stderr or "", hidden)
+            step.stdout = redact(step.stdout or "", hidden, data=step.exit_code == 0)
+            answer.steps.append(step)
+            if match := _VERSION.search(step.stdout or ""):
+                answer.tool_version = match.group(1)
+            if step.exit_code != 0:
+                break
+        return answer
+
+    def read(self, answer: Answer) -> Reading:
+        """One record for each backup listed and for each backup, verify, check, restore, expire or archive-push that ran.
+
+        A poll is complete when every stanza and each of its repositories could be read.
+        """
+        result = Reading()
+        unknown: list[Reject] = []
+        stanzas: set[str] = set()
+        for index, step in enumerate(answer.steps):
+            command = parse(step.command, step.name)
+            if command is None:
+                told = reading.excerpt(step.command or step.name)
+                reason = (
+                    f"No pgBackRest call was recognised in {told!r}: send the command as it ran, e.g. 'pgbackrest --stanza=main backup'."
+                )
+                unknown.append(Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout or step.stderr or "")))
+            elif command.verb in OPERATIONS:
+                run = read_run(answer, step, command, index=index)
+                result.rejects.append(run) if isinstance(run, Reject) else result.records.append(run)
+            elif command.verb == "info":
+                stanzas |= _read_info(result, answer, index)
+            elif answer.kind == "poll" and step.exit_code != 0:
+                result.problems.append(_problem(step))
+        if len(unknown) == len(answer.steps):
+            result.rejects = unknown or [Reject(index=0, reason="The answer holds no step: send the command that ran and what it printed.")]
+        result.records = list({(record.evidence_kind, record.identity): record for record in result.records}.values())
+        if answer.kind == "poll":
+            if not stanzas and not result.problems:
+                result.problems.append("pgBackRest knows no stanza. Check its configuration, or create one with pgbackrest stanza-create.")
+            result.complete = not result.problems and not result.rejects
+        result.job_ids = sorted({record.job_external_id for record in result.records} | stanzas)
+        return result
+
+
+def _problem(step: Step) -> str:
+    if step.exit_code in (running.NOT_FOUND, running.NOT_RUNNABLE) and step.stderr:
+        return step.stderr  # pgBackRest never ran: this is our own sentence
+    if step.exit_code == running.TIMED_OUT:
+        return "pgBackRest did not answer in time. Check the connection to its repositories or raise the time limit of this tool."
+    said = " ".join((step.stderr or step.stdout or "").split())[:300]
+    return f"pgBackRest failed. Check its configuration and the rights of this account. It said: {said or f'exit code {step.exit_code}'}"
+
+
+def _read_info(result: Reading, answer: Answer, index: int) -> set[str]:
+    """Adds what `info` tells and returns its stanzas."""
+    step, polled = answer.steps[index], answer.kind == "poll"
+    if step.exit_code not in (0, None):
+        if polled:
+            result.problems.append(_problem(step))
+        return set()
+    if not polled and not (step.stdout or "").lstrip().startswith(("[", "{")):
+        return set()  # for people: nothing to take
+    try:
+        info = read_info(step.stdout or "")
+    except ValueError as error:
+        reason = (
+            f"The answer of pgBackRest cannot be read: {error}.{' It was larger than the limit and was cut.' if step.truncated else ''}"
+        )
+        result.rejects.append(Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout)))
+        result.problems.append(reason)
+        return set()
+    result.records += info.records
+    result.rejects += info.rejects
+    result.problems += info.problems
+    return set(info.stanzas)
