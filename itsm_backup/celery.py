@@ -15,5 +15,6 @@ app.conf.beat_schedule = {
     "show_life": {"task": "itsm_backup.show_life", "schedule": 5.0, "options": {"expires": 5}},
     "advance": {"task": "itsm_backup.advance", "schedule": 5.0, "options": {"expires": 5}},
     "poll": {"task": "itsm_backup.poll_due", "schedule": 15.0, "options": {"expires": 15}},
+    "report": {"task": "itsm_backup.report_due", "schedule": 300.0, "options": {"expires": 300}},
     "tend": {"task": "itsm_backup.tend", "schedule": 3600.0, "options": {"expires": 600}},
 }

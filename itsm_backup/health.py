@@ -12,6 +12,7 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
+from itsm_backup.common import pdf
 from itsm_backup.common.time import now
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,12 @@ def beat(process: str) -> None:
 
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Each part as `ok`, `starting` or `down: …`; 200 when all are ok, else 503. Tells nothing that is secret."""
+    """Each part as `ok`, `starting` or `down: …`; 200 when all are ok, else 503; `pdf` only says so. Tells nothing that is secret."""
     parts = {"database": _database(), "broker": _broker()} | {name: _process(name) for name in PROCESSES}
     fine = all(state == "ok" for state in parts.values())
-    response = JsonResponse({"status": "ok" if fine else "down", **parts}, status=200 if fine else 503)
+    # PDF that is off stops nothing: it is told, and the answer stays 200.
+    told = {**parts, "pdf": pdf.why_off() or "ok"}
+    response = JsonResponse({"status": "ok" if fine else "down", **told}, status=200 if fine else 503)
     response._has_been_logged = True  # type: ignore[attr-defined]  # or every probe would write an error into the log
     return response
 

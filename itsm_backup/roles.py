@@ -16,11 +16,12 @@ _BUSINESS = (
     "view: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.relation catalogue.window catalogue.team"
     " catalogue.servicestatus catalogue.statuschange monitoring.servicestate monitoring.serviceday monitoring.evaluation"
     " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident"
+    " reporting.report"
 )
 _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
     " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
-    " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow"
+    " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow reporting.reportschedule"
 )
 
 
@@ -60,6 +61,8 @@ ROLES = {
             _TECHNICAL,
             "add change: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.team",
             "add change delete: catalogue.relation catalogue.window",
+            "add change delete: reporting.reportschedule",
+            "compile: reporting.report",
         ),
         on_service=_permissions("view change: catalogue.service"),
         uses_admin=True,
@@ -73,7 +76,8 @@ ROLES = {
     "operator": Role(
         duty="runs the backups and works on incidents",
         everywhere=_permissions(
-            _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "read_body: common.notice", "view: common.notice"
+            _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "view read_body: common.notice",
+            "compile: reporting.report",
         )
         | _INCIDENT_WORK,
         on_tool=_permissions("view poll: monitoring.tool"),

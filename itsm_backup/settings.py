@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "catalogue",
     "monitoring",
     "incidents",
+    "reporting",
     "itsm_backup.portal",
     "itsm_backup.common.apps.AdminDoor",
     "django.contrib.auth",
@@ -278,5 +279,5 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": setting("LOG_LEVEL", default="INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {"httpx": {"level": "WARNING"}, "weasyprint": {"level": "ERROR"}, "django.request": {"level": "ERROR"}},
 }

@@ -8,6 +8,8 @@ from itsm_backup import granting, health, journey
 from itsm_backup.common.time import now
 from monitoring import partitions, polling
 from monitoring.models import Tool
+from reporting import scheduling
+from reporting.models import ReportSchedule
 
 
 @shared_task(name="itsm_backup.advance")
@@ -43,3 +45,16 @@ def tend() -> None:
     granting.refresh_scopes(at=at)
     partitions.ensure_partitions(at=at)
     journey.look_at_everything(at=at)
+
+
+@shared_task(name="itsm_backup.report_due")
+def report_due() -> None:
+    """Hand out the reports that are due, one task each."""
+    for schedule_id in scheduling.claim_due(at=now()):
+        report.apply_async((schedule_id,), expires=1500)
+
+
+@shared_task(name="itsm_backup.report")
+def report(schedule_id: int) -> None:
+    scheduling.work(schedule=ReportSchedule.objects.get(pk=schedule_id), at=now())
+    journey.advance()  # the mails go out

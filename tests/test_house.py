@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ("catalogue", "monitoring", "incidents", "itsm_backup")
+APPS = ("catalogue", "monitoring", "incidents", "reporting", "itsm_backup")
 FORBIDDEN_NAMES = {"services", "utils", "helpers", "managers", "signals", "constants"}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
 DOORS = ("admin", "api", "management", "portal", "launcher", "commands")

@@ -215,3 +215,18 @@ class Notice(models.Model):
         """The same for every attempt to send this row, so that a repeat is recognisable."""
         host = settings.BASE_URL.split("://")[-1].split("/")[0].split(":")[0] or "localhost"
         return f"<notice-{self.pk}@{host}>"
+
+
+class Enclosure(models.Model):
+    """A file that goes with a message, kept as it was sent."""
+
+    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="enclosures")
+    name = models.CharField(max_length=120)
+    media_type = models.CharField(max_length=80)
+    content = models.BinaryField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name

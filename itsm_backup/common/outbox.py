@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import smtplib
+from collections.abc import Sequence
 
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from itsm_backup.common.models import Notice
+from itsm_backup.common.models import Enclosure, Notice
 
 log = logging.getLogger(__name__)
 CLAIM = dt.timedelta(seconds=90)  # longer than a batch takes with a slow mail server: then the sender has died
@@ -19,13 +20,29 @@ LONGEST_WAIT_S = 900
 GIVE_UP_AFTER = 200  # about two days of refusals
 
 
-def write(*, key: str, thread: str, recipient: str, subject: str, body: str, at: dt.datetime) -> bool:
-    """Write a message to be sent, once per key; False when it was already written."""
+def write(
+    *,
+    key: str,
+    thread: str,
+    recipient: str,
+    subject: str,
+    body: str,
+    at: dt.datetime,
+    enclosures: Sequence[tuple[str, str, bytes]] = (),
+) -> bool:
+    """Write a message to be sent, once per key; False when it was already written.
+
+    `enclosures` are files that go with it, each (name, media type, content); message and files are written together.
+    """
     subject = " ".join(subject.split())[:300]  # a line break would be a header of its own
-    _, made = Notice.objects.get_or_create(
-        key=key,
-        defaults={"thread": thread, "recipient": recipient, "subject": subject, "body": body, "created_at": at, "not_before": at},
-    )
+    with transaction.atomic():
+        notice, made = Notice.objects.get_or_create(
+            key=key,
+            defaults={"thread": thread, "recipient": recipient, "subject": subject, "body": body, "created_at": at, "not_before": at},
+        )
+        if made:
+            files = [Enclosure(notice=notice, name=name, media_type=kind, content=content) for name, kind, content in enclosures]
+            Enclosure.objects.bulk_create(files)
     return made
 
 
@@ -60,13 +77,16 @@ def _claim(at: dt.datetime) -> list[Notice]:
 
 
 def _deliver(notice: Notice) -> None:
-    EmailMessage(
+    message = EmailMessage(
         notice.subject,
         notice.body,
         to=[notice.recipient],
         headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated", "X-Thread": notice.thread},
         connection=get_connection(),
-    ).send()
+    )
+    for enclosure in notice.enclosures.all():
+        message.attach(enclosure.name, bytes(enclosure.content), enclosure.media_type)
+    message.send()
 
 
 def _is_down(error: Exception) -> bool:

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from itsm_backup.portal import deeds, views
+from itsm_backup.portal import deeds, report_doors, views
 
 
 class IncidentNumber:
@@ -59,6 +59,11 @@ urlpatterns = [
     path("incidents/<incident:number>/assign", deeds.assign, name="assign"),
     path("incidents/<incident:number>/note", deeds.note, name="note"),
     path("incidents/<incident:number>/resolve", deeds.resolve, name="resolve"),
+    path("reports/", report_doors.reports, name="reports"),
+    path("reports/<rowid:pk>/", report_doors.report, name="report"),
+    path("reports/<rowid:pk>/again", report_doors.report_again, name="report_again"),
+    path("reports/<rowid:pk>/compile", report_doors.report_compile, name="report_compile"),
+    path("reports/<rowid:pk>/<str:name>", report_doors.report_file, name="report_file"),
     path("explain/<explainkind:kind>/<str:key>/", views.explain, name="explain"),
     path("explain/<explainkind:kind>/<str:key>/again", views.explain_again, name="explain_again"),
 ]

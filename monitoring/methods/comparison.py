@@ -143,19 +143,22 @@ def data_quality(inputs: Inputs) -> dict[str, Any]:
     completeness = rate(len(occurrences), inputs["expected_occurrences"])
     uniqueness, referential = rate(len(distinct), len(received)), rate(sound, len(distinct))
     fresh, skewed = age <= inputs["freshness_limit_seconds"] * SECOND, sum(_is_skewed(record, limit) for record in distinct)
-    ratios = [completeness or 0.0, referential or 0.0, uniqueness or 0.0]
-    if min(ratios[:2]) < 0.9 - TOLERANCE or not fresh:
-        gate = "blocked"
-    else:
-        gate = "qualified" if min(ratios) < 0.99 - TOLERANCE or skewed else "passed"
     return {
         "completeness": completeness,
         "fresh": fresh,
         "uniqueness": uniqueness,
         "referential": referential,
         "skew_violations": skewed,
-        "gate": gate,
+        "gate": gate(completeness=completeness, referential=referential, uniqueness=uniqueness, fresh=fresh, skewed=skewed),
     }
+
+
+def gate(*, completeness: float | None, referential: float | None, uniqueness: float | None, fresh: bool, skewed: int) -> str:
+    """BM-DQ's decision from its ratios: blocked, qualified or passed. For callers that count in the database."""
+    ratios = [completeness or 0.0, referential or 0.0, uniqueness or 0.0]
+    if min(ratios[:2]) < 0.9 - TOLERANCE or not fresh:
+        return "blocked"
+    return "qualified" if min(ratios) < 0.99 - TOLERANCE or skewed else "passed"
 
 
 def _is_skewed(record: dict[str, Any], limit: dt.timedelta) -> bool:

@@ -29,6 +29,7 @@ def pages(estate_now):
         f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
         "/incidents/",
         f"/incidents/{Incident.objects.get().number}/",
+        "/reports/",
         "/explain/status/SVC-003/",
         f"/explain/alert/{Alert.objects.latest('pk').pk}/",
     ]
@@ -164,5 +165,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
 def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     names = {pattern.name for pattern in urlpatterns}
     deeds = {"acknowledge", "assign", "note", "resolve", "explain_again", "display"}
-    assert names == {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "explain"} | deeds
+    elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
+    read = {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "reports", "explain"}
+    assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

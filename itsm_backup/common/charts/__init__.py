@@ -5,6 +5,8 @@ kept, at_risk, broken, no_data, held.
 """
 
 from itsm_backup.common.charts.bar import exposure_bar
+from itsm_backup.common.charts.marks import deviation_bar, verdict_mark
+from itsm_backup.common.charts.paper import painted
 from itsm_backup.common.charts.sawtooth import AgeStep, RunMark, sawtooth
 from itsm_backup.common.charts.strip import DayCell, day_strip
 from itsm_backup.common.charts.success import DayCount, success_line
@@ -20,9 +22,12 @@ __all__ = [
     "RunMark",
     "TreeNode",
     "day_strip",
+    "deviation_bar",
     "exposure_bar",
     "impact_tree",
+    "painted",
     "sawtooth",
     "success_line",
     "tally",
+    "verdict_mark",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
@@ -27,8 +27,12 @@ class DayCount:
         return self.good / self.total if self.total else None
 
 
-def success_line(*, days: Sequence[DayCount], target: float | None, width: float = 360) -> Chart:
-    """Success of each day as a line; the target (0 to 1) dashed with the side below it tinted, days without runs as gaps."""
+def success_line(*, days: Sequence[DayCount], target: float | None, width: float = 360, unit: str = "day") -> Chart:
+    """Success of each day as a line; the target (0 to 1) dashed with the side below it tinted, days without runs as gaps.
+
+    With `unit="month"` each count is that of a calendar month and is named so.
+    """
+    words = day_words if unit == "day" else _month_words
     rates = [(index, day.rate) for index, day in enumerate(days) if day.rate is not None]
     lowest = min([*(rate for _, rate in rates), target or 1.0], default=1.0)
     low = next((floor for floor in FLOORS if floor < lowest), 0.0)  # below the target too, so that the line is not the axis
@@ -44,10 +48,13 @@ def success_line(*, days: Sequence[DayCount], target: float | None, width: float
         parts.append(tag("circle", class_="dot", cx=x, cy=y, r=4))
         parts.append(text(percent_words(rates[-1][1]), x, y + (19 if y < 140 else -10), "value", anchor="end"))
     if days:
-        parts += [text(day_words(days[0].on), plot.left, 190), text(day_words(days[-1].on), plot.right, 190, anchor="end")]
-    sentence = _sentence(days)
+        parts += [text(words(days[0].on), plot.left, 190), text(words(days[-1].on), plot.right, 190, anchor="end")]
+    sentence = _sentence(days, unit)
     return Chart(
-        svg=picture("success", width, 196, sentence, parts), sentence=sentence, head=("Day", "Good", "Runs", "Success"), rows=_rows(days)
+        svg=picture("success", width, 196, sentence, parts),
+        sentence=sentence,
+        head=(unit.capitalize(), "Good", "Runs", "Success"),
+        rows=_rows(days, words),
     )
 
 
@@ -75,15 +82,19 @@ def _line(spots: Sequence[tuple[int, float, float]]) -> list[SafeString]:
     ]
 
 
-def _sentence(days: Sequence[DayCount]) -> str:
+def _month_words(on: dt.date) -> str:
+    return f"{on:%b %Y}"
+
+
+def _sentence(days: Sequence[DayCount], unit: str) -> str:
     good, total = sum(day.good for day in days), sum(day.total for day in days)
-    span = "1 day" if len(days) == 1 else f"{len(days)} days"
+    span = f"1 {unit}" if len(days) == 1 else f"{len(days)} {unit}s"
     if not total:
         return f"No runs were counted in {span}."
     return f"{percent_words(good / total)}, {good:,} of {total:,} runs succeeded in {span}."
 
 
-def _rows(days: Sequence[DayCount]) -> tuple[tuple[str, ...], ...]:
+def _rows(days: Sequence[DayCount], words: Callable[[dt.date], str]) -> tuple[tuple[str, ...], ...]:
     return tuple(
-        (day_words(day.on), f"{day.good:,}", f"{day.total:,}", "no runs" if day.rate is None else percent_words(day.rate)) for day in days
+        (words(day.on), f"{day.good:,}", f"{day.total:,}", "no runs" if day.rate is None else percent_words(day.rate)) for day in days
     )
