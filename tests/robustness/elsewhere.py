@@ -79,6 +79,8 @@ def copy_of(template: str, name: str, blocker: Any) -> Iterator[Database]:
     with blocker.unblock():
         connection.close()
     say(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    # earlier tests with a live server may have left a connection of a thread that is gone
+    say(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{template}'")
     say(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield Database({"NAME": name})
