@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,7 +21,6 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.req("2.4", "5.1"),
     pytest.mark.real_tool("restic"),
-    pytest.mark.skipif(shutil.which("restic") is None, reason="restic is not installed"),
 ]
 HOUR, DAY, MINUTE = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(minutes=1)
 HOSTS = ("db0", "db1")

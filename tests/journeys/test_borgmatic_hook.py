@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,8 +19,7 @@ from tests.factories import LONG_AGO, make_job, make_service, make_tool
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.req("2.2", "2.3", "5.1"),
-    pytest.mark.real_tool("borgmatic"),
-    pytest.mark.skipif(not (shutil.which("borgmatic") and shutil.which("borg")), reason="borgmatic and borg are not installed here"),
+    pytest.mark.real_tool("borgmatic", "borg"),
 ]
 CONFIGURATION = """
 location:

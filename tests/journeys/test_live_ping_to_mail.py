@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -114,8 +113,7 @@ def started(product, folder: Path, port: int) -> Estate:
     return Estate(address, token("--user", "pokafor", "--scope", "read"), sender, address.rstrip("/") + path[1], folder)
 
 
-@pytest.mark.real_tool("restic")
-@pytest.mark.skipif(not (shutil.which("restic") and shutil.which("curl")), reason="restic and curl are not installed")
+@pytest.mark.real_tool("restic", "curl")
 def test_a_failed_nightly_script_becomes_a_mail_and_a_good_one_ends_it(product, tmp_path):
     folder = tmp_path / "lab"
     folder.mkdir()

@@ -25,7 +25,6 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.req("2.3", "2.4"),
     pytest.mark.real_tool("restic"),
-    pytest.mark.skipif(shutil.which("restic") is None, reason="restic is not installed"),
 ]
 PASSWORD = "correct horse"
 DAYS, MISSED, STOPPED_FOR = 8, 5, 2  # days of history; one missed so many days ago; nothing since so many days

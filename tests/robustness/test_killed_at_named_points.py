@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -190,7 +189,6 @@ def polled() -> Any:
 
 
 @pytest.mark.real_tool("restic")
-@pytest.mark.skipif(shutil.which("restic") is None, reason="restic is not installed")
 @pytest.mark.parametrize("point", ["after a poll was claimed", "after a tool answered"])
 def test_a_poll_claimed_by_a_worker_that_died_is_made_when_the_claim_has_run_out(fresh, tmp_path, point):
     (tmp_path / "data").mkdir()

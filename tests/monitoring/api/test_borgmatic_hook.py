@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import pytest
@@ -13,8 +12,7 @@ from tests.factories import make_job, make_tool
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.real_tool("borgmatic"),
-    pytest.mark.skipif(not (shutil.which("borgmatic") and shutil.which("borg")), reason="borgmatic and borg are not installed here"),
+    pytest.mark.real_tool("borgmatic", "borg"),
 ]
 CONFIGURATION = """
 location:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from monitoring.connectors.running import run_program
 pytestmark = [
     pytest.mark.real_tool("borg"),
     pytest.mark.tested("live"),
-    pytest.mark.skipif(shutil.which("borg") is None and not os.environ.get("CI"), reason="borg is not installed"),
 ]
 PASSPHRASE = "correct horse 4711"
 

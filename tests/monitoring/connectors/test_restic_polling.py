@@ -18,7 +18,6 @@ from monitoring.connectors.running import run_program
 pytestmark = [
     pytest.mark.real_tool("restic"),
     pytest.mark.tested("live"),
-    pytest.mark.skipif(shutil.which("restic") is None, reason="restic is not installed"),
 ]
 PASSWORD = "correct horse 4711"
 
