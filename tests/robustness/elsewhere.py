@@ -18,7 +18,7 @@ if not apps.ready:  # in the process that the others are forked from
     import tests.robustness.killing
     import tests.robustness.world  # noqa: F401  loaded once instead of in every process
 
-PATIENCE_S = 300
+PATIENCE_S = 300 + int(os.environ.get("ITSM_CHAOS_RUNS", "600")) / 10
 
 
 class Database(NamedTuple):

@@ -73,6 +73,7 @@ def test_it_ends_as_if_nobody_had_been_killed(product, django_db_blocker):  # no
     base = now().replace(second=0, microsecond=0)
     told = world.feed(base, runs=RUNS, seed=SEED)
     expected = undisturbed(base, told, django_db_blocker)
+    print(f"\n{told.runs} runs, undisturbed", flush=True)
     with running_mailbox() as (mailbox, mail_port):
         given = {name: os.environ[name] for name in ("SECRET_KEY", "FIELD_KEYS")}
         product.environment |= {**given, "EMAIL_URL": f"smtp://127.0.0.1:{mail_port}", "LOG_LEVEL": "WARNING"}
@@ -86,12 +87,15 @@ def test_it_ends_as_if_nobody_had_been_killed(product, django_db_blocker):  # no
         while feeder.is_busy:
             time.sleep(fortress.rng.uniform(0.8, 3.2))
             fortress.attack()
+            if (kills := sum(fortress.kills.values())) % 25 == 0:
+                print(f"{time.monotonic() - began:.0f} s: {kills} kills, {len(mailbox.ids)} mails", flush=True)
         feeder.finish()
+        print(f"{time.monotonic() - began:.0f} s: everything is told", flush=True)
         come_to_rest(fortress)
         found = elsewhere.done(database, facts.facts, base)
         counts = {name: len(found[name]) for name in ("runs", "alerts", "incidents", "notices")}
         print(
-            f"\n{told.runs} runs told, killed {dict(fortress.kills)}, sent again {dict(feeder.sent_again)}, found {counts}, "
+            f"{told.runs} runs told, killed {dict(fortress.kills)}, sent again {dict(feeder.sent_again)}, found {counts}, "
             f"{len(mailbox.ids)} mails, {repeats_of(mailbox)} repeats, {time.monotonic() - began:.0f} s"
         )
         assert get(f"{fortress.address}/healthz") == 200
