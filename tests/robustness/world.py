@@ -20,6 +20,8 @@ from tests.factories import make_job, make_schedule, make_service, make_tool, pu
 
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 EVERY = 5 * MINUTE
+LONGEST = 30 * DAY  # no history reaches back as far as a recovery-point limit does
+BAD_TIMES = (1, 2, 3, 3, 5)
 LONG_S = 60 * 86_400
 FULL, UNREACHABLE = "Fatal: no space left on device", "dial tcp: connection refused"
 DATABASE_DOWN, DENIED = "could not connect to server: timeout", "open /srv/data: permission denied"
@@ -35,6 +37,7 @@ class Plan(NamedTuple):
     rpo_s: int = LONG_S
     thinned: int = 1  # so many times fewer runs
     every: dt.timedelta = EVERY
+    bad_times: tuple[int, ...] = BAD_TIMES
 
 
 PLANS = {
@@ -47,7 +50,8 @@ PLANS = {
     "s3": Plan("south", (None, DENIED)),  # the cause is known from the second failure on
     "s4": Plan("south", ("it did not work",)),
     "e1": Plan("east", rpo_s=600),  # its copies are older than it promises, from the beginning to the end
-    "e2": Plan("east", (DENIED,), rpo_s=600),
+    # a lone failure joins the incident that is open for the age of the copies, if somebody looks before it is over: so there is none
+    "e2": Plan("east", (DENIED,), rpo_s=600, bad_times=(3, 3, 5)),
     "l1": Plan("ledger", (FULL,), thinned=4, every=4 * HOUR),
     "l2": Plan("ledger", (), thinned=4, every=4 * HOUR),
 }
@@ -114,7 +118,8 @@ def feed(base: dt.datetime, *, runs: int, seed: int, names: Iterable[str] = tupl
     each = max(24, round(runs / sum(1 / plan.thinned for _, plan in _chosen(names))))
     told: dict[str, Batch] = {}
     for name, plan in _chosen(names):
-        told.setdefault(plan.tool, []).extend(_history(name, plan, base, each // plan.thinned, rng))
+        count = min(each // plan.thinned, LONGEST // plan.every)
+        told.setdefault(plan.tool, []).extend(_history(name, plan, base, _outcomes(name, plan, count, seed), rng))
     batches = {tool: _cut(sorted(records, key=lambda record: record["ended_at"]), rng) for tool, records in told.items()}
     ends = [("p1", "1", DENIED)] * 3 + [("p1", "", "")] + [("p2", "", "")] * max(3, runs // 200)
     pings: dict[str, list[Ping]] = {}
@@ -124,13 +129,19 @@ def feed(base: dt.datetime, *, runs: int, seed: int, names: Iterable[str] = tupl
     return Feed(batches, pings, ("clock", [run_record("m1", "success", base - 10 * MINUTE, minutes=2)]))
 
 
-def _history(name: str, plan: Plan, base: dt.datetime, count: int, rng: random.Random) -> Batch:
+def _outcomes(name: str, plan: Plan, count: int, seed: int) -> list[str]:
+    """How the runs of a job end; what shares a repository fails at the same times, so that their incident has no gaps in it."""
+    rng = random.Random(f"{seed} {plan.tool if plan.tool == 'north' else name}")
     outcomes: list[str] = []
     while len(outcomes) < count:  # between two bad times lies more than the hour within which an alert is opened again
-        outcomes += ["success"] * rng.randint(14, 20) + (["bad"] * rng.choice([1, 2, 3, 3, 5]) if plan.words else [])
+        outcomes += ["success"] * rng.randint(14, 20) + (["bad"] * rng.choice(plan.bad_times) if plan.words else [])
     outcomes = outcomes[:count]
     outcomes[-18:] = ["success"] * 15 + (["bad"] * 3 if plan.fails_at_end else ["success"] * 3)
-    records, bad = [], 0
+    return outcomes
+
+
+def _history(name: str, plan: Plan, base: dt.datetime, outcomes: list[str], rng: random.Random) -> Batch:
+    records, bad, count = [], 0, len(outcomes)
     for number, outcome in enumerate(outcomes):
         bad = bad + 1 if outcome == "bad" else 0
         if plan.tool == "ledger" and 4 < number % 12 < 8:
