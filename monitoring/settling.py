@@ -112,25 +112,21 @@ def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
     early = dt.timedelta(seconds=schedule.early_tolerance_s)
     upcoming = schedules.next_due_after(schedule, at)
     until = max(at + HORIZON, (upcoming + dt.timedelta(seconds=1)) if upcoming else at)
-    since = begins - early
+    spans = [(state.ledger_until or begins - early, until)]
     if state.schedule_version not in (0, version):
         old = job.expected_runs.filter(state="expected", opens_at__gt=at)
         days |= set(old.values_list("local_on", flat=True))
         old.delete()
-        since = at
-    elif state.ledger_until and not _reaches_back(job, since):
-        since = state.ledger_until
-    known = set(job.expected_runs.filter(due_at__gte=since).values_list("due_at", flat=True))
-    new = [o for o in schedules.occurrences(schedule, since, until) if o.due_at not in known and o.opens_at >= since - early]
+        spans = [(at, until)]
+    elif state.ledger_from and begins < state.ledger_from:  # history from before the ledger has become known
+        spans.append((begins - early, state.ledger_from - early))
+    due = [o for since, end in spans for o in schedules.occurrences(schedule, since, end) if o.opens_at >= since - early]
+    known = set(job.expected_runs.filter(due_at__gte=min(since for since, _ in spans)).values_list("due_at", flat=True))
+    new = [occurrence for occurrence in due if occurrence.due_at not in known]
     ExpectedRun.objects.bulk_create([_expected(job, occurrence) for occurrence in new], ignore_conflicts=True, batch_size=1_000)
     state.schedule_version, state.ledger_until, state.next_due_at = version, until, upcoming
+    state.ledger_from = min(filter(None, [state.ledger_from, begins]))  # a changed schedule may reach further back, and owes nothing there
     return days | {occurrence.local_on for occurrence in new}
-
-
-def _reaches_back(job: BackupJob, since: dt.datetime) -> bool:
-    """Whether history older than the ledger has become known."""
-    first = job.expected_runs.aggregate(first=Min("due_at"))["first"]
-    return first is None or first > since + dt.timedelta(days=1)
 
 
 def _expected(job: BackupJob, occurrence: schedules.Occurrence) -> ExpectedRun:

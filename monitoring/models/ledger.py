@@ -62,6 +62,7 @@ class JobState(models.Model):
     bad_streak = models.PositiveIntegerField(default=0)
     good_streak = models.PositiveIntegerField(default=0)
     next_due_at = models.DateTimeField(null=True)
+    ledger_from = models.DateTimeField(null=True, help_text="The history behind the ledger was known back to here.")
     ledger_until = models.DateTimeField(null=True, help_text="Occurrences exist up to here.")
     next_settlement_at = models.DateTimeField(null=True, help_text="When time alone changes the ledger.")
     schedule_version = models.BigIntegerField(default=0, help_text="History id of the schedule that the ledger follows.")

@@ -97,6 +97,37 @@ def test_history_from_before_the_watch_is_counted_but_backfilled(tool, job, star
     assert set(rows.filter(due_at__gte=start).values_list("backfilled", flat=True)) == {False}
 
 
+def test_history_that_reaches_back_a_few_hours_is_due_too(noon):
+    """The journey came by before what ran that morning was told."""
+    tool = make_tool(at=noon)
+    job = make_job(tool, "nightly", at=noon, service=make_service("SVC-2", at=noon, rpo_s=30 * 86_400))
+    make_schedule(job, local_times="02:00,06:00,10:00,14:00", grace_s=3600)
+    journey.advance(at=noon)
+    assert not ExpectedRun.objects.filter(job=job, due_at__lt=noon).exists()
+    push(tool, run(tool, noon - 2 * HOUR), at=noon + HOUR)
+    journey.advance(at=noon + HOUR)
+    told = list(ExpectedRun.objects.filter(job=job, due_at__lt=noon).values_list("due_at", "state", "backfilled"))
+    assert told == [(noon - 2 * HOUR, "satisfied", True)]
+    push(tool, run(tool, noon - 10 * HOUR), at=noon + HOUR)
+    journey.advance(at=noon + HOUR)
+    assert list(ExpectedRun.objects.filter(job=job, due_at__lt=noon).order_by("due_at").values_list("due_at", "state")) == [
+        (noon - 10 * HOUR, "satisfied"), (noon - 6 * HOUR, "missed"), (noon - 2 * HOUR, "satisfied"),
+    ]  # fmt: skip
+
+
+def test_a_changed_schedule_does_not_owe_what_older_history_tells(tool, job, noon):
+    journey.advance(at=noon)
+    before = states(job)
+    with because("moved to the morning"):
+        job.schedule.local_times = "09:00"
+        job.schedule.save()
+    journey.advance(at=noon)
+    journey.advance(at=noon + HOUR)
+    past = ExpectedRun.objects.filter(job=job, due_at__lt=noon)
+    assert {row.due_at.hour for row in past} == {2}
+    assert len(before) - 1 == past.count()
+
+
 def test_time_alone_brings_a_miss(tool, job, noon):
     push(tool, run(tool, night(noon, 0)), at=noon)
     journey.advance(at=noon)
