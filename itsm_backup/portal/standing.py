@@ -76,7 +76,8 @@ def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | No
     words = duration_words(age_s) if age_s is not None else "No copy" if lacking else "Unknown"
     told = f"Newest restorable copy: {words} old" if age_s is not None else f"Newest restorable copy: {words.lower()}"
     sentence = f"{told}, promise {promise or 'not set'}. {VERDICTS[verdict]}."
-    bar_s = age_s if age_s is not None else 2.0 * promised_s if lacking and promised_s else None
+    beyond = lacking and verdict != "kept"  # a young service may not owe a copy yet: then its bar is empty, not full
+    bar_s = age_s if age_s is not None else 2.0 * promised_s if beyond and promised_s else None
     return Exposure(
         verdict=verdict,
         age=words,

@@ -31,6 +31,11 @@ def test_a_service_that_was_never_protected_has_no_copy_and_a_full_bar():
     assert 'width="100%" height="7"></rect><line' in found.bar
 
 
+def test_a_young_service_that_owes_no_copy_yet_has_an_empty_bar():
+    found = exposure("kept", None, 4 * 3600, NOW)
+    assert (found.tile, "bar-empty" in found.bar, "bar-fill" in found.bar) == ("no copy / 4 h", True, False)
+
+
 def test_the_past_does_not_count_on():
     assert exposure("kept", NOON - HOUR, 3600, Moment(at=NOON, now=NOON + HOUR)).captured == ""
 
