@@ -12,12 +12,13 @@ from incidents import announcing, prioritising, resolving
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from incidents.models.incident import OPEN_STATES
 from monitoring.carrying import each
-from monitoring.models import Alert
+from monitoring.models import Alert, JobState
 from monitoring.models.alerts import OPEN_STATES as OPEN_ALERTS
 
 OPENS = ("error", "critical")  # a first failure is watched; it joins an incident of its cause, but opens none
 OVER = ("resolved", "closed")
 LATELY = dt.timedelta(days=7)  # what was over for longer than this when it became known makes no incident
+PATIENCE = dt.timedelta(minutes=5)  # how long an alert waits for news of an incident that may be over already
 BATCH = 200
 
 
@@ -47,6 +48,8 @@ def _handle(alert_id: int, at: dt.datetime) -> bool:
             incident = _incident_of(alert, at)
             if incident is None and alert.severity not in OPENS:
                 return False
+            if incident is not None and _may_be_over(incident, alert, at):
+                return False
             incident = incident or _open(alert, at)
             _attach(incident, alert, at)
             ended_at = incident.resolved_at
@@ -69,6 +72,14 @@ def _incident_of(alert: Alert, at: dt.datetime) -> Incident | None:
     if alert.opened_at > incident.opened_at and resolving.resolve_if_over(incident=incident, at=alert.opened_at, noticed_at=at):
         return _over_too_early(alert)
     return incident
+
+
+def _may_be_over(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
+    """Whether a job that keeps the incident open has news that nobody has looked at: it may have recovered before the alert began."""
+    if not incident.is_open or alert.opened_at <= incident.opened_at or at >= alert.noticed_at + PATIENCE:
+        return False
+    keeping = Alert.objects.filter(incident_alert__incident=incident, state__in=OPEN_ALERTS)
+    return JobState.objects.filter(job__in=keeping.values("job"), touched_at__isnull=False).exists()
 
 
 def _over_too_early(alert: Alert) -> Incident | None:
