@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from itsm_backup.environment import setting
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-# Commands that need no database (normalise, measure, …) run with OFFLINE set, so that they work before anything is configured.
-OFFLINE = os.environ.get("ITSM_BACKUP_OFFLINE") == "1"
-
-
-def setting(name: str, *, default: str | None = None, needed_for: str = "") -> str:
-    """The value of NAME, or the content of the file that NAME_FILE points to; raises ImproperlyConfigured naming what is missing."""
-    path = os.environ.get(f"{name}_FILE")
-    if path:
-        try:
-            return Path(path).read_text().strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from None
-    value = os.environ.get(name, "")
-    if value:
-        return value
-    if default is not None:
-        return default
-    if OFFLINE:
-        return ""
-    raise ImproperlyConfigured(f"{name} is not set. {needed_for} Set {name} or {name}_FILE, or start with: python3 manage.py up")
 
 
 def _database() -> dict:
-    url = setting("DATABASE_URL", needed_for="It names the PostgreSQL database, e.g. postgresql://user:password@host/name.")
+    url = setting("DATABASE_URL")
     if not url:
         return {"ENGINE": "django.db.backends.postgresql", "NAME": "offline"}
     if not url.startswith(("postgres://", "postgresql://")):
@@ -48,7 +30,7 @@ def _database() -> dict:
 
 def _redis_urls() -> tuple[str, str]:
     """(URL for redis-py, URL for Celery): the same server; a unix socket is written differently by the two."""
-    url = setting("REDIS_URL", needed_for="It names the Redis or Valkey server, e.g. redis://host:6379/0.")
+    url = setting("REDIS_URL")
     if url.startswith("unix://"):
         return url, "redis+socket://" + url.removeprefix("unix://").split("?")[0] + "?virtual_host=0"
     if url.startswith("redis+socket://"):
@@ -59,7 +41,7 @@ def _redis_urls() -> tuple[str, str]:
 
 
 def _zone() -> str:
-    name = setting("TIME_ZONE", default="UTC")
+    name = setting("TIME_ZONE")
     try:
         ZoneInfo(name)
     except Exception:
@@ -74,12 +56,27 @@ def _mail(url: str) -> dict:
         raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:25 or smtp+tls://host:587") from None
 
 
-SECRET_KEY = setting("SECRET_KEY", needed_for="It signs sessions.") or "offline"
-FIELD_KEYS = [key for key in setting("FIELD_KEYS", needed_for="They encrypt the secrets of tools.").split(",") if key]
-DATA_DIR = Path(setting("DATA_DIR", default=str(BASE_DIR / "var")))
-BASE_URL = setting("BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
-ALLOWED_HOSTS = setting("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]").split(",")
-ORGANISATION = setting("ORGANISATION", default="Your organisation")
+def _base_url() -> str:
+    url = setting("BASE_URL").rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ImproperlyConfigured(f"BASE_URL is {url!r}, which is no address that people can open, such as https://backup.example.net")
+    return url
+
+
+def _log_level() -> str:
+    level = setting("LOG_LEVEL").upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ImproperlyConfigured(f"LOG_LEVEL is {level!r}; it may be DEBUG, INFO, WARNING or ERROR.")
+    return level
+
+
+SECRET_KEY = setting("SECRET_KEY") or "offline"
+FIELD_KEYS = [key for key in setting("FIELD_KEYS").split(",") if key]
+DATA_DIR = Path(setting("DATA_DIR"))
+BASE_URL = _base_url()
+ALLOWED_HOSTS = setting("ALLOWED_HOSTS").split(",")
+ORGANISATION = setting("ORGANISATION")
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 DEBUG = False
 ROOT_URLCONF = "itsm_backup.urls"
@@ -170,15 +167,15 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 SOCIALACCOUNT_PROVIDERS = {}
-if os.environ.get("OIDC_SERVER_URL"):
+if setting("OIDC_SERVER_URL"):
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
         "APPS": [
             {
                 "provider_id": "oidc",
-                "name": setting("OIDC_NAME", default="Company sign-in"),
-                "client_id": setting("OIDC_CLIENT_ID", needed_for="OIDC_SERVER_URL is set, so the client id is needed."),
-                "secret": setting("OIDC_CLIENT_SECRET", needed_for="OIDC_SERVER_URL is set, so the client secret is needed."),
-                "settings": {"server_url": os.environ["OIDC_SERVER_URL"]},
+                "name": setting("OIDC_NAME"),
+                "client_id": setting("OIDC_CLIENT_ID"),
+                "secret": setting("OIDC_CLIENT_SECRET"),
+                "settings": {"server_url": setting("OIDC_SERVER_URL")},
             }
         ]
     }
@@ -218,12 +215,12 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
-_email = _mail(setting("EMAIL_URL", default="smtp://127.0.0.1:25"))
+_email = _mail(setting("EMAIL_URL"))
 EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _email["EMAIL_BACKEND"], _email["EMAIL_HOST"], _email["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = _email.get("EMAIL_USE_TLS", False), _email.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 20
-DEFAULT_FROM_EMAIL = setting("MAIL_FROM", default="itsm-backup <backup-assurance@localhost>")
+DEFAULT_FROM_EMAIL = setting("MAIL_FROM")
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -278,6 +275,6 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["stderr"], "level": setting("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": _log_level()},
     "loggers": {"httpx": {"level": "WARNING"}, "weasyprint": {"level": "ERROR"}, "django.request": {"level": "ERROR"}},
 }
