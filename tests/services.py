@@ -9,7 +9,9 @@ if not all(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL")):
     from itsm_backup.embedded import throwaway_services
 
     _running = throwaway_services()
-    os.environ.update(_running.__enter__())
+    for _name, _value in _running.__enter__().items():
+        if not os.environ.get(_name):  # a server that was named is used: PostgreSQL 15 in .ci/run
+            os.environ[_name] = _value
     atexit.register(_running.__exit__, None, None, None)
 
 for _name, _value in {
