@@ -5,10 +5,13 @@ WeasyPrint is heavy and needs Pango from the machine, so it is imported only whe
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 import hashlib
+import os
 import threading
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,12 +39,14 @@ class PdfOff(Exception):
 
 def why_off() -> str:
     """Why no PDF can be made here, as one sentence with its remedy; empty when they can be."""
-    missing = [name for name, names in LIBRARIES.items() if not _opens(names)]
+    missing = libraries_missing()
     if missing:
-        lacking = " and ".join(missing)
+        missing = _with_own_libraries(missing)
+    if missing:
+        lacking = f"{', '.join(missing[:-1])} and {missing[-1]}" if len(missing) > 1 else missing[0]
         return (
-            f"PDF is off: {lacking} cannot be found on this machine. Install libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0, "
-            "then restart. HTML, CSV and JSON are made all the same."
+            f"PDF is off: {lacking} cannot be found on this machine{_why_not_fetched()}. Install libpango-1.0-0, libpangoft2-1.0-0 and "
+            "libharfbuzz-subset0, then restart. HTML, CSV and JSON are made all the same."
         )
     if not all((Path(settings.FONTS_DIR) / file).exists() for *_, file in FACES):
         return (
@@ -49,6 +54,50 @@ def why_off() -> str:
             "HTML, CSV and JSON are made all the same."
         )
     return ""
+
+
+def libraries_missing() -> list[str]:
+    """Names of the libraries that cannot be opened in this process."""
+    return [name for name, names in LIBRARIES.items() if not _opens(names)]
+
+
+@cache
+def _own_folder() -> Path:
+    """Where `up` keeps the libraries that it fetched for a machine without them."""
+    return Path(settings.DATA_DIR) / "pango"
+
+
+def _with_own_libraries(missing: list[str]) -> list[str]:
+    """What is still missing once the libraries that the first start fetched are loaded, each after those that it needs."""
+    folder = _own_folder()
+    left = sorted((folder / "lib").glob("*.so.*"))
+    if not left:
+        return missing
+    if not Path("/etc/fonts/fonts.conf").exists():
+        os.environ.setdefault("FONTCONFIG_PATH", str(folder / "fonts"))
+    waiting = len(left) + 1
+    while left and len(left) < waiting:
+        waiting = len(left)
+        left = [path for path in left if not _loaded(path)]
+    return libraries_missing()
+
+
+def _loaded(path: Path) -> bool:
+    """Whether the library is in this process now: the machine's own when it has one, so that there are never two."""
+    for name in (path.name, str(path)):
+        try:
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _why_not_fetched() -> str:
+    try:
+        return f" and could not be fetched: {(_own_folder() / 'why-not').read_text().strip()}"
+    except OSError:
+        return ""
 
 
 def _opens(names: Sequence[str]) -> bool:

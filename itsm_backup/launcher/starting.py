@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from itsm_backup.embedded import SERVICE_VARIABLES, given, start_services
+from itsm_backup.launcher import pango
 from itsm_backup.launcher.accounts import service_account
 from itsm_backup.launcher.children import Child, Children, clear_leftovers
 from itsm_backup.launcher.data_folder import DataFolder
@@ -105,6 +106,8 @@ class _Start:
         """From nothing to `ready`."""
         say(f"Starting the database and the broker, data folder {self.data.path} …")
         self.environment.update(start_services(self.data, self.children))
+        self.stop.check()
+        pango.ensure(self.data.path)
         self.stop.check()
         say("Bringing the database up to date …")
         logins = self._update()
