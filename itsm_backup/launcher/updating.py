@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 FIRST_START_LINE = "== first start =="
 TROUBLE_LINE = "== trouble =="
+LOCK = 7_315_005  # several nodes may start at once on one database
 
 
 def update(*, is_empty: bool) -> None:
@@ -20,10 +23,26 @@ def update(*, is_empty: bool) -> None:
     django.setup()
     from django.core.management import call_command, get_commands
 
-    call_command("migrate", interactive=False)
-    print(FIRST_START_LINE, flush=True)
-    if "first_start" in get_commands():
-        call_command("first_start", *(["--empty"] if is_empty else []))
+    with _alone():
+        call_command("migrate", interactive=False)
+        print(FIRST_START_LINE, flush=True)
+        if "first_start" in get_commands():
+            call_command("first_start", *(["--empty"] if is_empty else []))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One node at a time: a second one waits for the first and then finds everything done."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    try:
+        yield
+    finally:
+        if connection.connection is not None and not connection.needs_rollback:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 def main(arguments: list[str]) -> int:
