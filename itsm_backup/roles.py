@@ -16,7 +16,7 @@ _BUSINESS = (
     "view: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.relation catalogue.window catalogue.team"
     " catalogue.servicestatus catalogue.statuschange monitoring.servicestate monitoring.serviceday monitoring.evaluation"
     " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident"
-    " reporting.report"
+    " monitoring.restoretest reporting.report"
 )
 _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"

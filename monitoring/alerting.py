@@ -1,4 +1,4 @@
-"""Judged conditions → alerts: the recovery point of a service's items, and a tool that fell silent. One open alert per key."""
+"""Judged conditions → alerts: recovery points and restore tests of a service, and a tool that fell silent. One open alert per key."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from monitoring.following import BAD, REOPEN_WITHIN
 from monitoring.models import Alert, BackupJob, BackupRun, Evaluation, JobState, ServiceState
 
 RPO_CLASSES = ("rpo_breach", "rpo_at_risk")
+CLASSES = (*RPO_CLASSES, "rto_test_failed")
 
 
 def follow_services(*, at: dt.datetime) -> int:
@@ -38,7 +39,9 @@ def _follow_service(service_id: int, at: dt.datetime) -> bool:
     for condition in evaluation.result["conditions"]:
         if condition["class"] in RPO_CLASSES:
             _raise_for_service(evaluation, condition, at)
-    over = Alert.objects.open().filter(service=service_id, alert_class__in=RPO_CLASSES).exclude(dedup_key__in=_going_on(evaluation))
+        elif condition["class"] == "rto_test_failed":
+            _raise_for_restore(evaluation, condition, at)
+    over = Alert.objects.open().filter(service=service_id, alert_class__in=CLASSES).exclude(dedup_key__in=_going_on(evaluation))
     over.update(state="resolved", resolved_at=evaluation.at, resolving_evaluation=evaluation)
     alerts = Alert.objects.filter(service=service_id)
     alerts.filter(evaluation=None).update(evaluation=evaluation)
@@ -67,6 +70,7 @@ def _going_on(evaluation: Evaluation) -> set[str]:
     dark = result["unjudged"]["items"]
     if result["verdict"] == "held":
         dark = [*dark, *(item for claim in result["claims"] for item in claim.get("items_broken", []))]
+        on |= {_key(evaluation, None, "rto_test_failed") for claim in result["claims"] if claim["reason"] == "contradicted"}
     return on | {_key(evaluation, item, kind) for item in dark for kind in RPO_CLASSES}
 
 
@@ -83,6 +87,37 @@ def _raise_for_service(evaluation: Evaluation, condition: dict[str, Any], at: dt
         Alert(dedup_key=key, alert_class=kind, service_id=evaluation.service_id, job=job),
         title=f"{evaluation.version.name if evaluation.version else evaluation.service} {words}",
         cause=read_cause(run=run, job=job) if job else Cause(key=f"service:{evaluation.service_id}"),
+        severity=condition["severity"],
+        run=run,
+        evaluation=evaluation,
+        at=at,
+    )
+
+
+_RESTORES = {"too_slow": "took longer to restore than promised", "damage_found": "has damaged copies, as a check found"}
+
+
+def _raise_for_restore(evaluation: Evaluation, condition: dict[str, Any], at: dt.datetime) -> None:
+    """One alert while tests contradict the promise; each further test against it is one more occurrence."""
+    key = _key(evaluation, None, "rto_test_failed")
+    run = BackupRun.objects.select_related("job").filter(pk=condition["runs"][0]).first()
+    open_one = Alert.objects.open().filter(dedup_key=key).first()
+    if open_one and (run is None or run.pk in open_one.run_ids):
+        return
+    name = evaluation.version.name if evaluation.version else evaluation.service
+    title = f"{name} {_RESTORES.get(condition['detail'], 'failed its restore test')}"
+    if open_one and run:
+        open_one.occurrences, open_one.run_ids = open_one.occurrences + 1, [*open_one.run_ids, run.pk]
+        open_one.title, open_one.latest_run, open_one.last_seen_at, open_one.evaluation = title[:200], run, evaluation.at, evaluation
+        open_one.save()
+        return
+    cause = read_cause(run=run, job=run.job) if run else Cause(key="")
+    if not cause.is_specific:  # a job's failing backups are another matter
+        cause = Cause(key=f"restore:{evaluation.service_id}")
+    _raise(
+        Alert(dedup_key=key, alert_class="rto_test_failed", service_id=evaluation.service_id, job=run.job if run else None),
+        title=title,
+        cause=cause,
         severity=condition["severity"],
         run=run,
         evaluation=evaluation,

@@ -1,4 +1,7 @@
-"""Day cells: one row per service and local day, always recounted whole, so that late and corrected runs come right."""
+"""Day cells: one row per service and local day, always recounted whole, so that late and corrected runs come right.
+
+`restores` counts the restore tests that passed that day. They are no due occurrences: the letter of the day is not theirs.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Max, Min
 
-from itsm_backup.common.time import day_bounds
-from monitoring.models import BackupRun, ExpectedRun, ServiceDay
+from itsm_backup.common.time import day_bounds, local_day
+from monitoring.models import BackupRun, ExpectedRun, RestoreTest, ServiceDay
 
-COUNTS = ("good", "warned", "late", "failed", "missed", "unknown", "held", "pending")
+COUNTS = ("good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "restores")
 # The worst of a day stands in its cell. Warned and late ones are good ones with a remark.
 _LETTERS = (("failed", "F"), ("missed", "M"), ("unknown", "?"), ("late", "L"), ("warned", "W"), ("held", "H"))
 
@@ -34,6 +37,11 @@ def recount(*, service_id: int, days: Iterable[dt.date], zone: str = "UTC") -> N
         day = occurred_at.astimezone(ZoneInfo(zone)).date()
         if day in counts:
             counts[day].update(_kinds_of_run(outcome))
+    tests = RestoreTest.objects.filter(job__service=service_id, outcome="passed", started_at__gte=start, started_at__lt=end)
+    for started_at in tests.values_list("started_at", flat=True):
+        day = local_day(started_at, zone)
+        if day in counts:
+            counts[day]["restores"] += 1
     _write(service_id, counts)
 
 

@@ -1,13 +1,13 @@
-"""The two claims a service makes, its RPO and its success rate, judged from canonical inputs. Pure: no database, no clock.
+"""Two claims of a service, its RPO and its success rate, judged from canonical inputs. Pure: no database, no clock.
 
-The structures below are the inputs of `judging.judge_service`, which documents them.
+The structures below are the inputs of `judging.judge_service`, which documents them. The third claim is `restore_claim`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,9 +15,8 @@ from itsm_backup.common.time import iso
 from monitoring.methods.canonical import rate, six
 from monitoring.methods.rpo import Point, exposure
 from monitoring.methods.statistics import confidence, wilson
+from monitoring.restore_claim import Id, Instant, RestoreInput
 
-Id = int | str
-Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 Verdict = Literal["kept", "at_risk", "broken", "no_data", "held"]
 WORST_LAST = ("kept", "at_risk", "no_data", "broken")
 GOOD = frozenset({"success", "warning"})
@@ -104,6 +103,7 @@ class JudgementInputs(msgspec.Struct, kw_only=True, frozen=True):
     jobs: list[JobInput] = []
     sources: list[SourceInput] = []
     holds: list[HoldInput] = []
+    restore: RestoreInput | None = None
     workflow: WorkflowInput = WorkflowInput()
     previous: PreviousInput | None = None
 

@@ -13,7 +13,9 @@ import msgspec
 from monitoring.connectors.base import Record
 
 # Fields whose later change may change a verdict: such a change is kept as a revision.
-JUDGED = ("state", "outcome", "occurred_at", "started_at", "ended_at", "captured_at")
+_SEALED = ("state", "outcome", "occurred_at", "started_at", "ended_at", "captured_at")
+JUDGED = (*_SEALED, "verified")
+PROOFS = ("restore_test", "verify")  # operations that prove or refute what backups promised
 _ORDER = {"queued": 0, "running": 1, "finished": 2}
 # What was said at the run itself outweighs what an artefact lets one guess about it.
 _AUTHORITY = {"push": 2, "run_log": 2, "manual": 2, "alert": 1, "artefact": 1, "metric": 1, "derived": 0}
@@ -44,7 +46,9 @@ class Row(msgspec.Struct, kw_only=True):
     bytes_stored: int | None
     files_total: int | None
     files_failed: int | None
+    rows_total: int | None
     encrypted: bool | None
+    verified: bool | None
     artefact_id: str | None
     message: str | None
     first_seen_at: dt.datetime
@@ -66,7 +70,9 @@ class Row(msgspec.Struct, kw_only=True):
 
 def seal_of(run: Any) -> bytes:
     """Eight bytes over what judgements read of a run: its key and judged fields. Differs when a row was changed by other hands."""
-    values = [getattr(run, name) for name in JUDGED]
+    values = [getattr(run, name) for name in _SEALED]
+    if run.verified is not None:
+        values += [run.operation, run.level, run.verified]
     text = [value.astimezone(dt.UTC).isoformat() if isinstance(value, dt.datetime) else value for value in values]
     return hashlib.sha256(msgspec.json.encode([bytes(run.key).hex(), *text])).digest()[:8]
 
@@ -93,7 +99,7 @@ def combine(known: Row | None, record: Record, *, key: bytes, tool: Any, job: An
     if lead.state != "finished":
         merged |= {"outcome": None, "ended_at": None}
     if lead.outcome == "success":
-        merged["message"] = None
+        merged["message"] = lead.message  # none, unless a restore test tells what it compared
     merged |= {"key": key, "first_seen_at": known.first_seen_at, "artefact_id": _longer(fresh.artefact_id, known.artefact_id)}
     row = Row(**merged)
     if not changes(known, row):
@@ -162,6 +168,8 @@ def fits(taken: dt.datetime | None, started_at: dt.datetime | None, ended_at: dt
 def _row(record: Record, *, key: bytes, tool: Any, job: Any, answer: int, index: int, at: dt.datetime) -> Row:
     occurred_at = record.started_at or record.consistent_at or record.ended_at or record.scheduled_at or record.created_at
     message = record.native_message or record.native_status
+    if record.outcome == "success":
+        message = record.native_message if record.operation == "restore_test" else None
     return Row(
         key=key,
         tool_id=tool.pk,
@@ -183,9 +191,11 @@ def _row(record: Record, *, key: bytes, tool: Any, job: Any, answer: int, index:
         bytes_stored=record.bytes_stored,
         files_total=record.files_total,
         files_failed=record.files_failed,
+        rows_total=record.rows_total,
         encrypted=record.encrypted,
+        verified={"passed": True, "failed": False}.get(record.verification_state) if record.operation in PROOFS else None,
         artefact_id=record.artefact_id[:200] if record.artefact_id else None,
-        message=message.replace("\x00", "\ufffd")[:MESSAGE_LENGTH] if message and record.outcome != "success" else None,
+        message=message.replace("\x00", "\ufffd")[:MESSAGE_LENGTH] if message else None,
         first_seen_at=at,
         changed_at=at,
         source_revision=record.source_revision,

@@ -21,7 +21,8 @@ from monitoring.wording import status_sentence
 
 BATCH = 500
 METHOD_VERSION = f"judging-{judging.VERSION}"
-METHODS = {"rpo": ("BM-RPO-EXP", "1"), "success": ("BM-SR-WIN", "1")}
+METHODS = {"rpo": ("BM-RPO-EXP", "1"), "success": ("BM-SR-WIN", "1"), "restore": ("BM-RTO", "1")}
+UNTIMED = ("BM-RTC", "1")  # tests are promised, but no recovery time
 
 
 def judge_services(*, at: dt.datetime) -> int:
@@ -87,7 +88,7 @@ def _remember(
         verdict=result["verdict"],
         status=result["status"],
     )
-    Figure.objects.bulk_create(_figure(evaluation, claim) for claim in result["claims"])
+    Figure.objects.bulk_create(_figure(evaluation, claim) for claim in result["claims"] if claim["reason"] != "unproven")
     return evaluation
 
 
@@ -106,9 +107,12 @@ def _still(value: Any) -> Any:
 
 
 def _figure(evaluation: Evaluation, claim: dict[str, Any]) -> Figure:
-    method, number = METHODS[claim["claim"]]
-    own = ("captured_at", "counted_from", "target_s", "good", "settled", "pending", "excused", "target")
+    untimed = claim["claim"] == "restore" and claim["target_s"] is None
+    method, number = UNTIMED if untimed else METHODS[claim["claim"]]
+    own = ("captured_at", "counted_from", "target_s", "good", "settled", "pending", "excused", "target", "test_days")
     inputs = {"at": evaluation.inputs["at"]} | {name: claim[name] for name in own if name in claim}
+    if claim["claim"] == "restore":
+        inputs["tests"] = evaluation.inputs["restore"]["tests"]
     return Figure(
         evaluation=evaluation,
         service=evaluation.service,

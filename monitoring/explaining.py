@@ -104,7 +104,9 @@ def runs_of(evaluation: Evaluation) -> list[int]:
     inputs = evaluation.inputs
     points = [point["run"] for item in inputs.get("items", []) for point in item["points"]]
     jobs = [job[name] for job in inputs.get("jobs", []) for name in ("latest_run", "latest_problem_run")]
-    return sorted({run for run in [*points, *jobs] if run})
+    restore = inputs.get("restore") or {}
+    proofs = [proof["run"] for kind in ("tests", "checks") for proof in restore.get(kind, [])]
+    return sorted({run for run in [*points, *jobs, *proofs] if run})
 
 
 def _runs(ids: list[int]) -> list[RunRead]:

@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Q
 
 from catalogue.models import Service, ServiceStatus, ServiceVersion, Window
 from itsm_backup.common.time import iso, month_bounds
-from monitoring import planning, schedules, workflow
+from monitoring import planning, proving, schedules, workflow
 from monitoring.models import Alert, BackupJob, ExpectedRun, JobState, ProtectedItem, ServiceState, StatusWorkflow
 
 NEWEST_POINTS = 3
@@ -53,6 +53,7 @@ def inputs_of(*, service: Service, version: ServiceVersion, rules: StatusWorkflo
         "sources": _sources(jobs),
         "complete_readings": {str(job.tool_id): iso(job.tool.state.latest_complete_at) for job in jobs if job.tool.connector.polled},
         "holds": _holds(service, at),
+        "restore": proving.inputs_of(jobs=jobs, commitment=commitment, at=at),
         "workflow": workflow.thresholds(rules),
         "previous": _previous(service),
     }

@@ -1,6 +1,7 @@
 """The verdict on a service and its operational status: pure, from stored inputs, the same years later in a fresh process.
 
-Verdict of the service: held while a hold is active; else the worst claim, broken > no data > at risk > kept.
+Verdict of the service: held while a hold is active; else the worst claim, broken > no data > at risk > kept. A restore that
+no test has proven yet is said so on its claim and counts for nothing here; one that a test contradicted is a broken promise.
 
 | verdict | wanted status                                                                                             |
 |---------|-----------------------------------------------------------------------------------------------------------|
@@ -12,7 +13,9 @@ Verdict of the service: held while a hold is active; else the worst claim, broke
 
 A breach of the RPO, unknown and maintenance act at once, in both directions. Everything else falls only when a job has
 `fall_after` bad occurrences in a row, and rises only when the latest `rise_after` occurrences of every job were good; a job
-without any settled occurrence does not hold it back (occurrences, not evaluations; BM-HYST). Equality with a limit complies.
+without any settled occurrence does not hold it back (occurrences, not evaluations; BM-HYST). The occurrences of a restore are
+its tests: the status falls to degraded when `fall_after` in a row contradict it, on top of what the other claims ask for, and
+rises when a test proves it. Equality with a limit complies.
 """
 
 from __future__ import annotations
@@ -34,8 +37,9 @@ from monitoring.claims import (
     rpo_claim,
     success_claim,
 )
+from monitoring.restore_claim import next_change_at, restore_claim
 
-VERSION = "1"
+VERSION = "2"  # 2 judges restores, too; inputs of version 1 hold none and give the same results as ever
 
 
 class JudgingError(ValueError):
@@ -52,8 +56,9 @@ def judge_service(inputs: dict[str, Any]) -> dict[str, Any]:
     (of the latest finished run), latest_problem_run, cause, missed_due_at, next_completion_at], where the problem run and
     the missed due time belong to the present row of bad occurrences, else null, and a streak counts occurrences from the
     moment they are good, or missed or failed past their deadline · sources
-    [tool, name, silent, silent_since] · holds [window, from, until] · workflow {at_risk_fraction, outage_factor by tier,
-    fall_after, rise_after} · previous {status, since, by_rpo} or null.
+    [tool, name, silent, silent_since] · holds [window, from, until] · restore {rto_s, test_days, tests, checks} (see
+    `restore_claim`) or null · workflow {at_risk_fraction, outage_factor by tier, fall_after, rise_after} · previous {status,
+    since, by_rpo} or null.
 
     Result: verdict · status · status_reason · by_rpo (whether the status comes from a breach of the RPO; pass it back as
     `previous`) · claims · conditions (what calls for an alert) · unjudged {items, jobs} behind silent tools, whose missing
@@ -70,19 +75,19 @@ def judge_service(inputs: dict[str, Any]) -> dict[str, Any]:
     standings = item_standings(read)
     claims = _claims(read, standings)
     verdict, reason = _verdict(read, claims)
-    status, status_reason, by_rpo = _status(read, verdict, reason, standings)
+    status, status_reason, by_rpo = _status_of_all(read, claims, verdict, reason, standings)
     return {
         "verdict": verdict,
         "status": status,
         "status_reason": status_reason,
         "by_rpo": by_rpo,
         "claims": claims,
-        "conditions": _conditions(read, standings, verdict),
+        "conditions": _conditions(read, standings, claims, verdict),
         "unjudged": {
             "items": [item.item for item in read.items if read.is_silent(item.tool)],
             "jobs": [job.job for job in read.jobs if read.is_silent(job.tool)],
         },
-        "next_change_at": iso(_next_change(read, standings)),
+        "next_change_at": iso(_next_change(read, standings, claims)),
     }
 
 
@@ -92,6 +97,8 @@ def _claims(inputs: JudgementInputs, standings: list[ItemStanding]) -> list[dict
         claims.append(rpo_claim(inputs, standings))
     if inputs.success_target is not None:
         claims.append(success_claim(inputs))
+    if inputs.restore is not None:
+        claims.append(restore_claim(inputs.at, inputs.restore))
     return claims
 
 
@@ -103,9 +110,10 @@ def _verdict(inputs: JudgementInputs, claims: list[dict[str, Any]]) -> tuple[Ver
         return "no_data", "nothing_mapped"
     if inputs.is_silent(None):
         return "no_data", "source_silent"
-    if not claims:
-        return "no_data", "no_commitment"
-    worst = max(claims, key=lambda claim: WORST_LAST.index(claim["verdict"]))
+    counting = [claim for claim in claims if claim["reason"] != "unproven"]
+    if not counting:
+        return "no_data", "unproven" if claims else "no_commitment"
+    worst = max(counting, key=lambda claim: WORST_LAST.index(claim["verdict"]))
     return worst["verdict"], worst["reason"]
 
 
@@ -113,6 +121,26 @@ def _active_until(inputs: JudgementInputs) -> dt.datetime | None:
     """When the last of the holds active now ends."""
     active = [hold.until for hold in inputs.holds if inputs.at < hold.until and (hold.starts_at is None or hold.starts_at <= inputs.at)]
     return max(active, default=None)
+
+
+def _status_of_all(
+    inputs: JudgementInputs, claims: list[dict[str, Any]], verdict: Verdict, reason: str, standings: list[ItemStanding]
+) -> tuple[str, str, bool]:
+    """The status that the other claims ask for, at least degraded while tests in a row contradict the restore."""
+    restore = _contradicted(claims)
+    if restore is None or verdict in ("held", "no_data"):
+        return _status(inputs, verdict, reason, standings)
+    others = [claim for claim in claims if claim is not restore]
+    status = _status(inputs, *(_verdict(inputs, others) if others else ("kept", "kept")), standings)
+    if status[0] not in ("operational", "unknown"):
+        return status
+    if restore["bad_in_a_row"] >= inputs.workflow.fall_after:
+        return "degraded", "contradicted", False
+    return status if status[0] == "unknown" else ("operational", "awaiting_more_bad", False)
+
+
+def _contradicted(claims: list[dict[str, Any]]) -> dict[str, Any] | None:
+    return next((claim for claim in claims if claim["reason"] == "contradicted"), None)
 
 
 def _status(inputs: JudgementInputs, verdict: Verdict, reason: str, standings: list[ItemStanding]) -> tuple[str, str, bool]:
@@ -138,13 +166,22 @@ def _has_recovered(job: JobInput, rise_after: int) -> bool:
     return job.bad_streak == 0 and (job.good_streak >= rise_after or job.good_streak == 0)
 
 
-def _conditions(inputs: JudgementInputs, standings: list[ItemStanding], verdict: Verdict) -> list[dict[str, Any]]:
+def _conditions(
+    inputs: JudgementInputs, standings: list[ItemStanding], claims: list[dict[str, Any]], verdict: Verdict
+) -> list[dict[str, Any]]:
     """What calls for an alert. A hold silences all but the RPO breach of a tier 1 service."""
     breaches = [_rpo_condition(standing, inputs) for standing in standings if standing.level >= 2]
     if verdict == "held":
         return breaches if inputs.tier == 1 else []
     near = [_rpo_condition(standing, inputs) for standing in standings if standing.level == 1]
-    return breaches + near + [condition for job in inputs.jobs for condition in _job_conditions(job, inputs)]
+    restore = [_restore_condition(claim) for claim in claims if claim["reason"] == "contradicted"]
+    return breaches + near + restore + [condition for job in inputs.jobs for condition in _job_conditions(job, inputs)]
+
+
+def _restore_condition(claim: dict[str, Any]) -> dict[str, Any]:
+    """Whoever has to restore would fail: an error at the first test already."""
+    same = {name: claim[name] for name in ("detail", "measured_s", "target_s")}
+    return {"class": "rto_test_failed", "severity": "error", "runs": [claim["run"]], **same}
 
 
 def _rpo_condition(standing: ItemStanding, inputs: JudgementInputs) -> dict[str, Any]:
@@ -172,8 +209,9 @@ def _job_conditions(job: JobInput, inputs: JudgementInputs) -> list[dict[str, An
     return found
 
 
-def _next_change(inputs: JudgementInputs, standings: list[ItemStanding]) -> dt.datetime | None:
+def _next_change(inputs: JudgementInputs, standings: list[ItemStanding], claims: list[dict[str, Any]]) -> dt.datetime | None:
     ahead = [standing.next_change_at for standing in standings]
+    ahead += [next_change_at(claim, inputs.at) for claim in claims if claim["claim"] == "restore"]
     ahead += [_active_until(inputs), *(hold.starts_at for hold in inputs.holds)]
     if inputs.success_target is not None:
         ahead.append(inputs.period[1])

@@ -8,7 +8,7 @@ from collections import defaultdict
 from django.db.models import Q
 from django.db.models.functions import Left
 
-from monitoring.combining import NEAR_S, fits, key_of
+from monitoring.combining import NEAR_S, PROOFS, fits, key_of
 from monitoring.connectors.base import Record
 from monitoring.models import BackupJob, BackupRun, Tool
 
@@ -26,12 +26,13 @@ def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -
     for record, key in zip(records, own, strict=True):
         job = jobs[record.job_external_id].pk
         found = None
-        if record.artefact_id:
+        names_its_own = record.artefact_id and record.operation not in PROOFS  # a test names the copy it read, not one it made
+        if names_its_own:
             found = _same_artefact(by_artefact[job, record.artefact_id[:SHORT]], record.artefact_id)
         if found is None and key not in finished and record.operation == "backup":
             found = _same_time(by_time[job], record, records)
         keys.append(found or key)
-        if record.artefact_id:
+        if names_its_own:
             by_artefact[job, record.artefact_id[:SHORT]].append((record.artefact_id, keys[-1]))
     return keys
 
@@ -73,6 +74,7 @@ def _runs_by_artefact(jobs: dict[str, BackupJob], records: list[Record]) -> dict
     runs = BackupRun.objects.annotate(short=Left("artefact_id", SHORT)).filter(
         job__in=[job.pk for job in jobs.values()], artefact_id__isnull=False, short__in=short
     )
+    runs = runs.exclude(operation__in=PROOFS)
     for job, artefact_id, key in runs.values_list("job_id", "artefact_id", "key"):
         if artefact_id:
             found[job, artefact_id[:SHORT]].append((artefact_id, bytes(key)))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from itsm_backup.common.time import iso, parse_instant
-from monitoring import answers, gathering, judging, matching, silence
+from monitoring import answers, gathering, judging, matching, proving, silence
 from monitoring.combining import key_of, seal_of
 from monitoring.connectors import reader_of
 from monitoring.explaining import runs_of
@@ -84,7 +84,8 @@ def _runs_of_period(evaluation: Evaluation) -> dict[int, BackupRun]:
     )
     named = BackupRun.objects.filter(pk__in=runs_of(evaluation))
     newest = counted.order_by("-occurred_at")[:MOST_RUNS]
-    return {run.pk: run for run in [*newest, *named]}
+    proofs = proving.runs_of_jobs(jobs, at) if evaluation.inputs.get("restore") else []
+    return {run.pk: run for run in [*newest, *proofs, *named]}
 
 
 def _alteration(run: BackupRun) -> str | None:
@@ -116,6 +117,8 @@ def _rebuilt(evaluation: Evaluation, runs: dict[int, BackupRun]) -> dict[str, An
     if inputs["success_target"] is not None:
         inputs["occurrences"] = _counts(evaluation, known)
     inputs["jobs"] = [_job(job, known) for job in inputs["jobs"]]
+    if inputs.get("restore"):  # judgements of version 1 knew none
+        inputs["restore"] = proving.inputs_again(recorded=inputs["restore"], runs=known.values(), at=evaluation.at)
     return inputs
 
 

@@ -9,7 +9,7 @@ from django.db.models import Max, Min, Q
 
 from catalogue.models import ServiceVersion, Window
 from itsm_backup.common.time import local_day
-from monitoring import cells, following, gathering, matching, planning, schedules
+from monitoring import cells, following, gathering, matching, planning, proving, schedules
 from monitoring.carrying import each
 from monitoring.models import BackupJob, BackupRun, ExpectedRun, JobState
 from monitoring.planning import COUNTED
@@ -60,6 +60,7 @@ def _settle(job_id: int, at: dt.datetime) -> bool:
         state.next_settlement_at = None
         changed = _forget_open(job)
     days |= {row.local_on for row in changed}
+    tested = proving.follow_job(job=job, since=state.touched_from)
     _summarise(job, state, at)
     news_from = min([row.deadline_at for row in changed if row.state == "missed"] + [state.touched_from or at])
     following.follow_job(job=job, state=state, news_from=news_from, at=at)
@@ -67,7 +68,8 @@ def _settle(job_id: int, at: dt.datetime) -> bool:
     state.touched_at = state.touched_from = None
     state.save()
     if job.service_id:
-        cells.recount(service_id=job.service_id, days=days, zone=zone_of(job.service_id, at))
+        zone = zone_of(job.service_id, at)
+        cells.recount(service_id=job.service_id, days=days | {local_day(one, zone) for one in tested}, zone=zone)
         judge_again([job.service_id], at)
     return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from itsm_backup.common.time import duration_words
+from itsm_backup.common.time import duration_words, parse_instant
 
 _REASONS = {
     "held": "Maintenance is under way.",
@@ -12,6 +12,7 @@ _REASONS = {
     "no_items": "No backup job belongs to this service yet.",
     "no_jobs": "No backup job belongs to this service yet.",
     "no_commitment": "The service promises neither a recovery point nor a success rate.",
+    "unproven": "It promises only a restore, which no test has proven.",
     "no_schedule": "Nobody has said when its backups are due.",
     "source_silent": "Its backup tool has not answered, so nothing is known since then.",
     "nothing_settled": "Nothing was due in this period.",
@@ -32,6 +33,9 @@ def status_sentence(inputs: dict[str, Any], result: dict[str, Any]) -> str:
         return rpo_sentence(rpo)
     if rpo and reason == "no_usable_point":
         return "There is no copy that could be restored."
+    restore = next((claim for claim in result["claims"] if claim["reason"] == "contradicted"), None)
+    if restore and reason in ("contradicted", "awaiting_more_bad"):
+        return restore_sentence(restore) + (" " + _REASONS[reason] if reason in _REASONS else "")
     return _REASONS.get(reason, reason.replace("_", " ").capitalize() + ".")
 
 
@@ -45,6 +49,36 @@ def rpo_sentence(claim: dict[str, Any]) -> str:
     return f"{words}, so it is {duration_words(over)} over." if over > 0 else f"{words}."
 
 
+_RESTORES = {
+    "damage_found": "A check found damaged copies on {when}.",
+    "sample_failed": "The restore of a sample failed on {when}.",
+    "test_failed": "The restore test of {when} failed.",
+    "too_slow": "The restore test of {when} took {took}; the promise is {promise}.",
+    "never_tested": "No test of a full restore is known.",
+    "not_compared": "What came back on {when} was not compared with what was saved.",
+    "not_timed": "How long the restore test of {when} took is not known.",
+    "too_old": "The restore test of {when} is older than the {days} days that are promised between two.",
+    "proven": "The restore test of {when} passed{after}.",
+}
+
+
+def restore_sentence(claim: dict[str, Any]) -> str:
+    """The restore claim in words."""
+    when = claim["contradicted_at"] or claim["tested_at"]
+    took = duration_words(claim["measured_s"]) if claim["measured_s"] is not None else ""
+    after = f" after {took}" if took else ""
+    if took and claim["target_s"]:
+        after += f"; the promise is {duration_words(claim['target_s'])}"
+    promise = duration_words(claim["target_s"]) if claim["target_s"] else ""
+    words = {"when": _day(when) if when else "", "took": took, "promise": promise, "days": claim["test_days"], "after": after}
+    return _RESTORES[claim["detail"]].format(**words)
+
+
+def _day(instant: str) -> str:
+    at = parse_instant(instant)
+    return f"{at.day} {at:%b %Y}"
+
+
 def arithmetic(inputs: dict[str, Any], result: dict[str, Any]) -> list[str]:
     """The arithmetic of a judgement, one line a step."""
     lines = []
@@ -56,6 +90,20 @@ def arithmetic(inputs: dict[str, Any], result: dict[str, Any]) -> list[str]:
         if claim["claim"] == "success" and claim["settled"]:
             lines.append(f"{claim['good']} good ÷ {claim['settled']} due = {_percent(claim['rate'])}, promise {_percent(claim['target'])}")
             lines.append(f"{claim['settled'] - claim['good']} bad of {claim['allowed_bad']:g} that the month allows")
+        if claim["claim"] == "restore":
+            lines += _restore_lines(inputs, claim)
+    return lines
+
+
+def _restore_lines(inputs: dict[str, Any], claim: dict[str, Any]) -> list[str]:
+    lines = [restore_sentence(claim)]
+    if claim["measured_s"] is not None and claim["target_s"]:
+        lines.append(_against(claim["measured_s"], claim["target_s"]))
+    if claim["due_at"]:
+        lines.append(f"{_clock(claim['tested_at'])} + {claim['test_days']} d = next test by {_clock(claim['due_at'])}")
+    if claim["bad_in_a_row"]:
+        fall_after = inputs["workflow"]["fall_after"]
+        lines.append(f"{claim['bad_in_a_row']} in a row against it; the status falls at {fall_after}")
     return lines
 
 

@@ -35,7 +35,14 @@ def make_team(name: str = "Storage", email: str = "storage@example.org") -> Team
 
 
 def make_service(
-    code: str = "", *, at: dt.datetime = LONG_AGO, rpo_s: int | None = 26 * 3600, success_rate: Any = None, **content: Any
+    code: str = "",
+    *,
+    at: dt.datetime = LONG_AGO,
+    rpo_s: int | None = 26 * 3600,
+    success_rate: Any = None,
+    rto_s: int | None = None,
+    restore_test_days: int | None = None,
+    **content: Any,
 ) -> Service:
     """A service with one approved version in force from `at`."""
     code = code or f"SVC-{next(_number):03}"
@@ -45,7 +52,7 @@ def make_service(
         "name": code, "short_name": code[:22], "tier": 2, "commissioned_at": at, "owner": author, "steward": author,
         "operations_team": make_team(), **content,
     }  # fmt: skip
-    commitment = {"rpo_s": rpo_s, "success_rate": success_rate}
+    commitment = {"rpo_s": rpo_s, "success_rate": success_rate, "rto_s": rto_s, "restore_test_days": restore_test_days}
     version = publishing.draft_version(service=service, content=values, commitment=commitment, by=author, at=at, reason="test")
     publishing.submit(version=version, by=author, at=at, reason="test")
     publishing.approve(version=version, by=approver, at=at, reason="test")
@@ -96,10 +103,16 @@ def push(tool: Tool, *records: dict[str, Any], at: dt.datetime) -> intake.Receip
     return intake.receive(tool=tool, answer=answer, at=at)
 
 
+def restore_record(job: str, outcome: str, started_at: dt.datetime, *, minutes: float = 60, **more: Any) -> dict[str, Any]:
+    """A test of a full restore; what came back was compared when it was good."""
+    proof = {"operation": "restore_test", "level": "full", "verification_state": "passed" if outcome == "success" else "none"}
+    return run_record(job, outcome, started_at, minutes=minutes, external_id=f"test@{started_at.isoformat()}", **{**proof, **more})
+
+
 def run_record(job: str, outcome: str, started_at: dt.datetime, *, minutes: float = 10, **more: Any) -> dict[str, Any]:
     ended_at = started_at + dt.timedelta(minutes=minutes)
     return {
-        "external_id": f"{job}@{started_at.isoformat()}",
+        "external_id": more.pop("external_id", f"{job}@{started_at.isoformat()}"),
         "job_external_id": job,
         "outcome": outcome,
         "state": "finished",

@@ -9,7 +9,7 @@ from typing import Any
 from catalogue.models import Commitment
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.words import VERDICTS, many, percent, zone
+from itsm_backup.portal.words import PROVEN, VERDICTS, day, many, percent, zone
 from monitoring.models import Evaluation
 
 
@@ -35,8 +35,9 @@ def claims_of(*, commitment: Commitment | None, evaluation: Evaluation | None, m
     found = []
     if commitment.rpo_s:
         found.append(_rpo(commitment.rpo_s, judged.get("rpo"), why, moment))
+    restore = judged.get("restore")
     if commitment.rto_s:
-        found.append(_unmeasured("Recovery time (RTO)", f"{duration_words(commitment.rto_s)} or less", "No restore was measured"))
+        found.append(_recovery(commitment.rto_s, restore, why))
     if commitment.success_rate is not None:
         found.append(_success(float(commitment.success_rate), judged.get("success"), evaluation, why))
     if commitment.on_time_rate is not None:
@@ -47,7 +48,7 @@ def claims_of(*, commitment: Commitment | None, evaluation: Evaluation | None, m
     if commitment.retention_days:
         found.append(_unmeasured("Retention", f"{commitment.retention_days} d", "Not compared with the tools yet"))
     if commitment.restore_test_days:
-        found.append(_unmeasured("Restore test", f"every {commitment.restore_test_days} d", "No restore test is recorded"))
+        found.append(_restore_test(commitment.restore_test_days, restore, why, moment))
     return tuple(found)
 
 
@@ -81,6 +82,49 @@ def _since(verdict: str, crossed_at: dt.datetime, moment: Moment) -> str:
     local = crossed_at.astimezone(zone())
     same_day = local.date() == moment.at.astimezone(zone()).date()
     return f"Broken since {local:%H:%M}" if same_day else f"Broken since {local.day} {local:%b %H:%M}"
+
+
+def _recovery(promised_s: int, claim: dict[str, Any] | None, why: str) -> Claim:
+    """The time that the newest full restore test took."""
+    measured = duration_words(claim["measured_s"]) if claim and claim["measured_s"] is not None else "Not measured"
+    return _proven("Recovery time (RTO)", f"{duration_words(promised_s)} or less", measured, claim, why)
+
+
+def _restore_test(days: int, claim: dict[str, Any] | None, why: str, moment: Moment) -> Claim:
+    """How long ago the newest full restore test was; how long it took is the other promise's matter."""
+    tested_at = parse_instant(claim["tested_at"]) if claim and claim["tested_at"] else None
+    measured = f"{duration_words((moment.at - tested_at).total_seconds())} ago" if tested_at else "Never" if claim else "Not measured"
+    if claim and claim["detail"] == "too_slow":
+        late = bool(claim["due_at"]) and moment.at > parse_instant(claim["due_at"])
+        claim = {**claim, "detail": "too_old" if late else "proven", "verdict": "no_data" if late else "kept"}
+    return _proven("Restore test", f"every {days} d", measured, claim, why)
+
+
+_LACKING = {
+    "damage_found": "A check found damaged copies, {}",
+    "sample_failed": "Restore of a sample failed, {}",
+    "test_failed": "Restore test failed, {}",
+    "not_compared": "Restore test, {}, nobody compared what came back",
+    "not_timed": "Restore test, {}, its duration is not known",
+    "too_old": "Restore test, {}, too long ago",
+    "never_tested": "No full restore test is known",
+}
+
+
+def _proven(name: str, promised: str, measured: str, claim: dict[str, Any] | None, why: str) -> Claim:
+    if claim is None:
+        return Claim(name=name, promised=promised, measured=measured, evidence="Not judged yet", verdict="no_data", why=why)
+    about = claim["contradicted_at"] or claim["tested_at"]
+    on = day(parse_instant(about).astimezone(zone()).date()) if about else ""
+    return Claim(
+        name=name,
+        promised=promised,
+        measured=measured,
+        evidence=_LACKING.get(claim["detail"], "Restore test, {}").format(on),
+        verdict=claim["verdict"],
+        verdict_words=PROVEN[claim["verdict"]],
+        why=why,
+    )
 
 
 def _success(target: float, claim: dict[str, Any] | None, evaluation: Evaluation | None, why: str) -> Claim:

@@ -165,7 +165,9 @@ def _cell(day: dt.date, cell: Any) -> DayCell:
         return DayCell(day, "not_scheduled", "nothing was due")
     words = ", ".join(f"{getattr(cell, name)} {name}" for name in COUNTS if getattr(cell, name))
     kind = LETTERS.get(cell.worst) or ("good" if cell.good else "not_scheduled")
-    return DayCell(day, kind, words)
+    if cell.restores:
+        words = ", ".join(filter(None, [words, many(cell.restores, "restore test passed", "restore tests passed")]))
+    return DayCell(day, kind, words, restore_passed=cell.restores > 0)
 
 
 def job_rows(*, service_id: int, moment: Moment) -> tuple[JobRow, ...]:

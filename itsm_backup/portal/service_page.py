@@ -17,6 +17,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.claiming import Claim, claims_of
 from itsm_backup.portal.framing import Exposure, Link
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
+from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.standing import exposure_of, standings
 from itsm_backup.portal.words import STATUSES, TIERS, instant, person, zone
 from monitoring.models import Evaluation
@@ -43,6 +44,8 @@ class ServicePage:
     claims: tuple[Claim, ...]
     runs: tuple[proof.RunRow, ...]
     runs_zone: str
+    restores: tuple[RestoreRow, ...]
+    restores_promised: bool
     older_runs: str
     strip: Chart
     strip_narrow: Chart
@@ -84,6 +87,8 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         claims=claims_of(commitment=getattr(version, "commitment", None), evaluation=evaluation, moment=moment),
         runs=tuple(proof.run_row(run, moment, with_job=len(jobs) > 1) for run in runs[:RUNS_SHOWN]),
         runs_zone=moment.at.astimezone(zone()).tzname() or "",
+        restores=restores_of(service_id=service.pk, moment=moment),
+        restores_promised=_promises_restores(version),
         older_runs=moment.href("runs", service.code) if len(runs) > RUNS_SHOWN else "",
         strip=strip,
         strip_narrow=strip_narrow,
@@ -92,6 +97,11 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         problems=problems_of(service_id=service.pk, user=user, moment=moment),
         history=history_of(service_id=service.pk, moment=moment),
     )
+
+
+def _promises_restores(version: Any) -> bool:
+    commitment = getattr(version, "commitment", None)
+    return bool(commitment and (commitment.rto_s or commitment.restore_test_days))
 
 
 def _evaluation(version: Any, moment: Moment) -> Evaluation | None:

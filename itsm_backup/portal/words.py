@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from itsm_backup.common.time import clock_words, duration_words, instant_words, recent_words
 
 VERDICTS = {"broken": "Broken", "at_risk": "At risk", "no_data": "No data", "held": "Held", "kept": "Kept"}  # worst first
+PROVEN = {"kept": "Kept", "no_data": "Unproven", "broken": "Contradicted"}  # what a restore test says of a promise
 STATUSES = {
     "operational": ("Operational", "kept"),
     "degraded": ("Degraded", "broken"),

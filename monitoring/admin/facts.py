@@ -10,7 +10,7 @@ from django.utils.html import format_html
 
 from itsm_backup.common.admin import FactAdmin
 from itsm_backup.common.time import duration_words
-from monitoring.models import Alert, BackupRun, Evaluation, ExpectedRun, QuarantinedRecord
+from monitoring.models import Alert, BackupRun, Evaluation, ExpectedRun, QuarantinedRecord, RestoreTest
 
 
 def pretty(value: Any) -> Any:
@@ -26,7 +26,8 @@ class RunAdmin(FactAdmin):
     list_select_related = ("job", "service")
     ordering = ("-occurred_at",)
     fields = ("job", "tool", "service", "operation", "level", "state", "outcome", "occurred_at", "started_at", "ended_at", "captured_at",
-              "time_quality", "exit_code", "bytes_source", "bytes_stored", "files_total", "files_failed", "encrypted", "message",
+              "time_quality", "exit_code", "bytes_source", "bytes_stored", "files_total", "files_failed", "rows_total",
+              "encrypted", "verified", "message",
               "external_id", "artefact_id", "first_seen_at", "changed_at")  # fmt: skip
 
     @admin.display(description="Run", ordering="pk")
@@ -53,6 +54,26 @@ class ExpectedRunAdmin(FactAdmin):
     list_select_related = ("job",)
     ordering = ("-due_at",)
     fields = ("job", "due_at", "opens_at", "deadline_at", "state", "worst_outcome", "attempts", "backfilled", "excuse", "settled_at")
+
+
+@admin.register(RestoreTest)
+class RestoreTestAdmin(FactAdmin):
+    place = 11
+    about = "Restores that were tried on purpose, as their runs told of them."
+    list_display = ("test", "job", "scope", "outcome", "verified", "took")
+    list_filter = ("outcome", "scope", "verified", "job__service")
+    list_select_related = ("job",)
+    ordering = ("-started_at",)
+    fields = ("run", "job", "scope", "outcome", "verified", "started_at", "ended_at", "usable_at", "duration_s", "point", "rows", "files",
+              "size_bytes", "message")  # fmt: skip
+
+    @admin.display(description="Test", ordering="started_at")
+    def test(self, test: RestoreTest) -> str:
+        return f"{test}"
+
+    @admin.display(description="Took", ordering="duration_s")
+    def took(self, test: RestoreTest) -> str:
+        return duration_words(test.duration_s) if test.duration_s is not None else "–"
 
 
 @admin.register(Evaluation)

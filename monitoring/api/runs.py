@@ -33,8 +33,8 @@ class RunSerializer(serializers.ModelSerializer):
         fields = [
             "id", "tool", "service", "job", "job_name", "job_external_id", "external_id", "evidence_kind", "operation", "level",
             "state", "outcome", "occurred_at", "started_at", "ended_at", "captured_at", "duration_s", "time_quality", "exit_code",
-            "bytes_source", "bytes_stored", "files_total", "files_failed", "encrypted", "artefact_id", "message", "first_seen_at",
-            "changed_at", "answer", "answer_index",
+            "bytes_source", "bytes_stored", "files_total", "files_failed", "rows_total", "encrypted", "verified", "artefact_id", "message",
+            "first_seen_at", "changed_at", "answer", "answer_index",
         ]  # fmt: skip
 
     def get_duration_s(self, run: BackupRun) -> float | None:

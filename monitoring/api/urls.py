@@ -5,6 +5,7 @@ from django.urls import path
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
+from monitoring.api.restores import RestoreTests
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.tools import Quarantine, ToolDetail, Tools
 
@@ -16,6 +17,7 @@ urlpatterns = [
     path("runs", RunsWithoutSlash.as_view()),
     path("runs/", RunsWithSlash.as_view()),
     path("runs/<int:pk>/", RunDetail.as_view()),
+    path("restore-tests/", RestoreTests.as_view()),
     path("expected-runs/", ExpectedRuns.as_view()),
     path("alerts/", Alerts.as_view()),
     path("alerts/<int:pk>/", AlertDetail.as_view()),

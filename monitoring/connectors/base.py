@@ -54,6 +54,7 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     bytes_stored: int | None = None
     files_total: int | None = None
     files_failed: int | None = None
+    rows_total: int | None = None
     warnings_count: int | None = None
     errors_count: int | None = None
     encrypted: bool | None = None

@@ -52,6 +52,8 @@ class Report(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     zone: str | None = None
     tool_version: str | None = None
     job_external_id: str | None = None
+    restore_test: Literal["full", "sample"] | None = None
+    verified: bool | None = None
 
 
 class Push:
@@ -169,7 +171,20 @@ def _read_report(raw: bytes, answer: Answer) -> Record:
         raise Unreadable(found.rejects[0].reason)
     if len(found.records) != 1:
         raise Unreadable(f"{reading.excerpt(report.command)} is not one run: report commands that back up, check or restore.")
-    return found.records[0]
+    record = found.records[0]
+    _as_restore_test(record, report)
+    return record
+
+
+def _as_restore_test(record: Record, report: Report) -> None:
+    """A restore is a test only when the wrapper says so, of everything or of a sample, and whether what came back was compared."""
+    if report.restore_test is None:
+        return
+    if record.operation != "restore":
+        raise Unreadable(f"{reading.excerpt(report.command)} restores nothing, so it is no restore test: leave restore_test out.")
+    record.operation, record.level = "restore_test", "full" if report.restore_test == "full" else "unknown"
+    if report.verified is not None:
+        record.verification_state = "passed" if report.verified else "failed"
 
 
 def _as_answer(report: Report, answer: Answer) -> Answer:

@@ -76,6 +76,7 @@ class Sent(Record, kw_only=True, forbid_unknown_fields=True):
     bytes_stored: Count | None = None
     files_total: Count | None = None
     files_failed: Count | None = None
+    rows_total: Count | None = None
     warnings_count: Count | None = None
     errors_count: Count | None = None
     immutable_until: Instant | None = None

@@ -4,6 +4,7 @@ from monitoring.models.alerts import Alert
 from monitoring.models.evaluations import Evaluation, Figure
 from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, RestorePoint
 from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceState, Watermark
+from monitoring.models.restores import RestoreTest
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
 from monitoring.models.runs import BackupRun, QuarantinedRecord, RawAnswer, RunRevision
 from monitoring.models.tools import ApiToken, Tool, ToolState
@@ -25,6 +26,7 @@ __all__ = [
     "QuarantinedRecord",
     "RawAnswer",
     "RestorePoint",
+    "RestoreTest",
     "RunRevision",
     "ServiceDay",
     "ServiceState",

@@ -38,6 +38,7 @@ class Alert(models.Model):
         JOB_MISSED = "job_missed", "Backup missed"
         RPO_AT_RISK = "rpo_at_risk", "Recovery point at risk"
         RPO_BREACH = "rpo_breach", "Recovery point broken"
+        RTO_TEST_FAILED = "rto_test_failed", "Restore test failed"
         SOURCE_STALE = "source_stale", "Tool silent"
 
     class Severity(models.TextChoices):

@@ -135,6 +135,7 @@ class ServiceDay(models.Model):
     unknown = models.PositiveIntegerField(default=0)
     held = models.PositiveIntegerField(default=0)
     pending = models.PositiveIntegerField(default=0)
+    restores = models.PositiveIntegerField(default=0, help_text="Restore tests passed that day, by their start.")
     worst = models.CharField(max_length=1, blank=True, help_text="Letter of the day cell: blank good, W L F M ? H.")
 
     objects = VisibleQuerySet.as_manager()
@@ -143,7 +144,7 @@ class ServiceDay(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["service", "day"],
-                include=["good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "worst"],
+                include=["good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "restores", "worst"],
                 name="cell_once",
             )
         ]

@@ -56,7 +56,9 @@ class BackupRun(models.Model):
     bytes_stored = models.BigIntegerField(null=True)
     files_total = models.BigIntegerField(null=True)
     files_failed = models.BigIntegerField(null=True)
+    rows_total = models.BigIntegerField(null=True)
     encrypted = models.BooleanField(null=True)
+    verified = models.BooleanField(null=True, help_text="Whether what was restored or checked was compared and right; empty: not told.")
     artefact_id = models.CharField(max_length=200, null=True)
     message = models.CharField(max_length=500, null=True)
     first_seen_at = models.DateTimeField()
@@ -75,6 +77,7 @@ class BackupRun(models.Model):
             models.Index(fields=["service", "occurred_at"], include=["outcome"], name="run_of_service"),
             models.Index(fields=["occurred_at"], name="run_by_time"),
             models.Index("job", Left("artefact_id", 8), name="run_artefact", condition=models.Q(artefact_id__isnull=False)),
+            models.Index(fields=["job", "occurred_at"], name="run_proof", condition=models.Q(operation__in=["restore_test", "verify"])),
         ]
         constraints = [
             models.CheckConstraint(

@@ -12,7 +12,18 @@ from itsm_backup import journey
 from itsm_backup.common.time import iso, now
 from monitoring import tokens
 from monitoring.models import Alert, BackupJob, BackupRun, Evaluation
-from tests.factories import make_admin, make_job, make_rule, make_schedule, make_service, make_tool, make_user, push, run_record
+from tests.factories import (
+    make_admin,
+    make_job,
+    make_rule,
+    make_schedule,
+    make_service,
+    make_tool,
+    make_user,
+    push,
+    restore_record,
+    run_record,
+)
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
@@ -276,3 +287,24 @@ def test_it_asks_the_same_number_of_queries_for_any_number_of_rows(
     grant()
     with django_assert_num_queries(len(before.captured_queries)):
         assert client.get(path).json()["results"]
+
+
+def test_restore_tests_are_listed_for_those_who_see_their_service(estate, api, present, django_assert_max_num_queries):
+    tool = BackupJob.objects.get(name="job-SVC-001").tool
+    for number, code in enumerate(("SVC-001", "SVC-002", "SVC-002")):
+        push(tool, restore_record(f"job-{code}", "failed" if number else "success", present - (9 + number) * HOUR), at=present)
+    journey.advance(at=present)
+    with django_assert_max_num_queries(8):
+        page = api.get("/api/v1/restore-tests/").json()
+    assert [(one["service"], one["outcome"]) for one in page["results"]] == [
+        ("SVC-001", "passed"), ("SVC-002", "failed"), ("SVC-002", "failed"),
+    ]  # fmt: skip
+    first = page["results"][0]
+    assert (first["scope"], first["verified"], first["duration_s"]) == ("full", True, 3600)
+    assert api.get(f"/api/v1/runs/{first['run']}/").json()["operation"] == "restore_test"
+    assert len(api.get("/api/v1/restore-tests/?outcome=failed").json()["results"]) == 2
+    assert len(api.get("/api/v1/restore-tests/?service=SVC-001").json()["results"]) == 1
+    limited = make_user()
+    assign_perm("catalogue.view_service", limited, estate["SVC-001"])
+    seen = bearer(limited).get("/api/v1/restore-tests/").json()["results"]
+    assert {one["service"] for one in seen} == {"SVC-001"}

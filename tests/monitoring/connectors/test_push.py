@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ GOOD = {
     "ended_at": "2026-07-14T01:42:00Z",
 }
 AT = "2026-07-14T02:00:00Z"
+RECORDED = Path(__file__).parents[2] / "recorded"
 
 
 def read(body, content_type="application/json", **meta):
@@ -306,3 +308,29 @@ def test_it_reads_the_report_of_every_polled_tool(tool: str, command: str, code:
 
     assert told.rejects == []
     assert [(record.operation, record.outcome, record.job_external_id) for record in told.records] == [expected]
+
+
+# ---- restore tests
+
+
+def restore_report(**more):
+    """A real restore by restic 0.18, as a wrapper reports it."""
+    folder = RECORDED / "restic" / "0.18-restore"
+    step = json.loads((folder / "case.json").read_text())["steps"][0]
+    told = {name: step[name] for name in ("command", "exit_code", "started_at", "finished_at")}
+    return {"tool": "restic", "tool_version": "0.18.0", "host": "db01", "stdout": (folder / step["stdout"]).read_text(), **told, **more}
+
+
+def test_a_restore_is_a_test_only_when_its_wrapper_says_so():
+    plain = one(restore_report())
+    assert (plain.operation, plain.verification_state) == ("restore", "none")
+    test = one(restore_report(restore_test="full", verified=True))
+    assert (test.operation, test.level, test.outcome, test.verification_state) == ("restore_test", "full", "success", "passed")
+    assert test.bytes_source == 1_598_631
+    sample = one(restore_report(restore_test="sample", verified=False))
+    assert (sample.level, sample.verification_state) == ("unknown", "failed")
+
+
+def test_what_restores_nothing_is_no_restore_test():
+    (reject,) = read(restore_report(command="restic check", stdout="no errors were found", restore_test="full")).rejects
+    assert "restores nothing" in reject.reason
