@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from catalogue import publishing
+from catalogue import publishing, relating
 from catalogue.models import Relation, Service, Team, Window
 from catalogue.publishing import NotReady, problems_of
 from itsm_backup.common.models import because
@@ -85,11 +85,12 @@ def _differences(row: Any, wanted: Mapping[str, Any]) -> dict[str, tuple[Any, An
 
 def declare_relation(*, consumer: Service, provider: Service, kind: str, by: Any, at: dt.datetime, reason: str, strength: str) -> Declared:
     """`consumer` depends on `provider` in this way. Raises NotReady when something would become a part of itself."""
-    row = Relation.objects.filter(consumer=consumer, provider=provider, kind=kind).first()
-    row = row or Relation(consumer=consumer, provider=provider, kind=kind)
-    if kind == Relation.Kind.PART_OF and _holds(consumer.pk, provider.pk):
-        raise NotReady([f"{provider.code} is a part of {consumer.code} already, so {consumer.code} cannot be a part of it."])
-    return declare(row, {"strength": strength}, by=by, reason=reason)
+    row = Relation.objects.filter(consumer=consumer, provider=provider, kind=kind).standing(at).first()
+    if row is not None and row.strength == strength:
+        return Declared(row)
+    before = row.strength if row else None
+    kept = relating.relate(consumer=consumer, provider=provider, kind=kind, strength=strength, by=by, at=at, reason=reason)
+    return Declared(kept, row is None, {"strength": (before, strength)})
 
 
 def declare_window(
@@ -107,14 +108,3 @@ def declare_window(
         row = row or Window(service=service, starts_at=starts_at)
         row.decided_at, row.decided_by = at, by
     return declare(row, {"ends_at": ends_at, "purpose": purpose}, by=by, reason=reason)
-
-
-def _holds(whole_id: int, part_id: int) -> bool:
-    """Whether `part_id` is a part of `whole_id`, directly or through others, or is the same."""
-    above = {part_id}
-    waiting = [part_id]
-    while waiting:
-        wholes = Relation.objects.filter(consumer__in=waiting, kind=Relation.Kind.PART_OF).values_list("provider", flat=True)
-        waiting = [pk for pk in wholes if pk not in above]
-        above.update(waiting)
-    return whole_id in above

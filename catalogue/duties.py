@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from guardian.shortcuts import get_users_with_perms
+
+
+class Refused(Exception):
+    """Something was not done; nothing was changed. The message says why and what to do."""
+
+
+class NotAllowed(Refused):
+    """This person may not do it; the message names who can."""
 
 
 class Conflict(NamedTuple):
@@ -39,6 +48,27 @@ def conflicts(roles: Iterable[str]) -> list[Conflict]:
     """The pairs among these roles that no person may hold together, in stable order; empty when all go together."""
     pairs = combinations(sorted(set(roles)), 2)
     return [_BY_PAIR[frozenset(pair)] for pair in pairs if frozenset(pair) in _BY_PAIR]
+
+
+# What people do, and the right on the service that it takes.
+RIGHTS = {"relate": "change", "change": "change", "approve": "approve"}
+_DOING = {"relate": "change the relations of", "change": "change", "approve": "approve versions of"}
+
+
+def refusal(*, by: Any, act: str, on: Any, at: dt.datetime) -> str:
+    """Why this person may not do the act to the service, with the names of who can; empty when they may."""
+    action = RIGHTS[act]
+    if by.is_active and type(on).objects.visible_to(by, action).filter(pk=on.pk).exists():
+        return ""
+    able = names(who_may(action, on, except_ids=[by.pk]))
+    return f"You may not {_DOING[act]} {on}. {f'{able} can.' if able else 'An administrator can give you that duty.'}"
+
+
+def check(*, by: Any, act: str, on: Any, at: dt.datetime) -> None:
+    """Raises NotAllowed with the refusal when there is one."""
+    told = refusal(by=by, act=act, on=on, at=at)
+    if told:
+        raise NotAllowed(told)
 
 
 def who_may(action: str, service: Any, *, except_ids: Iterable[int] = ()) -> list[Any]:

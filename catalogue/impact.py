@@ -1,4 +1,4 @@
-"""Who is hurt when something fails: impact travels from provider to consumer, over hard relations only (method BM-TIER)."""
+"""Who is hurt when something fails, and what it needs itself: impact travels from provider to consumer, over hard relations (BM-TIER)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import NamedTuple, TypeVar
 from django.db import connection
 
 from catalogue.models import ServiceVersion
+from catalogue.weave import standing_sql
 
 Key = TypeVar("Key", bound=Hashable)
+ENDS = {True: ("provider_id", "consumer_id"), False: ("consumer_id", "provider_id")}  # upwards: from provider to consumer
 
 # UNION drops a relation that was met before: each is walked once, so cycles end and dense graphs stay cheap.
-_HARD_RELATIONS_ABOVE = """
-WITH RECURSIVE felt(provider_id, consumer_id) AS (
-    SELECT provider_id, consumer_id FROM catalogue_relation WHERE strength = 'hard' AND provider_id = ANY(%s)
+_WALK = """
+WITH RECURSIVE standing AS {materialized} ({standing}), walked AS (
+    SELECT id, provider_id, consumer_id, kind, strength FROM standing WHERE {near} = ANY(%(ids)s) AND {strengths}
   UNION
-    SELECT r.provider_id, r.consumer_id
-    FROM felt JOIN catalogue_relation r ON r.provider_id = felt.consumer_id AND r.strength = 'hard'
+    SELECT r.id, r.provider_id, r.consumer_id, r.kind, r.strength FROM walked JOIN standing r ON r.{near} = walked.{far} AND r.{strengths}
 )
-SELECT provider_id, consumer_id FROM felt ORDER BY provider_id, consumer_id
+SELECT provider_id, consumer_id, kind, strength FROM walked ORDER BY provider_id, consumer_id, kind
 """
 
 
@@ -33,21 +34,56 @@ class Consumer(NamedTuple):
     depth: int
 
 
-def consumers_of(service_ids: Iterable[int]) -> list[Consumer]:
-    """Everything that stops with these services, nearest first, each once by its shortest way; without the services themselves."""
+class Walked(NamedTuple):
+    """One relation that a closure passes over."""
+
+    provider_id: int
+    consumer_id: int
+    kind: str
+    strength: str
+
+
+def closure(service_ids: Iterable[int], *, up: bool, at: dt.datetime, hard_only: bool = True, known_then: bool = False) -> list[Walked]:
+    """Every relation on any way from these services: upwards to all that need them, or downwards to all that they need.
+
+    With `known_then` only what was known at `at` counts. One query, each relation once, whatever circles there are.
+    """
+    near, far = ENDS[up]
+    query = _WALK.format(
+        standing=standing_sql(known_then),
+        materialized="MATERIALIZED" if known_then else "NOT MATERIALIZED",
+        near=near,
+        far=far,
+        strengths="strength = 'hard'" if hard_only else "strength IS NOT NULL",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"ids": sorted(set(service_ids)), "at": at})
+        return [Walked(*row) for row in cursor.fetchall()]
+
+
+def nearest_first(service_ids: Iterable[int], relations: Iterable[Walked], *, up: bool = True) -> list[Consumer]:
+    """Everything that these relations reach from the services, each once by its shortest way; without the services themselves."""
     asked = sorted(set(service_ids))
-    consumers: dict[int, list[int]] = {}
-    for provider_id, consumer_id in _relations_above(asked):
-        consumers.setdefault(provider_id, []).append(consumer_id)
+    beyond: dict[int, list[int]] = {}
+    for relation in relations:
+        ends = (relation.provider_id, relation.consumer_id)
+        near, far = ends if up else ends[::-1]
+        beyond.setdefault(near, []).append(far)
     met, found, waiting = set(asked), [], deque((service_id, 0) for service_id in asked)
     while waiting:
-        provider_id, depth = waiting.popleft()
-        for consumer_id in consumers.get(provider_id, ()):
-            if consumer_id not in met:
-                met.add(consumer_id)
-                found.append(Consumer(consumer_id, provider_id, depth + 1))
-                waiting.append((consumer_id, depth + 1))
+        service_id, depth = waiting.popleft()
+        for reached in beyond.get(service_id, ()):
+            if reached not in met:
+                met.add(reached)
+                found.append(Consumer(reached, service_id, depth + 1))
+                waiting.append((reached, depth + 1))
     return found
+
+
+def consumers_of(service_ids: Iterable[int], *, at: dt.datetime) -> list[Consumer]:
+    """Everything that stops with these services at `at`, nearest first, each once by its shortest way; without the services themselves."""
+    asked = sorted(set(service_ids))
+    return nearest_first(asked, closure(asked, up=True, at=at))
 
 
 def effective_tiers(service_ids: Iterable[int], *, at: dt.datetime) -> dict[int, int]:
@@ -56,10 +92,10 @@ def effective_tiers(service_ids: Iterable[int], *, at: dt.datetime) -> dict[int,
     A service without a version in force is absent, unless something that has one depends on it.
     """
     asked = set(service_ids)
-    relations = _relations_above(sorted(asked))
-    involved = asked.union(*relations) if relations else asked
+    relations = closure(asked, up=True, at=at)
+    involved = asked.union(*(relation[:2] for relation in relations))
     tiers = dict(ServiceVersion.objects.in_force(at).filter(service__in=involved).values_list("service_id", "tier"))
-    strictest = inherited_tiers(tiers, [(consumer, provider, "hard") for provider, consumer in relations])
+    strictest = inherited_tiers(tiers, [(relation.consumer_id, relation.provider_id, "hard") for relation in relations])
     return {service_id: strictest[service_id] for service_id in asked if service_id in strictest}
 
 
@@ -78,10 +114,3 @@ def inherited_tiers(tiers: Mapping[Key, int], relations: Iterable[tuple[Key, Key
                 inherited[reached] = tier
                 waiting.extend(providers.get(reached, ()))
     return inherited
-
-
-def _relations_above(service_ids: list[int]) -> list[tuple[int, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_HARD_RELATIONS_ABOVE, [service_ids])
-        relations: list[tuple[int, int]] = cursor.fetchall()
-        return relations

@@ -13,6 +13,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils.text import capfirst
 
 from catalogue import duties, status
+from catalogue.duties import NotAllowed, Refused
 from catalogue.models import Commitment, Service, ServiceVersion
 from catalogue.models.status import OperationalStatus, ServiceStatus
 from itsm_backup.common.models import because
@@ -26,14 +27,6 @@ CONTENT_FIELDS = (
 COMMITMENT_FIELDS = (
     "rpo_s", "rto_s", "retention_days", "success_rate", "on_time_rate", "window_opens", "window_closes", "restore_test_days",
 )  # fmt: skip
-
-
-class Refused(Exception):
-    """A version could not be moved; nothing was changed. The message says why and what to do."""
-
-
-class NotAllowed(Refused):
-    """This person may not do it; the message names who can."""
 
 
 class WrongState(Refused):

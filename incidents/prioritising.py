@@ -51,7 +51,7 @@ def name_of(service_id: int) -> str:
 def impact_of(alert: Alert, *, at: dt.datetime) -> dict[str, Any]:
     """Who feels it, frozen as it was: the services in breach and everything that stops with them."""
     services = services_of(alert)
-    consumers = consumers_of(services)
+    consumers = consumers_of(services, at=at)
     versions = ServiceVersion.objects.in_force(at).filter(service__in=[*services, *(one.service_id for one in consumers)])
     known = {version.service_id: version for version in versions.select_related("service")}
     return {

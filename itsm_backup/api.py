@@ -104,6 +104,12 @@ _WRITE_ERRORS = {
     "415": "A media type or encoding that is not known.",
 }
 
+_STATE_ERRORS = {
+    "409": "Its present state does not allow this.",
+    "412": "It changed since it was read: `detail` says what.",
+    "428": "If-Match is missing.",
+}
+
 
 def document_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular hook: every operation's errors, and the schemas of what may be sent to /runs."""
@@ -112,7 +118,7 @@ def document_problems(result: dict[str, Any], generator: Any, request: Any, publ
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for method, operation in operations.items():
-            errors = _ERRORS | (_WRITE_ERRORS if method == "post" else {})
+            errors = _ERRORS | (_WRITE_ERRORS if method == "post" else _STATE_ERRORS if method in ("patch", "delete") else {})
             for code, words in errors.items():
                 operation["responses"][code] = {"description": words, "content": content}
     return result

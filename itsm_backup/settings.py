@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
         "AlertState": "monitoring.models.Alert.State",
         "ExpectedRunState": "monitoring.models.ExpectedRun.State",
         "IncidentState": "incidents.models.Incident.State",
+        "RelationKind": "catalogue.models.Relation.Kind",
         "OperationalStatus": "catalogue.models.status.OperationalStatus",
         "TakenStatus": ["stored", "unchanged", "quarantined"],
     },

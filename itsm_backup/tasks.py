@@ -6,7 +6,7 @@ from celery import shared_task
 
 from itsm_backup import granting, health, journey
 from itsm_backup.common.time import now
-from monitoring import partitions, polling
+from monitoring import partitions, polling, sighting
 from monitoring.models import Tool
 from reporting import scheduling
 from reporting.models import ReportSchedule
@@ -40,10 +40,12 @@ def poll(tool_id: int) -> None:
 
 @shared_task(name="itsm_backup.tend")
 def tend() -> None:
-    """Hourly care: partitions for what is to come, limited roles, and a look at everything that a lost mark could have left behind."""
+    """Hourly care: partitions for what is to come, limited roles, relations that jobs tell of, and a look at everything that a lost
+    mark could have left behind."""
     at = now()
     granting.refresh_scopes(at=at)
     partitions.ensure_partitions(at=at)
+    sighting.see_relations(at=at)
     journey.look_at_everything(at=at)
 
 

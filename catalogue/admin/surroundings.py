@@ -7,20 +7,35 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from catalogue import relating
+from catalogue.duties import Refused
 from catalogue.models import Relation, Team, Window
-from itsm_backup.common.admin import TrackedAdmin
+from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason
 from itsm_backup.common.time import now
 
 
 @admin.register(Relation)
 class RelationAdmin(TrackedAdmin):
     place = 4
-    about = "Which service feels it when another one stops."
-    list_display = ("consumer", "kind", "provider", "strength")
-    list_filter = ("kind", "strength")
+    about = "Which service feels it when another one stops. The matrix in the portal changes many at once."
+    list_display = ("consumer", "kind", "provider", "strength", "origin", "confirmed_at", "valid_until")
+    list_filter = ("kind", "strength", "origin", ("confirmed_at", admin.EmptyFieldListFilter))
     search_fields = ("consumer__code", "provider__code")
     list_select_related = ("consumer", "provider")
-    fields = ("consumer", "kind", "provider", "strength")
+    fields = ("consumer", "kind", "provider", "strength", ("valid_from", "valid_until"), "origin", "confirmed_at", "confirmed_by")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        by_acts = ("origin", "confirmed_at", "confirmed_by")
+        return (*by_acts, *super().get_readonly_fields(request, obj), *(("consumer", "kind", "provider") if obj else ()))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        said = {"by": request.user, "at": now(), "reason": given_reason(request)}
+        wanted = {name: getattr(obj, name) for name in ("consumer", "provider", "kind", "strength", "valid_until")}
+        try:
+            kept = relating.relate(**wanted, valid_from=obj.valid_from, **said)
+        except Refused as error:
+            raise Impossible(str(error)) from None
+        obj.__dict__.update(kept.__dict__)
 
 
 @admin.register(Window)

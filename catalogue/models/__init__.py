@@ -1,8 +1,19 @@
 """What we promise: entries, their versions and commitments, who answers for them, and where they stand."""
 
-from catalogue.models.relations import Relation
+from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
 from catalogue.models.service import Commitment, Service, ServiceVersion, Team
 from catalogue.models.status import ServiceStatus, StatusChange
 from catalogue.models.windows import Window
 
-__all__ = ["Commitment", "Relation", "Service", "ServiceStatus", "ServiceVersion", "StatusChange", "Team", "Window"]
+__all__ = [
+    "Commitment",
+    "RejectedRelation",
+    "Relation",
+    "SeenRelation",
+    "Service",
+    "ServiceStatus",
+    "ServiceVersion",
+    "StatusChange",
+    "Team",
+    "Window",
+]

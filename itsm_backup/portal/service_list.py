@@ -150,10 +150,10 @@ def as_csv(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> str:
         captured = row.captured_at.isoformat() if row.captured_at else ""
         entry = [row.service.code, row.name, row.tier, row.department]
         told = [*entry, row.verdict, row.stands, captured, age_s, row.promised_s, person(row.steward)]
-        writer.writerow([_harmless(value) for value in told])
+        writer.writerow([harmless(value) for value in told])
     return out.getvalue()
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula is marked as text."""
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

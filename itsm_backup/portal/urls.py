@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from itsm_backup.portal import deeds, report_doors, views
+from itsm_backup.portal import deeds, report_doors, views, weave_doors
 
 
 class IncidentNumber:
@@ -50,7 +50,16 @@ urlpatterns = [
     path("search", views.search, name="search"),
     path("display", views.display, name="display"),
     path("services/", views.services, name="services"),
+    path("services/matrix/", weave_doors.matrix_shown, name="matrix"),
+    path("services/matrix/change", weave_doors.change_cells, name="change_cells"),
+    path("services/graph/", weave_doors.estate_graph, name="estate_graph"),
+    path("services/relations/", weave_doors.relations, name="relations"),
+    path("services/relations/import", weave_doors.import_relations, name="import_relations"),
+    path("services/relations/seen/<rowid:pk>/accept", weave_doors.accept, name="accept_relation"),
+    path("services/relations/seen/<rowid:pk>/reject", weave_doors.reject, name="reject_relation"),
+    path("services/relations/rejected/<rowid:pk>/again", weave_doors.propose_again, name="propose_relation_again"),
     path("services/<str:code>/", views.service, name="service"),
+    path("services/<str:code>/graph/", weave_doors.service_graph, name="service_graph"),
     path("services/<str:code>/runs/", views.runs, name="runs"),
     path("runs/<rowid:pk>/", views.run, name="run"),
     path("incidents/", views.incidents, name="incidents"),

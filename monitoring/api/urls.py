@@ -6,12 +6,16 @@ from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.restores import RestoreTests
+from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.tools import Quarantine, ToolDetail, Tools
 
 urlpatterns = [
     path("services/", Services.as_view()),
     path("services/<str:code>/", ServiceDetail.as_view()),
+    path("services/<str:code>/closure/", Closure.as_view()),
+    path("relations/", Relations.as_view()),
+    path("relations/<int:pk>/", RelationDetail.as_view()),
     path("jobs/", Jobs.as_view()),
     path("jobs/<int:pk>/", JobDetail.as_view()),
     path("runs", RunsWithoutSlash.as_view()),

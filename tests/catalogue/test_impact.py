@@ -37,11 +37,11 @@ def test_it_finds_everything_that_stops_nearest_first():
     depends(erp, vault)
     depends(hr, pool)
     depends(wiki, pool, strength="soft")
-    assert impact.consumers_of([pool.pk]) == [
+    assert impact.consumers_of([pool.pk], at=NOON) == [
         Consumer(vault.pk, pool.pk, 1), Consumer(hr.pk, pool.pk, 1), Consumer(erp.pk, vault.pk, 2)
     ]  # fmt: skip
-    assert impact.consumers_of([wiki.pk]) == []
-    assert impact.consumers_of([]) == []
+    assert impact.consumers_of([wiki.pk], at=NOON) == []
+    assert impact.consumers_of([], at=NOON) == []
 
 
 @pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_a_cycle_ends_where_it_began():
     depends(two, one)
     depends(three, two)
     depends(one, three)
-    assert [(found.service_id, found.depth) for found in impact.consumers_of([one.pk])] == [(two.pk, 1), (three.pk, 2)]
+    assert [(found.service_id, found.depth) for found in impact.consumers_of([one.pk], at=NOON)] == [(two.pk, 1), (three.pk, 2)]
 
 
 @pytest.mark.django_db
@@ -58,7 +58,7 @@ def test_several_starts_are_never_their_own_victims():
     one, two, three = (make_service(code) for code in ("one", "two", "three"))
     depends(two, one)
     depends(three, two)
-    assert impact.consumers_of([one.pk, two.pk]) == [Consumer(three.pk, two.pk, 1)]
+    assert impact.consumers_of([one.pk, two.pk], at=NOON) == [Consumer(three.pk, two.pk, 1)]
 
 
 @pytest.mark.django_db
@@ -71,7 +71,7 @@ def test_a_dense_graph_stays_cheap(django_assert_num_queries):
             for consumer in upper:
                 depends(consumer, provider)
     with django_assert_num_queries(1):
-        found = impact.consumers_of([layers[0][0].pk])
+        found = impact.consumers_of([layers[0][0].pk], at=NOON)
     assert len(found) == 36 and max(each.depth for each in found) == 9
 
 

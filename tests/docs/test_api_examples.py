@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from catalogue import relating
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.time import now
@@ -35,7 +36,10 @@ def replace():
     push(tool, run_record("imaging", "success", present - dt.timedelta(days=2)), at=present - dt.timedelta(days=2))
     push(tool, run_record("imaging", "failed", present - dt.timedelta(hours=2)), at=present)
     journey.advance(at=present)
-    words = {"INC-NUMBER": Incident.objects.get().number}
+    said = {"by": olga, "at": present, "reason": "test"}
+    pool, relation = make_service("SVC-002", tier=4), {"kind": "depends_on", "strength": "hard"}
+    stands = relating.relate(consumer=service, provider=pool, **relation, **said)
+    words = {"INC-NUMBER": Incident.objects.get().number, "RELATION": str(stands.pk)}
     for scope in ("INGEST", "READ", "WRITE"):
         words[f"Bearer {scope}"] = "Bearer " + tokens.issue(
             user=olga, scope=scope.lower(), tool=tool if scope == "INGEST" else None, at=present, days=1

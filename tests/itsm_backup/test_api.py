@@ -15,8 +15,10 @@ from hypothesis.strategies import booleans
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
+from catalogue.models import Relation, Service
 from incidents.models import Incident
 from itsm_backup import journey
+from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from itsm_backup.wsgi import application
 from monitoring import tokens
@@ -77,6 +79,8 @@ def api_schema():
         signal.disconnect(close_old_connections)
     tool = make_tool("push", name="scripts")
     job = make_job(tool, "nightly", service=make_service("SVC-001"))
+    with because("test"):
+        Relation.objects.create(consumer=Service.objects.get(code="SVC-001"), provider=make_service("SVC-002"))
     push(tool, run_record(job.external_id, "failed", now()), {"external_id": "bad"}, at=now())
     journey.advance(at=now())
     yield schemathesis.openapi.from_wsgi("/api/schema/?format=json", application)
@@ -96,6 +100,7 @@ KNOWN = {
     "evaluations": lambda: {"id": Evaluation.objects.first().pk},
     "incidents": lambda: {"number": Incident.objects.first().number},
     "jobs": lambda: {"id": BackupJob.objects.first().pk},
+    "relations": lambda: {"id": Relation.objects.first().pk},
     "runs": lambda: {"id": BackupRun.objects.first().pk},
     "services": lambda: {"code": "SVC-001"},
     "tools": lambda: {"name": "scripts"},
@@ -116,7 +121,14 @@ def test_it_answers_as_it_is_documented(api_schema, method, path):
             case.query = {**(case.query or {}), "tool": "scripts"}
         if known and is_known:
             case.path_parameters = known
+        if path.startswith("/api/v1/relations/") and method != "get" and is_known:
+            case.headers = {**(case.headers or {}), "If-Match": "*"}
+            ends = {"consumer": "SVC-001", "provider": "SVC-002", "kind": "supplied_by"} if method == "post" else {}
+            if method == "delete":
+                case.query = {"reason": "Fuzzed"}
+            else:
+                case.body = {"reason": "Fuzzed", **ends}
         seen.add(case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, checks=CHECKS).status_code)
 
     try_one()
-    assert {200, 207} & seen
+    assert {200, 201, 207} & seen

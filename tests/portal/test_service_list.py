@@ -55,9 +55,9 @@ def test_the_csv_holds_every_service_of_the_filters_with_plain_numbers(estate, r
 
 
 def test_the_csv_gives_a_spreadsheet_no_formula():
-    assert service_list._harmless("=HYPERLINK(1)") == "'=HYPERLINK(1)"
-    assert service_list._harmless("Radiology") == "Radiology"
-    assert service_list._harmless(-5) == -5
+    assert service_list.harmless("=HYPERLINK(1)") == "'=HYPERLINK(1)"
+    assert service_list.harmless("Radiology") == "Radiology"
+    assert service_list.harmless(-5) == -5
 
 
 def test_one_sees_only_ones_own_in_list_csv_and_choices(estate):

@@ -26,6 +26,11 @@ def pages(estate_now):
         "/services/SVC-003/",
         "/services/SVC-033/",
         "/services/SVC-003/runs/",
+        "/services/SVC-003/graph/",
+        "/services/matrix/",
+        "/services/matrix/?column=SVC-003&kind=depends_on",
+        "/services/graph/",
+        "/services/relations/",
         f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
         "/incidents/",
         f"/incidents/{Incident.objects.get().number}/",
@@ -165,7 +170,9 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
 def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     names = {pattern.name for pattern in urlpatterns}
     deeds = {"acknowledge", "assign", "note", "resolve", "explain_again", "display"}
+    deeds |= {"change_cells", "import_relations", "accept_relation", "reject_relation", "propose_relation_again"}
     elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
     read = {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "reports", "explain"}
+    read |= {"matrix", "estate_graph", "relations", "service_graph"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

@@ -5,6 +5,7 @@ kept, at_risk, broken, no_data, held.
 """
 
 from itsm_backup.common.charts.bar import exposure_bar
+from itsm_backup.common.charts.layers import LayerBox, LayerLine, layered_graph, layers_of
 from itsm_backup.common.charts.marks import deviation_bar, verdict_mark
 from itsm_backup.common.charts.paper import painted
 from itsm_backup.common.charts.sawtooth import AgeStep, RunMark, sawtooth
@@ -19,12 +20,16 @@ __all__ = [
     "Chart",
     "DayCell",
     "DayCount",
+    "LayerBox",
+    "LayerLine",
     "RunMark",
     "TreeNode",
     "day_strip",
     "deviation_bar",
     "exposure_bar",
     "impact_tree",
+    "layered_graph",
+    "layers_of",
     "painted",
     "sawtooth",
     "success_line",

@@ -50,13 +50,14 @@ def _box(node: TreeNode, x: float, y: float, width: float) -> SafeString:
     room = int((width - (44 if node.verdict else 24)) / 6.4)  # letters of the title's size
     parts = [
         tag("rect", class_="node-box", x=x, y=y, width=width, height=BOX, rx=3),
-        text(_cut(node.title, room), x + 12, y + 21, "node-title"),
-        text(_cut(node.note, room + 5), x + 12, y + 38, "node-note"),
+        text(cut(node.title, room), x + 12, y + 21, "node-title"),
+        text(cut(node.note, room + 5), x + 12, y + 38, "node-note"),
     ]
     if node.verdict:
         parts.append(tag("use", class_="node-mark", href=f"#mark-{node.verdict}", x=x + width - 26, y=y + 9, width=16, height=16))
     return tag("g", *parts, class_=f"node node--{node.verdict or 'plain'}")
 
 
-def _cut(words: str, room: int) -> str:
+def cut(words: str, room: int) -> str:
+    """At most `room` letters; an ellipsis tells what is missing."""
     return words if len(words) <= room else words[: room - 1].rstrip() + "…"

@@ -1,0 +1,279 @@
+"""The relationship matrix: who needs (rows) whom (columns), a page of it at a time, whatever the estate's size."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from catalogue import weave
+from catalogue.impact import Walked, closure, nearest_first
+from catalogue.models import Relation, SeenRelation, Service
+from catalogue.weave import BACKUP_STOPS, GOES_ON, SEEN, STOPS, Standing
+from itsm_backup.common.charts import Chart, LayerBox, LayerLine, layered_graph
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.service_list import Paging, harmless, paging_of
+from itsm_backup.portal.weave_view import Filters, Named, asked_of, filters_of, kinds_of, named, narrowed, versions_of
+from itsm_backup.portal.words import many
+
+ROWS, COLUMNS, MOST_IN_CSV, BESIDE = 40, 30, 20_000, 9
+STRONGEST = (STOPS, BACKUP_STOPS, GOES_ON, SEEN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Where a row meets a column. `letter` is empty where there is no relation; `value` names both for the form."""
+
+    letter: str
+    words: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    name: Link
+    code: str
+    note: str
+    cells: tuple[Cell, ...]
+    may_change: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    code: str
+    name: str
+    full: str
+    href: str
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What happens when the chosen column stops: a sentence, a small graph, the whole one."""
+
+    name: str
+    sentence: str
+    chart: Chart | None
+    href: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixPage:
+    sentence: str
+    filters: Filters
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    paging: Paging
+    column_paging: Paging
+    beside: Beside | None
+    editing: bool
+    edit_href: str  # empty when the person may change none of the rows
+    read_href: str
+    hidden: str  # what is there but not to be seen by this person
+    csv_href: str
+    meanings: tuple[tuple[str, str], ...]
+    carried: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Found:
+    """The relations of one page of rows."""
+
+    versions: list[Any]
+    names: dict[int, Named]
+    cells: dict[tuple[int, int], list[tuple[str, str]]]  # (consumer, provider) → (letter, words)
+    hidden: int
+
+
+def matrix_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: int, columns_page: int = 1) -> MatrixPage:
+    """One page of the matrix; the number of queries does not grow with the estate."""
+    wanted = asked_of(asked)
+    everything = versions_of(user, moment)
+    rows = narrowed(everything, wanted).order_by("department", "name", "service__code")
+    total = rows.count()
+    first = ROWS * (min(max(1, page), max(1, -(-total // ROWS))) - 1)
+    found = _found(list(rows[first : first + ROWS]), wanted, user, moment)
+    chosen = next((one for one in found.names.values() if one.code == asked.get("column")), None)
+    providers = _columns(found, asked.get("add", ""), user, moment)
+    start = COLUMNS * (min(max(1, columns_page), max(1, -(-len(providers) // COLUMNS))) - 1)
+    shown = providers[start : start + COLUMNS]
+    able = _able(found, user, moment)
+    editing = bool(able) and asked.get("edit") == "1"
+    kept = {**wanted, "add": asked.get("add", ""), "edit": "1" if editing else ""}
+    here = {**kept, "page": str(first // ROWS + 1) if first else "", "columns": str(start // COLUMNS + 1) if start else ""}
+    return MatrixPage(
+        sentence=_sentence(found, total),
+        filters=filters_of(everything, wanted),
+        rows=tuple(_row(version, shown, found, able, moment) for version in found.versions),
+        columns=tuple(_column(one, chosen, moment, here) for one in shown),
+        paging=paging_of(first, len(found.versions), total, ROWS, lambda number: moment.href("matrix", **kept, page=number)),
+        column_paging=paging_of(
+            start, len(shown), len(providers), COLUMNS, lambda number: moment.href("matrix", **{**here, "columns": number})
+        ),
+        beside=_beside(chosen, user, moment) if chosen else None,
+        editing=editing,
+        edit_href=moment.href("matrix", **{**here, "edit": "1"}) if able and not editing else "",
+        read_href=moment.href("matrix", **{**here, "edit": ""}),
+        hidden=f"{many(found.hidden, 'relation')} to services that you may not see" if found.hidden else "",
+        csv_href=moment.href("matrix", **wanted, format="csv"),
+        meanings=tuple(weave.MEANINGS.items()),
+        carried=tuple((name, value) for name, value in here.items() if value),
+    )
+
+
+def _found(versions: list[Any], wanted: Mapping[str, str], user: Any, moment: Moment) -> _Found:
+    consumers = [version.service_id for version in versions]
+    standing = weave.relations_at(moment.at, known_then=moment.past, consumers=consumers, kinds=kinds_of(wanted))
+    seen = SeenRelation.objects.none() if moment.past else SeenRelation.objects.unanswered(moment.at).filter(consumer__in=consumers)
+    if wanted["kind"]:
+        seen = seen.filter(kind=wanted["kind"])
+    proposals = list(seen.values_list("consumer", "provider", "kind", "evidence"))
+    names = named(user, moment, {*consumers, *(one.provider_id for one in standing), *(provider for _, provider, *_ in proposals)})
+    cells: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for one in standing:
+        if one.provider_id in names:
+            cells.setdefault((one.consumer_id, one.provider_id), []).append((one.letter, _words(one)))
+    for consumer, provider, kind, evidence in proposals:
+        if provider in names:
+            words = f"perhaps {Relation.Kind(kind).label} it: {evidence}"
+            cells.setdefault((consumer, provider), []).append((SEEN, words))
+    return _Found(versions, names, cells, sum(one.provider_id not in names for one in standing))
+
+
+def _words(one: Standing) -> str:
+    told = f"{one.words} it, {one.strength}"
+    if one.valid_until:
+        told += f", until {one.valid_until:%d %b %Y}"
+    return told + (f", confirmed {one.confirmed_at:%d %b %Y}" if one.confirmed_at else "")
+
+
+def _columns(found: _Found, added: str, user: Any, moment: Moment) -> list[Named]:
+    """Providers of the page, those that most rows need first; codes that were asked for stand before them."""
+    counts: dict[int, int] = {}
+    for _, provider in found.cells:
+        counts[provider] = counts.get(provider, 0) + 1
+    codes = [code.strip() for code in added.replace(",", " ").split()][:COLUMNS]
+    if codes:
+        extra = named(user, moment, set(Service.objects.filter(code__in=codes).values_list("pk", flat=True)))
+        found.names.update(extra)
+        counts = dict.fromkeys(extra, len(found.versions) + 1) | {pk: n for pk, n in counts.items() if pk not in extra}
+    return sorted((found.names[pk] for pk in counts), key=lambda one: (-counts[one.pk], one.short, one.code))
+
+
+def _able(found: _Found, user: Any, moment: Moment) -> set[int]:
+    """The rows that this person may relate; nobody changes the past."""
+    if moment.past:
+        return set()
+    services = [version.service_id for version in found.versions]
+    return set(Service.objects.visible_to(user, "change").filter(pk__in=services).values_list("pk", flat=True))
+
+
+def _row(version: Any, columns: Sequence[Named], found: _Found, able: set[int], moment: Moment) -> Row:
+    code = version.service.code
+    return Row(
+        name=Link(version.name, moment.href("service_graph", code)),
+        code=code,
+        note=f"Tier {version.tier}" + (f", {version.department}" if version.department else ""),
+        cells=tuple(_cell(version, one, found) for one in columns),
+        may_change=version.service_id in able,
+    )
+
+
+def _cell(version: Any, column: Named, found: _Found) -> Cell:
+    there = found.cells.get((version.service_id, column.pk), [])
+    letter = min((letter for letter, _ in there), key=STRONGEST.index, default="")
+    return Cell(letter=letter, words="; ".join(words for _, words in there), value=f"{version.service.code}>{column.code}")
+
+
+def _column(one: Named, chosen: Named | None, moment: Moment, here: Mapping[str, str]) -> Column:
+    return Column(
+        code=one.code, name=one.short, full=one.name, href=moment.href("matrix", **{**here, "column": one.code}) + "#beside",
+        chosen=one is chosen,
+    )  # fmt: skip
+
+
+def _sentence(found: _Found, total: int) -> str:
+    if not found.cells:
+        return "No relation stands here." if total else "No service matches."
+    letters = [min((letter for letter, _ in there), key=STRONGEST.index) for there in found.cells.values()]
+    needed = len({provider for _, provider in found.cells})
+    told = [f"{letters.count(letter)} {words}" for letter, words in (
+        (STOPS, "stop with them"), (BACKUP_STOPS, "lose only their backup"), (GOES_ON, "go on"), (SEEN, "to be decided"),
+    ) if letters.count(letter)]  # fmt: skip
+    needing = len({consumer for consumer, _ in found.cells})
+    return f"{many(needing, 'service needs', 'services need')} {many(needed, 'other')}: {', '.join(told)}."
+
+
+def _beside(chosen: Named, user: Any, moment: Moment) -> Beside:
+    walked = closure([chosen.pk], up=True, at=moment.at, hard_only=False, known_then=moment.past)
+    direct = [one for one in walked if one.provider_id == chosen.pk]
+    stopped = {one.service_id for one in nearest_first([chosen.pk], [one for one in walked if one.strength == Relation.Strength.HARD])}
+    names = named(user, moment, {one.consumer_id for one in direct[: 4 * BESIDE]})
+    shown = [one for one in _once(direct) if one.consumer_id in names][:BESIDE]
+    sentence = _effect(direct, stopped)
+    return Beside(
+        name=chosen.name,
+        sentence=sentence,
+        chart=_small_graph(chosen, shown, names, moment, sentence) if shown else None,
+        href=moment.href("service_graph", chosen.code),
+    )
+
+
+def _once(direct: list[Walked]) -> list[Walked]:
+    """Each consumer by its strongest relation, what stops first."""
+    rank = {id(one): STRONGEST.index(weave.letter_of(one.kind, one.strength)) for one in direct}
+    met: dict[int, Walked] = {}
+    for one in sorted(direct, key=lambda one: rank[id(one)]):
+        met.setdefault(one.consumer_id, one)
+    return list(met.values())
+
+
+def _effect(direct: list[Walked], stopped: set[int]) -> str:
+    """What its stop does to those that need it: directly, and further on over hard relations."""
+    once = _once(direct)
+    letters = [weave.letter_of(one.kind, one.strength) for one in once]
+    goes_on = sum(one.strength == Relation.Strength.SOFT and one.consumer_id not in stopped for one in once)
+    further = len(stopped - {one.consumer_id for one in once if one.strength == Relation.Strength.HARD})
+    told = [
+        many(letters.count(STOPS), "service stops", "services stop") if STOPS in letters else "",
+        many(letters.count(BACKUP_STOPS), "loses its backup", "lose their backup") if BACKUP_STOPS in letters else "",
+        f"{further:,} more further on" if further else "",
+        many(goes_on, "goes on", "go on") if goes_on else "",
+    ]
+    return (", ".join(filter(None, told)) or "Nothing needs it") + "."
+
+
+def _small_graph(chosen: Named, shown: list[Walked], names: dict[int, Named], moment: Moment, sentence: str) -> Chart:
+    boxes = [_box(names[one.consumer_id], weave.letter_of(one.kind, one.strength), moment) for one in shown]
+    lines = [
+        LayerLine(source=chosen.pk, target=one.consumer_id, dashed=one.strength == "soft", words=Relation.Kind(one.kind).label)
+        for one in shown
+    ]
+    start = LayerBox(key=chosen.pk, title=chosen.short, tone="start")
+    return layered_graph(columns=[("", [start]), ("", boxes)], lines=lines, sentence=f"If {chosen.name} stops: {sentence}")
+
+
+def _box(one: Named, letter: str, moment: Moment) -> LayerBox:
+    tone = {STOPS: "stops", BACKUP_STOPS: "backup"}.get(letter, "")
+    return LayerBox(key=one.pk, title=one.short, tone=tone, href=moment.href("service_graph", one.code))
+
+
+def as_csv(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> str:
+    """Every relation of the filters, one a line and at most 20,000, in the columns that an import takes."""
+    wanted = asked_of(asked)
+    versions = list(narrowed(versions_of(user, moment), wanted).order_by("service__code")[:MOST_IN_CSV])
+    consumers = {version.service_id: version.service.code for version in versions}
+    standing = weave.relations_at(moment.at, known_then=moment.past, consumers=consumers, kinds=kinds_of(wanted))
+    names = named(user, moment, {one.provider_id for one in standing})
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["consumer", "provider", "kind", "strength", "valid_from", "valid_until", "origin", "confirmed_at"])
+    for one in [one for one in standing if one.provider_id in names][:MOST_IN_CSV]:
+        instants = [at.isoformat() if at else "" for at in (one.valid_from, one.valid_until)]
+        confirmed = one.confirmed_at.isoformat() if one.confirmed_at else ""
+        line = [consumers[one.consumer_id], names[one.provider_id].code, one.kind, one.strength, *instants, one.origin, confirmed]
+        writer.writerow([harmless(value) for value in line])
+    return out.getvalue()
