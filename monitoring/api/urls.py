@@ -5,8 +5,8 @@ from django.urls import path
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
-from monitoring.api.restores import RestoreTests
 from monitoring.api.relations import Closure, RelationDetail, Relations
+from monitoring.api.restores import RestoreTests
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.tools import Quarantine, ToolDetail, Tools
 
