@@ -122,10 +122,11 @@ class PostgreSQL:
             return False
 
     def clear_stale_lock(self) -> None:
-        """After a kill -9 or a power cut the lock file names a process that is gone, or by now somebody else's; then it may go."""
+        """After a kill -9 or a power cut the lock files name a process that is gone, or by now somebody else's; then they may go."""
         end_processes_in(self.folder)
         if Path("/proc/self").exists():
-            (self.folder / "postmaster.pid").unlink(missing_ok=True)
+            for lock in (self.folder / "postmaster.pid", self.place.sockets / ".s.PGSQL.5432.lock"):
+                lock.unlink(missing_ok=True)
 
 
 class Valkey:

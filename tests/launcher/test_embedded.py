@@ -106,13 +106,14 @@ def test_it_starts_beside_the_servers_of_a_killed_supervisor_that_it_does_not_kn
     children.stop()
 
 
-def test_it_ignores_the_lock_of_a_server_whose_id_somebody_else_has_now(data):
+@pytest.mark.parametrize("lock", ["postgres/postmaster.pid", "sockets/.s.PGSQL.5432.lock"])
+def test_it_ignores_the_lock_of_a_server_whose_id_somebody_else_has_now(data, lock):
     children = Children(data / "children.json")
     embedded.start_services(data, children)
     children.stop()
     account = {"user": data.account.uid} if data.account else {}
     innocent = subprocess.Popen(["sleep", "60"], cwd="/", **account)
-    (data.services() / "postgres/postmaster.pid").write_text(f"{innocent.pid}\n{data.services()}/postgres\n")
+    (data.services() / lock).write_text(f"{innocent.pid}\n{data.services()}/postgres\n1795808394\n5432\n{data.sockets()}\n")
     embedded.start_services(data, children)
     assert innocent.poll() is None
     children.stop()
