@@ -126,7 +126,7 @@ def _latest_miss(job: BackupJob) -> ExpectedRun | None:
 def _sources(jobs: list[BackupJob]) -> list[dict[str, Any]]:
     tools = {job.tool_id: job.tool for job in jobs}
     return [
-        {"tool": pk, "name": tool.name, "silent": tool.state.silent_since is not None, "silent_since": iso(tool.state.silent_since)}
+        {"tool": pk, "name": tool.name, "silent": tool.state.tells_nothing, "silent_since": iso(tool.state.silent_since)}
         for pk, tool in sorted(tools.items())
     ]
 

@@ -12,7 +12,8 @@ from django.db.models import Q
 from monitoring import intake
 from monitoring.connectors.base import Answer
 from monitoring.connectors.running import run_program
-from monitoring.models import ExpectedRun, JobState, Tool, ToolState
+from monitoring.models import BackupJob, ExpectedRun, JobState, Tool, ToolState
+from monitoring.storing import judge_again
 
 log = logging.getLogger(__name__)
 CLAIM = dt.timedelta(minutes=15)  # longer than any connector's own time limit
@@ -52,6 +53,8 @@ def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime) -> None:
     state.claimed_until = None
     state.latest_answer_at = at
     if receipt.complete:
+        if state.latest_complete_at is None:  # until now nothing was known through it
+            judge_again(BackupJob.objects.filter(tool=tool, service__isnull=False).values_list("service", flat=True), at)
         state.latest_complete_at, state.consecutive_failures, state.problem = at, 0, ""
         _settle_what_waited(tool, at)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from itsm_backup.common.charts.svg import percent_words
 from itsm_backup.common.time import duration_words, parse_instant
 
 _REASONS = {
@@ -31,6 +32,8 @@ def status_sentence(inputs: dict[str, Any], result: dict[str, Any]) -> str:
     reason = result["status_reason"]
     if rpo and reason in ("rpo_exceeded", "rpo_far_exceeded", "rpo_nearly_used"):
         return rpo_sentence(rpo)
+    if reason == "source_silent" and not any(source.get("silent_since") for source in inputs["sources"]):
+        return "Its backup tool has not answered yet, so nothing is known."
     if rpo and reason == "no_usable_point":
         return "There is no copy that could be restored."
     restore = next((claim for claim in result["claims"] if claim["reason"] == "contradicted"), None)
@@ -88,7 +91,9 @@ def arithmetic(inputs: dict[str, Any], result: dict[str, Any]) -> list[str]:
             lines.append(f"{_clock(inputs['at'])} − {_clock(begin)} = {duration_words(claim['measured_s'])}")
             lines.append(_against(claim["measured_s"], claim["target_s"]))
         if claim["claim"] == "success" and claim["settled"]:
-            lines.append(f"{claim['good']} good ÷ {claim['settled']} due = {_percent(claim['rate'])}, promise {_percent(claim['target'])}")
+            lines.append(
+                f"{claim['good']} good ÷ {claim['settled']} due = {percent_words(claim['rate'])}, promise {percent_words(claim['target'])}"
+            )
             lines.append(f"{claim['settled'] - claim['good']} bad of {claim['allowed_bad']:g} that the month allows")
         if claim["claim"] == "restore":
             lines += _restore_lines(inputs, claim)
@@ -114,7 +119,7 @@ def commitment_sentence(commitment: Any) -> str:
     parts = [
         commitment.rpo_s and f"recovery point (RPO) {duration_words(commitment.rpo_s)}",
         commitment.rto_s and f"recovery time (RTO) {duration_words(commitment.rto_s)}",
-        commitment.success_rate and f"run success {_percent(float(commitment.success_rate))} a month",
+        commitment.success_rate and f"run success {percent_words(float(commitment.success_rate))} a month",
         commitment.retention_days and f"retention {commitment.retention_days} d",
     ]
     words = ", ".join(part for part in parts if part)
@@ -124,11 +129,6 @@ def commitment_sentence(commitment: Any) -> str:
 def _against(measured_s: int, target_s: int) -> str:
     measured, target, between = (duration_words(seconds) for seconds in (measured_s, target_s, measured_s - target_s))
     return f"{measured} − {target} = {between} over" if measured_s > target_s else f"{target} − {measured} = {between} left"
-
-
-def _percent(share: float) -> str:
-    """One decimal, rounded down: 99.97 % never shows as 100 %."""
-    return f"{int(share * 1000 + 1e-9) / 10:.1f}%"
 
 
 def _clock(instant: str) -> str:

@@ -59,7 +59,8 @@ def _unmeasured(name: str, promised: str, evidence: str) -> Claim:
 def _rpo(promised_s: int, claim: dict[str, Any] | None, why: str, moment: Moment) -> Claim:
     promised = f"{duration_words(promised_s)} or less"
     if claim is None or claim["verdict"] == "no_data":
-        reason = "Not judged yet" if claim is None else "Its tool is silent" if claim["reason"] == "source_silent" else "No job is mapped"
+        told = "Its tool has not answered" if claim and claim["reason"] == "source_silent" else "No job is mapped"
+        reason = told if claim else "Not judged yet"
         return Claim(name="Recovery point (RPO)", promised=promised, measured="Unknown", evidence=reason, verdict="no_data", why=why)
     begin = parse_instant(claim["captured_at"] or claim["counted_from"])
     age = duration_words(max(0.0, (moment.at - begin).total_seconds()))

@@ -97,6 +97,11 @@ class ToolState(models.Model):
     def __str__(self) -> str:
         return f"state of {self.tool}"
 
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether nothing can be known through the tool: it fell silent, or it is asked and has not answered in full yet."""
+        return self.silent_since is not None or (self.tool.connector.polled and self.latest_complete_at is None)
+
 
 class ApiToken(models.Model):
     """A key to the API: only its hash is kept. An ingest token may be bound to one tool."""

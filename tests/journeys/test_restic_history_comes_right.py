@@ -17,6 +17,7 @@ from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from monitoring import polling
 from monitoring.models import Alert, BackupRun, ExpectedRun, RestorePoint, RunRevision, ServiceState
+from monitoring.wording import status_sentence
 from tests.factories import make_job, make_schedule, make_service, make_tool, push
 
 if shutil.which("restic") is None and os.environ.get("CI") == "true":
@@ -51,16 +52,22 @@ def restic(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def watched(lab):
+def connected(lab):
     """The repository connected just now, its job mapped to a service that promises 26 h and due every night."""
     at = now()
     service = make_service("SVC-RESTIC", at=at - dt.timedelta(days=60), rpo_s=26 * 3600, tier=3)
     tool = make_tool("restic", at=at, settings={"repository": str(lab / "repo")}, secrets={"password": PASSWORD})
     job = make_job(tool, f"db01:{lab / 'data'}", at=at, service=service)
     make_schedule(job, local_times="01:30", grace_s=2 * 3600)
-    polling.poll(tool=tool, at=now())
-    journey.advance()
     return tool, job, service
+
+
+@pytest.fixture
+def watched(connected):
+    """The same, asked for the first time."""
+    polling.poll(tool=connected[0], at=now())
+    journey.advance()
+    return connected
 
 
 def days(job, *states: str) -> list[int]:
@@ -80,6 +87,30 @@ def test_it_shows_exactly_the_nights_that_were_missed_and_stopped(watched):
     assert days(job, "missed") == expected_missing()
     assert days(job, "satisfied") == [back for back in range(DAYS, STOPPED_FOR, -1) if back != MISSED]
     assert not ExpectedRun.objects.filter(job=job, state="missed", backfilled=False).exists()
+
+
+def test_it_alarms_nobody_before_the_repository_was_asked(connected):
+    tool, _, service = connected
+    journey.advance()
+    state = ServiceState.objects.get(service=service)
+    assert (state.verdict, Alert.objects.count()) == ("no_data", 0)
+    told = status_sentence(state.evaluation.inputs, state.evaluation.result)
+    assert told == "Its backup tool has not answered yet, so nothing is known."
+    polling.poll(tool=tool, at=now())
+    journey.advance()
+    assert ServiceState.objects.get(service=service).verdict == "broken"
+
+
+def test_it_knows_that_an_empty_repository_holds_no_copy(connected, tmp_path):
+    tool, _, service = connected
+    with because("test"):
+        tool.settings = {"repository": str(tmp_path / "repo")}
+        tool.save()
+    restic(tmp_path, "init", "-q")
+    journey.advance()
+    polling.poll(tool=tool, at=now())
+    journey.advance()
+    assert ServiceState.objects.get(service=service).verdict == "broken"
 
 
 def test_it_alerts_only_about_now(watched):
