@@ -56,7 +56,12 @@ def _run(arguments: list[str]) -> None:
 
 def needs_no_database(arguments: list[str]) -> bool:
     """Whether the command works without PostgreSQL and Valkey."""
-    return not arguments or arguments[0] in WITHOUT_DATABASE or arguments[0].startswith("-") or bool({"-h", "--help"} & set(arguments))
+    return (
+        not arguments
+        or arguments[0] in WITHOUT_DATABASE
+        or arguments[0].startswith("-")
+        or bool({"-h", "--help", "--schema"} & set(arguments))
+    )
 
 
 def _use_secrets_at_hand() -> None:
@@ -76,6 +81,7 @@ def services_for(command: str) -> Iterator[None]:
     if all(given(name) for name in (*SERVICE_VARIABLES, "SECRET_KEY", "FIELD_KEYS")):
         yield
         return
+    _check_started(command)
     data = open_data_folder()
     children = Children(data / "children.json")
     shared = _take_or_share(data, command)
@@ -89,6 +95,19 @@ def services_for(command: str) -> Iterator[None]:
     finally:
         children.stop()
         data.leave()
+
+
+def _check_started(command: str) -> None:
+    """Raise Trouble when one of our own commands would find an empty database, mostly because the data is in another folder."""
+    folder = default_data_folder()
+    is_ours = any((path / "management/commands" / f"{command}.py").exists() for path in (*REPOSITORY.glob("*"), *REPOSITORY.glob("*/*")))
+    if not is_ours or given("DATABASE_URL") or (folder / "services/postgres").exists():
+        return
+    raise Trouble(
+        f"Nothing was started in the data folder {folder.absolute()} yet, so `manage.py {command}` has nothing to work on.\n"
+        "Start once: python3 manage.py up. Or name the folder of your start, as with --data: DATA_DIR=DIR python3 manage.py "
+        f"{command}"
+    )
 
 
 def _start(data: DataFolder, children: Children) -> dict[str, str]:

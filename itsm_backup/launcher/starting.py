@@ -111,7 +111,8 @@ class _Start:
         self.stop.check()
         say("Bringing the database up to date …")
         logins = self._update()
-        services = {name: self.environment[name] for name in SERVICE_VARIABLES if name in self.environment}
+        shared = (*SERVICE_VARIABLES, "BASE_URL")  # commands print addresses, too
+        services = {name: self.environment[name] for name in shared if name in self.environment}
         self.data.publish(command="up", address=self.address, services=services)
         say("Starting worker, beat and web …")
         for child in programs(self.chosen, self.data, self.environment):

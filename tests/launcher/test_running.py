@@ -13,7 +13,16 @@ from .conftest import PATIENCE_S, REPOSITORY, alive
 
 
 @pytest.mark.parametrize(
-    "line", ["normalise --tool restic x", "measure --method BM-RPO-EXP", "help", "--version", "migrate --help", "makemigrations"]
+    "line",
+    [
+        "normalise --tool restic x",
+        "measure --method BM-RPO-EXP",
+        "help",
+        "--version",
+        "migrate --help",
+        "makemigrations",
+        "load_estate --schema",
+    ],
 )
 def test_these_need_no_database(line):
     assert needs_no_database(line.split())
@@ -34,6 +43,14 @@ def test_a_command_brings_its_services_and_takes_them_along(product):
     product.run("migrate", "-v", "0")
     assert "No planned migration operations" in product.run("migrate", "--plan")
     assert not (product.clone / "var/children.json").exists()
+
+
+def test_a_command_says_that_nothing_was_started_yet(product):
+    said = product.fails("poll")
+    assert f"Nothing was started in the data folder {product.clone / 'var'} yet" in said
+    assert "DATA_DIR=DIR python3 manage.py poll" in said
+    assert "Traceback" not in said
+    assert not (product.clone / "var").exists()
 
 
 def test_two_commands_at_once_both_work(product):

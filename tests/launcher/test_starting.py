@@ -47,6 +47,8 @@ def test_it_starts_stops_and_starts_again_with_its_data_in_a_private_folder(prod
     assert get(first.address() + "healthz") == 200
     assert first.said.count("\nready http://") == 1
     make_user(product, "kept-after-stop")  # a command uses the running services
+    told = product.run("shell", "-v", "0", "-c", "from django.conf import settings; print('told', settings.BASE_URL)")
+    assert f"told {first.address()}".rstrip("/") in told.splitlines()
     running = product.children()
     assert {"PostgreSQL 18", "Valkey", "worker", "beat", "web"} == set(running)
     took_s = first.stop()
