@@ -95,13 +95,13 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
     shown = _shown(rows, group)
     needy = sorted((row for row in shown if row.verdict != "kept"), key=_badness)[:MOST_ATTENTION]
     reasons = reasons_of(needy, moment)
-    success = _success(user, moment, target=_common_rate(counts))
-    kept = verdicts["kept"] + verdicts["at_risk"]
-    sentence = _sentence(kept, verdicts.total())
+    total, kept = verdicts.total(), verdicts["kept"] + verdicts["at_risk"]
+    success = _success(user, moment, target=_common_rate(counts)) if total else None
+    sentence, calm = (_sentence(kept, total), "Every newest copy is younger than promised.") if total else _nothing(moment)
     painted = [(verdict, verdicts[verdict]) for verdict in QUIET_FIRST if verdicts[verdict]]
     return EstatePage(
         sentence=sentence,
-        lead=_lead(needy[0], reasons[needy[0].service_id], moment) if needy else "Every newest copy is younger than promised.",
+        lead=_lead(needy[0], reasons[needy[0].service_id], moment) if needy else calm,
         tally_wide=tally(counts=painted, sentence=sentence),
         tally_narrow=tally(counts=painted, sentence=sentence, rows=2),
         counts=tuple((verdict, f"{n:,} {VERDICTS[verdict].lower()}", moment.href("services", verdict=verdict)) for verdict, n in painted),
@@ -121,6 +121,13 @@ def _sentence(kept: int, total: int) -> str:
     if kept == total:
         return f"All {total:,} services keep their backup promise." if total != 1 else "The one service keeps its backup promise."
     return f"{kept:,} of {many(total, 'service')} {'keeps its' if kept == 1 else 'keep their'} backup promise."
+
+
+def _nothing(moment: Moment) -> tuple[str, str]:
+    """The sentence and the lead of a page without services."""
+    if moment.past:
+        return "No service of yours was in the catalogue then.", "Choose a later instant in the bar above, or go back to now."
+    return "No service is open to you.", "An administrator can give you a role over the services you work with."
 
 
 def _badness(row: Any) -> tuple[Any, ...]:

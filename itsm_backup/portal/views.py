@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from incidents.explaining import NotExplained
 from itsm_backup.common.time import now
@@ -69,7 +69,7 @@ def reads(view: Any) -> Any:
             return sorry(request, title="That instant cannot be shown", what=str(error), remedy=remedy, status=400)
         return view(request, moment=moment, **parts)
 
-    return require_GET(login_required(reading))
+    return require_safe(login_required(reading))
 
 
 def page_number(request: HttpRequest) -> int:

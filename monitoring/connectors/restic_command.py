@@ -23,7 +23,7 @@ _WITH_VALUE = (
     "--keep-within-hourly --keep-within-daily --keep-within-weekly --keep-within-monthly --keep-within-yearly --keep-tag --max-unused "
     "--max-repack-size -t --target -i --include --iinclude --include-file --iinclude-file --overwrite --from-repo --repo2"
 )
-RESTIC = Grammar(program=r"restic[\w.-]*", verbs=frozenset(_VERBS.split()), with_value=frozenset(_WITH_VALUE.split()))
+RESTIC = Grammar(program=r"restic[\w.:-]*", verbs=frozenset(_VERBS.split()), with_value=frozenset(_WITH_VALUE.split()))
 _STEP_NAME = re.compile(r"^(backup|check|forget|prune|restore|snapshots|copy|cat-config|init|stats|unlock|version)")
 
 

@@ -28,6 +28,8 @@ def pages(estate):
         f"/incidents/{incident}/",
         "/explain/status/SVC-003/",
         "/first-steps/",
+        "/accounts/password/change/",
+        "/accounts/password/reset/",
         "/search?q=imaging",
         "/services/?as_of=2026-99-99",
         "/nothing-here",

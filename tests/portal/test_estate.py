@@ -4,6 +4,7 @@ import pytest
 
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.estate import estate_page
+from tests.factories import make_user
 from tests.portal.makers import HOUR, add_services, make_person
 
 pytestmark = pytest.mark.django_db
@@ -13,6 +14,14 @@ def test_the_sentence_counts_who_keeps_the_promise(estate, root):
     page = estate_page(user=root, moment=estate.moment, by="")
     assert page.sentence == "1 of 3 services keeps its backup promise."
     assert [(verdict, words) for verdict, words, _ in page.counts] == [("kept", "1 kept"), ("no_data", "1 no data"), ("broken", "1 broken")]
+
+
+def test_it_claims_nothing_where_there_is_no_service(estate, root):
+    before = estate_page(user=root, moment=Moment(at=estate.at - 90 * HOUR, now=estate.at), by="")
+    assert (before.sentence, before.success) == ("No service of yours was in the catalogue then.", None)
+    page = estate_page(user=make_user("nobody"), moment=estate.moment, by="")
+    assert page.sentence == "No service is open to you."
+    assert page.lead == "An administrator can give you a role over the services you work with."
 
 
 def test_the_lead_names_the_worst_and_says_by_how_much(estate, root):

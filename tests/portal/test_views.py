@@ -59,6 +59,13 @@ def test_every_page_is_for_signed_in_people(client, pages):
         assert response.status_code == 302 and response["Location"].startswith("/accounts/login/?next="), page
 
 
+def test_every_page_answers_head_as_it_answers_get(client, root, pages):
+    client.force_login(root, backend=BACKEND)
+    for page in pages:
+        answer = client.head(page)
+        assert (answer.status_code, answer.content) == (200, b""), page
+
+
 def test_every_link_on_every_page_leads_somewhere(client, root, pages):
     client.force_login(root, backend=BACKEND)
     links = {link for page in pages for link in re.findall(r'href="(/[^"#]*)', client.get(page).content.decode())}

@@ -33,10 +33,10 @@ def tag(name: str, *children: object, **attributes: object) -> SafeString:
     return mark_safe(f"<{name}{opened}>{inner}</{name}>")  # noqa: S308  # every part is escaped above
 
 
-def picture(kind: str, width: float, height: float, sentence: str, parts: Iterable[SafeString]) -> SafeString:
-    """The whole SVG, read out as one picture with its sentence."""
-    box = f"0 0 {number(float(width))} {number(float(height))}"
-    return tag("svg", tag("title", sentence), *parts, class_=f"chart chart--{kind}", viewBox=box, role="img")
+def picture(kind: str, width: float, height: float, sentence: str, parts: Iterable[SafeString], *, fixed: bool = False) -> SafeString:
+    """The whole SVG, read out as one picture with its sentence; a fixed one never grows beyond its own size."""
+    box, own = f"0 0 {number(float(width))} {number(float(height))}", float(width) if fixed else None
+    return tag("svg", tag("title", sentence), *parts, class_=f"chart chart--{kind}", viewBox=box, width=own, role="img")
 
 
 def points(pairs: Iterable[tuple[float, float]]) -> str:

@@ -38,7 +38,7 @@ def impact_tree(*, columns: Sequence[tuple[str, Sequence[TreeNode]]], sentence: 
             parts.append(_box(node, x, middle - BOX / 2, width))
         before, x = middles, x + width + GAP
     rows = tuple((head, node.title, node.note, node.verdict.replace("_", " ")) for head, nodes in columns for node in nodes)
-    svg = picture("tree", x - GAP + 0.5, HEAD + tallest * PITCH - 6, sentence, parts)
+    svg = picture("tree", x - GAP + 0.5, HEAD + tallest * PITCH - 6, sentence, parts, fixed=True)
     return Chart(svg=svg, sentence=sentence, head=("Step", "Name", "What we know", "Verdict"), rows=rows)
 
 

@@ -14,6 +14,7 @@ from monitoring.connectors.restic_command import backup_paths, parse
         ("restic -r /repo --password-file /etc/p backup -q /a", "backup", ["/a"]),
         ("/usr/local/bin/restic_0.18.0_linux_amd64 backup /a /b", "backup", ["/a", "/b"]),
         ("sudo RESTIC_REPOSITORY=/r nice -n 19 restic backup /a", "backup", ["/a"]),
+        ("docker run --rm -v /srv:/srv restic/restic:0.18.0 backup --json /srv", "backup", ["/srv"]),
         ("restic backup --exclude /a/tmp -e '*.o' --tag=x --limit-upload 300 /a", "backup", ["/a"]),
         ("restic backup --time '2026-10-01 01:30:00' --host db01 /srv/data/app", "backup", ["/srv/data/app"]),
         ("sh -c 'pg_dump shop | restic backup --stdin --stdin-filename shop.sql'", "backup", ["/shop.sql"]),
