@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import msgspec
 import re2
@@ -34,6 +35,14 @@ def read_cause(*, run: BackupRun | None, job: BackupJob) -> Cause:
                 version = rule.history.aggregate(newest=Max("history_id"))["newest"]
                 return Cause(key=component_key(rule.component, job), name=rule.name, title=rule.title, rule=version)
     return Cause(key=component_key("job", job))
+
+
+def titles_of(messages: Iterable[str]) -> dict[str, str]:
+    """What the rules of today make of each message, for those that one recognises: one question."""
+    wanted = set(filter(None, messages))
+    rules = list(CauseRule.objects.filter(enabled=True)) if wanted else []
+    found = {message: next((rule.title for rule in rules if _recognises(rule, message)), "") for message in wanted}
+    return {message: title for message, title in found.items() if title}
 
 
 def _recognises(rule: CauseRule, message: str) -> bool:

@@ -6,9 +6,8 @@ import datetime as dt
 from typing import Any
 
 from itsm_backup.common.time import iso
-from monitoring.methods import measure
-from monitoring.methods.canonical import instant, instant_or_none, rate, whole_seconds
-from monitoring.methods.rpo import Point, stretches
+from monitoring.methods import measure, rpo
+from monitoring.methods.canonical import instant, instant_or_none, rate
 from monitoring.methods.success import windows
 
 METHODS = {"BM-SR-WIN": "1", "BM-RPO-TW": "1", "BM-VAR": "1", "BM-DQ": "1"}
@@ -102,26 +101,15 @@ def _breaches(name: str, points: list[dict[str, Any]], part: dict[str, Any], com
     """Each time, from when to when, that the newest copy was older than promised, and by how much at most."""
     since, until, limit = instant(part["from"]), instant(part["until"]), dt.timedelta(seconds=part["rpo_s"])
     usable = [
-        Point(
+        rpo.Point(
             captured_at=instant(point["captured_at"]),
             available_at=instant(point["available_at"]),
             expires_at=instant_or_none(point["expires_at"]),
         )
         for point in points
     ]
-    found: list[dict[str, Any]] = []
-    end: dt.datetime | None = None
-    for stretch in stretches(usable, since, until, commissioned_at):
-        begins_at = max(stretch.starts_at, stretch.base + limit)
-        if stretch.ends_at <= begins_at:
-            continue
-        over_s = whole_seconds(stretch.ends_at - stretch.base - limit)
-        if found and begins_at == end:
-            found[-1].update(until=iso(stretch.ends_at), over_s=max(over_s, found[-1]["over_s"]))
-        else:
-            found.append({"item": name, "from": iso(begins_at), "until": iso(stretch.ends_at), "over_s": over_s})
-        end = stretch.ends_at
-    return found
+    found = rpo.breaches(usable, since, until, limit=limit, commissioned_at=commissioned_at)
+    return [{"item": name, "from": iso(one.starts_at), "until": iso(one.ends_at), "over_s": one.over_s} for one in found]
 
 
 def _verdict(line: dict[str, Any], success: dict[str, Any], recovery: dict[str, Any], at_risk_fraction: float) -> tuple[str, list[str]]:

@@ -64,7 +64,7 @@
     drawer.style.setProperty("--drawer-top", `${Math.max(0, above.getBoundingClientRect().bottom)}px`);
   };
   const openDrawer = async (link) => {
-    if (drawer.hidden) { opener = link; depth = 0; }
+    if (drawer.hidden) { opener = document.activeElement === document.body ? link : document.activeElement; depth = 0; }
     try { await fetchInto(link.href); } catch { location.assign(link.href); return; }
     history.pushState({ drawer: link.href }, "", link.href);
     depth += 1;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, F, Max, Min, QuerySet, Sum, Window
@@ -185,7 +185,7 @@ def _more(verdicts: Counter[str], shown: int, moment: Moment) -> Link | None:
 
 
 def _success(user: Any, moment: Moment, *, target: float | None) -> Chart | None:
-    """Due backups that succeeded, by local day, from the day cells of what the user may see."""
+    """Due backups that succeeded, by local day, from the day cells of what the user may see; each day leads to its calendar."""
     last = moment.at.astimezone(zone()).date()
     first = last - dt.timedelta(days=DAYS - 1)
     cells = ServiceDay.objects.visible_to(user).filter(day__gte=first, day__lte=last).order_by("day").values("day")
@@ -196,7 +196,12 @@ def _success(user: Any, moment: Moment, *, target: float | None) -> Chart | None
     counts = [
         DayCount(day, found[day]["ok"], found[day]["ok"] + found[day]["bad"]) if day in found else DayCount(day, 0, 0) for day in days
     ]
-    return success_line(days=counts, target=target)
+    chart = success_line(days=counts, target=target)
+    links = [
+        format_html('<a href="{}">{}</a>', moment.href("calendar", ending=day.isoformat()), row[0])
+        for day, row in zip(days, chart.rows, strict=True)
+    ]
+    return replace(chart, rows=tuple((link, *row[1:]) for link, row in zip(links, chart.rows, strict=True)))
 
 
 def _common_rate(counts: Sequence[dict[str, Any]]) -> float | None:

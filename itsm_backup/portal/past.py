@@ -39,11 +39,19 @@ class HistoryRow:
     why: str = ""
 
 
-def problems_of(*, service_id: int, user: Any, moment: Moment) -> tuple[ProblemRow, ...]:
-    """Incidents and alerts of the service, open ones first; resolved ones for 31 days. An incident stands once for all its alerts."""
+Span = tuple[dt.datetime, dt.datetime]
+
+
+def problems_of(*, service_id: int, user: Any, moment: Moment, within: Span | None = None) -> tuple[ProblemRow, ...]:
+    """Incidents and alerts of the service, open ones first; resolved ones for 31 days. An incident stands once for all its alerts.
+
+    `within` asks for those that were open at some time of a span instead.
+    """
     tools = BackupJob.objects.filter(service=service_id, tool__in=Tool.objects.visible_to(user)).values("tool")
     mine = Q(service=service_id) | Q(service=None, tool__in=tools)
-    recent_ones = Q(resolved_at=None) | Q(resolved_at__gt=moment.at - KEPT_FOR)
+    recent_ones = Q(resolved_at=None) | Q(resolved_at__gt=within[0] if within else moment.at - KEPT_FOR)
+    if within:
+        recent_ones &= Q(opened_at__lt=within[1])
     alerts = Alert.objects.filter(mine, recent_ones, noticed_at__lte=moment.at).select_related("incident_alert__incident__assignee")
     rows: list[tuple[Any, ProblemRow]] = []
     seen = set()
@@ -86,8 +94,8 @@ def _alert_row(alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:
     return (over, alert.priority, -alert.opened_at.timestamp()), row
 
 
-def history_of(*, service_id: int, moment: Moment) -> tuple[HistoryRow, ...]:
-    """Status changes and versions that came into force, newest first."""
+def history_of(*, service_id: int, moment: Moment, within: Span | None = None) -> tuple[HistoryRow, ...]:
+    """Status changes and versions that came into force, newest first; of a span, or all that there were."""
     changes = StatusChange.objects.filter(service=service_id, at__lte=moment.at).annotate(
         kind=Value("status", output_field=CharField()),
         first=Cast("from_status", TextField()),
@@ -103,6 +111,9 @@ def history_of(*, service_id: int, moment: Moment) -> tuple[HistoryRow, ...]:
         ),
         ref=Value(None, output_field=BigIntegerField()),
     )
+    if within:
+        changes = changes.filter(at__gte=within[0], at__lt=within[1])
+        versions = versions.filter(approved_at__gte=within[0], approved_at__lt=within[1])
     rows = changes.values_list("at", "kind", "first", "second", "reason", "ref").union(
         versions.values_list("approved_at", "kind", "first", "second", "reason", "ref"), all=True
     )

@@ -10,26 +10,25 @@ from typing import Any
 from django.db import connection
 from django.utils.safestring import SafeString
 
-from itsm_backup.common.charts import AgeStep, Chart, DayCell, RunMark, day_strip, sawtooth
+from itsm_backup.common.charts import AgeStep, Chart, RunMark, sawtooth
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.days import cells_html, cells_of, span
 from itsm_backup.portal.words import OUTCOME_VERDICTS, clock, many, size, zone
 from monitoring.models import BackupJob, BackupRun, JobSchedule, RunRevision, ServiceDay
 
-HOURS, NARROW_HOURS, DAYS, PER_NARROW_ROW = 48, 15, 31, 16
+HOURS, NARROW_HOURS, DAYS = 48, 15, 31
 MOST_RUNS, MOST_JOBS, MOST_POINTS = 250, 50, 500
 PROTECTING = ("backup", "copy", "replicate", "log_backup")
 MARKS = {"success": "good", "warning": "warning", "failed": "failed", "partial": "failed", "cancelled": "failed", "missed": "missed"}
-LETTERS = {"W": "warning", "L": "late", "F": "failed", "M": "missed", "?": "no_data", "H": "held"}
-COUNTS = ("good", "failed", "missed", "late", "warned", "unknown", "held", "pending")
 
 _POINTS = """
 SELECT i.id, p.captured_at, greatest(p.available_at, p.captured_at), least(p.expires_at, p.gone_at, p.invalid_from)
 FROM monitoring_protecteditem i LEFT JOIN LATERAL (
-  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at >= %(start)s AND p.captured_at <= %(at)s
-     AND p.first_seen_at <= %(at)s ORDER BY p.captured_at DESC LIMIT %(most)s)
+  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at >= %(start)s AND p.captured_at <= %(end)s
+     AND p.first_seen_at <= %(known_at)s ORDER BY p.captured_at DESC LIMIT %(most)s)
   UNION ALL
-  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at < %(start)s AND p.first_seen_at <= %(at)s
+  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at < %(start)s AND p.first_seen_at <= %(known_at)s
      AND (p.expires_at IS NULL OR p.expires_at > %(start)s) AND (p.gone_at IS NULL OR p.gone_at > %(start)s)
      AND (p.invalid_from IS NULL OR p.invalid_from > %(start)s) ORDER BY p.captured_at DESC LIMIT 3)
 ) p ON true
@@ -71,16 +70,17 @@ class Copy:
 def saws(*, service_id: int, promised_s: int | None, runs: Sequence[BackupRun], moment: Moment) -> tuple[Chart, Chart]:
     """The sawtooth of 48 hours, and that of 15 for a narrow screen."""
     start = moment.at - dt.timedelta(hours=HOURS)
-    steps = age_steps(_copies(service_id, start, moment.at), start=start, end=moment.at)
+    steps = age_steps(copies_of(service_id=service_id, start=start, end=moment.at, known_at=moment.at), start=start, end=moment.at)
     marks = [RunMark(run.ended_at or run.occurred_at, MARKS.get(run.outcome or "", "other")) for run in runs if run.operation in PROTECTING]
     common = {"steps": steps, "runs": marks[::-1], "promise_s": promised_s, "now": moment.at, "zone": zone()}
     return sawtooth(**common, hours=HOURS), sawtooth(**common, hours=NARROW_HOURS, width=340)
 
 
-def _copies(service_id: int, start: dt.datetime, at: dt.datetime) -> dict[int, list[Copy]]:
+def copies_of(*, service_id: int, start: dt.datetime, end: dt.datetime, known_at: dt.datetime) -> dict[int, list[Copy]]:
+    """The copies of each item that count from start to end, as far as they were known by `known_at`: one bounded question."""
     found: dict[int, list[Copy]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_POINTS, {"service": service_id, "start": start, "at": at, "most": MOST_POINTS})
+        cursor.execute(_POINTS, {"service": service_id, "start": start, "end": end, "known_at": known_at, "most": MOST_POINTS})
         for item, captured_at, available_at, ends_at in cursor.fetchall():
             found.setdefault(item, [])
             if captured_at is not None:
@@ -146,28 +146,16 @@ def _short(message: str) -> str:
     return first if len(first) <= 120 else first[:119].rstrip() + "…"
 
 
-def strips(*, service_id: int, moment: Moment) -> tuple[Chart, Chart, str]:
-    """The strip of 31 days, the same in short rows, and a sentence about them."""
-    last = moment.at.astimezone(zone()).date()
-    first = last - dt.timedelta(days=DAYS - 1)
-    found = {cell.day: cell for cell in ServiceDay.objects.filter(service=service_id, day__gte=first, day__lte=last)}
-    cells = [_cell(day, found.get(day)) for day in (first + dt.timedelta(days=n) for n in range(DAYS))]
-    counted = [cell for cell in cells if cell.kind not in ("not_scheduled", "held", "no_data")]
+def strip(*, service: Any, moment: Moment) -> tuple[SafeString, str]:
+    """The last 31 days as links to their pages, and a sentence about them."""
+    days = span(moment.at.astimezone(zone()).date(), DAYS)
+    cells = cells_of(ServiceDay.objects.filter(service=service, day__gte=days[0], day__lte=days[-1]), days)
+    counted = [cell for cell in cells if cell.kind not in ("not_scheduled", "pending", "held", "no_data")]
     good = sum(cell.kind in ("good", "warning", "late") for cell in counted)
     note = f"One cell a day, the worst run counts. {good} of {many(len(counted), 'counted day')} without a failed or missed run."
     if moment.past:
         note += " Counted as known today: corrections made since then are in."
-    return day_strip(cells=cells), day_strip(cells=cells, per_row=PER_NARROW_ROW), note
-
-
-def _cell(day: dt.date, cell: Any) -> DayCell:
-    if cell is None:
-        return DayCell(day, "not_scheduled", "nothing was due")
-    words = ", ".join(f"{getattr(cell, name)} {name}" for name in COUNTS if getattr(cell, name))
-    kind = LETTERS.get(cell.worst) or ("good" if cell.good else "not_scheduled")
-    if cell.restores:
-        words = ", ".join(filter(None, [words, many(cell.restores, "restore test passed", "restore tests passed")]))
-    return DayCell(day, kind, words, restore_passed=cell.restores > 0)
+    return cells_html(cells, code=service.code, moment=moment, element="li"), note
 
 
 def job_rows(*, service_id: int, moment: Moment) -> tuple[JobRow, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_list import known_at
 from itsm_backup.portal.standing import standings, worst_first
-from itsm_backup.portal.words import VERDICTS, many
+from itsm_backup.portal.words import VERDICTS, day, many, zone
 from monitoring.models import BackupJob, Tool
 
 MOST = 10
@@ -21,6 +22,7 @@ MOST = 10
 class Hit:
     link: Link
     note: str
+    also: Link | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +44,24 @@ def search_page(*, user: Any, moment: Moment, query: str) -> SearchPage:
     if not query:
         return SearchPage(sentence="What are you looking for?", groups=())
     groups = tuple(
-        group for group in (_services(query, user, moment), _incidents(query, user, moment), _jobs(query, user, moment)) if group.found
+        group
+        for group in (_days(query, moment), _services(query, user, moment), _incidents(query, user, moment), _jobs(query, user, moment))
+        if group.found
     )
     count = sum(len(group.found) for group in groups)
     return SearchPage(sentence=f"{many(count, 'hit')} for “{query}”." if count else f"Nothing found for “{query}”.", groups=groups)
+
+
+def _days(query: str, moment: Moment) -> HitGroup:
+    """A day, written as 2026-07-13, leads to the calendar that ends with it."""
+    try:
+        on = dt.date.fromisoformat(query)
+    except ValueError:
+        return HitGroup(name="Days", found=())
+    if on > moment.at.astimezone(zone()).date():
+        return HitGroup(name="Days", found=())
+    link = Link(f"{on:%A} {day(on)}", moment.href("calendar", ending=on.isoformat()))
+    return HitGroup(name="Days", found=(Hit(link, "the calendar that ends with it"),))
 
 
 def _services(query: str, user: Any, moment: Moment) -> HitGroup:
@@ -55,6 +71,7 @@ def _services(query: str, user: Any, moment: Moment) -> HitGroup:
         Hit(
             Link(row.name, moment.href("service", row.service.code)),
             f"{row.service.code}, tier {row.tier}, {VERDICTS[row.verdict].lower()}",
+            Link("Calendar", moment.href("service_calendar", row.service.code)),
         )
         for row in rows[:MOST]
     )

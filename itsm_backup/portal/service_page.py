@@ -47,8 +47,7 @@ class ServicePage:
     restores: tuple[RestoreRow, ...]
     restores_promised: bool
     older_runs: str
-    strip: Chart
-    strip_narrow: Chart
+    days: SafeString
     days_note: str
     jobs: tuple[proof.JobRow, ...]
     problems: tuple[ProblemRow, ...]
@@ -67,7 +66,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
     runs = proof.runs_of(service_id=service.pk, moment=moment)
     jobs = proof.job_rows(service_id=service.pk, moment=moment)
     saw, saw_narrow = proof.saws(service_id=service.pk, promised_s=version.promised_s, runs=runs, moment=moment)
-    strip, strip_narrow, days_note = proof.strips(service_id=service.pk, moment=moment)
+    days, days_note = proof.strip(service=service, moment=moment)
     exposure = exposure_of(version, moment)
     words = STATUSES[version.stands][0]
     return ServicePage(
@@ -90,8 +89,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         restores=restores_of(service_id=service.pk, moment=moment),
         restores_promised=_promises_restores(version),
         older_runs=moment.href("runs", service.code) if len(runs) > RUNS_SHOWN else "",
-        strip=strip,
-        strip_narrow=strip_narrow,
+        days=days,
         days_note=days_note,
         jobs=jobs,
         problems=problems_of(service_id=service.pk, user=user, moment=moment),

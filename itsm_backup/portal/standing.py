@@ -23,14 +23,16 @@ WORST_FIRST = ("broken", "at_risk", "no_data", "held", "kept")
 def standings(user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
     """The versions in force of the services that the user may see, each with `verdict`, `rank` (0 is worst), `captured_at`,
     `promised_s`, `stands` (operational status), `next_due_at` (None in the past) and `judgement` (id of the evaluation)."""
-    services = Service.objects.visible_to(user)
-    versions = ServiceVersion.objects.in_force(moment.at).select_related("service", "steward")
-    if moment.past:
-        rows = _known_then(versions.filter(service__in=services), moment.at)
-    else:
-        rows = _known_now(versions.filter(service__in=services.listed()))
+    versions = entries(user, moment).select_related("service", "steward")
+    rows = _known_then(versions, moment.at) if moment.past else _known_now(versions)
     ranks = [When(verdict=verdict, then=Value(rank)) for rank, verdict in enumerate(WORST_FIRST)]
     return rows.annotate(rank=Case(*ranks, default=Value(len(WORST_FIRST)), output_field=IntegerField()))
+
+
+def entries(user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
+    """The versions in force of the services that the user may see: those listed today, or all that stood in the catalogue then."""
+    services = Service.objects.visible_to(user)
+    return ServiceVersion.objects.in_force(moment.at).filter(service__in=services if moment.past else services.listed())
 
 
 def worst_first(rows: QuerySet[ServiceVersion]) -> QuerySet[ServiceVersion]:

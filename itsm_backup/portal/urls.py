@@ -1,8 +1,10 @@
 """Addresses of the portal."""
 
+import datetime as dt
+
 from django.urls import path, register_converter
 
-from itsm_backup.portal import deeds, report_doors, views, weave_doors
+from itsm_backup.portal import calendar_doors, deeds, report_doors, views, weave_doors
 
 
 class IncidentNumber:
@@ -39,9 +41,22 @@ class RowId:
         return str(value)
 
 
+class Day:
+    """A calendar day, `2026-07-13`."""
+
+    regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+    def to_python(self, value: str) -> dt.date:
+        return dt.date.fromisoformat(value)
+
+    def to_url(self, value: dt.date) -> str:
+        return value.isoformat()
+
+
 register_converter(IncidentNumber, "incident")
 register_converter(ExplainKind, "explainkind")
 register_converter(RowId, "rowid")
+register_converter(Day, "day")
 
 app_name = "portal"
 urlpatterns = [
@@ -61,6 +76,9 @@ urlpatterns = [
     path("services/<str:code>/", views.service, name="service"),
     path("services/<str:code>/graph/", weave_doors.service_graph, name="service_graph"),
     path("services/<str:code>/runs/", views.runs, name="runs"),
+    path("services/<str:code>/calendar/", calendar_doors.service_calendar, name="service_calendar"),
+    path("services/<str:code>/days/<day:on>/", calendar_doors.day, name="day"),
+    path("calendar/", calendar_doors.calendar, name="calendar"),
     path("runs/<rowid:pk>/", views.run, name="run"),
     path("incidents/", views.incidents, name="incidents"),
     path("incidents/<incident:number>/", views.incident, name="incident"),

@@ -102,7 +102,8 @@ def services(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
     return show(request, "services", section="services", moment=moment, page=page)
 
 
-def _version(request: HttpRequest, code: str, moment: asof.Moment) -> Any:
+def version_of(request: HttpRequest, code: str, moment: asof.Moment) -> Any:
+    """The service's version in force, as a row of `standings`; 404 for what one may not see."""
     version = service_page.find(code=code, user=request.user, moment=moment)
     if version is None:
         raise Http404(code)
@@ -111,13 +112,13 @@ def _version(request: HttpRequest, code: str, moment: asof.Moment) -> Any:
 
 @reads
 def service(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResponse:
-    page = service_page.service_page(version=_version(request, code, moment), user=request.user, moment=moment)
+    page = service_page.service_page(version=version_of(request, code, moment), user=request.user, moment=moment)
     return show(request, "service", section="services", moment=moment, page=page)
 
 
 @reads
 def runs(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResponse:
-    page = run_list.runs_page(version=_version(request, code, moment), moment=moment, before=request.GET.get("before", ""))
+    page = run_list.runs_page(version=version_of(request, code, moment), moment=moment, before=request.GET.get("before", ""))
     return show(request, "runs", section="services", moment=moment, page=page)
 
 

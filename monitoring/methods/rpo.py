@@ -74,6 +74,31 @@ def stretches(points: Iterable[Point], since: dt.datetime, until: dt.datetime, c
         yield Stretch(starts_at, ends_at, base)
 
 
+class Breach(msgspec.Struct, frozen=True):
+    """A time in which exposure was above the limit, and how far at most."""
+
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    over_s: int
+
+
+def breaches(
+    points: Iterable[Point], since: dt.datetime, until: dt.datetime, *, limit: dt.timedelta, commissioned_at: dt.datetime
+) -> list[Breach]:
+    """Each time in [since, until) that exposure was above the limit; stretches that touch are one breach."""
+    found: list[Breach] = []
+    for stretch in stretches(points, since, until, commissioned_at):
+        begins_at = max(stretch.starts_at, stretch.base + limit)
+        if stretch.ends_at <= begins_at:
+            continue
+        over_s = whole_seconds(stretch.ends_at - stretch.base - limit)
+        if found and begins_at == found[-1].ends_at:
+            joined = found.pop()
+            begins_at, over_s = joined.starts_at, max(over_s, joined.over_s)
+        found.append(Breach(begins_at, stretch.ends_at, over_s))
+    return found
+
+
 def _points(inputs: Inputs, needed: Iterable[str] = ()) -> list[Point]:
     return [
         Point(

@@ -54,7 +54,7 @@ def test_the_success_line_has_the_promise_that_all_share(estate, root):
     page = estate_page(user=root, moment=estate.moment, by="")
     assert "90%</text>" in page.success.svg
     assert len(page.success.rows) == 31
-    assert page.success.rows[-1][0] == "14 Jul"
+    assert page.success.rows[-1][0] == '<a href="/calendar/?ending=2026-07-14">14 Jul</a>'
 
 
 def test_the_past_shows_what_was_known_then(estate, root):

@@ -1,6 +1,7 @@
 """Copies over time, runs, days and jobs of one service."""
 
 import datetime as dt
+import re
 
 import pytest
 
@@ -81,12 +82,13 @@ def test_a_run_learned_of_later_is_not_in_the_past(estate):
 
 
 @pytest.mark.django_db
-def test_the_strip_marks_today_failed_and_counts_the_good_days(estate):
-    strip, narrow, note = proof.strips(service_id=estate.imaging.pk, moment=estate.moment)
-    assert strip.rows[-1] == ("Tue 14 Jul", strip.rows[-1][1]) and "failed" in strip.rows[-1][1]
-    assert strip.rows[0][1] == "nothing was due"
-    assert narrow.rows == strip.rows
-    assert "without a failed or missed run" in note
+def test_the_strip_marks_today_failed_leads_to_each_day_and_counts_the_good_ones(estate):
+    strip, note = proof.strip(service=estate.imaging, moment=estate.moment)
+    links = re.findall(r'<li><a class="day day--(\w+)" href="([^"]*)" aria-label="([^"]*)">', strip)
+    assert len(links) == 31
+    assert links[-1][:2] == ("failed", "/services/SVC-003/days/2026-07-14/") and links[-1][2].startswith("Tue 14 Jul: failed, ")
+    assert links[0] == ("not_scheduled", "/services/SVC-003/days/2026-06-14/", "Sun 14 Jun: not scheduled")
+    assert note == "One cell a day, the worst run counts. 2 of 3 counted days without a failed or missed run."
 
 
 @pytest.mark.django_db

@@ -24,6 +24,14 @@ def test_it_finds_services_incidents_jobs_and_tools(estate, root):
     assert found(estate, root, "bkp-ctl")["Jobs and tools"] == ["pacs-2h", "ris-4h"]
 
 
+def test_a_day_leads_to_its_calendar_and_a_service_to_its_own(estate, root):
+    (group,) = search_page(user=root, moment=estate.moment, query="2026-07-13").groups
+    assert (group.found[0].link.words, group.found[0].link.href) == ("Monday 13 Jul 2026", "/calendar/?ending=2026-07-13")
+    assert search_page(user=root, moment=estate.moment, query="2026-07-15").groups == (), "that day has not come"
+    hit = search_page(user=root, moment=estate.moment, query="svc-011").groups[0].found[0]
+    assert hit.also.href == "/services/SVC-011/calendar/"
+
+
 @pytest.mark.parametrize("query", ["", "   ", "\x00", "%", "zzz", "'; drop table--", "9" * 400])
 def test_nothing_found_is_an_answer(estate, root, query):
     page = search_page(user=root, moment=estate.moment, query=query)

@@ -31,6 +31,11 @@ def pages(estate_now):
         "/services/matrix/?column=SVC-003&kind=depends_on",
         "/services/graph/",
         "/services/relations/",
+        "/calendar/",
+        "/calendar/?trouble=yes&by=department&rows=compact",
+        "/services/SVC-003/calendar/",
+        f"/services/SVC-003/days/{estate_now.at:%Y-%m-%d}/",
+        f"/services/SVC-033/days/{estate_now.at:%Y-%m-%d}/",
         f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
         "/incidents/",
         f"/incidents/{Incident.objects.get().number}/",
@@ -98,6 +103,9 @@ def test_a_bad_instant_is_told_not_thrown(client, root, estate_now, text):
     [
         "/services/nothing/",
         "/services/SVC-003%00/",
+        "/services/nothing/calendar/",
+        "/services/nothing/days/2026-07-14/",
+        "/services/SVC-003/days/2026-02-30/",
         "/incidents/INC-9999/",
         "/runs/99999/",
         "/runs/999999999999999999/",
@@ -117,9 +125,18 @@ def test_what_one_may_not_see_looks_like_what_is_not_there(client, estate_now):
     somebody = make_person("stakeholder", estate_now.at, services=[estate_now.research])
     client.force_login(somebody, backend=BACKEND)
     run = BackupRun.objects.filter(service=estate_now.imaging).first()
-    for path in ("/services/SVC-003/", "/services/SVC-003/runs/", f"/runs/{run.pk}/", f"/incidents/{Incident.objects.get().number}/"):
+    today = f"/services/SVC-003/days/{estate_now.at:%Y-%m-%d}/"
+    assert client.get(today, headers={"X-Fragment": "card"}).status_code == 404
+    for path in (
+        "/services/SVC-003/",
+        "/services/SVC-003/runs/",
+        "/services/SVC-003/calendar/",
+        today,
+        f"/runs/{run.pk}/",
+        f"/incidents/{Incident.objects.get().number}/",
+    ):
         assert client.get(path).status_code == 404, path
-    for path in ("/", "/services/", "/incidents/", "/search?q=imaging"):
+    for path in ("/", "/services/", "/calendar/", "/calendar/?format=csv", "/incidents/", "/search?q=imaging"):
         assert "Imaging" not in client.get(path).content.decode().replace("for “imaging”", ""), path
 
 
@@ -170,7 +187,8 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
     client.force_login(operator, backend=BACKEND)
     client.get("/")
     for page in pages:
-        with django_assert_max_num_queries(13):  # 10 of the page, 3 of the person and their rights
+        # 3 of the person and their rights; a day is told from twelve sides
+        with django_assert_max_num_queries(18 if "/days/" in page else 13):
             assert client.get(page).status_code == 200, page
 
 
@@ -181,5 +199,6 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
     read = {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "reports", "explain"}
     read |= {"matrix", "estate_graph", "relations", "service_graph"}
+    read |= {"calendar", "service_calendar", "day"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

@@ -6,6 +6,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from itsm_backup.common.charts.strip import LETTERS
 from itsm_backup.portal.words import STATUSES, VERDICTS
 
 register = template.Library()
@@ -15,6 +16,12 @@ register = template.Library()
 def mark(verdict: str) -> SafeString:
     """The mark alone, for places where the word stands beside it."""
     return format_html('<svg class="mark" aria-hidden="true"><use href="#mark-{}"/></svg>', verdict)
+
+
+@register.filter
+def letter(kind: str) -> str:
+    """The letter of a day cell."""
+    return LETTERS.get(kind, "")
 
 
 @register.simple_tag

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitoring.methods import measure
-from monitoring.methods.rpo import Point, exposure, stretches
+from monitoring.methods.rpo import Point, breaches, exposure, stretches
 
 START = dt.datetime(2026, 9, 2, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -114,3 +114,13 @@ def test_it_cuts_a_period_without_gap_or_overlap(points):
     cut = list(stretches(points, at(0), at(180), at(-60)))
     assert [stretch.starts_at for stretch in cut] == [at(0), *(stretch.ends_at for stretch in cut[:-1])]
     assert cut[-1].ends_at == at(180)
+
+
+def test_breaches_that_touch_are_one_and_tell_how_far_at_most():
+    points = [Point(captured_at=at(0), available_at=at(0)), Point(captured_at=at(10), available_at=at(50))]
+    found = breaches(points, at(0), at(100), limit=dt.timedelta(minutes=30), commissioned_at=at(0))
+    # from 30 the copy of 0 is too old; at 50 that of 10 arrives, which is too old itself: one breach until the end
+    assert [(one.starts_at, one.ends_at, one.over_s) for one in found] == [(at(30), at(100), 60 * 60)]
+    fresh = [*points, Point(captured_at=at(60), available_at=at(60))]
+    found = breaches(fresh, at(0), at(100), limit=dt.timedelta(minutes=30), commissioned_at=at(0))
+    assert [(one.starts_at, one.ends_at, one.over_s) for one in found] == [(at(30), at(60), 20 * 60), (at(90), at(100), 10 * 60)]
