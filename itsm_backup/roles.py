@@ -21,7 +21,7 @@ _BUSINESS = (
 _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
     " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
-    " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow reporting.reportschedule"
+    " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow reporting.reportschedule reporting.reporttemplate"
 )
 
 
@@ -62,6 +62,7 @@ ROLES = {
             "add change: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.team",
             "add change delete: catalogue.relation catalogue.window",
             "add change delete: reporting.reportschedule",
+            "change: reporting.reporttemplate",
             "compile: reporting.report",
         ),
         on_service=_permissions("view change: catalogue.service"),
@@ -69,7 +70,7 @@ ROLES = {
     ),
     "approver": Role(
         duty="approves versions that others wrote",
-        everywhere=_permissions(_TECHNICAL, "approve: catalogue.service"),
+        everywhere=_permissions(_TECHNICAL, "approve: catalogue.service", "override: reporting.report"),
         on_service=_permissions("view approve: catalogue.service"),
         uses_admin=True,
     ),

@@ -6,14 +6,17 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
 from itsm_backup.common.admin import FactAdmin, FactInline, TrackedAdmin
 from itsm_backup.common.time import now
-from reporting import scheduling
-from reporting.models import Delivery, Report, ReportSchedule
+from reporting import scheduling, templating
+from reporting.choosing import PlacesField
+from reporting.models import Delivery, Report, ReportSchedule, ReportTemplate
 from reporting.scoping import month_before
+from reporting.sections import SECTIONS
 
 
 @admin.register(ReportSchedule)
@@ -57,6 +60,43 @@ class ReportScheduleAdmin(TrackedAdmin):
         return due if due > at else scheduling.due_at(schedule, following)
 
 
+@admin.register(ReportTemplate)
+class ReportTemplateAdmin(TrackedAdmin):
+    place = 3
+    heading = "Report templates"
+    about = "Which sections a report has for each audience, in which order."
+    change_form_template = "admin/reporting/template.html"
+    list_display = ("audience", "holds", "version")
+    fields = ("sections",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # there is one for each audience
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.has_view_permission(request):
+            templating.templates()
+        return super().changelist_view(request, *args, **kwargs)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        more = {"next_version": found.version + 1} if found else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        made = super().get_form(request, obj, change, **kwargs)
+        if obj is not None and "sections" in made.base_fields:
+            help_text = made.base_fields["sections"].help_text
+            made.base_fields["sections"] = PlacesField(audience=obj.audience, label="Sections", help_text=help_text)
+        return made
+
+    @admin.display(description="Sections")
+    def holds(self, template: ReportTemplate) -> str:
+        return ", ".join(SECTIONS[template.audience].get(name, name) for name in template.sections)
+
+
 class DeliveryInline(FactInline, admin.TabularInline):
     model = Delivery
     fields = ("recipient", "at", "sent_at", "latest_error")
@@ -80,11 +120,15 @@ class ReportAdmin(FactAdmin):
     list_filter = ("state", "month")
     search_fields = ("title",)
     ordering = ("-made_at", "-id")
-    fields = ("title", "month", "revision", "state", "made_at", "schedule", "seal_digest", "library")
+    fields = ("title", "month", "revision", "state", "made_at", "schedule", "seal_digest", "manifest_sha", "library")
 
     @admin.display(description="Seal (SHA-256 of data and versions)")
     def seal_digest(self, report: Report) -> str:
         return bytes(report.seal).hex()
+
+    @admin.display(description="Manifest (SHA-256)")
+    def manifest_sha(self, report: Report) -> str:
+        return bytes(report.manifest_digest or b"").hex() or "None"
 
     @admin.display(description="In the library")
     def library(self, report: Report) -> str:

@@ -17,7 +17,7 @@ from django.db.models import Sum
 from catalogue.models import ServiceVersion, Window
 from incidents.models import IncidentAlert
 from itsm_backup.common.time import iso
-from monitoring.models import BackupJob, BackupRun, Evaluation, ServiceDay
+from monitoring.models import BackupJob, Evaluation, RestoreTest, ServiceDay
 from monitoring.planning import COUNTED
 from reporting.scoping import Month
 
@@ -68,7 +68,7 @@ SKEW_S = 300
 
 def read(*, versions: Sequence[int], month: Month) -> list[dict[str, Any]]:
     """The inputs of each service in JSON values, in the order of `versions` (ids of the versions that name the services)."""
-    rows = list(ServiceVersion.objects.filter(pk__in=versions).select_related("service"))
+    rows = list(ServiceVersion.objects.filter(pk__in=versions).select_related("service", "owner", "approver"))
     rows.sort(key=lambda row: versions.index(row.pk))
     lines = {row.service_id: _begin(row, month) for row in rows}
     given = {
@@ -106,7 +106,13 @@ def _begin(row: ServiceVersion, month: Month) -> dict[str, Any]:
             "labels": sorted(row.labels),
             "zone": row.zone,
         },
-        "version": {"id": row.pk, "number": row.number},
+        "version": {
+            "id": row.pk,
+            "number": row.number,
+            "owner": _name(row.owner),
+            "approved_by": _name(row.approver),
+            "approved_at": iso(row.approved_at),
+        },
         "commissioned_at": iso(row.commissioned_at),
         "period": [iso(start), iso(end)],
         "promises": [],
@@ -127,6 +133,10 @@ def _begin(row: ServiceVersion, month: Month) -> dict[str, Any]:
     }
 
 
+def _name(person: Any) -> str:
+    return str(person.get_full_name() or person.get_username()) if person else ""
+
+
 def _promises(lines: Lines) -> None:
     """What the entry promised in the month, version by version, cut to the month."""
     found = ServiceVersion.objects.approved().filter(service__in=lines).select_related("commitment").order_by("service_id", "effective")
@@ -145,6 +155,7 @@ def _promises(lines: Lines) -> None:
                 "from": iso(starts_at),
                 "until": iso(ends_at),
                 "rpo_s": promise.rpo_s if promise else None,
+                "rto_s": promise.rto_s if promise else None,
                 "success_rate": float(promise.success_rate) if promise and promise.success_rate is not None else None,
             }
         )
@@ -213,12 +224,22 @@ def _days(lines: Lines, month: Month) -> None:
 
 
 def _restores(lines: Lines, month: Month) -> None:
-    tests = BackupRun.objects.filter(
-        service__in=lines, operation="restore_test", state="finished", occurred_at__gte=month.starts_at, occurred_at__lt=month.ends_at
-    ).order_by("service", "occurred_at", "pk")
-    for service, at, outcome, started_at, ended_at in tests.values_list("service", "occurred_at", "outcome", "started_at", "ended_at"):
-        took_s = int((ended_at - started_at).total_seconds()) if started_at and ended_at else None
-        lines[service]["restores"].append({"at": iso(at), "passed": outcome == "success", "took_s": took_s})
+    """Restore tests that ended in the month."""
+    tests = RestoreTest.objects.filter(job__service__in=lines, ended_at__gte=month.starts_at, ended_at__lt=month.ends_at)
+    found = tests.order_by("job__service", "ended_at", "pk")
+    for service, at, outcome, scope, verified, duration_s in found.values_list(
+        "job__service", "ended_at", "outcome", "scope", "verified", "duration_s"
+    ):
+        lines[service]["restores"].append(
+            {
+                "at": iso(at),
+                "outcome": outcome,
+                "passed": outcome == "passed",
+                "scope": scope,
+                "verified": verified,
+                "took_s": duration_s,
+            }
+        )
 
 
 def _incidents(lines: Lines, month: Month) -> None:

@@ -123,6 +123,10 @@ def _in_all(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         told.append("The months before were reported anew; their line in the yearly chart moved.")
     if old["policy"] != new["policy"]:
         told.append("Another policy decides what a failed check means.")
+    if old.get("override") and not new.get("override"):
+        told.append(f"{old['override']['by']} had issued the report as it was; for the data of now nobody has.")
+    if old.get("templates") != new.get("templates"):
+        told.append("It is laid out by newer templates.")
     if old["layout"] != new["layout"] or old["methods"] != new["methods"]:
         told.append("Layout or methods have another version.")
     return told

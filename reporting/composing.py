@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,91 +10,21 @@ from django.utils.safestring import SafeString
 
 from itsm_backup.common.charts import DayCell, DayCount, day_strip, deviation_bar, painted, success_line, verdict_mark
 from itsm_backup.common.time import instant_words
-from reporting import wording
+from reporting import sections, templating, wording
 from reporting.models import Report
+from reporting.recounting import breaches_of, held_of, incidents_of, restores_of
+from reporting.rows import Row
 from reporting.wording import VERDICTS, duration, listed, many, percent
 
-MOST_VARIANCES, MOST_STRIPS, MOST_BREACHES, MOST_INCIDENTS, MOST_GROUPS, MOST_HELD = 8, 6, 14, 8, 7, 5
+MOST_VARIANCES, MOST_STRIPS, MOST_GROUPS = 8, 6, 7
 KINDS = {"W": "warning", "L": "late", "F": "failed", "M": "missed", "?": "no_data", "H": "held", "·": "not_scheduled", "G": "good"}
 CHECK_MARKS = {"passed": "kept", "qualified": "at_risk", "blocked": "broken"}
 URGENCY = list(VERDICTS)
 METHODS = {"success": "BM-SR-WIN", "recovery": "BM-RPO-TW", "variance": "BM-VAR", "checks": "BM-DQ"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One service of the report, small enough that all of them fit into memory."""
-
-    name: str
-    code: str
-    tier: int
-    department: str
-    application_type: str
-    version: int
-    verdict: str
-    reasons: tuple[str, ...]
-    good: int
-    settled: int
-    late: int
-    excused: int
-    unconfirmed: int
-    target: float | None
-    points: float | None
-    confidence: str
-    rpo_s: int | None
-    longest_s: int | None
-    exceeded_s: int | None
-    attainment: float | None
-    breach_count: int
-    moved_bytes: int
-    restores: int
-    restores_passed: int
-    restored_on: frozenset[str]
-    days: str
-    breaches: tuple[dict[str, Any], ...] = field(repr=False)
-    incidents: tuple[dict[str, Any], ...] = field(repr=False)
-    windows: tuple[dict[str, Any], ...] = field(repr=False)
-
-
-def rows_of(report: Report) -> list[Row]:
-    """Every service of the report, by code."""
-    stored = report.services.order_by("position").values_list("data", flat=True)
-    return [_row(data) for data in stored.iterator(chunk_size=200)]
-
-
-def _row(data: dict[str, Any]) -> Row:
-    line, figures = data["inputs"], data["figures"]
-    service, success, recovery = line["service"], figures["success"], figures["recovery"]
-    variance = success["variance"] or {}
-    zone = ZoneInfo(service["zone"])
-    passed = [test for test in line["restores"] if test["passed"]]
-    return Row(
-        name=service["name"],
-        code=service["code"],
-        tier=service["tier"],
-        department=service["department"],
-        application_type=service["application_type"],
-        version=line["version"]["number"],
-        verdict=figures["verdict"],
-        reasons=tuple(figures["reasons"]),
-        **{name: success[name] for name in ("good", "settled", "late", "excused", "unconfirmed", "target")},
-        points=variance.get("variance_to_target_pp"),
-        confidence=variance.get("target_confidence", ""),
-        **{name: recovery[name] for name in ("rpo_s", "longest_s", "exceeded_s", "attainment")},
-        breach_count=recovery.get("breach_count", 0),
-        moved_bytes=line["runs"]["moved_bytes"],
-        restores=len(line["restores"]),
-        restores_passed=len(passed),
-        restored_on=frozenset(dt.datetime.fromisoformat(test["at"]).astimezone(zone).date().isoformat() for test in passed),
-        days=line["days"],
-        breaches=tuple(recovery["breaches"][:MOST_BREACHES]),
-        incidents=tuple(line["incidents"]),
-        windows=tuple(line["windows"]),
-    )
-
-
-def frame_of(report: Report, kind: str) -> dict[str, Any]:
-    """What every page of the report carries: head, foot, and the banner of a report that was marked or stopped."""
+def frame_of(report: Report, kind: str, audience: str = "") -> dict[str, Any]:
+    """What every page of the report carries: head, foot, the audience's sections, and the banner of a report that was marked or stopped."""
     data, zone = report.data, ZoneInfo(report.data["zone"])
     revision = f", revision {report.revision}" if report.revision > 1 else ""
     return {
@@ -110,8 +39,22 @@ def frame_of(report: Report, kind: str) -> dict[str, Any]:
             f"Made {instant_words(report.made_at, zone=zone)}. Seal {report.seal_words}."
         ),
         "banner": _banner(report),
+        "checked": _checked(report),
+        "watermark": "Not validated: issued by override" if report.state == Report.State.OVERRIDDEN else "",
         "changes": report.changes,
+        "blocks": sections.blocks(_sections(report, audience)),
     }
+
+
+def _sections(report: Report, audience: str) -> list[str]:
+    template = (report.data.get("templates") or templating.shipped()).get(audience, {"sections": []})
+    return [*(["changes"] if report.changes and audience != "executive" else []), *template["sections"]]
+
+
+def _checked(report: Report) -> str:
+    checks = report.data["checks"]["checks"]
+    passed = sum(check["state"] == "passed" for check in checks)
+    return f"Checks of the inputs before this report was made: {passed} of {len(checks)} passed."
 
 
 def _banner(report: Report) -> str:
@@ -121,6 +64,11 @@ def _banner(report: Report) -> str:
     told = ", ".join(f"{check['words'].lower()} ({check['good']:,} of {check['total']:,})" for check in failed)
     if report.state == Report.State.BLOCKED:
         return f"Stopped before it was made: the inputs do not carry a report. Failed: {told}."
+    if override := report.data.get("override"):
+        on = instant_words(dt.datetime.fromisoformat(override["at"]), zone=ZoneInfo(report.data["zone"]))
+        return (
+            f"Not validated. {override['by']} issued it on {on}, although its inputs do not carry it: {override['reason']} Failed: {told}."
+        )
     if report.data["checks"]["result"] == "blocked":
         return f"Read with care: the inputs do not carry this report; its policy says never to stop it. Failed: {told}."
     return f"Read with care: a check of the inputs failed. {told[:1].upper()}{told[1:]}."
@@ -138,7 +86,7 @@ def sentence_of(report: Report) -> str:
 def lead_of(report: Report, rows: list[Row]) -> str:
     """Success against the promise, who exceeded the recovery point, and what is not known."""
     totals = report.data["totals"]
-    told = [_success_words(totals)]
+    told = [_success_words(totals, {row.target for row in rows if row.target is not None and row.settled})]
     over = sorted((row for row in rows if row.exceeded_s), key=lambda row: -(row.exceeded_s or 0))
     if over:
         told.append(
@@ -147,22 +95,23 @@ def lead_of(report: Report, rows: list[Row]) -> str:
         )
     unknown = totals["verdicts"].get("no_data", 0)
     if unknown:
-        told.append(f"Of {many(unknown, 'service')} nothing is known.")
+        told.append(f"Nothing is known of {many(unknown, 'service')}.")
     return " ".join(told)
 
 
-def _success_words(totals: dict[str, Any]) -> str:
+def _success_words(totals: dict[str, Any], targets: set[float]) -> str:
     good, settled, target = totals["good"], totals["settled"], totals["target"]
     if not settled:
         return "No run was due and settled in the month."
     base = f"Run success was {percent(good, settled)}, {good:,} of {many(settled, 'due run')}"
     if target is None:
         return f"{base}."
-    distance = round((good / settled - target) * 100, 1)
+    distance = round((totals.get("promised_good", good) / totals.get("promised_settled", settled) - target) * 100, 1)
     if not distance:
         return f"{base}, as promised."
     side = "above" if distance > 0 else "below"
-    return f"{base}, {abs(distance):.1f} points {side} the {wording.share(target)} promise."
+    promise = f"the {wording.share(target)} promise" if len(targets) == 1 else f"the {target * 100:.1f}% that all services together promise"
+    return f"{base}, {abs(distance):.1f} points {side} {promise}."
 
 
 def figures_of(report: Report) -> list[dict[str, str]]:
@@ -215,7 +164,7 @@ def technical(report: Report, rows: list[Row]) -> dict[str, Any]:
     chosen = shown[:MOST_VARIANCES]
     widest = max((abs(row.points) for row in chosen if row.points is not None), default=0.0)
     return {
-        **frame_of(report, "Backup service report, technical"),
+        **frame_of(report, "Backup service report, technical", "technical"),
         "sentence": sentence_of(report),
         "lead": lead_of(report, rows),
         "figures": figures_of(report),
@@ -224,16 +173,13 @@ def technical(report: Report, rows: list[Row]) -> dict[str, Any]:
         "variance_note": _variance_note(len(chosen), len(rows)),
         "strips": [{"name": row.name, "svg": _strip(report, row)} for row in chosen[:MOST_STRIPS]],
         "strip_note": _strip_note(report),
-        **_breaches(rows, zone),
+        **breaches_of(rows, zone),
         "groups": _groups(report, "application_type"),
         "checks": checks_of(report),
         "check_notes": report.data["checks"]["notes"],
-        **_incidents(rows, zone),
-        "held": [
-            {"name": row.name, "purpose": window["purpose"], "from": wording.short_instant(window["from"], zone), "excused": row.excused}
-            for row in rows
-            for window in row.windows[:2]
-        ][:MOST_HELD],
+        **incidents_of(rows, zone),
+        **restores_of(rows, zone),
+        "held": held_of(rows, zone),
         "excused": report.data["totals"]["excused"],
         "unconfirmed": report.data["totals"]["unconfirmed"],
         "zone_name": _zone_name(report, zone),
@@ -298,32 +244,6 @@ def _strip_note(report: Report) -> str:
     )
 
 
-def _breaches(rows: list[Row], zone: ZoneInfo) -> dict[str, Any]:
-    found = [(row, breach) for row in rows for breach in row.breaches]
-    found.sort(key=lambda pair: (-pair[1]["over_s"], pair[1]["from"], pair[0].code))
-    total = sum(row.breach_count for row in rows)
-    told = [
-        {
-            "name": row.name,
-            "item": breach["item"],
-            "from": wording.short_instant(breach["from"], zone),
-            "over": duration(breach["over_s"]),
-            "record": _record(row, breach),
-        }
-        for row, breach in found[:MOST_BREACHES]
-    ]
-    note = f"The {len(told)} longest of {total:,}; all are in the snapshot." if total > len(told) else ""
-    return {"breaches": told, "breach_note": note}
-
-
-def _record(row: Row, breach: dict[str, Any]) -> str:
-    """The incident that was open while the promise was exceeded, with its cause when a rule named one."""
-    for one in row.incidents:
-        if one["opened_at"] <= breach["until"] and (one["resolved_at"] is None or one["resolved_at"] >= breach["from"]):
-            return f"{one['number']} {one['cause'] or one['title']}"
-    return "No incident on record"
-
-
 def _groups(report: Report, name: str) -> dict[str, Any]:
     groups = report.data["totals"]["groups"][name]
     told = [
@@ -357,25 +277,3 @@ def checks_of(report: Report) -> list[dict[str, Any]]:
 
 def _counted(check: dict[str, Any]) -> str:
     return f"{check['good']:,} of {check['total']:,}" if check["total"] else "none to check"
-
-
-def _incidents(rows: list[Row], zone: ZoneInfo) -> dict[str, Any]:
-    found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        for one in row.incidents:
-            told = found.setdefault(one["number"], {**one, "services": []})
-            told["services"].append(row.name)
-    ordered = sorted(found.values(), key=lambda one: (one["resolved_at"] is not None, one["opened_at"], one["number"]))
-    return {
-        "incidents": [
-            {
-                "number": one["number"],
-                "title": one["title"],
-                "services": listed(one["services"], most=2),
-                "opened": wording.short_instant(one["opened_at"], zone),
-                "state": f"resolved {wording.short_instant(one['resolved_at'], zone)}" if one["resolved_at"] else "open at the month’s end",
-            }
-            for one in ordered[:MOST_INCIDENTS]
-        ],
-        "incident_note": f"{MOST_INCIDENTS} of {len(ordered):,} shown, open ones first." if len(ordered) > MOST_INCIDENTS else "",
-    }

@@ -31,9 +31,8 @@ def deliver(*, report: Report, at: dt.datetime) -> int:
 
 def _enclosures(report: Report, schedule: ReportSchedule) -> list[tuple[str, str, bytes]]:
     """The files to send: PDF where there is one, else HTML; the CSV stands beside it."""
-    parts = ["technical", "executive"] if schedule.audience == "both" else [schedule.audience]
     files = {file.name: bytes(file.content) for file in report.files.all()}
-    names = [f"{part}.pdf" if f"{part}.pdf" in files else f"{part}.html" for part in parts] + ["services.csv"]
+    names = [f"{part}.pdf" if f"{part}.pdf" in files else f"{part}.html" for part in schedule.parts] + ["services.csv"]
     found = [(f"{report.number}-{name}", MEDIA[name.rsplit(".")[-1]].split(";")[0], files[name]) for name in names if name in files]
     return found if sum(len(content) for *_, content in found) <= MOST_BYTES else []
 

@@ -16,11 +16,13 @@ from django.conf import settings
 from django.template.loader import render_to_string
 
 from itsm_backup.common import pdf
-from reporting import briefing, composing, sealing, wording
+from reporting import attesting, briefing, composing, sealing, wording
 from reporting.models import Report, ReportFile
+from reporting.rows import Row, rows_of
 
 MEDIA = {"pdf": "application/pdf", "html": "text/html; charset=utf-8", "csv": "text/csv; charset=utf-8", "json": "application/json"}
-TITLES = {"technical": "Technical report", "executive": "Executive page"}
+TITLES = {"technical": "Technical report", "executive": "Executive page", "auditor": "Auditor’s report"}
+PAGES = {"technical": composing.technical, "executive": briefing.executive, "auditor": attesting.auditor}
 CSV_HEAD = (
     "code", "name", "tier", "department", "application_type", "entry_version", "verdict", "reasons", "due_settled", "due_good", "due_late",
     "due_excused", "due_unconfirmed", "success", "success_promised", "points_to_promise", "confidence", "rpo_s", "longest_age_s",
@@ -83,7 +85,7 @@ def make(report: Report, *, without: set[str] | frozenset[str] = frozenset()) ->
         wanted = {name for name in wanted if not name.endswith(".pdf")}
     if not wanted:
         return
-    rows = composing.rows_of(report)
+    rows = rows_of(report)
     table = as_csv(rows)
     if "services.csv" in wanted:
         yield "services.csv", table
@@ -98,11 +100,12 @@ def make(report: Report, *, without: set[str] | frozenset[str] = frozenset()) ->
             yield f"{part}.pdf", pdf.write(html, at=report.made_at, attachments=attached)
 
 
-def context(part: str, report: Report, rows: list[composing.Row]) -> dict[str, Any]:
-    return composing.technical(report, rows) if part == "technical" else briefing.executive(report, rows)
+def context(part: str, report: Report, rows: list[Row]) -> dict[str, Any]:
+    """What the template of this audience shows."""
+    return PAGES[part](report, rows)
 
 
-def document(part: str, report: Report, rows: list[composing.Row]) -> str:
+def document(part: str, report: Report, rows: list[Row]) -> str:
     """The report as one HTML document that needs nothing else."""
     told = context(part, report, rows)
     running = _running_head(told)
@@ -113,7 +116,15 @@ def document(part: str, report: Report, rows: list[composing.Row]) -> str:
 def _running_head(told: dict[str, Any]) -> str:
     """The margins of each page, as CSS."""
     left, right, foot = (_css_text(text) for text in (f"{told['organisation']} | {told['kind']}", told["month"], told["foot"]))
-    return f"@page{{@top-left{{content:{left}}}@top-right{{content:{right}}}@bottom-left{{content:{foot}}}}}"
+    return f"@page{{@top-left{{content:{left}}}@top-right{{content:{right}}}@bottom-left{{content:{foot}}}{_watermark(told['watermark'])}}}"
+
+
+def _watermark(words: str) -> str:
+    """Across every page, pale enough to read through; in the margin's box, which readers aloud pass over."""
+    if not words:
+        return ""
+    look = "width:0;overflow:visible;white-space:nowrap;font:600 36pt 'Source Sans Pro';color:rgba(158,27,22,.13);"
+    return f"@left-middle{{content:{_css_text(words)};{look}transform-origin:0 50%;transform:translate(24mm,78mm) rotate(-52deg)}}"
 
 
 def _css_text(text: str) -> str:
@@ -139,7 +150,7 @@ def made_by(name: str) -> str:
     return f"{pdf.maker()}, look {look()}" if name.endswith(".pdf") else f"look {look()}"
 
 
-def as_csv(rows: list[composing.Row]) -> bytes:
+def as_csv(rows: list[Row]) -> bytes:
     """Every service with every figure; times in seconds, shares as fractions; one letter for each day of the month."""
     out = io.StringIO()
     writer = csv.writer(out)

@@ -49,14 +49,18 @@ class Month(msgspec.Struct, frozen=True):
 
 def month_of(text: str, *, zone: str, at: dt.datetime) -> Month:
     """The month written as `2026-06`; raises NotYet when it is no month, or is not over everywhere at `at`."""
-    try:
-        first = dt.date.fromisoformat(f"{text}-01")
-    except ValueError:
-        raise NotYet(f"“{text}” is no month. Write it like 2026-06.") from None
-    month = Month(first=first, zone=zone)
+    month = Month(first=month_named(text), zone=zone)
     if month.ends_at > at:
         raise NotYet(f"{month.words} is not over. Its report can be made from {month.following} on.")
     return month
+
+
+def month_named(text: str) -> dt.date:
+    """The first day of the month written as `2026-06`; raises NotYet when it is no month."""
+    try:
+        return dt.date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise NotYet(f"“{text[:40]}” is no month. Write it like 2026-06.") from None
 
 
 def month_before(at: dt.datetime, *, zone: str) -> Month:

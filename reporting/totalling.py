@@ -39,7 +39,7 @@ class Totals:
         self.groups: dict[str, dict[str, list[int]]] = {"tier": {}, "application_type": {}, "department": {}}
         self.longest: list[tuple[int, str]] = []
         self.restore_times_s: list[int] = []
-        self.targets: set[float] = set()
+        self.promised = [0, 0, 0.0]  # of services that promise success: good, settled, and as many as were promised
         self.incidents: set[str] = set()
         self.open_incidents: set[str] = set()
 
@@ -55,7 +55,8 @@ class Totals:
         self.sums["restores_passed"] += sum(test["passed"] for test in line["restores"])
         self.restore_times_s += [test["took_s"] for test in line["restores"] if test["passed"] and test["took_s"] is not None]
         if success["target"] is not None:
-            self.targets.add(success["target"])
+            for place, count in enumerate((success["good"], success["settled"], success["target"] * success["settled"])):
+                self.promised[place] += count
         self.incidents |= {one["number"] for one in line["incidents"]}
         self.open_incidents |= {one["number"] for one in line["incidents"] if one["resolved_at"] is None}
         for day, (good, total) in line.get("by_day", {}).items():
@@ -77,7 +78,9 @@ class Totals:
             "restore_median_s": ordered[(len(ordered) - 1) // 2] if ordered else None,
             "incidents": len(self.incidents),
             "open_incidents": len(self.open_incidents),
-            "target": next(iter(self.targets)) if len(self.targets) == 1 else None,
+            "target": round(self.promised[2] / self.promised[1], 6) if self.promised[1] else None,
+            "promised_good": self.promised[0],
+            "promised_settled": self.promised[1],
             "days": [[day.isoformat(), *self.days.get(day.isoformat(), [0, 0])] for day in month.days],
             "groups": {name: [[group, *counts] for group, counts in sorted(groups.items())] for name, groups in self.groups.items()},
         }

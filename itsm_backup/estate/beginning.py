@@ -18,6 +18,7 @@ from itsm_backup.estate.loading import load
 from itsm_backup.estate.reading import read
 from monitoring.partitions import ensure_partitions
 from monitoring.shipping import ship_rules
+from reporting import templating
 
 STARTER = Path(__file__).with_name("starter.yaml")
 LOGINS_FILE = "demo-logins.txt"
@@ -59,6 +60,7 @@ def begin(*, at: dt.datetime, data_dir: Path, empty: bool) -> list[Login]:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         granting.ensure_roles(at=at)
         ship_rules(at=at)
+        templating.templates()
         file = data_dir / LOGINS_FILE
         if not get_user_model().objects.exists():
             _make_people(file, at=at, empty=empty)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
@@ -14,9 +14,11 @@ from django.views.decorators.http import require_POST
 from itsm_backup.common.time import now
 from itsm_backup.portal import asof, report_list, report_page
 from itsm_backup.portal.views import page_number, reads, show
-from reporting import compiling, delivering, rendering
+from reporting import compiling, delivering, filing, overriding, rendering, sealing
+from reporting.choosing import PlacesField
 from reporting.models import Report
 from reporting.scoping import Month, Scope
+from reporting.sections import SECTIONS
 
 
 @reads
@@ -37,9 +39,9 @@ def report(request: HttpRequest, *, moment: asof.Moment, pk: int) -> HttpRespons
     return _shown(request, _found(request, pk, moment), moment)
 
 
-def _shown(request: HttpRequest, found: Report, moment: asof.Moment, proof: Any = None) -> HttpResponse:
+def _shown(request: HttpRequest, found: Report, moment: asof.Moment, proof: Any = None, chain: Any = None) -> HttpResponse:
     page = report_page.report_page(report=found, user=request.user, moment=moment, part=request.GET.get("part", ""))
-    return show(request, "report", section="reports", moment=moment, page=page, proof=proof)
+    return show(request, "report", section="reports", moment=moment, page=page, proof=proof, chain=chain)
 
 
 @reads
@@ -51,6 +53,8 @@ def report_file(request: HttpRequest, *, moment: asof.Moment, pk: int, name: str
         "Cache-Control": "private, no-store",
         "X-Content-Type-Options": "nosniff",
     }
+    if name == "manifest.json":
+        return HttpResponse(sealing.canonical(found.manifest), content_type="application/json", headers=headers)
     if name == "snapshot.json":
         return StreamingHttpResponse(rendering.snapshot_json(found), content_type="application/json", headers=headers)
     file = found.files.filter(name=name, made_at__lte=moment.at).first()
@@ -66,7 +70,7 @@ def report_again(request: HttpRequest, *, pk: int) -> HttpResponse:
     at = now()
     moment = asof.Moment(at=at, now=at)
     found = _found(request, pk, moment)
-    return _shown(request, found, moment, proof=rendering.prove(found))
+    return _shown(request, found, moment, proof=rendering.prove(found), chain=filing.chain_of(found))
 
 
 @require_POST
@@ -86,6 +90,7 @@ def report_compile(request: HttpRequest, *, pk: int) -> HttpResponse:
             at=at,
             schedule=schedule,
             policy=schedule.policy if schedule else found.data["policy"],
+            with_new_templates=True,
         )
     except compiling.Busy as error:
         messages.error(request, str(error))
@@ -98,3 +103,41 @@ def report_compile(request: HttpRequest, *, pk: int) -> HttpResponse:
         more = f" {len(files)} missing files were made." if files else ""
         messages.success(request, f"Nothing has changed: the same facts gave the same seal, so there is no new revision.{more}")
     return redirect("portal:report", made.pk)
+
+
+@require_POST
+@login_required
+def report_override(request: HttpRequest, *, pk: int) -> HttpResponse:
+    """Issue a report that a check stopped, under one's name."""
+    at = now()
+    found = _found(request, pk, asof.Moment(at=at, now=at))
+    if not request.user.has_perm(report_page.OVERRIDE):
+        raise PermissionDenied("Issuing a report that a check stopped takes the role approver.")
+    try:
+        made = overriding.issue(report=found, by=request.user, reason=request.POST.get("reason", ""), at=at)
+    except (overriding.NotStopped, compiling.Busy) as error:
+        messages.error(request, str(error))
+        return redirect("portal:report", pk)
+    rendering.render(report=made, at=at)
+    delivering.deliver(report=made, at=at)
+    messages.success(request, f"Revision {made.revision} was issued under your name; every page says so.")
+    return redirect("portal:report", made.pk)
+
+
+@require_POST
+@login_required
+def report_preview(request: HttpRequest, *, audience: str) -> HttpResponse:
+    """How a template would look that is being edited; saves nothing, but is a POST because the form is sent as it is."""
+    if audience not in SECTIONS:
+        raise Http404(audience)
+    if not request.user.has_perm("reporting.view_reporttemplate"):
+        raise PermissionDenied("Templates are seen by those with a role in the administration.")
+    at = now()
+    moment, names, error = asof.Moment(at=at, now=at), [], ""
+    field = PlacesField(audience=audience)
+    try:
+        names = field.clean(field.widget.value_from_datadict(request.POST, {}, "sections"))
+    except ValidationError as wrong:
+        error = wrong.messages[0]
+    page = report_page.trial_page(audience=audience, names=names, error=error, user=request.user, moment=moment)
+    return show(request, "report_preview", section="reports", moment=moment, page=page)

@@ -16,7 +16,7 @@ from itsm_backup.portal.words import many, recent
 from reporting.composing import sentence_of
 from reporting.models import Report
 
-STATE_VERDICTS = {"issued": "kept", "qualified": "at_risk", "blocked": "broken"}
+STATE_VERDICTS = {"issued": "kept", "qualified": "at_risk", "blocked": "broken", "overridden": "at_risk"}
 
 
 @dataclass(frozen=True, kw_only=True)

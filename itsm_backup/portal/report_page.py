@@ -14,11 +14,13 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.report_list import STATE_VERDICTS, known_at
 from itsm_backup.portal.words import recent, size
-from reporting import composing, rendering
+from reporting import composing, rendering, sections
 from reporting.models import Report
 from reporting.rendering import MEDIA, TITLES
+from reporting.rows import rows_of
 
 COMPILE = "reporting.compile_report"
+OVERRIDE = "reporting.override_report"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,8 @@ class ReportPage:
     deliveries: tuple[DeliveryRow, ...]
     revisions: tuple[tuple[Link, SafeString], ...]
     may_compile: bool
+    may_override: bool
+    override_by: str  # who may, for those who may not
     past: bool
 
 
@@ -64,6 +68,7 @@ def report_page(*, report: Report, user: Any, moment: Moment, part: str) -> Repo
     part = part if part in TITLES else "technical"
     stopped = report.state == Report.State.BLOCKED
     revisions = known_at(user, moment).filter(series=report.series, month=report.month).exclude(pk=report.pk).order_by("-revision")
+    is_newest = not any(other.revision > report.revision for other in revisions)
     return ReportPage(
         report=report,
         title=f"{report.title}, {report.month:%B %Y}",
@@ -81,14 +86,34 @@ def report_page(*, report: Report, user: Any, moment: Moment, part: str) -> Repo
             (Link(f"Revision {other.revision}", moment.href("report", other.pk)), recent(other.made_at, moment.at)) for other in revisions
         ),
         may_compile=user.has_perm(COMPILE) and not moment.past,
+        may_override=stopped and is_newest and user.has_perm(OVERRIDE) and not moment.past,
+        override_by="the role approver" if stopped and is_newest else "",
         past=moment.past,
     )
 
 
-def _preview(report: Report, part: str) -> SafeString:
-    """The report as its files show it, one heading level lower: the page has a title of its own."""
-    told = rendering.context(part, report, composing.rows_of(report))
-    return render_to_string(f"reporting/_{part}.html", {**told, "preview": True})
+def _preview(report: Report, part: str, names: list[str] | None = None) -> SafeString:
+    """The report as its files show it, one heading level lower: the page has a title of its own. `names` are other sections to try."""
+    told = rendering.context(part, report, rows_of(report))
+    if names is not None:
+        told["blocks"] = sections.blocks(names)
+    return render_to_string("reporting/_page.html", {**told, "preview": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialPage:
+    title: str
+    error: str
+    preview: SafeString | None
+
+
+def trial_page(*, audience: str, names: list[str], error: str, user: Any, moment: Moment) -> TrialPage:
+    """How the newest report that the user may see would look with these sections; nothing is saved."""
+    report = None if error else known_at(user, moment).exclude(state=Report.State.BLOCKED).order_by("-made_at", "-pk").first()
+    if report is None and not error:
+        error = "There is no report yet to try it with. Have one compiled: python3 manage.py compile_report"
+    title = TITLES[audience] if report is None else f"{TITLES[audience]}, tried with {report.title}, {report.month:%B %Y}"
+    return TrialPage(title=title, error=error, preview=_preview(report, audience, names) if report else None)
 
 
 def _facts(report: Report, moment: Moment) -> tuple[tuple[str, Any], ...]:
@@ -116,7 +141,14 @@ def _files(report: Report, moment: Moment) -> tuple[FileRow, ...]:
     snapshot = FileRow(
         name="snapshot.json", words="The snapshot (JSON)", href=moment.href("report_file", report.pk, "snapshot.json"), size="", digest=""
     )
-    return (*rows, snapshot)
+    manifest = FileRow(
+        name="manifest.json",
+        words="The manifest (JSON)",
+        href=moment.href("report_file", report.pk, "manifest.json"),
+        size="",
+        digest=bytes(report.manifest_digest or b"").hex()[:12],
+    )
+    return (*rows, snapshot, manifest)
 
 
 def _words(name: str) -> str:
@@ -126,7 +158,7 @@ def _words(name: str) -> str:
 
 def _pdf_off(report: Report) -> str:
     """Why there is no PDF of this report, when there is none."""
-    if report.files.filter(name="technical.pdf").exists():
+    if report.files.filter(name__endswith=".pdf").exists():
         return ""
     return pdf.why_off() or "PDF was off when this report was made. It can be made now."
 

@@ -2,5 +2,6 @@
 
 from reporting.models.reports import Delivery, Report, ReportedService, ReportFile
 from reporting.models.schedules import ReportSchedule, ScheduleState
+from reporting.models.templates import ReportTemplate
 
-__all__ = ["Delivery", "Report", "ReportFile", "ReportSchedule", "ReportedService", "ScheduleState"]
+__all__ = ["Delivery", "Report", "ReportFile", "ReportSchedule", "ReportTemplate", "ReportedService", "ScheduleState"]

@@ -44,6 +44,7 @@ class Report(models.Model):
         ISSUED = "issued", "Issued"
         QUALIFIED = "qualified", "Issued, marked"
         BLOCKED = "blocked", "Stopped by a check"
+        OVERRIDDEN = "overridden", "Issued by override"
 
     series = models.CharField(max_length=300, help_text="What makes revisions belong together: the schedule, or the services chosen.")
     schedule = models.ForeignKey(ReportSchedule, null=True, on_delete=models.PROTECT, related_name="reports")
@@ -55,13 +56,29 @@ class Report(models.Model):
     data = models.JSONField()
     seal = models.BinaryField(max_length=32)
     changes = models.JSONField(default=list, help_text="Sentences: what differs from the revision before.")
+    follows = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="followed_by", help_text="The report of the series made before this one."
+    )
+    manifest = models.JSONField(default=dict, help_text="What the report was made of, with the digest of the manifest before it.")
+    manifest_digest = models.BinaryField(max_length=32, null=True)
 
     objects = ReportQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["series", "month", "revision"], name="report_revision_once")]
-        indexes = [models.Index(fields=["-made_at", "-id"], name="report_newest")]
-        permissions = [("compile_report", "Can have a report compiled")]
+        constraints = [
+            models.UniqueConstraint(fields=["series", "month", "revision"], name="report_revision_once"),
+            models.UniqueConstraint(
+                fields=["series"], condition=models.Q(follows=None) & ~models.Q(manifest_digest=None), name="report_chain_begins_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-made_at", "-id"], name="report_newest"),
+            models.Index(fields=["series", "-id"], name="report_series"),
+        ]
+        permissions = [
+            ("compile_report", "Can have a report compiled"),
+            ("override_report", "Can issue a report that a check stopped"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.title}, {self.month:%B %Y}, revision {self.revision}"

@@ -25,6 +25,10 @@ class ReportSchedule(Tracked):
         BOTH = "both", "Technical report and executive page"
         TECHNICAL = "technical", "Technical report"
         EXECUTIVE = "executive", "Executive page"
+        AUDITOR = "auditor", "Auditor's report"
+        ALL = "all", "All three"
+
+    PARTS = {"both": ("technical", "executive"), "all": ("technical", "executive", "auditor")}
 
     name = models.CharField(max_length=80, unique=True, help_text="Names the report in the library and in its mails.")
     enabled = models.BooleanField(default=True)
@@ -64,6 +68,11 @@ class ReportSchedule(Tracked):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Which of the report's parts are sent."""
+        return self.PARTS.get(self.audience, (self.audience,))
 
     def clean(self) -> None:
         for address in self.recipients or []:

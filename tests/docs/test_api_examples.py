@@ -19,6 +19,9 @@ from itsm_backup.metrics import Estate
 from monitoring import tokens
 from monitoring.api.urls import urlpatterns
 from monitoring.connectors.push_records import COMPUTED, Sent
+from reporting import compiling, rendering
+from reporting.api import urlpatterns as report_patterns
+from reporting.scoping import Month, Scope
 from tests.factories import make_admin, make_job, make_service, make_tool, push, run_record
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +39,8 @@ def replace():
     push(tool, run_record("imaging", "success", present - dt.timedelta(days=2)), at=present - dt.timedelta(days=2))
     push(tool, run_record("imaging", "failed", present - dt.timedelta(hours=2)), at=present)
     journey.advance(at=present)
+    june = Month(dt.date(2026, 6, 1), "UTC")
+    rendering.render(report=compiling.compile_month(month=june, scope=Scope(), at=present, policy="mark")[0], at=present)
     said = {"by": olga, "at": present, "reason": "test"}
     pool, relation = make_service("SVC-002", tier=4), {"kind": "depends_on", "strength": "hard"}
     stands = relating.relate(consumer=service, provider=pool, **relation, **said)
@@ -86,7 +91,7 @@ def test_it_names_every_field_of_a_record():
 
 
 def test_it_names_every_address():
-    for pattern in urlpatterns:
+    for pattern in [*urlpatterns, *report_patterns]:
         address = "/" + re.sub(r"<\w+:(\w+)>", r"<\1>", str(pattern.pattern)).replace("<pk>", "<id>")
         assert address in PAGE, address
 

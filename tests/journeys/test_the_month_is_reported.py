@@ -10,10 +10,11 @@ from django.core import mail
 
 from itsm_backup import journey
 from itsm_backup.portal.fonts import ensure_fonts
-from reporting import scheduling
-from reporting.models import Report, ReportSchedule
+from reporting import compiling, scheduling
+from reporting.models import Report, ReportSchedule, ReportTemplate
+from reporting.scoping import Scope
 from tests.portal.makers import make_person
-from tests.reporting.makers import JULY_1, late_run_arrives, make_estate
+from tests.reporting.makers import JULY_1, JUNE, late_run_arrives, make_estate
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("7.1", "7.5", "7.6")]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -85,3 +86,24 @@ def test_who_may_not_set_schedules_is_refused(estate, client):
 def test_a_bad_address_is_refused_with_what_was_typed(estate, client, steward):
     text = add_schedule(client, steward, recipients="board@example.org, nobody").content.decode()
     assert "nobody" in text and not ReportSchedule.objects.exists()
+
+
+@pytest.mark.req("7.3")
+def test_each_audience_reads_the_sections_that_the_steward_chose(estate, typefaces, client, steward):
+    first, _ = compiling.compile_month(month=JUNE, scope=Scope(), at=JULY_1)
+    templates = {row.audience: row for row in ReportTemplate.objects.all()}
+    page = f"/admin/reporting/reporttemplate/{templates['auditor'].pk}/change/"
+    numbered = {"sections-entries": "1", "sections-origin": "2"}
+
+    tried = client.post("/reports/preview/auditor", numbered).content.decode()
+    assert "Nothing was saved" in tried and tried.index("Entries and promises") < tried.index("How this report was made")
+    client.post(page, {**numbered, "change_reason": "The auditors start with the entries"})
+    assert (templates["auditor"].version, templates["auditor"].history.first().history_user) == (2, steward)
+
+    client.post(f"/reports/{first.pk}/compile")
+    second = Report.objects.get(revision=2)
+    text = client.get(f"/reports/{second.pk}/?part=auditor").content.decode()
+    assert "How this report was made" in text and "How the figures are made" not in text
+    assert "How the figures are made" in client.get(f"/reports/{first.pk}/?part=auditor").content.decode()  # keeps its own version
+    for audience, said in (("technical", "The month, day by day"), ("executive", "What it meant")):
+        assert said in client.get(f"/reports/{second.pk}/?part={audience}").content.decode()

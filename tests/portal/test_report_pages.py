@@ -73,7 +73,8 @@ def test_the_page_shows_both_parts_files_and_why_there_is_no_pdf(estate, reports
 
 def test_made_again_it_is_equal_and_says_so(estate, reports, signed_in):
     text = signed_in(make_admin("root")).post(f"/reports/{reports[0].pk}/again").content.decode()
-    assert "Made again and equal" in text and text.count("Same bytes") == 3 and "Other bytes" not in text
+    assert "Made again and equal" in text and "The chain of manifests is whole: 1 report of this series" in text
+    assert text.count("Same bytes") == 4 and "Other bytes" not in text
 
 
 def test_compiling_again_makes_a_revision_only_when_facts_arrived(estate, reports, signed_in):

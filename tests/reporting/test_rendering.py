@@ -18,8 +18,9 @@ import pytest
 from django.db import connection
 
 from itsm_backup.common import pdf
-from reporting import compiling, composing, rendering, sealing
+from reporting import compiling, rendering, sealing
 from reporting.models import Report
+from reporting.rows import rows_of
 from reporting.scoping import Scope
 from tests.reporting.makers import JULY_1, JUNE, make_estate
 
@@ -36,10 +37,14 @@ def report(estate, typefaces):
 @pytest.mark.django_db
 def test_it_keeps_every_file_and_makes_them_again_byte_by_byte(report):
     made = {file.name: file for file in rendering.render(report=report, at=JULY_1)}
-    assert sorted(made) == ["executive.html", "executive.pdf", "services.csv", "technical.html", "technical.pdf"]
+    assert sorted(made) == [f"{part}.{kind}" for part in ("auditor", "executive") for kind in ("html", "pdf")] + [
+        "services.csv",
+        "technical.html",
+        "technical.pdf",
+    ]
     assert rendering.render(report=report, at=JULY_1) == []  # nothing is missing
     proof = rendering.prove(report)
-    assert proof.equal and len(proof.files) == 5
+    assert proof.equal and len(proof.files) == 7
 
 
 @needs_pdf
@@ -98,7 +103,7 @@ def _same_database() -> dict[str, str]:
 
 @pytest.mark.django_db
 def test_the_csv_holds_every_figure_of_every_service(report):
-    rows = list(csv.DictReader(io.StringIO(rendering.as_csv(composing.rows_of(report)).decode())))
+    rows = list(csv.DictReader(io.StringIO(rendering.as_csv(rows_of(report)).decode())))
     assert [row["code"] for row in rows] == ["SVC-001", "SVC-002", "SVC-003", "SVC-004", "SVC-005"]
     warehouse = rows[1]
     assert (warehouse["due_good"], warehouse["due_settled"], warehouse["over_rpo_s"], warehouse["verdict"]) == (
@@ -115,11 +120,13 @@ def test_the_technical_report_says_what_the_figures_say(report):
     text = re.sub(
         r"\s+",
         " ",
-        re.sub(r"<style>.*?</style>|<[^>]+>", " ", rendering.document("technical", report, composing.rows_of(report)), flags=re.DOTALL),
+        re.sub(r"<style>.*?</style>|<[^>]+>", " ", rendering.document("technical", report, rows_of(report)), flags=re.DOTALL),
     )
     for said in (
         "3 of 5 services kept every promise in June",
-        "Run success was 98.3%, 117 of 119 due runs. 1 service exceeded its recovery point: Data warehouse. Of 1 service nothing is known.",
+        "Run success was 98.3%, 117 of 119 due runs, 1.8 points above the 96.5% that all services together promise.",
+        "1 service exceeded its recovery point: Data warehouse. Nothing is known of 1 service.",
+        "Checks of the inputs before this report was made: 9 of 9 passed.",
         "6 Jun, 04:00",
         "Controller exchange",
         "Every due run is accounted for",
@@ -131,7 +138,7 @@ def test_the_technical_report_says_what_the_figures_say(report):
 
 @pytest.mark.django_db
 def test_the_executive_page_names_no_tool_no_job_and_no_code(report):
-    text = rendering.document("executive", report, composing.rows_of(report))
+    text = rendering.document("executive", report, rows_of(report))
     assert "Up to 22 h 10 min of work beyond the promise of 26 h." in text
     for word in ("bkp-ctl-02", "Backup control", "warehouse-nightly", "SVC-0", "NAS-02"):
         assert word not in text
@@ -140,7 +147,7 @@ def test_the_executive_page_names_no_tool_no_job_and_no_code(report):
 @pytest.mark.django_db
 def test_names_from_the_catalogue_cannot_break_out_of_the_page(report):
     report.data["organisation"] = 'A"}</style><script>alert(1)</script>'
-    text = rendering.document("technical", report, composing.rows_of(report))
+    text = rendering.document("technical", report, rows_of(report))
     assert "<script>" not in text and text.count("</style>") == 1
 
 
@@ -211,11 +218,11 @@ def test_without_pango_html_and_csv_go_out_and_everybody_is_told_why(typefaces, 
         [sys.executable, "-c", program, str(report.pk)], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     made, why, refused, health = json.loads(done.stdout.splitlines()[-1])
-    assert made == ["executive.html", "services.csv", "technical.html"]
+    assert made == ["auditor.html", "executive.html", "services.csv", "technical.html"]
     assert why.startswith("PDF is off: Pango and PangoFT2 cannot be found on this machine. Install libpango-1.0-0")
     assert refused == why == health
     if not pdf.why_off():  # where Pango is, the missing files follow
-        assert [file.name for file in rendering.render(report=report, at=JULY_1)] == ["technical.pdf", "executive.pdf"]
+        assert [file.name for file in rendering.render(report=report, at=JULY_1)] == ["technical.pdf", "executive.pdf", "auditor.pdf"]
 
 
 def test_fonts_are_asked_for_before_a_pdf_is_tried(settings, tmp_path):

@@ -27,6 +27,10 @@ class DayCount:
         return self.good / self.total if self.total else None
 
 
+WIDE = 600  # from here on the line's end has its labels beside it
+LABEL = 14
+
+
 def success_line(*, days: Sequence[DayCount], target: float | None, width: float = 360, unit: str = "day") -> Chart:
     """Success of each day as a line; the target (0 to 1) dashed with the side below it tinted, days without runs as gaps.
 
@@ -36,9 +40,10 @@ def success_line(*, days: Sequence[DayCount], target: float | None, width: float
     rates = [(index, day.rate) for index, day in enumerate(days) if day.rate is not None]
     lowest = min([*(rate for _, rate in rates), target or 1.0], default=1.0)
     low = next((floor for floor in FLOORS if floor < lowest), 0.0)  # below the target too, so that the line is not the axis
-    plot = Plot(left=44, right=width - 8, top=12, bottom=168, low=low, high=1.0)
+    is_wide = width >= WIDE
+    plot = Plot(left=44, right=width - (84 if is_wide else 8), top=12, bottom=168, low=low, high=1.0)
     spots = [(index, plot.x(index / max(1, len(days) - 1)), plot.y(rate)) for index, rate in rates]
-    parts = [*plot.level(1.0, "100%"), *plot.level(low, f"{low:.0%}"), *_target(target, plot)]
+    parts = [*plot.level(1.0, "100%"), *plot.level(low, f"{low:.0%}"), *_target(target, plot, is_wide=is_wide)]
     parts += _line(spots)
     for index, x, y in spots:
         if days[index].note:
@@ -46,7 +51,9 @@ def success_line(*, days: Sequence[DayCount], target: float | None, width: float
     if spots:
         _, x, y = spots[-1]
         parts.append(tag("circle", class_="dot", cx=x, cy=y, r=4))
-        parts.append(text(percent_words(rates[-1][1]), x, y + (19 if y < 140 else -10), "value", anchor="end"))
+        parts.append(
+            _latest(percent_words(rates[-1][1]), x, y, plot.y(target) if is_wide and target is not None else None, is_wide=is_wide)
+        )
     if days:
         parts += [text(words(days[0].on), plot.left, 190), text(words(days[-1].on), plot.right, 190, anchor="end")]
     sentence = _sentence(days, unit)
@@ -58,13 +65,25 @@ def success_line(*, days: Sequence[DayCount], target: float | None, width: float
     )
 
 
-def _target(target: float | None, plot: Plot) -> list[SafeString]:
+def _target(target: float | None, plot: Plot, *, is_wide: bool) -> list[SafeString]:
     if target is None:
         return []
-    y = plot.y(target)
+    y, label = plot.y(target), f"{target * 100:.1f}".removesuffix(".0") + "%"
     tint = tag("rect", class_="breach", x=plot.left, y=y, width=plot.right - plot.left, height=plot.bottom - y)
+    if is_wide:
+        line, _ = plot.level(target, "", promise=True)
+        return [tint, line, text(f"promise {label}", plot.right + 8, y + 4, "axis axis--promise")]
     words = [text("below promise", plot.left + 6, y + 15)] if plot.bottom - y > 20 else []
-    return [tint, *plot.level(target, f"{target * 100:.1f}".removesuffix(".0") + "%", promise=True), *words]
+    return [tint, *plot.level(target, label, promise=True), *words]
+
+
+def _latest(words: str, x: float, y: float, promise_y: float | None, *, is_wide: bool) -> SafeString:
+    """The last value: beside the line's end where there is room, clear of the promise's label."""
+    if not is_wide:
+        return text(words, x, y + (19 if y < 140 else -10), "value", anchor="end")
+    if promise_y is not None and abs(y - promise_y) < LABEL:
+        y = promise_y - LABEL if y <= promise_y else promise_y + LABEL
+    return text(words, x + 8, y + 4, "value")
 
 
 def _line(spots: Sequence[tuple[int, float, float]]) -> list[SafeString]:

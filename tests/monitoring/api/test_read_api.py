@@ -198,7 +198,7 @@ def test_it_lists_what_could_not_be_read(api):
 # ---- who may see what
 
 
-LISTS = ["services", "jobs", "runs", "expected-runs", "alerts", "incidents", "tools", "quarantine"]
+LISTS = ["services", "jobs", "runs", "expected-runs", "alerts", "incidents", "tools", "quarantine", "reports"]
 
 
 @pytest.mark.parametrize("name", LISTS)
