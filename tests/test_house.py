@@ -115,7 +115,17 @@ def test_it_documents_every_role():
     from itsm_backup.roles import ROLES
 
     page = (ROOT / "docs/roles.md").read_text()
-    assert [name for name in ROLES if name not in page] == []
+    assert [name for name in ROLES if f"roles/{name}.md" not in page] == []
+    assert {path.stem for path in (ROOT / "docs/roles").glob("*.md")} == set(ROLES)
+
+
+def test_it_leads_to_pages_that_are_there():
+    broken = []
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text()):
+            if not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
 
 
 def test_it_documents_every_setting():
