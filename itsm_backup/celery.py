@@ -16,5 +16,7 @@ app.conf.beat_schedule = {
     "advance": {"task": "itsm_backup.advance", "schedule": 5.0, "options": {"expires": 5}},
     "poll": {"task": "itsm_backup.poll_due", "schedule": 15.0, "options": {"expires": 15}},
     "report": {"task": "itsm_backup.report_due", "schedule": 300.0, "options": {"expires": 300}},
+    "own_database": {"task": "itsm_backup.own_database", "schedule": 20.0, "options": {"expires": 20}},
+    "deadman": {"task": "itsm_backup.deadman", "schedule": 60.0, "options": {"expires": 50}},
     "tend": {"task": "itsm_backup.tend", "schedule": 3600.0, "options": {"expires": 600}},
 }

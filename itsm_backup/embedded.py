@@ -182,7 +182,10 @@ def given(name: str, environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def start_services(data: DataFolder, children: Children, *, settings: tuple[str, ...] = ()) -> dict[str, str]:
-    """Start whichever of the two services is not configured; returns DATABASE_URL and REDIS_URL of those started. Raises Trouble."""
+    """Start whichever of the two services is not configured; returns DATABASE_URL and REDIS_URL of those started, and PG_PROGRAMS.
+
+    Raises Trouble.
+    """
     wanted = [name for name in SERVICE_VARIABLES if not given(name)]
     if not wanted:
         return {}
@@ -196,6 +199,7 @@ def start_services(data: DataFolder, children: Children, *, settings: tuple[str,
         _start(children, postgres.child)
         postgres.make_database()
         urls["DATABASE_URL"] = postgres.url
+        urls["PG_PROGRAMS"] = str(postgres_programs)
     if "REDIS_URL" in wanted:
         valkey = Valkey(place, programs=valkey_programs)
         valkey.make()

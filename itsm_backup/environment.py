@@ -56,6 +56,20 @@ SETTINGS: dict[str, Setting] = {
     "TIME_ZONE": Setting(meaning="IANA zone in which pages show times of no particular service", default="UTC"),
     "EMAIL_URL": Setting(meaning="`smtp://user:password@host:25` or `smtp+tls://host:587`", default="smtp://127.0.0.1:25"),
     "MAIL_FROM": Setting(meaning="sender of mails", default="itsm-backup <backup-assurance@localhost>"),
+    "OWN_BACKUP": Setting(
+        meaning="`on`: the product dumps its own database into `DATA_DIR/own-backups` and tests the restore (docs/own-database.md)",
+        default="off",
+        shown="`on` with the embedded PostgreSQL, else `off`",
+    ),
+    "PG_PROGRAMS": Setting(
+        meaning="folder of `pg_dump` and `pg_restore`, of the same major version as the server",
+        default="",
+        shown="those of the embedded PostgreSQL, else on `PATH`",
+    ),
+    "DEADMAN_URL": Setting(
+        meaning="address that is called every minute while the product is healthy: its silence tells an outside watcher",
+        default="",
+    ),
     "LOG_LEVEL": Setting(meaning="DEBUG, INFO, WARNING or ERROR", default="INFO"),
     "OIDC_SERVER_URL": Setting(meaning="address of the company's OpenID Connect server; turns on its sign-in", default=""),
     "OIDC_CLIENT_ID": Setting(

@@ -18,12 +18,14 @@ from itsm_backup.common.time import now
 log = logging.getLogger(__name__)
 STALE_S = 60  # the journey ticks every 5 s
 STARTING_S = 30
+JOURNEY_STALE_S = 600  # one turn may carry a whole estate
 PROCESSES = ("worker", "beat")
+DEADMAN_KEY = "deadman"  # what came of the latest call to the outside watcher
 _began = time.monotonic()
 
 
 def beat(process: str) -> None:
-    """A sign of life of `worker` or `beat`. Never fails its caller."""
+    """A sign of life of `worker`, `beat` or `journey`. Never fails its caller."""
     try:
         cache.set(f"alive:{process}", now().timestamp(), timeout=24 * 3600)
     except Exception as error:  # whatever the cache's client raises
@@ -33,13 +35,30 @@ def beat(process: str) -> None:
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
     """Each part as `ok`, `starting` or `down: …`; 200 when all are ok, else 503; `pdf` only says so. Tells nothing that is secret."""
-    parts = {"database": _database(), "broker": _broker()} | {name: _process(name) for name in PROCESSES}
-    fine = all(state == "ok" for state in parts.values())
-    # PDF that is off stops nothing: it is told, and the answer stays 200.
-    told = {**parts, "pdf": pdf.why_off() or "ok"}
+    found = parts()
+    fine = all(state == "ok" for state in found.values())
+    # What is off, or not heard outside, stops nothing: it is told, and the answer stays 200.
+    told = {**found, "pdf": pdf.why_off() or "ok"} | ({"deadman": _deadman()} if settings.DEADMAN_URL else {})
     response = JsonResponse({"status": "ok" if fine else "down", **told}, status=200 if fine else 503)
     response._has_been_logged = True  # type: ignore[attr-defined]  # or every probe would write an error into the log
     return response
+
+
+def parts() -> dict[str, str]:
+    """Each part as `ok`, `starting` or `down: …`."""
+    return {"database": _database(), "broker": _broker()} | {name: _process(name) for name in PROCESSES}
+
+
+def journey() -> str:
+    """Whether the worker carries the story on; it is not told by `/healthz`, because one long turn is no reason to restart anything."""
+    return _process("journey", JOURNEY_STALE_S)
+
+
+def _deadman() -> str:
+    try:
+        return cache.get(DEADMAN_KEY) or "not told yet"
+    except Exception:  # whatever the cache's client raises; the broker's own line says why
+        return "unknown: the broker cannot be read"
 
 
 def _database() -> str:
@@ -62,13 +81,13 @@ def _broker() -> str:
     return "ok"
 
 
-def _process(name: str) -> str:
+def _process(name: str, stale_s: float = STALE_S) -> str:
     try:
         seen = cache.get(f"alive:{name}")
     except Exception:  # whatever the cache's client raises; the broker's own line says why
         return "down: its signs of life cannot be read"
     age_s = now().timestamp() - seen if seen else None
-    if age_s is not None and age_s <= STALE_S:
+    if age_s is not None and age_s <= stale_s:
         return "ok"
     if time.monotonic() - _began < STARTING_S:
         return "starting"

@@ -71,10 +71,27 @@ def _log_level() -> str:
     return level
 
 
+def _own_backup() -> bool:
+    word = setting("OWN_BACKUP").lower()
+    if word not in ("on", "off"):
+        raise ImproperlyConfigured(f"OWN_BACKUP is {word!r}; it may be on or off.")
+    return word == "on"
+
+
+def _deadman() -> str:
+    url = setting("DEADMAN_URL")
+    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+        raise ImproperlyConfigured("DEADMAN_URL must be an address such as https://watch.example.net/ping/1f2e3d4c")
+    return url
+
+
 SECRET_KEY = setting("SECRET_KEY") or "offline"
 FIELD_KEYS = [key for key in setting("FIELD_KEYS").split(",") if key]
 DATA_DIR = Path(setting("DATA_DIR"))
 BASE_URL = _base_url()
+OWN_BACKUP = _own_backup()
+PG_PROGRAMS = setting("PG_PROGRAMS")
+DEADMAN_URL = _deadman()
 ALLOWED_HOSTS = setting("ALLOWED_HOSTS").split(",")
 ORGANISATION = setting("ORGANISATION")
 CSRF_TRUSTED_ORIGINS = [BASE_URL]

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+import logging
 
-from itsm_backup import granting, health, journey
+from celery import shared_task
+from django.conf import settings
+
+from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
+from itsm_backup.own_database import keeping
 from monitoring import partitions, polling, sighting
 from monitoring.models import Tool
 from reporting import scheduling
 from reporting.models import ReportSchedule
+
+log = logging.getLogger(__name__)
 
 
 @shared_task(name="itsm_backup.advance")
 def advance() -> None:
     """One turn of the journey, sent by the heartbeat and by every intake."""
     journey.advance()
+    health.beat("journey")
 
 
 @shared_task(name="itsm_backup.show_life")
@@ -36,6 +43,20 @@ def poll_due() -> None:
 def poll(tool_id: int) -> None:
     polling.poll(tool=Tool.objects.get(pk=tool_id), at=now())
     journey.advance()
+
+
+@shared_task(name="itsm_backup.own_database")
+def own_database() -> None:
+    """Dump our own database and test the restore when that is due."""
+    for words in keeping.look_after(clock=now):
+        log.info("Own database: %s", words)
+
+
+@shared_task(name="itsm_backup.deadman")
+def tell_deadman() -> None:
+    """Tell the outside watcher that everything lives."""
+    if settings.DEADMAN_URL:
+        deadman.tell(url=settings.DEADMAN_URL, at=now())
 
 
 @shared_task(name="itsm_backup.tend")

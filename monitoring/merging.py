@@ -26,14 +26,14 @@ def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -
     for record, key in zip(records, own, strict=True):
         job = jobs[record.job_external_id].pk
         found = None
-        names_its_own = record.artefact_id and record.operation not in PROOFS  # a test names the copy it read, not one it made
-        if names_its_own:
-            found = _same_artefact(by_artefact[job, record.artefact_id[:SHORT]], record.artefact_id)
+        made = record.artefact_id if record.operation not in PROOFS else None  # a test names the copy it read, not one it made
+        if made:
+            found = _same_artefact(by_artefact[job, made[:SHORT]], made)
         if found is None and key not in finished and record.operation == "backup":
             found = _same_time(by_time[job], record, records)
         keys.append(found or key)
-        if names_its_own:
-            by_artefact[job, record.artefact_id[:SHORT]].append((record.artefact_id, keys[-1]))
+        if made:
+            by_artefact[job, made[:SHORT]].append((made, keys[-1]))
     return keys
 
 

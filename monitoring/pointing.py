@@ -68,6 +68,13 @@ def follow_listing(*, tool: Tool, listed: set[int], at: dt.datetime, complete: b
     JobState.objects.filter(pk__in={*lost.values(), *back.values()}).update(touched_at=at)
 
 
+def keep_only(*, job: BackupJob, names: Iterable[str], at: dt.datetime) -> None:
+    """Note that of a job's copies only these are still there: the one who keeps them says so."""
+    lost = RestorePoint.objects.filter(item__job=job, gone_at=None).exclude(external_id__in=list(names))
+    if lost.update(gone_at=at):
+        JobState.objects.filter(job=job).update(touched_at=at)
+
+
 def _update(ids: Iterable[int], **changes: dt.datetime | None) -> None:
     for some in _batched(ids, 1_000):
         RestorePoint.objects.filter(pk__in=some).update(**changes)

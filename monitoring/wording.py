@@ -121,6 +121,7 @@ def commitment_sentence(commitment: Any) -> str:
         commitment.rto_s and f"recovery time (RTO) {duration_words(commitment.rto_s)}",
         commitment.success_rate and f"run success {percent_words(float(commitment.success_rate))} a month",
         commitment.retention_days and f"retention {commitment.retention_days} d",
+        commitment.restore_test_days and f"a restore test every {commitment.restore_test_days} d",
     ]
     words = ", ".join(part for part in parts if part)
     return words[:1].upper() + words[1:] + "." if words else "It promises nothing yet."

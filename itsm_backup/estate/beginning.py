@@ -21,6 +21,7 @@ from monitoring.shipping import ship_rules
 from reporting import templating
 
 STARTER = Path(__file__).with_name("starter.yaml")
+OWN_DATABASE = Path(__file__).with_name("own-database.yaml")
 LOGINS_FILE = "demo-logins.txt"
 ADMINISTRATOR = "administrator"
 # Role → the person who shows what it can do; the role is the name to sign in with.
@@ -82,7 +83,8 @@ def _make_people(file: Path, *, at: dt.datetime, empty: bool) -> None:
     for role, person in people.items():
         granting.grant(user=person, role=role, by=administrator, at=at, reason="Made at the first start")
     if not empty:
-        load(estate=read(STARTER), steward="steward", monitoring_admin="monitoring-admin", approver="approver", at=at)
+        for shipped in (STARTER, OWN_DATABASE):
+            load(estate=read(shipped), steward="steward", monitoring_admin="monitoring-admin", approver="approver", at=at)
 
 
 def _write(file: Path, logins: list[Login]) -> None:

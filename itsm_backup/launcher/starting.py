@@ -105,7 +105,10 @@ class _Start:
     def run(self) -> None:
         """From nothing to `ready`."""
         say(f"Starting the database and the broker, data folder {self.data.path} …")
-        self.environment.update(start_services(self.data, self.children))
+        started = start_services(self.data, self.children)
+        if "DATABASE_URL" in started and not given("OWN_BACKUP"):
+            started["OWN_BACKUP"] = "on"
+        self.environment.update(started)
         self.stop.check()
         pango.ensure(self.data.path)
         self.stop.check()

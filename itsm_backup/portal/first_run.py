@@ -11,11 +11,13 @@ from django.urls import NoReverseMatch, reverse
 
 from catalogue.duties import names
 from catalogue.models import Service, ServiceVersion
+from itsm_backup.own_database import keeping
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.words import many
 from monitoring.models import BackupJob, Tool
 
+DECLARE = "python3 manage.py declare_own_database --owner … --steward … --monitoring-admin … --approver …"
 NUMBERS = ("None", "One", "Two", "Three", "Four")
 
 
@@ -34,6 +36,16 @@ class GuidePage:
     sentence: str
     steps: tuple[Step, ...]
     complete: bool
+    own: OwnDatabase
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDatabase:
+    """The product's own database: where its backup stands, and how it becomes an entry while it is none."""
+
+    state: str
+    service: Link | None
+    command: str
 
 
 def is_empty() -> bool:
@@ -47,7 +59,17 @@ def guide_page(*, user: Any, moment: Moment) -> GuidePage:
     done = sum(step.done for step in steps)
     complete = done == len(steps)
     sentence = "All four steps are done." if complete else f"{NUMBERS[done]} of the four steps {'is' if done < 2 else 'are'} done."
-    return GuidePage(sentence=sentence, steps=steps, complete=complete)
+    return GuidePage(sentence=sentence, steps=steps, complete=complete, own=_own_database(user, moment))
+
+
+def _own_database(user: Any, moment: Moment) -> OwnDatabase:
+    job = keeping.own_job()
+    service = Service.objects.visible_to(user).filter(pk=job.service_id).first() if job and job.service_id else None
+    return OwnDatabase(
+        state=keeping.state_in_words() if service or job is None else "declared; those who may see its entry see how it stands",
+        service=Link("Open the entry", moment.href("service", service.code)) if service else None,
+        command="" if job else DECLARE,
+    )
 
 
 def _connect(user: Any) -> Step:

@@ -21,6 +21,7 @@ HOURS, NARROW_HOURS, DAYS = 48, 15, 31
 MOST_RUNS, MOST_JOBS, MOST_POINTS = 250, 50, 500
 PROTECTING = ("backup", "copy", "replicate", "log_backup")
 MARKS = {"success": "good", "warning": "warning", "failed": "failed", "partial": "failed", "cancelled": "failed", "missed": "missed"}
+OTHER_WORK = {"restore_test": "restore test", "restore": "restore", "verify": "check", "prune": "clean-up"}  # runs that make no copy
 
 _POINTS = """
 SELECT i.id, p.captured_at, greatest(p.available_at, p.captured_at), least(p.expires_at, p.gone_at, p.invalid_from)
@@ -137,7 +138,7 @@ def run_row(run: BackupRun, moment: Moment, *, with_job: bool) -> RunRow:
         moved=size(run.bytes_stored if run.bytes_stored is not None else run.bytes_source),
         note=_short(run.message or ""),
         href=moment.href("run", run.pk),
-        job=run.job.name if with_job else "",
+        job=", ".join(filter(None, [run.job.name if with_job else "", OTHER_WORK.get(run.operation, "")])),
     )
 
 

@@ -46,10 +46,11 @@ def test_it_makes_a_person_for_each_role_who_can_sign_in(start):
 
 def test_a_newcomer_sees_a_service_made_by_the_acts(start):
     start()
-    version = Service.objects.get().versions.get()
+    assert set(Service.objects.values_list("code", flat=True)) == {"EXAMPLE-1", "ITSM-DB"}
+    version = Service.objects.get(code="EXAMPLE-1").versions.get()
     assert (version.state, version.approver.username) == ("approved", "approver")
     journey.advance(at=now())
-    assert ServiceState.objects.get().service.jobs.get().external_id == "example-files"
+    assert ServiceState.objects.get(service=version.service).service.jobs.get().external_id == "example-files"
     for username in DEMO_PEOPLE:
         assert Service.objects.visible_to(get_user_model().objects.get(username=username)).exists()
 
