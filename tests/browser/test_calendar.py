@@ -162,6 +162,7 @@ def test_on_a_phone_a_row_is_a_strip_and_a_tap_leads_to_the_service(tab, estate_
     assert not page.complaints
 
 
+@pytest.mark.req("3.2")
 def test_everything_works_without_javascript(tab, estate_now):
     page, today = tab(make_admin("root"), scripts=False), estate_now.at.date()
     page.goto("/")
