@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from guardian.shortcuts import get_users_with_perms
+
+from catalogue import holding
 
 
 class Refused(Exception):
@@ -50,18 +52,59 @@ def conflicts(roles: Iterable[str]) -> list[Conflict]:
     return [_BY_PAIR[frozenset(pair)] for pair in pairs if frozenset(pair) in _BY_PAIR]
 
 
-# What people do, and the right on the service that it takes.
-RIGHTS = {"relate": "change", "change": "change", "approve": "approve"}
-_DOING = {"relate": "change the relations of", "change": "change", "approve": "approve versions of"}
+# Duties that one person may hold, but never on the same object.
+NEVER_ON_THE_SAME = (
+    Conflict("steward", "approver", "an author never approves."),
+    Conflict("steward", "operator", "who wrote the promise does not close by hand what breaks it."),
+    Conflict("steward", "change-manager", "who writes the entry does not authorise the change of it."),
+    Conflict("monitoring-admin", "operator", "who sets what is measured does not close by hand what was measured."),
+    Conflict("monitoring-admin", "requester", "who sets what is measured does not ask for the change that it guards."),
+    Conflict("monitoring-admin", "change-manager", "who sets what is measured does not authorise the change that it guards."),
+    Conflict("approver", "requester", "who asks for a change does not approve its promise."),
+    Conflict("requester", "change-manager", "nobody authorises what they asked for."),
+    Conflict("change-manager", "operator", "who carries a change out does not authorise it."),
+)
+_ON_THE_SAME = {frozenset((conflict.one, conflict.other)): conflict for conflict in NEVER_ON_THE_SAME}
 
 
-def refusal(*, by: Any, act: str, on: Any, at: dt.datetime) -> str:
-    """Why this person may not do the act to the service, with the names of who can; empty when they may."""
-    action = RIGHTS[act]
-    if by.is_active and type(on).objects.visible_to(by, action).filter(pk=on.pk).exists():
-        return ""
-    able = names(who_may(action, on, except_ids=[by.pk]))
-    return f"You may not {_DOING[act]} {on}. {f'{able} can.' if able else 'An administrator can give you that duty.'}"
+def rule_between(one: str, other: str) -> Conflict | None:
+    """The rule by which the two duties exclude each other, altogether or on the same object; None when they go together."""
+    pair = frozenset((one, other))
+    return _BY_PAIR.get(pair) or _ON_THE_SAME.get(pair)
+
+
+class Doing(NamedTuple):
+    """What an act is: whose duty, the right on the service that it takes (empty where the door asks for another one), in words."""
+
+    duty: str
+    right: str
+    words: str
+
+
+ACTS = {
+    "change": Doing("steward", "change", "change"),
+    "relate": Doing("steward", "change", "change the relations of"),
+    "approve": Doing("approver", "approve", "approve versions of"),
+    "hold": Doing("approver", "approve", "place a legal hold on"),
+    "release": Doing("approver", "approve", "release the legal hold on"),
+    "resolve": Doing("operator", "", "resolve by hand an incident of"),
+}
+_TO_APPROVE = ("approve", "hold", "release")  # in these a superuser's own deeds count like duties held
+
+
+def _wrote(*, by: Any, on: Any, at: dt.datetime) -> bool:
+    """Whether the person wrote any part of this version, or of the one in force of this service."""
+    version = on if hasattr(on, "author_ids") else on.version_at(at)
+    return version is not None and by.pk in version.author_ids
+
+
+# duty → whether this person has exercised it on this service or version; floors above add theirs
+deeds: dict[str, list[Callable[..., bool]]] = {"steward": [_wrote]}
+
+
+def may(*, by: Any, act: str, on: Any, at: dt.datetime) -> bool:
+    """The one question that every act asks: whether this person may do it to this service or version, at this time."""
+    return not refusal(by=by, act=act, on=on, at=at)
 
 
 def check(*, by: Any, act: str, on: Any, at: dt.datetime) -> None:
@@ -69,6 +112,85 @@ def check(*, by: Any, act: str, on: Any, at: dt.datetime) -> None:
     told = refusal(by=by, act=act, on=on, at=at)
     if told:
         raise NotAllowed(told)
+
+
+def keep_apart(*, by: Any, act: str, on: Any, at: dt.datetime) -> None:
+    """The same for acts whose door has asked for the right already: raises NotAllowed when duties exclude each other."""
+    told = clash(by=by, act=act, on=on, at=at)
+    if told:
+        raise NotAllowed(told)
+
+
+def refusal(*, by: Any, act: str, on: Any, at: dt.datetime) -> str:
+    """Why this person may not do the act, with the rule or with the names of who can; empty when they may."""
+    return clash(by=by, act=act, on=on, at=at) or _without_right(by, ACTS[act], on)
+
+
+def _without_right(by: Any, doing: Doing, on: Any) -> str:
+    service = getattr(on, "service", on)
+    if not doing.right or (by.is_active and type(service).objects.visible_to(by, doing.right).filter(pk=service.pk).exists()):
+        return ""
+    able = names(who_may(doing.right, service, except_ids=[by.pk, *getattr(on, "author_ids", ())]))
+    nobody = f"Nobody else holds that duty for this service yet: an administrator can grant the role {doing.duty}."
+    return f"You may not {doing.words} {service}. {f'{able} can.' if able else nobody}"
+
+
+def clash(*, by: Any, act: str, on: Any, at: dt.datetime) -> str:
+    """The rule of the duties that stands against it: two that nobody holds together, or that nobody has on the same object.
+
+    Superusers obey too: theirs are the duties that they were given, and those that they have exercised on this object.
+    """
+    duty = ACTS[act].duty
+    told = _held_against(by, duty, f"{ACTS[act].words} {_name(on)}", at)
+    if told:
+        return told
+    tables = [_ON_THE_SAME, _BY_PAIR] if by.is_superuser and act in _TO_APPROVE else [_ON_THE_SAME]
+    for conflict in (conflict for table in tables for pair, conflict in table.items() if duty in pair):
+        other = conflict.other if conflict.one == duty else conflict.one
+        if any(did(by=by, on=on, at=at) for did in deeds.get(other, ())) and not holding.excepted(by, conflict, at):
+            return f"{_rule(conflict)} You have acted as {other} on {_name(on)}, so somebody else must {ACTS[act].words} it."
+    return ""
+
+
+def _held_against(by: Any, duty: str, doing: str, at: dt.datetime) -> str:
+    """The rule by which a duty that the person holds forbids the doing; empty when none does."""
+    held = holding.duties_of(by)
+    for conflict in conflicts([*held, duty]):
+        other = conflict.other if conflict.one == duty else conflict.one
+        if duty in (conflict.one, conflict.other) and other in held and not holding.excepted(by, conflict, at):
+            return f"{_rule(conflict)} You hold {other} ({', '.join(held[other])}), so you may not {doing}. {_REMEDY}"
+    return ""
+
+
+_REMEDY = "An administrator takes one of the two away, or enters an exception with an end (Evidence, Duties)."
+
+
+def _name(on: Any) -> str:
+    return str(getattr(on, "service", on))
+
+
+def objection(person: Any, model: Any, at: dt.datetime) -> str:
+    """Why this person may change no row of this kind at all: a duty that they hold excludes the one that it takes."""
+    meta = model._meta
+    duty = holding.POWERS.get(f"{meta.app_label}.change_{meta.model_name}", "")
+    return _held_against(person, duty, f"change {meta.verbose_name_plural}", at) if duty else ""
+
+
+def objection_to_rights(person: Any, rights: Iterable[str], at: dt.datetime) -> str:
+    """Why these rights ("monitoring.change_tool") cannot be given to the person; empty when they can."""
+    return objection_to_duties(person, holding.duties_of_rights(rights), at)
+
+
+def objection_to_duties(person: Any, gained: Iterable[str], at: dt.datetime) -> str:
+    """The rules that stand against giving the person these duties beside those they hold, by whichever way."""
+    held = holding.duties_of(person)
+    wanted = set(gained)
+    against = [one for one in conflicts([*held, *wanted]) if {one.one, one.other} & wanted and not holding.excepted(person, one, at)]
+    return " ".join(map(_rule, against))
+
+
+def _rule(conflict: Conflict) -> str:
+    return f"{conflict}"[:1].upper() + f"{conflict}"[1:]
 
 
 def who_may(action: str, service: Any, *, except_ids: Iterable[int] = ()) -> list[Any]:

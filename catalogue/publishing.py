@@ -27,6 +27,7 @@ CONTENT_FIELDS = (
 COMMITMENT_FIELDS = (
     "rpo_s", "rto_s", "retention_days", "success_rate", "on_time_rate", "window_opens", "window_closes", "restore_test_days",
 )  # fmt: skip
+RESERVED_CODES = ("graph", "matrix", "relations")  # pages below /services/
 
 
 class WrongState(Refused):
@@ -68,6 +69,8 @@ def create_service(*, code: str, by: Any, at: dt.datetime, reason: str) -> Servi
     """A new entry in the pipeline, without content. Raises NotReady when the code is taken or not usable."""
     service = Service(code=code, created_at=at)
     problems = problems_of(service)
+    if code.lower() in RESERVED_CODES:
+        problems.append(f"The code {code} is the address of another page. Choose another one.")
     if problems:
         raise NotReady(problems)
     with transaction.atomic(), because(reason, by=by):
@@ -85,6 +88,7 @@ def draft_version(
     """
     _only(content, CONTENT_FIELDS)
     _only(commitment, COMMITMENT_FIELDS)
+    duties.keep_apart(by=by, act="change", on=service, at=at)
     with transaction.atomic(), because(reason, by=by):
         service = Service.objects.select_for_update().get(pk=service.pk)
         _may_be_drafted(service)
@@ -113,6 +117,7 @@ def edit_draft(
     """
     _only(content, CONTENT_FIELDS)
     _only(commitment, COMMITMENT_FIELDS)
+    duties.keep_apart(by=by, act="change", on=version, at=at)
     with transaction.atomic(), because(reason, by=by):
         version = _locked(version, "edit")
         promise = Commitment.objects.filter(version=version).first() or Commitment(version=version)
@@ -151,7 +156,7 @@ def approve(
     start = effective_from or at
     with transaction.atomic():
         version = _locked(version, "approve")
-        check_approver(version, by)
+        check_approver(version, by, at)
         problems = missing(version) + _range_problems(version, start, at)
         if problems:
             raise NotReady(problems)
@@ -272,12 +277,11 @@ def problems_of(row: Any, *, only: Collection[str] | None = None) -> list[str]:
     return []
 
 
-def check_approver(version: ServiceVersion, by: Any) -> None:
-    """Raises NotAllowed, naming who can, unless `by` may approve this version: an approver of the service who is no author."""
+def check_approver(version: ServiceVersion, by: Any, at: dt.datetime) -> None:
+    """Raises NotAllowed, naming the rule or who can, unless `by` may approve this version: an approver of the service who is no author."""
     if by.pk in version.author_ids:
         raise NotAllowed(f"You wrote part of {version}, so somebody else must approve it. {_who_can(version, by)}")
-    if not by.is_active or not Service.objects.visible_to(by, "approve").filter(pk=version.service_id).exists():
-        raise NotAllowed(f"You may not approve versions of {version.service.code}. {_who_can(version, by)}")
+    duties.check(by=by, act="approve", on=version, at=at)
 
 
 def _who_can(version: ServiceVersion, by: Any) -> str:

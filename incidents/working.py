@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from catalogue import duties
 from incidents import announcing
 from incidents.models import Incident, IncidentEntry
 from monitoring.models import Alert
@@ -73,6 +74,8 @@ def move(*, incident: Incident, to: str, reason: str, by: Any, at: dt.datetime, 
         raise NotPossible(f"Say why {incident.number} becomes {label}.")
     if incident.state == "resolved" and to == "in_progress" and incident.resolved_at and at > incident.resolved_at + REOPEN_WITHIN:
         raise NotPossible(f"{incident.number} was resolved more than 7 days ago. Open a new one.")
+    if to == "resolved" and incident.service is not None:
+        _keep_apart(incident.service, by, at)
     incident.state, incident.updated_at = to, at
     incident.resolved_at = at if to == "resolved" else (incident.resolved_at if to == "closed" else None)
     incident.acknowledged_at = incident.acknowledged_at or (at if to == "in_progress" else None)
@@ -83,6 +86,13 @@ def move(*, incident: Incident, to: str, reason: str, by: Any, at: dt.datetime, 
     if to == "resolved":
         announcing.announce_resolution(incident=incident, proof=f"Resolved by hand: {reason.strip()}", at=at)
     return incident
+
+
+def _keep_apart(service: Any, by: Any, at: dt.datetime) -> None:
+    """Who wrote the promise, or set what is measured, does not close by hand what breaks it."""
+    told = duties.clash(by=by, act="resolve", on=service, at=at)
+    if told:
+        raise NotPossible(told)
 
 
 def note(*, incident: Incident, text: str, by: Any, at: dt.datetime) -> IncidentEntry:

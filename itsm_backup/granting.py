@@ -12,8 +12,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from guardian.models import GroupObjectPermission
 
+from catalogue import duties
 from catalogue.models import Service, ServiceVersion
-from itsm_backup.roles import ROLES, Scope, refusals, scope_of
+from itsm_backup.common.models import on_record
+from itsm_backup.roles import ROLES, Scope, scope_of
 from monitoring.models import BackupJob, Tool
 
 
@@ -25,7 +27,8 @@ def ensure_roles(*, at: dt.datetime) -> None:
     """Every role's group, with exactly its permissions; limited roles reach exactly what they should at `at`."""
     for name, role in ROLES.items():
         group, _ = Group.objects.get_or_create(name=name)
-        group.permissions.set(_rows(role.everywhere).values())
+        with on_record(by=None, reason="What the role may do comes with the product."):
+            group.permissions.set(_rows(role.everywhere).values())
     refresh_scopes(at=at)
 
 
@@ -55,12 +58,14 @@ def grant(
     with transaction.atomic():
         _hold(user)
         held = held_by(user)
-        excluded = refusals([*(scope.role for scope in held), role])
+        excluded = duties.objection_to_duties(user, [role], at)
         if excluded:
-            raise NotGranted(f"{_name(user)} cannot be given the role {role}. {' '.join(excluded)} Take the other role away first.")
+            remedy = "Take the other role away first, or have an exception approved."
+            raise NotGranted(f"{_name(user)} cannot be given the role {role}. {excluded} {remedy}")
         new = [scope for scope in wanted if scope not in held]
         for scope in new:
-            user.groups.add(Group.objects.get_or_create(name=scope.group)[0])
+            with on_record(by=by, reason=reason):
+                user.groups.add(Group.objects.get_or_create(name=scope.group)[0])
             _record(user, f"Given the role {scope.group}: {reason}", by, at)
         if ROLES[role].uses_admin and not user.is_staff:
             user.is_staff = True
@@ -76,7 +81,8 @@ def revoke(*, user: Any, scope: Scope, by: Any, at: dt.datetime, reason: str) ->
         _hold(user)
         if scope not in held_by(user):
             raise NotGranted(f"{_name(user)} does not hold the role {scope.group}.")
-        user.groups.remove(Group.objects.get(name=scope.group))
+        with on_record(by=by, reason=reason):
+            user.groups.remove(Group.objects.get(name=scope.group))
         _record(user, f"The role {scope.group} taken away: {reason}", by, at)
         if user.is_staff and not user.is_superuser and not any(ROLES[held.role].uses_admin for held in held_by(user)):
             user.is_staff = False
@@ -101,7 +107,8 @@ def refresh_scopes(*, at: dt.datetime) -> int:
     for group in Group.objects.filter(name__contains=" "):
         scope = scope_of(group.name)
         if scope and scope.kind:
-            group.permissions.set(_rows(ROLES[scope.role].verbs).values())
+            with on_record(by=None, reason="What the role may do comes with the product."):
+                group.permissions.set(_rows(ROLES[scope.role].verbs).values())
             changed += _align(group, _rights(scope, at))
     return changed
 

@@ -7,10 +7,7 @@ pacs`, that holds rights on single rows; `refresh_scopes` keeps those rows curre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from catalogue.duties import conflicts
 
 _BUSINESS = (
     "view: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.relation catalogue.window catalogue.team"
@@ -22,6 +19,7 @@ _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
     " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
     " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow reporting.reportschedule reporting.reporttemplate"
+    " catalogue.dutyexception catalogue.legalhold"
 )
 
 
@@ -110,7 +108,7 @@ ROLES = {
     ),
     "auditor": Role(
         duty="reads everything and changes nothing",
-        everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry"),
+        everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry"),
         uses_admin=True,
     ),
     "stakeholder": Role(duty="depends on services and reads how they stand", everywhere=_permissions(_BUSINESS)),
@@ -143,9 +141,3 @@ def scope_of(group: str) -> Scope | None:
     """What a group of this name stands for; None for a group that is no role."""
     found = _GROUP.fullmatch(group)
     return Scope(found["role"], found["kind"] or "", found["name"] or "") if found else None
-
-
-def refusals(groups: Iterable[str]) -> list[str]:
-    """Sentences for the roles among these groups that no person may hold together, limited or not; empty when all is well."""
-    roles = {scope.role for scope in map(scope_of, groups) if scope}
-    return [f"{conflict}"[:1].upper() + f"{conflict}"[1:] for conflict in conflicts(roles)]

@@ -54,7 +54,7 @@ def _writers_and_approvers(request: HttpRequest, version: ServiceVersion) -> str
 
 def _approvers_only(request: HttpRequest, version: ServiceVersion) -> str:
     try:
-        publishing.check_approver(version, request.user)
+        publishing.check_approver(version, request.user, now())
     except publishing.NotAllowed as error:
         return str(error)
     return ""

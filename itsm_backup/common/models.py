@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import pgtrigger
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models.functions import Cast
 from simple_history.models import HistoricalRecords
 
@@ -38,6 +38,16 @@ def because(reason: str, *, by: Any = None) -> Iterator[None]:
         yield
     finally:
         _because.reset(token)
+
+
+@contextmanager
+def on_record(*, by: Any, reason: str) -> Iterator[None]:
+    """Rights given and taken inside are recorded with this person and reason (the database itself records them, catalogue.GrantEntry)."""
+    said = "SELECT set_config('itsm_backup.by', %s, true), set_config('itsm_backup.reason', %s, true)"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(said, [str(by.pk) if by else "", reason])
+        yield
+        cursor.execute(said, ["", ""])
 
 
 class History(HistoricalRecords):

@@ -9,7 +9,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from catalogue.models import Service, ServiceVersion
+from catalogue import legal_holds
+from catalogue.models import LegalHold, Service, ServiceVersion
 from itsm_backup.common.charts import Chart
 from itsm_backup.common.time import duration_words, recent_words
 from itsm_backup.portal import proof
@@ -36,6 +37,7 @@ class ServicePage:
     meta: tuple[tuple[str, str], ...]  # label and the part in bold
     department: Link | None
     admin_href: str
+    holds: tuple[str, ...]  # legal holds, in words
     exposure: Exposure
     figure: tuple[tuple[str, str], ...]  # (("6", "h"), ("12", "min")), empty when not known
     figure_note: SafeString | str
@@ -78,6 +80,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         meta=_meta(version),
         department=Link(version.department, moment.href("services", department=version.department)) if version.department else None,
         admin_href=_admin_href(service, user, moment),
+        holds=tuple(_hold(one) for one in legal_holds.in_force(service, moment.at)),
         exposure=exposure,
         figure=_figure(exposure),
         figure_note=_figure_note(version, evaluation, exposure, moment),
@@ -100,6 +103,11 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
 def _promises_restores(version: Any) -> bool:
     commitment = getattr(version, "commitment", None)
     return bool(commitment and (commitment.rto_s or commitment.restore_test_days))
+
+
+def _hold(hold: LegalHold) -> str:
+    ends = format_html("until {}", instant(hold.held_until)) if hold.held_until else "until it is released"
+    return format_html("{}. {} answers for it; since {}, {}.", hold.reason.rstrip("."), person(hold.owner), instant(hold.held_from), ends)
 
 
 def _evaluation(version: Any, moment: Moment) -> Evaluation | None:

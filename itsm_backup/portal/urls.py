@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.urls import path, register_converter
 
-from itsm_backup.portal import calendar_doors, deeds, report_doors, views, weave_doors
+from itsm_backup.portal import calendar_doors, deeds, duty_doors, report_doors, views, weave_doors
 
 
 class IncidentNumber:
@@ -86,6 +86,7 @@ urlpatterns = [
     path("incidents/<incident:number>/assign", deeds.assign, name="assign"),
     path("incidents/<incident:number>/note", deeds.note, name="note"),
     path("incidents/<incident:number>/resolve", deeds.resolve, name="resolve"),
+    path("evidence/duties/", duty_doors.duties, name="duties"),
     path("reports/", report_doors.reports, name="reports"),
     path("reports/<rowid:pk>/", report_doors.report, name="report"),
     path("reports/<rowid:pk>/again", report_doors.report_again, name="report_again"),

@@ -265,3 +265,9 @@ def test_of_two_approvals_at_once_one_wins_and_the_other_is_told():
     assert sorted(told, key=len)[0] == winner
     assert f"{winner} approved it on" in sorted(told, key=len)[1]
     assert ServiceVersion.history.filter(state="approved").count() == 1
+
+
+@pytest.mark.parametrize("code", ["matrix", "Graph", "relations"])
+def test_a_code_is_never_the_address_of_another_page(code):
+    with pytest.raises(NotReady, match="address of another page"):
+        publishing.create_service(code=code, by=make_author(), at=NOON, reason="New")

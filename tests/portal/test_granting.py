@@ -12,7 +12,7 @@ from catalogue import duties, publishing
 from catalogue.models import Service, ServiceVersion
 from itsm_backup import granting
 from itsm_backup.granting import NotGranted, grant, held_by, revoke
-from itsm_backup.roles import ROLES, Scope, refusals, scope_of
+from itsm_backup.roles import ROLES, Scope, scope_of
 from monitoring.models import AttributionRule, BackupJob, JobSchedule, Tool
 from tests.factories import make_admin, make_job, make_schedule, make_service, make_tool, make_user
 
@@ -125,12 +125,6 @@ def test_it_refuses_roles_that_exclude_each_other_even_limited_ones(admin, noon)
         give(person, "steward", admin, noon, services=[make_service("pacs")])
     assert held_by(person) == [Scope("monitoring-admin", "tool", "one")]
     assert not duties.conflicts(scope.role for scope in held_by(person))
-
-
-def test_the_sentences_serve_the_form_for_people_too():
-    assert refusals(["steward", "Something else", "auditor on service pacs"]) == [
-        "Auditor and steward exclude each other: nobody audits their own work."
-    ]
 
 
 def test_nobody_gives_a_role_to_themselves_and_none_without_a_reason(admin, noon):

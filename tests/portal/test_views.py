@@ -36,6 +36,7 @@ def pages(estate_now):
         "/services/SVC-003/calendar/",
         f"/services/SVC-003/days/{estate_now.at:%Y-%m-%d}/",
         f"/services/SVC-033/days/{estate_now.at:%Y-%m-%d}/",
+        "/evidence/duties/",
         f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
         "/incidents/",
         f"/incidents/{Incident.objects.get().number}/",
@@ -198,7 +199,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     deeds |= {"change_cells", "import_relations", "accept_relation", "reject_relation", "propose_relation_again"}
     elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
     read = {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "reports", "explain"}
-    read |= {"matrix", "estate_graph", "relations", "service_graph"}
+    read |= {"matrix", "estate_graph", "relations", "service_graph", "duties"}
     read |= {"calendar", "service_calendar", "day"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

@@ -16,9 +16,10 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from guardian.shortcuts import assign_perm, get_groups_with_perms, get_perms_for_model, get_users_with_perms, remove_perm
 
+from itsm_backup.common.admin.objections import against_rights
 from itsm_backup.common.admin.reasons import ReasonForm, given_reason
 from itsm_backup.common.admin.rights import LoggedAdmin, PersonField, log_refusal, words_of
-from itsm_backup.common.models import because
+from itsm_backup.common.models import because, on_record
 
 MAY_GRANT = "guardian.change_userobjectpermission"
 
@@ -36,9 +37,9 @@ class GrantForm(ReasonForm):
     )
     field_order = ("holder", "rights", "change_reason")
 
-    def __init__(self, data: Any, *, rights: list[tuple[str, str]], by: Any, **kwargs: Any) -> None:
+    def __init__(self, data: Any, *, app: str, rights: list[tuple[str, str]], by: Any, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
-        self.by = by
+        self.by, self.app = by, app
         self.fields["holder"].queryset = get_user_model().objects.filter(is_active=True).order_by("username")  # type: ignore[attr-defined]
         self.fields["rights"].choices = rights  # type: ignore[attr-defined]
 
@@ -47,6 +48,14 @@ class GrantForm(ReasonForm):
         if holder == self.by and not self.by.is_superuser:
             raise forms.ValidationError("Nobody gives rights to themselves: ask another administrator.")
         return holder
+
+    def clean(self) -> Any:
+        cleaned = super().clean() or {}
+        wanted = [f"{self.app}.{codename}" for codename in cleaned.get("rights", ())]
+        told = against_rights(cleaned["holder"], wanted) if "holder" in cleaned else ""
+        if told:
+            raise forms.ValidationError(f"These rights cannot be given. {told}")
+        return cleaned
 
 
 class GrantsAdmin(LoggedAdmin):
@@ -74,11 +83,13 @@ class GrantsAdmin(LoggedAdmin):
         chosen = request.GET.get("who", "")
         held = {str(holder.pk): codenames for holder, codenames in self._held(obj) if not isinstance(holder, Group)}
         initial = {"holder": chosen, "rights": held.get(chosen, [])}
-        form = GrantForm(request.POST if request.method == "POST" else None, rights=rights, by=request.user, initial=initial)
+        form = GrantForm(
+            request.POST if request.method == "POST" else None, app=self.opts.app_label, rights=rights, by=request.user, initial=initial
+        )
         if request.method == "POST":
             if form.is_valid():
                 return self._granted(request, obj, form)
-            if "holder" in form.errors and "holder" in form.data:
+            if ({"holder", "__all__"} & form.errors.keys()) and "holder" in form.data:
                 log_refusal(request, action="grant", what=words_of(self.model, obj.pk))
         return self._grants_page(request, obj, form, dict(rights))
 
@@ -97,7 +108,8 @@ class GrantsAdmin(LoggedAdmin):
         held = next((set(codenames) for each, codenames in self._held(obj) if each == holder), set()) & set(self._codenames())
         names = dict(Permission.objects.filter(content_type__app_label=self.opts.app_label).values_list("codename", "name"))
         told = ", ".join(names[codename].lower() for codename in sorted(wanted)) or "no rights"
-        with transaction.atomic(), because(f"{given_reason(request)} (rights of {_name(holder)} on it: {told})", by=request.user):
+        because_of = because(f"{given_reason(request)} (rights of {_name(holder)} on it: {told})", by=request.user)
+        with transaction.atomic(), because_of, on_record(by=request.user, reason=given_reason(request)):
             for codename in wanted - held:
                 assign_perm(codename, holder, obj)
             for codename in held - wanted:

@@ -13,8 +13,10 @@ from django.contrib import admin
 from django.contrib.admin import actions
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 
+from itsm_backup.common.admin.objections import against_change
 from itsm_backup.common.admin.rights import log_refusal, words_of
 from itsm_backup.common.models import because
 
@@ -145,6 +147,7 @@ class ReasonedAdmin(admin.ModelAdmin):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """An act that refuses while saving comes back as an error of the form, with everything that was entered."""
+        self._no_objection(request)
         with saying(request):
             try:
                 return super().changeform_view(request, *args, **kwargs)
@@ -152,7 +155,14 @@ class ReasonedAdmin(admin.ModelAdmin):
                 request.impossible = str(error)  # type: ignore[attr-defined]
                 return super().changeform_view(request, *args, **kwargs)
 
+    def _no_objection(self, request: HttpRequest) -> None:
+        """Raises PermissionDenied, with the rule, when a duty of the person excludes the one that changes such rows."""
+        told = against_change(request.user, self.model) if request.method == "POST" else ""
+        if told:
+            raise PermissionDenied(told)
+
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self._no_objection(request)
         with saying(request):
             return super().changelist_view(request, *args, **kwargs)
 
@@ -180,6 +190,7 @@ class ReasonedAdmin(admin.ModelAdmin):
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if self.get_object(request, unquote(object_id)) is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined, no-any-return]
+        self._no_objection(request)
         form = ReasonForm(request.POST if request.method == "POST" else None)
         context = {**(extra_context or {}), "reason_form": form}
         if request.method == "POST" and not form.is_valid():

@@ -1,0 +1,50 @@
+"""Legal holds: placed on a service, shown on its entry, in the way of its retirement until they are released."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+
+from catalogue import duties
+from catalogue.models import LegalHold, Service
+from catalogue.publishing import NotReady, problems_of
+from itsm_backup.common.models import because
+
+
+def place(
+    *, service: Service, owner: Any, reason: str, by: Any, at: dt.datetime, held_from: dt.datetime | None = None,
+    held_until: dt.datetime | None = None,
+) -> LegalHold:  # fmt: skip
+    """Nothing of the service goes from now on. Raises NotAllowed for who approves nothing of it, NotReady for a retired one."""
+    duties.check(by=by, act="hold", on=service, at=at)
+    if service.lifecycle == Service.Lifecycle.RETIRED:
+        raise NotReady([f"{service.code} is retired already; a hold on it comes too late."])
+    row = LegalHold(service=service, owner=owner, reason=reason.strip(), held_from=held_from or at, held_until=held_until)
+    problems = problems_of(row)
+    if problems:
+        raise NotReady(problems)
+    with transaction.atomic(), because(reason, by=by):
+        row.save()
+    return row
+
+
+def release(*, hold: LegalHold, by: Any, at: dt.datetime, reason: str) -> LegalHold:
+    """The hold binds no longer. Nobody releases it who wrote the entry in force: whoever would retire it does not free it."""
+    duties.check(by=by, act="release", on=hold.service, at=at)
+    with transaction.atomic(), because(reason, by=by):
+        held = LegalHold.objects.select_for_update(of=("self",)).select_related("service", "released_by").get(pk=hold.pk)
+        if held.released_at is not None:
+            raise NotReady([f"{held} was released by {duties.names([held.released_by])} already. Nothing was changed."])
+        held.released_at, held.released_by = at, by
+        held.save()
+    return held
+
+
+def in_force(service: Service, at: dt.datetime) -> list[LegalHold]:
+    """The holds that bind the service at `at`, oldest first."""
+    known = service.legal_holds.filter(held_from__lte=at).select_related("owner", "released_by").order_by("held_from")
+    return [
+        hold for hold in known if (hold.held_until is None or hold.held_until > at) and (hold.released_at is None or hold.released_at > at)
+    ]

@@ -1,0 +1,176 @@
+"""Evidence of separated duties: who holds what excludes each other, exceptions, the matrix, and rights given and taken."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from catalogue import duties, holding
+from catalogue.excepting import MAY_EXCEPT
+from catalogue.models import Duty, DutyException, GrantEntry, LegalHold, Service
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.words import instant, many, person
+
+MAY_SEE, MAY_SEE_RECORD = "catalogue.view_dutyexception", "catalogue.view_grantentry"
+RECORD_SHOWN, SOON = 50, dt.timedelta(days=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One person who holds two duties that exclude each other, and by which ways."""
+
+    person: str
+    pair: str
+    ways: tuple[str, ...]
+    rule: str
+    covered: str  # empty when no exception covers it
+    href: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExceptionRow:
+    person: str
+    pair: str
+    reason: str
+    owner: str
+    approver: str
+    since: SafeString
+    until: SafeString
+    state: str
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordRow:
+    at: SafeString
+    what: str
+    by: str
+    reason: str
+    outside: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldRow:
+    service: Link
+    reason: str
+    owner: str
+    since: SafeString
+    until: SafeString | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DutiesPage:
+    sentence: str
+    conflicts: tuple[Found, ...]
+    exceptions: tuple[ExceptionRow, ...]
+    matrix: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # duty and (letter, rule) for each duty
+    heads: tuple[str, ...]
+    record: tuple[RecordRow, ...]
+    record_href: str
+    holds: tuple[HoldRow, ...]
+    superusers: str
+    add_href: str
+
+
+def duties_page(*, user: Any, moment: Moment) -> DutiesPage:
+    """The page; the number of queries does not grow with people or rights. Who holds what is told as of now only."""
+    people = {one.pk: one for one in get_user_model().objects.filter(is_active=True)}
+    exceptions = list(
+        DutyException.objects.filter(approved_at__lte=moment.at)
+        .select_related("person", "owner", "approver")
+        .order_by("-valid_until")[:200]
+    )
+    conflicts = () if moment.past else tuple(_conflicts(people, exceptions, user, moment))
+    open_ones = [one for one in conflicts if not one.covered]
+    return DutiesPage(
+        sentence=_sentence(len(open_ones), len(conflicts) - len(open_ones), moment),
+        conflicts=conflicts,
+        exceptions=tuple(_exception(one, moment) for one in exceptions),
+        matrix=tuple((one, tuple(_letter(one, other) for other in Duty.values)) for one in Duty.values),
+        heads=tuple(Duty.values),
+        record=tuple(_record(people, moment)) if user.has_perm(MAY_SEE_RECORD) else (),
+        record_href=reverse("admin:catalogue_grantentry_changelist") if user.is_staff and user.has_perm(MAY_SEE_RECORD) else "",
+        holds=tuple(_holds(user, moment)),
+        superusers=", ".join(sorted(person(one) for one in people.values() if one.is_superuser)),
+        add_href=reverse("admin:catalogue_dutyexception_add") if user.has_perm(MAY_EXCEPT) and not moment.past else "",
+    )
+
+
+def _conflicts(people: dict[int, Any], exceptions: list[DutyException], user: Any, moment: Moment) -> Iterable[Found]:
+    """What no person may hold together and somebody does, uncovered ones first."""
+    covered = {(one.person_id, one.pair): one for one in exceptions if one.valid_from <= moment.at < one.valid_until}
+    found = []
+    for pk, held in holding.held().items():
+        for rule in duties.conflicts(held) if pk in people else ():
+            exception = covered.get((pk, frozenset((rule.one, rule.other))))
+            found.append(
+                Found(
+                    person=person(people[pk]),
+                    pair=f"{rule.one} and {rule.other}",
+                    ways=tuple(f"{duty}: {', '.join(held[duty][:4])}" for duty in (rule.one, rule.other)),
+                    rule=rule.rule,
+                    covered=f"Exception until {exception.valid_until:%d %b %Y}, {person(exception.owner)} answers for it"
+                    if exception
+                    else "",
+                    href=reverse("admin:auth_user_change", args=[pk]) if user.is_superuser else "",
+                )
+            )
+    return sorted(found, key=lambda one: (bool(one.covered), one.person, one.pair))
+
+
+def _sentence(open_ones: int, covered: int, moment: Moment) -> str:
+    if moment.past:
+        return "Exceptions, holds and rights as they were then."
+    told = f"{many(covered, 'exception covers', 'exceptions cover')} two duties in one hand." if covered else ""
+    if open_ones:
+        return f"{many(open_ones, 'conflict')} of duties without an exception. {told}".strip()
+    return f"Nobody holds duties that exclude each other{' without an exception. ' + told if told else '.'}"
+
+
+def _exception(one: DutyException, moment: Moment) -> ExceptionRow:
+    over, begun = one.valid_until <= moment.at, one.valid_from <= moment.at
+    soon = not over and one.valid_until <= moment.at + SOON
+    state = "Over" if over else "Not yet" if not begun else "Ends soon" if soon else "In force"
+    return ExceptionRow(
+        person=person(one.person), pair=f"{one.one} and {one.other}", reason=one.reason, owner=person(one.owner),
+        approver=person(one.approver), since=instant(one.valid_from), until=instant(one.valid_until), state=state,
+        verdict="held" if over or not begun else "at_risk",
+    )  # fmt: skip
+
+
+def _letter(one: str, other: str) -> tuple[str, str]:
+    rule = duties.rule_between(one, other)
+    if one == other or rule is None:
+        return ("–" if one == other else "", "")
+    return ("X" if rule in duties.NEVER_TOGETHER else "D"), rule.rule
+
+
+def _record(people: dict[int, Any], moment: Moment) -> Iterable[RecordRow]:
+    """The newest roles and rights that people got or lost."""
+    names = {pk: person(one) for pk, one in people.items()}
+    rows = GrantEntry.objects.filter(at__lte=moment.at).exclude(kind=GrantEntry.Kind.ROLE_RIGHT).order_by("-at", "-pk")[:RECORD_SHOWN]
+    for one in rows:
+        on = f" on {one.on}" if one.on else ""
+        what = f"{names.get(one.person, one.holder)} {'got' if one.given else 'lost'} {one.get_kind_display()} {one.what}{on}"
+        by = names.get(one.by, "an account that is gone") if one.by else "outside the product's pages and acts"
+        yield RecordRow(at=instant(one.at), what=what, by=by, reason=one.reason, outside=not one.by and not one.reason)
+
+
+def _holds(user: Any, moment: Moment) -> Iterable[HoldRow]:
+    rows = LegalHold.objects.filter(service__in=Service.objects.visible_to(user), held_from__lte=moment.at).select_related(
+        "service", "owner"
+    )
+    for one in rows.order_by("held_from"):
+        ends = min(filter(None, (one.held_until, one.released_at)), default=None)
+        if ends is None or ends > moment.at:
+            yield HoldRow(
+                service=Link(one.service.code, moment.href("service", one.service.code)), reason=one.reason, owner=person(one.owner),
+                since=instant(one.held_from), until=instant(one.held_until) if one.held_until else "until released",
+            )  # fmt: skip

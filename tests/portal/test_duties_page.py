@@ -1,0 +1,65 @@
+"""The evidence that duties are separate: who may see it, what it says, and what it costs."""
+
+import datetime as dt
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from catalogue import excepting
+from itsm_backup.common.time import now
+from itsm_backup.portal import duties_page
+from itsm_backup.portal.asof import Moment
+from tests.factories import make_admin, make_user
+from tests.portal.makers import make_person
+
+pytestmark = pytest.mark.django_db
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+def shown(user, at=None):
+    present = now()
+    return duties_page.duties_page(user=user, moment=Moment(at=at or present, now=present))
+
+
+def both(name):
+    person = make_user(name)
+    person.user_permissions.add(*Permission.objects.filter(codename__in=["change_tool", "change_service"]))
+    return person
+
+
+def test_without_conflicts_it_says_so(db):
+    assert shown(make_admin("root")).sentence == "Nobody holds duties that exclude each other."
+
+
+def test_a_conflict_names_person_rule_and_ways_until_an_exception_covers_it(db):
+    root, person = make_admin("root"), both("max")
+    (found,) = shown(root).conflicts
+    assert (found.person, found.pair, found.rule) == ("max", "monitoring-admin and steward", "who measures a promise never writes it.")
+    assert found.ways == ("monitoring-admin: own right monitoring.change_tool", "steward: own right catalogue.change_service")
+    until = now() + dt.timedelta(days=90)
+    asked = {"person": person, "one": "steward", "other": "monitoring-admin", "owner": make_user("olga"), "reason": "Leave"}
+    excepting.except_duties(**asked, valid_until=until, by=root, at=now())
+    page = shown(root)
+    assert page.sentence.startswith("Nobody holds duties that exclude each other without an exception. 1 exception covers")
+    assert page.conflicts[0].covered == f"Exception until {until:%d %b %Y}, olga answers for it"
+    assert (page.exceptions[0].state, page.exceptions[0].owner, page.exceptions[0].approver) == ("In force", "olga", "root")
+    assert shown(root, now() - dt.timedelta(days=1)).exceptions == (), "it was not approved then"
+
+
+@pytest.mark.parametrize(("role", "status"), [("auditor", 200), ("steward", 200), ("stakeholder", 403)])
+def test_it_is_read_by_who_works_with_duties(client, role, status):
+    client.force_login(make_person(role, now()), backend=BACKEND)
+    answer = client.get("/evidence/duties/")
+    assert answer.status_code == status
+    assert ("Rights given and taken" in answer.content.decode()) == (role == "auditor")
+
+
+def test_it_asks_as_often_for_many_people_as_for_few(django_assert_num_queries):
+    root = make_admin("root")
+    both("one")
+    with django_assert_num_queries(5):
+        shown(root)
+    for number in range(12):
+        both(f"person-{number}")
+    with django_assert_num_queries(5):
+        assert len(shown(root).conflicts) == 13
