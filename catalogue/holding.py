@@ -52,7 +52,7 @@ ORDER BY 1, 2, 3
 
 def held(people: Collection[int] | None = None) -> dict[int, dict[str, list[str]]]:
     """Person → duty → the ways by which they hold it; of these people, or of all. One query."""
-    values = {
+    values: dict[str, Any] = {
         "rights": list(POWERS), "duties": list(POWERS.values()), "roles": Duty.values,
         "everybody": people is None, "people": list(people or ()),
     }  # fmt: skip

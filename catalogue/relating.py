@@ -236,6 +236,6 @@ def _done(
     words = "is new, " + wish.strength if row is None else f"{row.strength} → {wish.strength}"
     if wish.valid_until:
         words += f", until {wish.valid_until:%d %b %Y %H:%M} UTC"
-    span = {"valid_from": wish.valid_from, "valid_until": wish.valid_until}
+    span: dict[str, Any] = {"valid_from": wish.valid_from, "valid_until": wish.valid_until}
     relate(consumer=consumer, provider=provider, kind=wish.kind, strength=wish.strength, **span, **said)
     return words, "", True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 from collections.abc import Collection, Hashable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
 
@@ -65,7 +65,8 @@ def relations_at(
 ) -> list[Standing]:
     """Relations that stand at `at`, or with `known_then` those that were known to stand; of these consumers, touching these
     services, of these kinds. One query."""
-    wanted, values = ["TRUE"], {"at": at, "consumers": list(consumers or ()), "touching": list(touching or ()), "kinds": list(kinds)}
+    wanted = ["TRUE"]
+    values: dict[str, Any] = {"at": at, "consumers": list(consumers or ()), "touching": list(touching or ()), "kinds": list(kinds)}
     if consumers is not None:
         wanted.append("consumer_id = ANY(%(consumers)s)")
     if touching is not None:

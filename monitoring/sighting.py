@@ -55,8 +55,9 @@ def _sightings(at: dt.datetime) -> Iterator[Sighting]:
     repositories: dict[int, set[str]] = {}
     jobs = BackupJob.objects.filter(service__isnull=False).exclude(repository_name=None).exclude(repository_name="")
     for name, repository, service in jobs.order_by("name").values_list("name", "repository_name", "service_id"):
-        users.setdefault(repository, {}).setdefault(service, name)
-        repositories.setdefault(service, set()).add(repository)
+        if repository and service:
+            users.setdefault(repository, {}).setdefault(service, name)
+            repositories.setdefault(service, set()).add(repository)
     named = _entries_by_name(at)
     stores = _stores(repositories)
     codes = dict(Service.objects.filter(pk__in={pk for found in users.values() for pk in found}).values_list("pk", "code"))

@@ -2,13 +2,14 @@
 
 from catalogue.admin.duties import DutyExceptionAdmin, GrantEntryAdmin, LegalHoldAdmin
 from catalogue.admin.entries import ServiceAdmin
-from catalogue.admin.surroundings import RelationAdmin, TeamAdmin, WindowAdmin
+from catalogue.admin.surroundings import RejectedRelationAdmin, RelationAdmin, TeamAdmin, WindowAdmin
 from catalogue.admin.versions import VersionAdmin
 
 __all__ = [
     "DutyExceptionAdmin",
     "GrantEntryAdmin",
     "LegalHoldAdmin",
+    "RejectedRelationAdmin",
     "RelationAdmin",
     "ServiceAdmin",
     "TeamAdmin",

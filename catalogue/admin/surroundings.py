@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from catalogue import relating
 from catalogue.duties import Refused
-from catalogue.models import Relation, Team, Window
+from catalogue.models import RejectedRelation, Relation, Team, Window
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason
 from itsm_backup.common.time import now
 
@@ -36,6 +36,25 @@ class RelationAdmin(TrackedAdmin):
         except Refused as error:
             raise Impossible(str(error)) from None
         obj.__dict__.update(kept.__dict__)
+
+
+@admin.register(RejectedRelation)
+class RejectedRelationAdmin(TrackedAdmin):
+    place = 6
+    heading = "Rejected relations"
+    about = "What monitoring saw and a steward rejected, with the reason. The portal's page of relations takes a rejection back."
+    list_display = ("seen", "reason", "rejected_by", "rejected_at")
+    list_select_related = ("seen__consumer", "seen__provider", "rejected_by")
+    fields = ("seen", "reason", "rejected_by", "rejected_at")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Window)
