@@ -81,8 +81,9 @@ def test_the_past_shows_the_tests_that_were_known_then(tool, root, noon):
 def test_the_day_strip_marks_the_day_of_a_passed_test(tool, root, noon):
     push(tool, restore_record("nightly", "success", TESTED), at=noon)
     journey.advance(at=noon)
-    words = dict(page_of(root, noon).strip.rows)
-    assert words["Tue 23 Jun"] == "1 restore test passed"
+    days = page_of(root, noon).days
+    assert 'aria-label="Tue 23 Jun: not scheduled, 1 restore test passed"' in days
+    assert days.count("day--restored") == 1
 
 
 def test_the_page_links_each_test_to_its_run(tool, root, noon, client):
