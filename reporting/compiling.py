@@ -50,16 +50,14 @@ def compile_month(
             kept = previous.data if previous else {}
             has_kept = bool(kept.get("templates")) and not with_new_templates
             data = draft.data(templates=kept["templates"] if has_kept else templating.in_force())
-            if not _is_told(previous, data, draft.digests):
+            if previous is None or not _is_told(previous, data, draft.digests):
                 return draft.store(schedule=schedule, previous=previous, data=data, at=at), True
             transaction.set_rollback(True)
     return previous, False
 
 
-def _is_told(previous: Report | None, data: dict[str, Any], digests: list[bytes]) -> bool:
+def _is_told(previous: Report, data: dict[str, Any], digests: list[bytes]) -> bool:
     """Whether the newest report says just this; an override stands for as long as the data do not change."""
-    if previous is None:
-        return False
     same = {**data, "override": previous.data.get("override")}
     return sealing.seal_of(same, digests) == bytes(previous.seal)
 

@@ -41,7 +41,7 @@ def issue(*, report: Report, by: Any, reason: str, at: dt.datetime) -> Report:
         revision=report.revision + 1,
         state=Report.State.OVERRIDDEN,
         data=data,
-        seal=sealing.seal_of(data, digests),
+        seal=sealing.seal_of(data, map(bytes, digests)),
         changes=[f"The report was issued although a check had stopped it, by {override['by']}: {override['reason']}"],
         at=at,
     )

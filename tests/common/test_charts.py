@@ -184,3 +184,14 @@ def test_words_too_long_for_a_box_are_whole_in_the_table():
 def test_a_single_bad_one_among_thousands_is_still_seen():
     root = XML.fromstring(tally(counts=[("kept", 9_999), ("broken", 1)], sentence="s"))
     assert float(root.findall("rect")[1].get("width")) >= 6
+
+
+def test_a_wide_chart_has_the_last_value_beside_its_line_clear_of_the_promise():
+    import re
+
+    for rate in (97, 98, 99, 100):
+        svg = success_line(days=month(lambda day, rate=rate: rate), target=0.98, width=740).svg
+        value = re.search(r'class="value" x="664" y="([\d.]+)"', svg)
+        promise = re.search(r'axis--promise" x="664" y="([\d.]+)">promise 98%', svg)
+        assert value and promise, svg
+        assert abs(float(value[1]) - float(promise[1])) > 13.9
