@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 
-from catalogue import publishing, relating
-from catalogue.models import Relation, Service, Team, Window
+from catalogue import agreeing, comparing, publishing, relating
+from catalogue.checking import UNMEASURED, Measured
+from catalogue.models import Agreement, Label, Offering, Relation, Service, Team, Window
 from catalogue.publishing import NotReady, problems_of
 from itsm_backup.common.models import because
+from itsm_backup.common.time import local_day
+
+AGREED = ("from_on", "until_on", "rpo_s", "rto_s", "retention_days", "success_rate", "text")
+ANALYSED = ("mtpd_s", "tolerated_loss_s", "wrt_s", "mbco", "review_due_on")
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,9 @@ def declare_service(
     approver: Any,
     at: dt.datetime,
     reason: str,
+    offerings: Sequence[Mapping[str, Any]] | None = None,
+    tier_defaults: bool = False,
+    measured: Measured = UNMEASURED,
 ) -> Declared:
     """The entry with this content in force from `at`: a new version, written by `by` and approved by `approver`, where it differs.
 
@@ -68,19 +76,59 @@ def declare_service(
     newest = service.versions.approved().order_by("-number").first() if service else None
     made = newest is None
     changed = {} if newest is None else _differences(newest, content) | _differences(newest.commitment, commitment)
+    if newest is not None and offerings is not None:
+        before = [comparing.offered(row) for row in newest.offerings.all()]
+        after = sorted((comparing.offered(Offering(**levels)) for levels in offerings), key=lambda levels: levels["name"])
+        changed |= {} if before == after else {"offerings": ([each["name"] for each in before], [each["name"] for each in after])}
     if newest is not None and not changed:
         return Declared(service)
     with transaction.atomic():
         service = service or publishing.create_service(code=code, by=by, at=at, reason=reason)
         said = {"by": by, "at": at, "reason": reason}
-        draft = publishing.draft_version(service=service, content=content, commitment=commitment, **said)
-        publishing.submit(version=draft, **said)
-        publishing.approve(version=draft, by=approver, at=at, reason=reason)
+        draft = publishing.draft_version(
+            service=service, content=content, commitment=commitment, offerings=offerings, tier_defaults=made and tier_defaults, **said
+        )
+        publishing.submit(version=draft, announce=False, **said)
+        publishing.approve(version=draft, by=approver, at=at, reason=reason, measured=measured)
     return Declared(service, made, changed or {name: (None, value) for name, value in {**content, **commitment}.items()})
 
 
 def _differences(row: Any, wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     return {name: (getattr(row, name), value) for name, value in wanted.items() if getattr(row, name) != value}
+
+
+def declare_label(*, word: str, meaning: str, by: Any, at: dt.datetime, reason: str) -> Declared:
+    """The classification label with this meaning."""
+    return declare(Label.objects.filter(word=word).first() or Label(word=word), {"meaning": meaning}, by=by, reason=reason)
+
+
+def declare_agreement(
+    *, name: str, kind: str, party: str, content: Mapping[str, Any], by: Any, approver: Any, at: dt.datetime, reason: str
+) -> Declared:
+    """The newest version of the agreement with this content: a new one, written by `by` and approved by `approver`, where it differs."""
+    agreement = declare(
+        Agreement.objects.filter(name=name).first() or Agreement(name=name), {"kind": kind, "party": party}, by=by, reason=reason
+    ).row
+    newest = agreement.versions.filter(state="approved").order_by("-number").first()
+    changed = {} if newest is None else _differences(newest, content)
+    if newest is not None and not changed:
+        return Declared(newest)
+    kept = {field: getattr(newest, field) for field in AGREED} if newest else {"from_on": local_day(at, "UTC")}
+    draft = agreeing.draft_agreement(agreement=agreement, content={**kept, **content}, by=by, at=at, reason=reason)
+    row = agreeing.approve(row=draft, by=approver, at=at, reason=reason)
+    return Declared(row, newest is None, changed or {field: (None, value) for field, value in content.items()})
+
+
+def declare_analysis(*, service: Service, content: Mapping[str, Any], by: Any, approver: Any, at: dt.datetime, reason: str) -> Declared:
+    """The newest impact analysis of the service with this content; a new one, approved by `approver`, where it differs."""
+    newest = service.analyses.filter(state="approved").order_by("-number").first()
+    changed = {} if newest is None else _differences(newest, content)
+    if newest is not None and not changed:
+        return Declared(newest)
+    kept = {field: getattr(newest, field) for field in ANALYSED} if newest else {}
+    draft = agreeing.draft_analysis(service=service, content={**kept, **content}, by=by, at=at, reason=reason)
+    row = agreeing.approve(row=draft, by=approver, at=at, reason=reason)
+    return Declared(row, newest is None, changed or {field: (None, value) for field, value in content.items()})
 
 
 def declare_relation(*, consumer: Service, provider: Service, kind: str, by: Any, at: dt.datetime, reason: str, strength: str) -> Declared:

@@ -13,7 +13,9 @@ _BUSINESS = (
     "view: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.relation catalogue.window catalogue.team"
     " catalogue.servicestatus catalogue.statuschange monitoring.servicestate monitoring.serviceday monitoring.evaluation"
     " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident"
-    " monitoring.restoretest reporting.report"
+    " monitoring.restoretest"
+    " reporting.report catalogue.offering catalogue.agreement catalogue.agreementversion catalogue.impactanalysis catalogue.deviation"
+    " catalogue.label catalogue.tierdefault catalogue.handover catalogue.attestationround catalogue.attestation"
 )
 _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
@@ -59,6 +61,8 @@ ROLES = {
             _TECHNICAL,
             "add change: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.team",
             "add change delete: catalogue.relation catalogue.window",
+            "add change: catalogue.offering catalogue.agreement catalogue.agreementversion catalogue.impactanalysis catalogue.deviation"
+            " catalogue.label catalogue.tierdefault",
             "add change delete: reporting.reportschedule",
             "change: reporting.reporttemplate",
             "compile: reporting.report",

@@ -7,6 +7,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
+from catalogue import attesting, deviating
 from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.own_database import keeping
@@ -61,12 +62,14 @@ def tell_deadman() -> None:
 
 @shared_task(name="itsm_backup.tend")
 def tend() -> None:
-    """Hourly care: partitions for what is to come, limited roles, relations that jobs tell of, and a look at everything that a lost
-    mark could have left behind."""
+    """Hourly care: partitions for what is to come, limited roles, relations that jobs tell of, reminders, and a look at everything that a
+    lost mark could have left behind."""
     at = now()
     granting.refresh_scopes(at=at)
     partitions.ensure_partitions(at=at)
     sighting.see_relations(at=at)
+    deviating.remind(at=at)
+    attesting.remind(at=at)
     journey.look_at_everything(at=at)
 
 

@@ -1,18 +1,26 @@
 """The admin doors of the catalogue: entries and their versions, then what surrounds them."""
 
+from catalogue.admin.agreements import AgreementAdmin, AgreementVersionAdmin, AnalysisAdmin, DeviationAdmin
+from catalogue.admin.defaults import LabelAdmin, TierDefaultAdmin
 from catalogue.admin.duties import DutyExceptionAdmin, GrantEntryAdmin, LegalHoldAdmin
 from catalogue.admin.entries import ServiceAdmin
 from catalogue.admin.surroundings import RejectedRelationAdmin, RelationAdmin, TeamAdmin, WindowAdmin
 from catalogue.admin.versions import VersionAdmin
 
 __all__ = [
+    "AgreementAdmin",
+    "AgreementVersionAdmin",
+    "AnalysisAdmin",
+    "DeviationAdmin",
     "DutyExceptionAdmin",
     "GrantEntryAdmin",
+    "LabelAdmin",
     "LegalHoldAdmin",
     "RejectedRelationAdmin",
     "RelationAdmin",
     "ServiceAdmin",
     "TeamAdmin",
+    "TierDefaultAdmin",
     "VersionAdmin",
     "WindowAdmin",
 ]

@@ -8,7 +8,8 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
-from catalogue import duties, publishing
+from catalogue import checking, duties, publishing
+from catalogue.admin.entries import measured_of
 from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.admin import Act, Impossible, ReasonForm, given_reason, may
 from itsm_backup.common.admin.fields import InstantInput
@@ -18,17 +19,20 @@ State = ServiceVersion.State
 
 
 class ApproveForm(ReasonForm):
-    """The reason, and from when the version is in force."""
+    """The reason, from when the version is in force, and which content was read."""
 
     effective_from = forms.DateTimeField(
         label="In force from", required=False, widget=InstantInput(), help_text="Empty: from the moment of approval. Never in the past."
     )
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
     field_order = ("effective_from", "change_reason")
 
 
 def _act(call: Callable[..., ServiceVersion], done: str) -> Callable[[HttpRequest, Any, forms.Form], str]:
     def do(request: HttpRequest, version: ServiceVersion, form: forms.Form) -> str:
-        more = {name: value for name, value in form.cleaned_data.items() if name == "effective_from" and value}
+        more = {name: value for name, value in form.cleaned_data.items() if name in ("effective_from", "seen") and value}
+        if call is publishing.approve:
+            more["measured"] = measured_of(version.service, now())
         try:
             moved = call(version=version, by=request.user, at=now(), reason=given_reason(request), **more)
         except publishing.Refused as error:
@@ -64,7 +68,10 @@ def _before_submitting(request: HttpRequest, version: ServiceVersion) -> list[st
     problems = publishing.missing(version)
     if problems:
         return ["Before it can be submitted:", *problems]
-    return [f"It then waits for approval by {_approvers(version)}. Until then nothing changes for the service."]
+    at = now()
+    stops = checking.blocking(version=version, measured=measured_of(version.service, at), at=at)
+    told = [f"It then waits for approval by {_approvers(version)}. Until then nothing changes for the service."]
+    return [*told, "It cannot be approved as it is:", *stops] if stops else told
 
 
 def _before_approving(request: HttpRequest, version: ServiceVersion) -> list[str]:

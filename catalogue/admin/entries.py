@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 from catalogue import publishing
+from catalogue.checking import UNMEASURED, Measured
 from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason, may
 from itsm_backup.common.admin.fields import value_words
@@ -20,6 +22,12 @@ from itsm_backup.common.time import now
 OPEN = [ServiceVersion.State.DRAFT, ServiceVersion.State.IN_REVIEW]
 Fact = tuple[str, Any]  # a label and what it says
 facts_of_service: list[Callable[[Service], list[Fact]]] = []  # floors above add theirs
+measuring: list[Callable[[Service, dt.datetime], Measured]] = []  # the floor that measures adds how
+
+
+def measured_of(service: Service, at: dt.datetime) -> Measured:
+    """What is measured of the service's backups, for the checks of its promise."""
+    return measuring[0](service, at) if measuring else UNMEASURED
 
 
 def portal_url(service: Service) -> str:

@@ -7,48 +7,21 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
 
-from catalogue import duties, publishing
+from catalogue import checking, comparing, duties, publishing, wording
 from catalogue.admin.acts import VERSION_ACTS
-from catalogue.admin.entries import next_number, portal_url, shown_facts
-from catalogue.models import Commitment, Service, ServiceVersion, Team
-from itsm_backup.common.admin import Impossible, ReasonedForm, TrackedAdmin, given_reason, may
-from itsm_backup.common.admin.fields import form_field_of, label_of, value_words
+from catalogue.admin.drafts import PROMISES, DraftForm
+from catalogue.admin.entries import measured_of, next_number, portal_url, shown_facts
+from catalogue.models import AgreementVersion, Commitment, Offering, Service, ServiceVersion, Team
+from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason, may
+from itsm_backup.common.admin.fields import label_of, value_words
 from itsm_backup.common.admin.history import Difference
 from itsm_backup.common.time import now
 
 State = ServiceVersion.State
-PROMISES = {name: Commitment._meta.get_field(name) for name in publishing.COMMITMENT_FIELDS}
-
-
-class VersionForm(ReasonedForm):
-    """Content and promise together: one page, one act."""
-
-    class Meta:
-        model = ServiceVersion
-        fields = ("service", *publishing.CONTENT_FIELDS)
-        help_texts = {"labels": "Classification labels, separated by commas."}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        promise = Commitment.objects.filter(version=self.instance.pk).first() if self.instance.pk else None
-        for name in PROMISES if promise else ():
-            self.initial.setdefault(name, getattr(promise, name))
-
-    def clean(self) -> Any:
-        cleaned = super().clean()
-        promise = Commitment(**{name: cleaned.get(name) for name in PROMISES})
-        try:
-            promise.full_clean(exclude=["version", *self.errors])
-        except ValidationError as error:
-            for name, problems in error.error_dict.items():
-                self.add_error(name if name in self.fields else None, problems)
-        return cleaned
-
-
-PromiseForm = type("PromiseForm", (VersionForm,), {name: form_field_of(field) or field.formfield() for name, field in PROMISES.items()})
 
 
 def changes(version: ServiceVersion) -> list[Difference]:
@@ -56,18 +29,8 @@ def changes(version: ServiceVersion) -> list[Difference]:
     live = version.service.version_at(now())
     if live is None or live.pk == version.pk:
         return []
-    pairs = [(ServiceVersion._meta.get_field(name), live, version) for name in publishing.CONTENT_FIELDS]
-    pairs += [(field, getattr(live, "commitment", None), getattr(version, "commitment", None)) for field in PROMISES.values()]
-    return [
-        Difference(label_of(field), _value(field, before), _value(field, after))
-        for field, before, after in pairs
-        if getattr(before, field.name, None) != getattr(after, field.name, None)
-    ]
-
-
-def _value(field: Any, row: Any) -> str:
-    value = getattr(row, field.name, None)
-    return str(value if field.is_relation and value is not None else value_words(field, value))
+    told = wording.tell(comparing.diff(comparing.content_of(live), comparing.content_of(version)))
+    return [Difference(each.label, each.before, each.after) for each in told]
 
 
 def _promised(field: Any) -> Any:
@@ -79,34 +42,40 @@ def _promised(field: Any) -> Any:
     return shown
 
 
-PROMISED = {name: _promised(field) for name, field in PROMISES.items()}
+PROMISED: dict[str, Any] = {**{name: _promised(field) for name, field in PROMISES.items()}, "offerings": "offerings_in_words"}
 
 
 @admin.register(ServiceVersion)
 class VersionAdmin(TrackedAdmin):
     place = 2
     about = "Drafts, reviews and what was approved: every numbered content of every entry."
-    form = PromiseForm
+    form = DraftForm
     change_form_template = "admin/catalogue/version.html"
     acts = VERSION_ACTS
-    history_parts = (Commitment,)
-    list_display = ("service", "number", "name", "state", "tier", "approver", "approved_at")
-    list_filter = ("state", "tier", "service")
+    history_parts = (Commitment, Offering)
+    list_display = ("service", "number", "release", "name", "state", "level", "tier", "approver", "approved_at")
+    list_filter = ("state", "level", "tier", "kind", "hosting", "service")
     search_fields = ("service__code", "name", "department")
     list_select_related = ("service", "approver")
     ordering = ("service__code", "-number")
-    readonly_fields = ("state_words",)
+    readonly_fields = ("state_words", "offerings_in_words")
     fieldsets = (
-        (None, {"fields": ("service", "state_words")}),
+        (None, {"fields": ("service", "state_words", "base")}),
         ("What it is", {
-            "fields": ("name", "short_name", "summary", ("department", "application_type"), "labels", ("tier", "zone"), "commissioned_at"),
+            "fields": ("name", "short_name", "summary", "kind", ("department", "application_type"), "labels", ("tier", "zone"),
+                       "commissioned_at"),
         }),
-        ("Who answers for it", {"fields": ("owner", "steward", "operations_team")}),
+        ("Where it runs", {"fields": ("hosting", ("provider", "regions"))}),
+        ("Who answers for it", {"fields": ("owner", "steward", "operations_team", "supplier")}),
         ("What it promises", {
-            "fields": (("rpo_s", "rto_s"), ("success_rate", "on_time_rate"), ("retention_days", "restore_test_days"),
-                       ("window_opens", "window_closes")),
+            "fields": ("take_defaults", ("rpo_s", "rto_s"), ("success_rate", "on_time_rate"), ("rpo_attainment_rate", "restore_test_days"),
+                       ("window_opens", "window_closes"), "offerings"),
             "description": "Leave empty what is not promised. Write durations with their unit: 4 h, 26 h, 35 d, 90 min.",
         }),
+        ("How it is protected", {
+            "fields": ("retention_days", ("retention_min_days", "retention_max_days"), ("copy_scheme", "encryption"), "immutability_days"),
+        }),
+        ("What stands behind it", {"fields": ("sla", "ola", "contract", "regulations", "review_due_on")}),
     )  # fmt: skip
 
     def note(self, request: HttpRequest) -> str:
@@ -135,6 +104,10 @@ class VersionAdmin(TrackedAdmin):
             words += f", approved by {duties.names([version.approver])} on {when}"
         return words
 
+    @admin.display(description="Offerings")
+    def offerings_in_words(self, version: ServiceVersion) -> str:
+        return wording.told(comparing.content_of(version))["offerings"].before
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.state == State.DRAFT)
 
@@ -145,6 +118,8 @@ class VersionAdmin(TrackedAdmin):
         return False  # content goes back by a new version
 
     def _choices(self, db_field: Any, request: HttpRequest, offered: Any) -> Any:
+        if db_field.related_model is AgreementVersion:
+            return offered.filter(state="approved", agreement__kind=db_field.name).select_related("agreement")
         return offered if db_field.related_model is Team else super()._choices(db_field, request, offered)  # every writer names a team
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -152,14 +127,16 @@ class VersionAdmin(TrackedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None:
-            fieldsets[0][1]["fields"] = [name for name in fieldsets[0][1]["fields"] if name != "state_words"]
-        elif not self.has_change_permission(request, obj):
-            for _, options in fieldsets:
-                options.pop("description", None)  # how to fill in what is locked
-                options["fields"] = [tuple(PROMISED.get(n, n) for n in line) if isinstance(line, tuple) else PROMISED.get(line, line)
-                                     for line in map(_as_tuple, options["fields"])]  # fmt: skip
-        return fieldsets
+        locked = obj is not None and not self.has_change_permission(request, obj)
+        hidden = {"state_words"} if obj is None else {"take_defaults"} | ({"base"} if locked else set())
+        shown: list[Any] = []
+        for title, options in fieldsets:
+            lines = [line for line in map(_as_tuple, options["fields"]) if line not in hidden]
+            if locked:
+                lines = [tuple(PROMISED.get(n, n) for n in line) if isinstance(line, tuple) else PROMISED.get(line, line) for line in lines]
+            kept = {key: value for key, value in options.items() if not (locked and key == "description")}  # how to fill in what is locked
+            shown.append((title, {**kept, "fields": lines}))
+        return shown
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A new version starts with the content in force, or with that of the version named by `like`."""
@@ -170,24 +147,45 @@ class VersionAdmin(TrackedAdmin):
             service.versions.filter(pk=_number(request.GET.get("like"))).first() or service.versions.approved().order_by("-number").first()
         )
         promise = Commitment.objects.filter(version=like).first() if like else None
+        offered = {"offerings": comparing.content_of(like)["offerings"], "take_defaults": False} if like else {}
         return {
             "service": service.pk,
+            **offered,
             **({name: getattr(like, name) for name in publishing.CONTENT_FIELDS} if like else {}),
             **({name: getattr(promise, name) for name in PROMISES} if promise else {}),
         }
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        content = {name: form.cleaned_data[name] for name in publishing.CONTENT_FIELDS}
-        promise = {name: form.cleaned_data[name] for name in PROMISES}
-        said: dict[str, Any] = {"content": content, "commitment": promise, "by": request.user, "at": now(), "reason": given_reason(request)}
+        said: dict[str, Any] = {
+            "content": {name: form.cleaned_data[name] for name in publishing.CONTENT_FIELDS},
+            "commitment": {name: form.cleaned_data[name] for name in PROMISES},
+            "offerings": form.cleaned_data["offerings"],
+            "by": request.user,
+            "at": now(),
+            "reason": given_reason(request),
+        }
         try:
             if change:
-                kept = publishing.edit_draft(version=ServiceVersion.objects.get(pk=obj.pk), **said)
+                kept = publishing.edit_draft(version=ServiceVersion.objects.get(pk=obj.pk), base=form.cleaned_data["base"], **said)
             else:
-                kept = publishing.draft_version(service=obj.service, **said)
+                kept = publishing.draft_version(service=obj.service, tier_defaults=form.cleaned_data["take_defaults"], **said)
         except publishing.Refused as error:
             raise Impossible(str(error)) from None
         obj.__dict__.update(kept.__dict__)
+
+    def get_urls(self) -> list[Any]:
+        return [path("check/", self.admin_site.admin_view(self.check_view), name="catalogue_serviceversion_check"), *super().get_urls()]
+
+    def check_view(self, request: HttpRequest) -> HttpResponse:
+        """The check list for what stands in the form at this moment, stored or not."""
+        service = self._service_of_new(request)
+        if service is None:
+            raise Http404("No service that you may change is named.")
+        return render(request, "admin/catalogue/_checks.html", {"findings": self._findings(service, _typed(request))})
+
+    def _findings(self, service: Service, asked: checking.Question) -> list[checking.Finding]:
+        at = now()
+        return checking.findings(asked=asked, measured=measured_of(service, at), at=at)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -196,6 +194,12 @@ class VersionAdmin(TrackedAdmin):
         service = version.service if version else self._service_of_new(request)
         told = self._told(request, service, version) if service else {}
         return super().changeform_view(request, object_id, form_url, {**told, **(extra_context or {})})
+
+    def act_form(self, request: HttpRequest, obj: Any, act: Any) -> Any:
+        form = super().act_form(request, obj, act)
+        if "seen" in form.fields:
+            form.fields["seen"].initial = comparing.hash_of(comparing.content_of(obj))
+        return form
 
     def act_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         return {"changes": changes(obj), "portal_url": portal_url(obj.service)}
@@ -210,7 +214,12 @@ class VersionAdmin(TrackedAdmin):
             version.author_ids if version and version.state != State.DRAFT else [*(version.author_ids if version else []), request.user.pk]
         )
         open_version = service.versions.filter(state__in=[State.DRAFT, State.IN_REVIEW]).first()
+        asked = checking.question_of(version) if version else None
+        if request.method == "POST" and (version is None or version.state == State.DRAFT):
+            asked = _typed(request, service)
         return {
+            "findings": self._findings(service, asked) if asked and (version is None or version.state != State.CANCELLED) else [],
+            "check_url": reverse("admin:catalogue_serviceversion_check"),
             "facts": shown_facts(service),
             "service": service,
             "portal_url": portal_url(service),
@@ -227,6 +236,23 @@ class VersionAdmin(TrackedAdmin):
 def _like_url(service: Service, version: ServiceVersion | None) -> str:
     url = f"{reverse('admin:catalogue_serviceversion_add')}?service={service.pk}"
     return f"{url}&like={version.pk}" if version else url
+
+
+def _typed(request: HttpRequest, service: Service | None = None) -> checking.Question:
+    """The promises as they stand in the form; what cannot be read yet counts as not promised."""
+    sent = request.POST or request.GET
+    service = service or Service.objects.get(pk=_number(sent.get("service")))
+    promise = {name: _read(DraftForm.base_fields[name], sent.get(name)) for name in PROMISES}
+    chosen = [pk for pk in (_number(sent.get(name)) for name in ("sla", "ola", "contract")) if pk]
+    agreements = AgreementVersion.objects.filter(pk__in=chosen, state="approved").select_related("agreement")
+    return checking.Question(service, promise, tuple(agreements))
+
+
+def _read(field: Any, value: Any) -> Any:
+    try:
+        return field.clean(value)
+    except ValidationError:
+        return None
 
 
 def _as_tuple(line: Any) -> Any:

@@ -1,24 +1,41 @@
 """What we promise: entries, their versions and commitments, who answers for them, and where they stand."""
 
+from catalogue.models.agreements import Agreement, AgreementVersion, Deviation, ImpactAnalysis
+from catalogue.models.commitments import Commitment, Offering
+from catalogue.models.defaults import Label, TierDefault
 from catalogue.models.duties import Duty, DutyException, GrantEntry, LegalHold
+from catalogue.models.ownership import Attestation, AttestationRound, HandOver
 from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
-from catalogue.models.service import Commitment, Service, ServiceVersion, Team
+from catalogue.models.reviews import Comment, Revision
+from catalogue.models.service import Service, ServiceVersion, Team
 from catalogue.models.status import ServiceStatus, StatusChange
 from catalogue.models.windows import Window
 
 __all__ = [
+    "Agreement",
+    "AgreementVersion",
+    "Attestation",
+    "AttestationRound",
+    "Comment",
     "Commitment",
+    "Deviation",
     "Duty",
     "DutyException",
     "GrantEntry",
+    "HandOver",
+    "ImpactAnalysis",
+    "Label",
     "LegalHold",
+    "Offering",
     "RejectedRelation",
     "Relation",
+    "Revision",
     "SeenRelation",
     "Service",
     "ServiceStatus",
     "ServiceVersion",
     "StatusChange",
     "Team",
+    "TierDefault",
     "Window",
 ]

@@ -118,9 +118,30 @@ RETURN NEW;
 """
 
 
+def _agreement(name: str) -> models.ForeignKey:
+    return models.ForeignKey(
+        "catalogue.AgreementVersion", null=True, blank=True, verbose_name=name, on_delete=models.PROTECT, related_name="+"
+    )
+
+
 @tracked
 class ServiceVersion(Tracked):
     """One numbered content of an entry. Approved content never changes; a change is a new version."""
+
+    class Kind(models.TextChoices):
+        BUSINESS = "business_service", "business service"
+        SUPPORTING = "supporting_service", "supporting service"
+        BACKUP = "backup_service", "backup service"
+
+    class Hosting(models.TextChoices):
+        ON_PREMISES = "on_premises", "on premises"
+        CLOUD = "cloud", "cloud"
+        HYBRID = "hybrid", "hybrid"
+
+    class Level(models.TextChoices):
+        MAJOR = "major", "major"
+        MINOR = "minor", "minor"
+        PATCH = "patch", "patch"
 
     class State(models.TextChoices):
         DRAFT = "draft", "draft"
@@ -136,9 +157,13 @@ class ServiceVersion(Tracked):
     name = models.CharField(max_length=160)
     short_name = models.CharField(max_length=22, help_text="At most 22 characters, for tiles.")
     summary = models.TextField(blank=True, help_text="What it does, in the customers' words.")
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.BUSINESS)
     department = models.CharField(max_length=80, blank=True)
     application_type = models.CharField(max_length=80, blank=True)
     labels = ArrayField(models.CharField(max_length=40), default=list, blank=True, help_text="Classification labels.")
+    hosting = models.CharField(max_length=12, choices=Hosting.choices, default=Hosting.ON_PREMISES)
+    provider = models.CharField(max_length=120, blank=True, help_text="Who hosts it, where that is somebody else.")
+    regions = ArrayField(models.CharField(max_length=60), default=list, blank=True, help_text="Where its data and copies lie.")
     tier = models.PositiveSmallIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(4)], help_text="1 is critical to life, 4 is supporting."
     )
@@ -147,6 +172,19 @@ class ServiceVersion(Tracked):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     steward = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     operations_team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    supplier = models.CharField(max_length=120, blank=True, help_text="Who is paid for it, under the underpinning contract.")
+    regulations = ArrayField(models.CharField(max_length=80), default=list, blank=True, help_text="What it must comply with.")
+    review_due_on = models.DateField("review due", null=True, blank=True, help_text="By then somebody reads the entry again.")
+    sla = _agreement("service level agreement (SLA)")
+    ola = _agreement("operational level agreement (OLA)")
+    contract = _agreement("underpinning contract")
+    analysis = models.ForeignKey(
+        "catalogue.ImpactAnalysis", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="+",
+        help_text="The impact analysis that it was checked against when it was approved.",
+    )  # fmt: skip
+    release = models.CharField(max_length=24, blank=True, editable=False, help_text="major.minor.patch, by what changed.")
+    level = models.CharField(max_length=5, choices=Level.choices, blank=True, editable=False)
+    content_hash = models.CharField(max_length=64, blank=True, editable=False, help_text="SHA-256 of what was approved.")
     author_ids = ArrayField(models.IntegerField(), default=list, editable=False)
     approver = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="+"
@@ -217,56 +255,7 @@ class ServiceVersion(Tracked):
     def __str__(self) -> str:
         return f"{self.name} (version {self.number})"
 
-
-@tracked
-class Commitment(Tracked):
-    """What a version promises. A missing value is a promise not made, never zero."""
-
-    permission_from = ("version__service",)
-
-    version = models.OneToOneField(ServiceVersion, primary_key=True, on_delete=models.CASCADE, related_name="commitment")
-    rpo_s = models.PositiveIntegerField("recovery point (RPO), seconds", null=True, blank=True, validators=[MinValueValidator(60)])
-    rto_s = models.PositiveIntegerField("recovery time (RTO), seconds", null=True, blank=True, validators=[MinValueValidator(60)])
-    retention_days = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    success_rate = models.DecimalField(
-        max_digits=6, decimal_places=5, null=True, blank=True, help_text="Share of due backups that succeed in a month, e.g. 0.98."
-    )
-    on_time_rate = models.DecimalField(max_digits=6, decimal_places=5, null=True, blank=True)
-    window_opens = models.TimeField("backup window opens", null=True, blank=True)
-    window_closes = models.TimeField("backup window closes", null=True, blank=True)
-    restore_test_days = models.PositiveIntegerField("restore test at least every … days", null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(success_rate__isnull=True) | models.Q(success_rate__gt=0, success_rate__lte=1),
-                name="commitment_success_rate_is_a_share",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(on_time_rate__isnull=True) | models.Q(on_time_rate__gt=0, on_time_rate__lte=1),
-                name="commitment_on_time_rate_is_a_share",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(rpo_s__isnull=True) | models.Q(rpo_s__gte=60), name="commitment_rpo_at_least_a_minute"
-            ),
-        ]
-        triggers = [
-            pgtrigger.Trigger(
-                name="approved_is_fixed",
-                when=pgtrigger.Before,
-                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-                func="""
-                IF EXISTS (SELECT 1 FROM catalogue_serviceversion v WHERE v.state = 'approved'
-                           AND v.id = (CASE WHEN TG_OP = 'DELETE' THEN OLD.version_id ELSE NEW.version_id END))
-                THEN RAISE EXCEPTION 'the commitment of an approved version is immutable'; END IF;
-                RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
-                """,
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"Commitment of {self.version}"
-
-    def clean(self) -> None:
-        if (self.window_opens is None) != (self.window_closes is None):
-            raise ValidationError("A backup window needs both its opening and its closing time.")
+    @property
+    def numbers(self) -> str:
+        """`version 7 (2.3.0)`: the running number, and how much each change weighed."""
+        return f"version {self.number}" + (f" ({self.release})" if self.release else "")

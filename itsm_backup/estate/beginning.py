@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
+from catalogue.shipping import ship_defaults
 from itsm_backup import granting
 from itsm_backup.estate.loading import load
 from itsm_backup.estate.reading import read
@@ -62,6 +63,7 @@ def begin(*, at: dt.datetime, data_dir: Path, empty: bool) -> list[Login]:
         granting.ensure_roles(at=at)
         ship_rules(at=at)
         templating.templates()
+        ship_defaults()
         file = data_dir / LOGINS_FILE
         if not get_user_model().objects.exists():
             _make_people(file, at=at, empty=empty)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from catalogue import declaring
+from catalogue.checking import UNMEASURED
 from catalogue.declaring import Declared
-from catalogue.models import Relation, Service, Team, Window
+from catalogue.models import AgreementVersion, Relation, Service, Team, Window
 from itsm_backup.estate import amounts
 from itsm_backup.estate.reading import Place
+from monitoring.capability import measured
 
 if TYPE_CHECKING:
     from itsm_backup.estate.loading import Loading
 
-_AS_WRITTEN = ("name", "short_name", "summary", "department", "application_type", "labels", "tier", "zone")
+_AS_WRITTEN = ("name", "short_name", "summary", "department", "application_type", "labels", "tier", "zone",
+               "kind", "hosting", "provider", "regions", "supplier", "regulations")  # fmt: skip
 _PROMISES = {
     "rpo": ("rpo_s", amounts.seconds),
     "rto": ("rto_s", amounts.seconds),
@@ -24,13 +28,31 @@ _PROMISES = {
     "success_rate": ("success_rate", amounts.share),
     "on_time_rate": ("on_time_rate", amounts.share),
     "restore_test_every": ("restore_test_days", amounts.days),
+    "rpo_attainment": ("rpo_attainment_rate", amounts.share),
+    "retention_min": ("retention_min_days", amounts.days),
+    "retention_max": ("retention_max_days", amounts.days),
+    "immutability": ("immutability_days", amounts.days),
+    "copy_scheme": ("copy_scheme", str),
+    "encryption": ("encryption", str),
 }
+_LEVELS = {name: _PROMISES[name] for name in ("rpo", "rto", "retention", "success_rate")}
 LABELS = {
     "rpo_s": "recovery point",
     "rto_s": "recovery time",
     "retention_days": "retention",
     "restore_test_days": "restore test every",
     "zone": "time zone",
+    "rpo_attainment_rate": "time within the recovery point",
+    "retention_min_days": "kept at least",
+    "retention_max_days": "kept at most",
+    "immutability_days": "copies locked for",
+    "mtpd_s": "longest tolerable outage",
+    "tolerated_loss_s": "tolerable data loss",
+    "wrt_s": "work after recovery",
+    "mbco": "least acceptable operation",
+    "review_due_on": "review due",
+    "from_on": "in force from",
+    "until_on": "in force until",
     "email": "e-mail",
     "ends_at": "until",
 }
@@ -42,9 +64,18 @@ def declare_catalogue(loading: Loading) -> None:
     for place, wish in loading.each("teams"):
         with loading.item(place):
             loading.tell(f"team {wish['name']}", declaring.declare_team(**said, name=wish["name"], email=wish["email"]), LABELS)
+    for place, wish in loading.each("labels"):
+        with loading.item(place):
+            loading.tell(f"label {wish['word']}", declaring.declare_label(**said, word=wish["word"], meaning=wish["meaning"]), LABELS)
+    for place, wish in loading.each("agreements"):
+        with loading.item(place):
+            _declare_agreement(loading, wish, said)
     for place, wish in loading.each("services"):
         with loading.item(place):
             _declare_service(loading, wish)
+    for place, wish in loading.each("impact_analyses"):
+        with loading.item(place):
+            _declare_analysis(loading, wish, said)
     for place, wish in loading.each("relations"):
         with loading.item(place):
             kind, strength = wish.get("kind", Relation.Kind.DEPENDS_ON), wish.get("strength", Relation.Strength.HARD)
@@ -54,6 +85,40 @@ def declare_catalogue(loading: Loading) -> None:
     for place, wish in loading.each("maintenance_windows"):
         with loading.item(place):
             _declare_window(loading, place, wish, said)
+
+
+def _declare_agreement(loading: Loading, wish: dict[str, Any], said: dict[str, Any]) -> None:
+    content = {field: make(wish[name]) for name, (field, make) in _LEVELS.items() if name in wish}
+    content |= {field: _day(wish[name]) for name, field in (("starts", "from_on"), ("ends", "until_on")) if name in wish}
+    content |= {"text": wish["text"]} if "text" in wish else {}
+    declared = declaring.declare_agreement(
+        **said, name=wish["name"], kind=wish["kind"], party=wish["party"], content=content, approver=loading.approver
+    )  # fmt: skip
+    loading.tell(f"agreement {wish['name']}, version {declared.row.number}", declared, LABELS)
+
+
+def _declare_analysis(loading: Loading, wish: dict[str, Any], said: dict[str, Any]) -> None:
+    (service,) = loading.find(Service, "services", wish["service"])
+    content: dict[str, Any] = {f"{name}_s": amounts.seconds(wish[name]) for name in ("mtpd", "tolerated_loss", "wrt") if name in wish}
+    content |= {"review_due_on": _day(wish["review_due"])} | ({"mbco": wish["mbco"]} if "mbco" in wish else {})
+    declared = declaring.declare_analysis(**said, service=service, content=content, approver=loading.approver)
+    loading.tell(f"impact analysis {declared.row.number} of {service.code}", declared, LABELS)
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text} is no date that exists.") from None
+
+
+def _agreed(name: str, kind: str) -> AgreementVersion:
+    """The newest approved version of the agreement. Raises ValueError when there is none of this kind."""
+    rows = AgreementVersion.objects.filter(agreement__name=name, agreement__kind=kind, state="approved")
+    found = rows.select_related("agreement").order_by("-number").first()
+    if found is None:
+        raise ValueError(f"There is no agreement {name} of the kind {kind}. Declare it under agreements, or correct the name.")
+    return found
 
 
 def _ends(loading: Loading, wish: dict[str, Any]) -> tuple[Service, Service]:
@@ -72,11 +137,16 @@ def _declare_service(loading: Loading, wish: dict[str, Any]) -> None:
         (content["operations_team"],) = loading.find(Team, "teams", wish["operations_team"])
     if "commissioned_at" in wish:
         content["commissioned_at"] = amounts.instant(wish["commissioned_at"], zone)
+    if "review_due" in wish:
+        content["review_due_on"] = _day(wish["review_due"])
+    content |= {kind: _agreed(wish[kind], kind) for kind in ("sla", "ola", "contract") if kind in wish}
+    offerings = [_offering(each) for each in wish["offerings"]] if "offerings" in wish else None
     if service is None or not service.versions.exists():
         content = {"zone": zone, "commissioned_at": loading.at, "steward": loading.steward, **_short_name(wish), **content}
     declared = declaring.declare_service(
         code=wish["code"], content=content, commitment=_commitment(wish.get("commitments", {})),
-        by=loading.steward, approver=loading.approver, at=loading.at, reason=loading.reason,
+        by=loading.steward, approver=loading.approver, at=loading.at, reason=loading.reason, offerings=offerings,
+        tier_defaults=wish.get("take_tier_defaults", False), measured=measured(service, loading.at) if service else UNMEASURED,
     )  # fmt: skip
     _tell(loading, declared)
 
@@ -89,6 +159,11 @@ def _tell(loading: Loading, declared: Declared) -> None:
         changed["backup_window"] = (before, after)
     number = declared.row.versions.approved().order_by("-number").values_list("number", flat=True).first()
     loading.tell(f"service {declared.row.code}, version {number}", Declared(declared.row, declared.made, changed), LABELS)
+
+
+def _offering(wish: dict[str, Any]) -> dict[str, Any]:
+    levels = {field: make(wish[name]) if name in wish else None for name, (field, make) in _LEVELS.items()}
+    return {"name": wish["name"], "price": wish.get("price", ""), **levels}
 
 
 def _short_name(wish: dict[str, Any]) -> dict[str, str]:

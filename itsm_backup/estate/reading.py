@@ -19,7 +19,6 @@ MOST_BYTES = 10_000_000
 MOST_NODES = 500_000
 _NOT_YET = {
     "configuration items": ("cis", "configuration_items"),
-    "business impact analyses": ("bias", "business_impact", "business_impact_analyses"),
 }
 
 

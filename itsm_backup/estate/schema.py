@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from catalogue.models import Relation
+from catalogue.models import Agreement, Commitment, Relation, ServiceVersion
 from itsm_backup.estate import amounts
 from itsm_backup.roles import ROLES
 from monitoring.connectors import CONNECTORS
@@ -13,6 +13,7 @@ from monitoring.declaring import PROFILES
 from monitoring.models import CauseRule
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
+DAY = r"^\d{4}-\d{2}-\d{2}$"
 CONDITION_FIELDS = {"job": "external_id", "name": "name", "host": "target_name", "repository": "repository_name"}
 CONDITION_OPERATORS = {"is": "equals", "starts_with": "starts_with", "contains": "contains", "matches": "matches"}
 
@@ -27,7 +28,10 @@ def schema() -> dict[str, Any]:
             organisation=_text("The name of the organisation.", 120),
             teams=_list(_team()),
             users=_list(_user()),
+            labels=_list(_label()),
+            agreements=_list(_agreement()),
             services=_list(_service()),
+            impact_analyses=_list(_analysis()),
             relations=_list(_relation()),
             tools=_list(_tool()),
             jobs=_list(_job()),
@@ -81,6 +85,18 @@ def _service() -> dict[str, Any]:
         labels=_list(_text("A classification label, e.g. confidential.", 40)),
         tier=_number("1 (critical to life) to 4 (supporting).", 1, 4),
         zone=_text("The time zone of its days and windows, an IANA name such as Europe/London.", 64),
+        kind=_choice("What kind of entry it is; business_service when left out.", ServiceVersion.Kind.values),
+        hosting=_choice("Where it runs; on_premises when left out.", ServiceVersion.Hosting.values),
+        provider=_text("Who hosts it, where that is somebody else.", 120, least=0),
+        regions=_list(_text("Where its data and copies lie.", 60)),
+        supplier=_text("Who is paid for it.", 120, least=0),
+        regulations=_list(_text("What it must comply with, e.g. GDPR.", 80)),
+        review_due=_pattern("By when it is read again, e.g. 2027-03-31.", DAY),
+        sla=_text("The name of the service level agreement that it keeps; its newest version is meant.", 120),
+        ola=_text("The name of the operational level agreement behind it.", 120),
+        contract=_text("The name of the underpinning contract behind it.", 120),
+        take_tier_defaults=_boolean("Whether a new entry promises what its tier usually does, where nothing is said; false when left out."),
+        offerings=_list(_offering(), "Packages of the service, each with levels of its own."),
         commissioned_at=_pattern(
             "Since when data exists that can be lost: 2025-01-31, or an instant such as 2025-01-31T08:00Z.", amounts.DAY_OR_INSTANT
         ),
@@ -102,6 +118,64 @@ def _commitments() -> dict[str, Any]:
         on_time_rate=_pattern("Share of due backups that are good in time, e.g. 95 %.", amounts.SHARE, null=True),
         backup_window=_pattern("When backups may run, e.g. 20:00-06:00.", amounts.SPAN, null=True),
         restore_test_every=_pattern("A restore test at least every so many days or weeks, e.g. 180 d.", amounts.DURATION, null=True),
+        rpo_attainment=_pattern("Share of a month in which a fresh enough copy exists, e.g. 99 %.", amounts.SHARE, null=True),
+        retention_min=_pattern("Law or contract asks for at least so long, e.g. 30 d.", amounts.DURATION, null=True),
+        retention_max=_pattern("Law or contract allows at most so long, e.g. 10 w.", amounts.DURATION, null=True),
+        immutability=_pattern("Copies are locked for so long, e.g. 14 d.", amounts.DURATION, null=True),
+        copy_scheme=_text("How many copies on which media, e.g. 3-2-1-1-0.", 40, least=0),
+        encryption=_choice("Where copies are encrypted.", Commitment.Encryption.values),
+    )
+
+
+def _offering() -> dict[str, Any]:
+    return _mapping(
+        "One package; a level that is left out is the service's.",
+        name=_text("What customers call it, e.g. Gold.", 60),
+        price=_text("As customers read it, e.g. 120 a month for each TB.", 80, least=0),
+        rpo=_pattern("Recovery point, e.g. 4 h.", amounts.DURATION),
+        rto=_pattern("Recovery time, e.g. 4 h.", amounts.DURATION),
+        retention=_pattern("How long copies are kept, e.g. 90 d.", amounts.DURATION),
+        success_rate=_pattern("Share of due backups that succeed in a month, e.g. 99 %.", amounts.SHARE),
+        required=("name",),
+    )
+
+
+def _label() -> dict[str, Any]:
+    return _mapping(
+        "A classification label. A label that only services name joins the list without a meaning.",
+        word=_text("The word on entries, e.g. confidential.", 40),
+        meaning=_text("What it obliges to.", 2_000),
+        required=("word", "meaning"),
+    )
+
+
+def _agreement() -> dict[str, Any]:
+    return _mapping(
+        "An agreement that stands behind promises. What differs from its newest version becomes a new version.",
+        name=_text("What people call it.", 120),
+        kind=_choice("With customers (sla), with a team of ours (ola), or with a supplier (contract).", Agreement.Kind.values),
+        party=_text("With whom.", 120),
+        starts=_pattern("First day, e.g. 2026-01-01; today when left out.", DAY),
+        ends=_pattern("Last day, e.g. 2026-12-31; until it is replaced when left out.", DAY),
+        rpo=_pattern("Recovery point agreed, e.g. 4 h.", amounts.DURATION),
+        rto=_pattern("Recovery time agreed, e.g. 8 h.", amounts.DURATION),
+        retention=_pattern("Retention agreed, e.g. 35 d.", amounts.DURATION),
+        success_rate=_pattern("Success agreed, e.g. 98 %.", amounts.SHARE),
+        text=_text("What else was agreed, or where the signed paper lies.", 4_000, least=0),
+        required=("name", "kind", "party"),
+    )
+
+
+def _analysis() -> dict[str, Any]:
+    return _mapping(
+        "What the business can bear when a service stops. What differs from the newest analysis becomes a new one.",
+        service=_text("The code of the service.", 40),
+        mtpd=_pattern("Longest tolerable outage, e.g. 8 h.", amounts.DURATION),
+        tolerated_loss=_pattern("Work that may be lost at most, e.g. 4 h.", amounts.DURATION),
+        wrt=_pattern("Work after the systems are back, e.g. 1 h; none when left out.", amounts.DURATION),
+        mbco=_text("What must work during the disruption.", 2_000, least=0),
+        review_due=_pattern("By when it is done again, e.g. 2027-03-31.", DAY),
+        required=("service", "mtpd", "tolerated_loss", "review_due"),
     )
 
 

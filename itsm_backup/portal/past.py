@@ -97,14 +97,14 @@ def _alert_row(alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:
 def history_of(*, service_id: int, moment: Moment, within: Span | None = None) -> tuple[HistoryRow, ...]:
     """Status changes and versions that came into force, newest first; of a span, or all that there were."""
     changes = StatusChange.objects.filter(service=service_id, at__lte=moment.at).annotate(
-        kind=Value("status", output_field=CharField()),
+        sort=Value("status", output_field=CharField()),
         first=Cast("from_status", TextField()),
         second=Cast("to_status", TextField()),
         ref=Cast("evaluation", BigIntegerField()),
     )
     versions = ServiceVersion.objects.approved().filter(service=service_id, approved_at__lte=moment.at)
     versions = versions.annotate(
-        kind=Value("version", output_field=CharField()),
+        sort=Value("version", output_field=CharField()),
         first=Cast("number", TextField()),
         second=Concat(
             "approver__first_name", Value(" "), "approver__last_name", Value("|"), "approver__username", output_field=TextField()
@@ -114,8 +114,8 @@ def history_of(*, service_id: int, moment: Moment, within: Span | None = None) -
     if within:
         changes = changes.filter(at__gte=within[0], at__lt=within[1])
         versions = versions.filter(approved_at__gte=within[0], approved_at__lt=within[1])
-    rows = changes.values_list("at", "kind", "first", "second", "reason", "ref").union(
-        versions.values_list("approved_at", "kind", "first", "second", "reason", "ref"), all=True
+    rows = changes.values_list("at", "sort", "first", "second", "reason", "ref").union(
+        versions.values_list("approved_at", "sort", "first", "second", "reason", "ref"), all=True
     )
     return tuple(_history_row(*row, moment=moment) for row in rows.order_by("-at")[:MOST])
 

@@ -10,6 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalogue import legal_holds
+from catalogue.checking import deviations_at
+from catalogue.deviating import CODES
 from catalogue.models import LegalHold, Service, ServiceVersion
 from itsm_backup.common.charts import Chart
 from itsm_backup.common.time import duration_words, recent_words
@@ -20,7 +22,7 @@ from itsm_backup.portal.framing import Exposure, Link
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
 from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.standing import exposure_of, standings
-from itsm_backup.portal.words import STATUSES, TIERS, instant, person, zone
+from itsm_backup.portal.words import STATUSES, TIERS, day, instant, person, zone
 from monitoring.models import Evaluation
 from monitoring.wording import status_sentence
 
@@ -54,6 +56,8 @@ class ServicePage:
     jobs: tuple[proof.JobRow, ...]
     problems: tuple[ProblemRow, ...]
     history: tuple[HistoryRow, ...]
+    version: str  # "version 7 (2.3.0)"
+    borne: tuple[str, ...]  # deviations that hold, one sentence each
 
 
 def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
@@ -97,6 +101,8 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         jobs=jobs,
         problems=problems_of(service_id=service.pk, user=user, moment=moment),
         history=history_of(service_id=service.pk, moment=moment),
+        version=version.numbers,
+        borne=tuple(_borne(each) for each in deviations_at(service, moment.at)),
     )
 
 
@@ -108,6 +114,11 @@ def _promises_restores(version: Any) -> bool:
 def _hold(hold: LegalHold) -> str:
     ends = format_html("until {}", instant(hold.held_until)) if hold.held_until else "until it is released"
     return format_html("{}. {} answers for it; since {}, {}.", hold.reason.rstrip("."), person(hold.owner), instant(hold.held_from), ends)
+
+
+def _borne(deviation: Any) -> str:
+    words = CODES[deviation.code]
+    return f"{words}. It is borne until {day(deviation.expires_on)}; {person(deviation.owner)} answers for it."
 
 
 def _evaluation(version: Any, moment: Moment) -> Evaluation | None:
@@ -126,7 +137,7 @@ def _meta(version: Any) -> tuple[tuple[str, str], ...]:
     ]
     if version.labels:
         found.append(("Label" if len(version.labels) == 1 else "Labels", ", ".join(version.labels)))
-    return (*found, ("Catalogue entry", f"version {version.number}"))
+    return tuple(found)
 
 
 def _admin_href(service: Service, user: Any, moment: Moment) -> str:

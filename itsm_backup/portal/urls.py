@@ -4,7 +4,16 @@ import datetime as dt
 
 from django.urls import path, register_converter
 
-from itsm_backup.portal import calendar_doors, deeds, duty_doors, report_doors, views, weave_doors
+from itsm_backup.portal import (
+    calendar_doors,
+    deeds,
+    duty_doors,
+    ownership_doors,
+    report_doors,
+    version_doors,
+    views,
+    weave_doors,
+)
 
 
 class IncidentNumber:
@@ -79,6 +88,22 @@ urlpatterns = [
     path("services/<str:code>/calendar/", calendar_doors.service_calendar, name="service_calendar"),
     path("services/<str:code>/days/<day:on>/", calendar_doors.day, name="day"),
     path("calendar/", calendar_doors.calendar, name="calendar"),
+    path("services/<str:code>/versions/", version_doors.versions, name="versions"),
+    path("services/<str:code>/versions/<rowid:one>..<rowid:other>/", version_doors.compare, name="compare"),
+    path("services/<str:code>/versions/<rowid:number>/", version_doors.version, name="version"),
+    path("services/<str:code>/versions/<rowid:number>/approve", version_doors.approve, name="version_approve"),
+    path("services/<str:code>/versions/<rowid:number>/return", version_doors.give_back, name="version_return"),
+    path("services/<str:code>/versions/<rowid:number>/comment", version_doors.comment, name="version_comment"),
+    path("services/<str:code>/versions/<rowid:number>/again", version_doors.roll_back, name="version_again"),
+    path("services/<str:code>/commitment/", version_doors.commitment, name="commitment"),
+    path("services/<str:code>/ownership/", ownership_doors.entry, name="entry_ownership"),
+    path("services/<str:code>/ownership/hand-over", ownership_doors.hand_over, name="hand_over"),
+    path("ownership/", ownership_doors.ownership, name="ownership"),
+    path("ownership/hand-overs/<rowid:pk>/answer", ownership_doors.answer_hand_over, name="answer_hand_over"),
+    path("ownership/attest", ownership_doors.ask_attestation, name="ask_attestation"),
+    path("attestations/<rowid:pk>/", ownership_doors.attestation, name="attestation"),
+    path("attestations/<rowid:pk>/answer", ownership_doors.attest, name="attest"),
+    path("deviations/", version_doors.deviations, name="deviations"),
     path("runs/<rowid:pk>/", views.run, name="run"),
     path("incidents/", views.incidents, name="incidents"),
     path("incidents/<incident:number>/", views.incident, name="incident"),

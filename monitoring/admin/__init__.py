@@ -1,15 +1,18 @@
 """The admin doors of monitoring: tools and their keys, jobs and when they are due, rules, and what was recorded."""
 
-from catalogue.admin.entries import facts_of_service
+from catalogue.admin.entries import facts_of_service, measuring
 from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin, QuarantineAdmin, RunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.rules import AttributionAdmin, CauseAdmin, WorkflowAdmin
 from monitoring.admin.standing import verdict
 from monitoring.admin.tokens import TokenAdmin
 from monitoring.admin.tools import ToolAdmin
+from monitoring.capability import measured
 
 if verdict not in facts_of_service:
     facts_of_service.append(verdict)
+if measured not in measuring:
+    measuring.append(measured)
 
 __all__ = [
     "AlertAdmin",

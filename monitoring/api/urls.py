@@ -9,6 +9,7 @@ from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.restores import RestoreTests
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.tools import Quarantine, ToolDetail, Tools
+from monitoring.api.versions import Diff, VersionAct, VersionDetail, Versions
 
 urlpatterns = [
     path("services/", Services.as_view()),
@@ -16,6 +17,10 @@ urlpatterns = [
     path("services/<str:code>/closure/", Closure.as_view()),
     path("relations/", Relations.as_view()),
     path("relations/<int:pk>/", RelationDetail.as_view()),
+    path("services/<str:code>/versions/", Versions.as_view()),
+    path("services/<str:code>/versions/<int:number>/", VersionDetail.as_view()),
+    path("services/<str:code>/versions/<int:number>/<str:act>", VersionAct.as_view()),
+    path("services/<str:code>/diff/", Diff.as_view()),
     path("jobs/", Jobs.as_view()),
     path("jobs/<int:pk>/", JobDetail.as_view()),
     path("runs", RunsWithoutSlash.as_view()),

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from catalogue.feasibility import violations
 from monitoring.methods.canonical import Inputs, instant, instant_or_none, interval, rate, six, text, whole_seconds
 from monitoring.methods.registry import method
 
@@ -256,21 +257,6 @@ def feasibility(inputs: Inputs) -> dict[str, Any]:
 
     A bound that is null is not checked. Classic trap: a nightly backup can never keep an RPO of 24 h.
     """
-    worst_case_s = (
-        (inputs["tolerated_failures"] + 1) * inputs["interval_seconds"] + inputs["p95_duration_seconds"] + inputs["copy_lag_seconds"]
-    )
-    restore_s = inputs["measured_restore_p95_seconds"]
-    checks: list[tuple[bool, str]] = [
-        (_exceeds(worst_case_s, inputs["rpo_seconds"]), "SCHEDULE_EXCEEDS_RPO"),
-        (_exceeds(inputs["rpo_seconds"], inputs["bia_data_loss_tolerance_seconds"]), "RPO_EXCEEDS_BIA_TOLERANCE"),
-        (_exceeds(inputs["rto_seconds"] + inputs["wrt_seconds"], inputs["mtpd_seconds"]), "RTO_PLUS_WRT_EXCEEDS_MTPD"),
-        (restore_s is None, "RESTORE_TIME_UNMEASURED"),
-        (_exceeds(restore_s, inputs["rto_seconds"]), "MEASURED_RESTORE_EXCEEDS_RTO"),
-        (_exceeds(inputs["retention_min_days"], inputs["retention_days"]), "RETENTION_BELOW_MINIMUM"),
-        (_exceeds(inputs["retention_days"], inputs["retention_max_days"]), "RETENTION_ABOVE_MAXIMUM"),
-    ]
-    return {"worst_case_exposure_seconds": six(worst_case_s), "violations": [code for violated, code in checks if violated]}
-
-
-def _exceeds(value: float | None, bound: float | None) -> bool:
-    return value is not None and bound is not None and value > bound
+    found = violations(inputs)
+    worst = found["worst_case_exposure_seconds"]
+    return {**found, "worst_case_exposure_seconds": None if worst is None else six(worst)}

@@ -12,8 +12,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from itsm_backup.common.time import now
 from itsm_backup.portal.fonts import ensure_fonts
-from tests.portal.makers import Estate, make_estate
+from tests.portal.makers import Estate, make_estate, make_person
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -66,3 +67,26 @@ def tab(chromium: Any, live_server: Any) -> Callable[..., Any]:
 def estate_now(transactional_db: Any) -> Estate:
     """The small estate as it stands at the present minute."""
     return make_estate(dt.datetime.now(dt.UTC).replace(second=0, microsecond=0))
+
+
+@pytest.fixture
+def present():
+    return now().replace(second=0, microsecond=0)
+
+
+@pytest.fixture
+def sign_in(tab, present):
+    """Opens a browser of its own, in which a new person of the role signs in with name and password, as people do."""
+
+    def as_role(role: str, path: str = "/", **limits):
+        person = make_person(role, present, **limits)
+        page = tab()
+        page.set_default_timeout(60_000)
+        page.goto(path)
+        page.fill("[name=login]", person.username)
+        page.fill("[name=password]", "a long enough password")
+        page.click("main button")
+        page.wait_for_url(lambda address: "/accounts/" not in address)
+        return page, person
+
+    return as_role

@@ -14,34 +14,10 @@ from itsm_backup.common.time import now
 from monitoring.models import AttributionRule, BackupRun, Tool
 from tests.admin_forms import change_url, url
 from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool, push, run_record
-from tests.portal.makers import make_person
 from tests.readings import no_answer, poll_answer, snapshot, take_reading
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
-
-
-@pytest.fixture
-def present():
-    return now().replace(second=0, microsecond=0)
-
-
-@pytest.fixture
-def sign_in(tab, present):
-    """Opens a browser of its own, in which a new person of the role signs in with name and password, as people do."""
-
-    def as_role(role: str, path: str = "/", **limits):
-        person = make_person(role, present, **limits)
-        page = tab()
-        page.set_default_timeout(10_000)
-        page.goto(path)
-        page.fill("[name=login]", person.username)
-        page.fill("[name=password]", "a long enough password")
-        page.click("main button")
-        page.wait_for_url(lambda address: "/accounts/" not in address)
-        return page, person
-
-    return as_role
 
 
 @pytest.fixture

@@ -239,3 +239,30 @@ def test_the_journey_takes_the_declared_estate_up(load, noon):
 def test_it_asks_for_what_is_missing_on_the_command_line():
     with pytest.raises(CommandError, match=r"Still needed: FILE.yaml, --monitoring-admin USER."):
         call_command("load_estate", steward="a", approver="b")
+
+
+MORE = re.findall(r"```yaml\n(.*?)```", (Path(__file__).resolve().parents[2] / "docs" / "estate.md").read_text(), re.DOTALL)[1]
+
+
+def test_it_declares_what_stands_behind_a_promise(load):
+    load()
+    said = load(MORE)
+    version = Service.objects.get(code="SVC-003").versions.first()
+    assert "agreement Imaging SLA, version 1" in said and "impact analysis 1 of SVC-003" in said
+    assert (version.hosting, version.regions, version.sla.agreement.name, version.release) == (
+        "hybrid",
+        ["eu-west-2"],
+        "Imaging SLA",
+        "2.0.0",
+    )
+    assert (version.offerings.get().rpo_s, version.commitment.immutability_days, version.commitment.rpo_s) == (3_600, 14, 14_400)
+    assert version.service.analyses.get().mtpd_s == 28_800 and version.service.analyses.get().approver.username == "pokafor"
+    assert load(MORE).startswith("Nothing to change.\n")
+
+
+def test_a_promise_that_cannot_hold_is_refused_with_its_code(load):
+    load()
+    load(MORE)
+    with pytest.raises(CommandError, match="RPO_EXCEEDS_BIA_TOLERANCE"):
+        load("services: [{code: SVC-003, name: Imaging archive, commitments: {rpo: 6 h}, sla: Imaging SLA}]")
+    assert Service.objects.get(code="SVC-003").versions.count() == 2

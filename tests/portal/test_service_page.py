@@ -22,7 +22,7 @@ def test_it_tells_who_answers_for_it(estate, root):
     assert (page.name, page.status, page.department.words) == ("Imaging archive", "degraded", "Radiology")
     assert ("Tier", "1, critical to life") in page.meta
     assert ("Label", "Patient data") in page.meta
-    assert ("Catalogue entry", "version 1") in page.meta
+    assert page.version == "version 1 (1.0.0)"
 
 
 def test_the_figure_counts_and_the_note_does_the_sum(estate, root):

@@ -1,0 +1,51 @@
+"""What drafts start with: the levels of each tier, and the classification labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from catalogue.models import Label, TierDefault
+from itsm_backup.common.admin import TrackedAdmin
+from itsm_backup.common.admin.fields import value_words
+
+
+@admin.register(TierDefault)
+class TierDefaultAdmin(TrackedAdmin):
+    place = 10
+    heading = "Levels by tier"
+    about = "What a new entry promises when its steward says nothing else. Entries that exist stay as they are."
+    list_display = ("tier", "rpo", "rto", "success_rate", "restore_test", "copy_scheme")
+    fields = ("tier", ("rpo_s", "rto_s"), ("success_rate", "rpo_attainment_rate"), "restore_test_days", "copy_scheme")
+
+    @admin.display(description="Recovery point (RPO)", ordering="rpo_s")
+    def rpo(self, row: TierDefault) -> Any:
+        return self._words(row, "rpo_s")
+
+    @admin.display(description="Recovery time (RTO)", ordering="rto_s")
+    def rto(self, row: TierDefault) -> Any:
+        return self._words(row, "rto_s")
+
+    @admin.display(description="Restore test at least every", ordering="restore_test_days")
+    def restore_test(self, row: TierDefault) -> Any:
+        return self._words(row, "restore_test_days")
+
+    def _words(self, row: TierDefault, name: str) -> Any:
+        return value_words(TierDefault._meta.get_field(name), getattr(row, name))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("tier",) if obj else ()
+
+
+@admin.register(Label)
+class LabelAdmin(TrackedAdmin):
+    place = 11
+    about = "Classification labels, and what each obliges to."
+    list_display = ("word", "meaning")
+    search_fields = ("word", "meaning")
+    fields = ("word", "meaning")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("word",) if obj else ()  # entries name it by its word

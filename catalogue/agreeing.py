@@ -1,0 +1,94 @@
+"""Agreements and impact analyses: one person writes the next numbered text, another one approves it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from django.db import transaction
+
+from catalogue import duties
+from catalogue.models import Agreement, AgreementVersion, ImpactAnalysis, Service
+from catalogue.models.agreements import Approved
+from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
+from itsm_backup.common.models import because
+
+Row = TypeVar("Row", bound=Approved)
+State = Approved.State
+
+
+def draft_agreement(*, agreement: Agreement, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> AgreementVersion:
+    """The next version of the agreement as a draft, or its open draft with this content. Raises NotReady with every problem."""
+    with transaction.atomic():
+        Agreement.objects.select_for_update().get(pk=agreement.pk)
+        return _written(AgreementVersion, {"agreement": agreement}, content, by, reason)
+
+
+def draft_analysis(*, service: Service, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> ImpactAnalysis:
+    """The next impact analysis of the service as a draft, or its open draft with this content. Raises NotReady with every problem."""
+    with transaction.atomic():
+        Service.objects.select_for_update().get(pk=service.pk)
+        return _written(ImpactAnalysis, {"service": service}, content, by, reason)
+
+
+def _written(model: type[Row], owner: Mapping[str, Any], content: Mapping[str, Any], by: Any, reason: str) -> Row:
+    rows = model._default_manager.filter(**owner)
+    newest = rows.order_by("-number").values_list("number", flat=True).first()
+    row = rows.filter(state=State.DRAFT).first() or model(**owner, number=(newest or 0) + 1)
+    row.author = by  # who wrote last answers for it: whoever wrote before may approve again
+    for name, value in content.items():
+        setattr(row, name, value)
+    problems = problems_of(row)
+    if problems:
+        raise NotReady(problems)
+    with because(reason, by=by):
+        row.save()
+    return row
+
+
+def approve(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:
+    """Make the draft count from now on. Raises NotAllowed for its author and for who is no approver; WrongState."""
+    with transaction.atomic(), because(reason.strip() or "Approved.", by=by):
+        held = _open(row)
+        check_approver(held, by)
+        held.state, held.approver, held.approved_at = State.APPROVED, by, at
+        held.save()
+    return held
+
+
+def cancel(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:
+    """Give the draft up; it stays readable. Raises WrongState."""
+    with transaction.atomic(), because(reason, by=by):
+        held = _open(row)
+        held.state = State.CANCELLED
+        held.save()
+    return held
+
+
+def check_approver(row: Approved, by: Any) -> None:
+    """Raises NotAllowed, naming who can, unless `by` may approve this text."""
+    able = approvers_of(row)
+    others = duties.names(person for person in able if person.pk not in (row.author_id, by.pk)) or "Nobody yet"
+    if row.author_id == by.pk:
+        raise NotAllowed(f"You wrote {row}, so somebody else must approve it. {others} can.")
+    service = getattr(row, "service", None)
+    allowed = (
+        Service.objects.visible_to(by, "approve").filter(pk=service.pk).exists()
+        if service is not None
+        else by.is_active and by.has_perm("catalogue.approve_service")
+    )
+    if not allowed:
+        raise NotAllowed(f"You may not approve {row}. {others} can.")
+
+
+def approvers_of(row: Approved) -> list[Any]:
+    """Active people who may approve it: of the service for an analysis, of the whole estate for an agreement."""
+    return duties.who_may("approve", getattr(row, "service", None) or Service())
+
+
+def _open(row: Row) -> Row:
+    held = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
+    if held.state != State.DRAFT:
+        raise WrongState(f"{held} is already {held.get_state_display()}. Nothing was changed; look at it again.")
+    return held

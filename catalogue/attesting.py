@@ -1,0 +1,84 @@
+"""Attestation: owners say, by a day, whether their entries are still right. Who has not answered is reminded."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from catalogue.models import Attestation, AttestationRound, Service, ServiceVersion
+from catalogue.refusing import NotReady
+from itsm_backup.common import outbox
+from itsm_backup.common.time import local_day
+
+WEEK = dt.timedelta(days=7)
+
+
+def open_round(*, services: Iterable[Service], title: str, due_on: dt.date, by: Any, at: dt.datetime) -> AttestationRound:
+    """Ask the owner of each of these entries; every owner gets one mail with all of theirs. Raises NotReady when that cannot be."""
+    versions = list(ServiceVersion.objects.in_force(at).filter(service__in=[service.pk for service in services]).select_related("owner"))
+    problems = []
+    if not title.strip():
+        problems.append("Give it a title that owners understand, such as “Yearly check of the catalogue”.")
+    if due_on < local_day(at, "UTC"):
+        problems.append(f"{due_on:%d %b %Y} is over already.")
+    if not versions:
+        problems.append("None of these entries is in force, so there is nothing to ask about.")
+    if problems:
+        raise NotReady(problems)
+    with transaction.atomic():
+        made = AttestationRound.objects.create(title=title.strip(), due_on=due_on, opened_by=by, opened_at=at)
+        rows = [Attestation(round=made, service_id=each.service_id, version=each, person=each.owner) for each in versions]
+        Attestation.objects.bulk_create(rows)
+        _write(made, "asked", at)
+    return made
+
+
+def answer(*, round: AttestationRound, right: Collection[int], wrong: dict[int, str], by: Any, at: dt.datetime) -> int:
+    """Answer for one's own entries, several at once: `right` are services, `wrong` maps a service to what is not right.
+
+    Returns how many were answered. Raises NotReady for a remark that is missing; entries of others and answered ones are left alone.
+    """
+    silent = [pk for pk, remark in wrong.items() if not remark.strip()]
+    if silent:
+        raise NotReady(["Say what is not right, so that the steward can mend it."])
+    with transaction.atomic():
+        rows = round.attestations.select_for_update(of=("self",)).filter(person=by, answered_at=None, service__in=[*right, *wrong])
+        for row in rows:
+            row.answered_at, row.right, row.remark = at, row.service_id not in wrong, wrong.get(row.service_id, "").strip()
+            row.save()
+        return len(rows)
+
+
+def remind(*, at: dt.datetime) -> int:
+    """Remind who has not answered: a week before the day, on it, and every week after it; returns how many mails were written."""
+    today = local_day(at, "UTC")
+    written = 0
+    for row in AttestationRound.objects.filter(due_on__lte=today + WEEK, attestations__answered_at=None).distinct():
+        weeks = (today - row.due_on).days // 7
+        written += _write(row, f"reminder {weeks}", at)
+    return written
+
+
+def _write(round: AttestationRound, kind: str, at: dt.datetime) -> int:
+    waiting: dict[Any, list[str]] = defaultdict(list)
+    for row in round.attestations.filter(answered_at=None).select_related("person", "version").order_by("version__name"):
+        waiting[row.person].append(row.version.name)
+    late = round.due_on < local_day(at, "UTC")
+    written = 0
+    for person, names in waiting.items():
+        context = {
+            "round": round, "names": names, "late": late, "organisation": settings.ORGANISATION,
+            "address": f"{settings.BASE_URL}/attestations/{round.pk}/",
+        }  # fmt: skip
+        written += bool(person.email and person.is_active) and outbox.write(
+            key=f"attestation/{round.pk}/{person.pk}/{kind}", thread=f"attestation/{round.pk}/{person.pk}", recipient=person.email,
+            subject=f"{'Overdue: ' if late else ''}{round.title}: {len(names)} to confirm", at=at,
+            body=render_to_string("catalogue/email/attest.txt", context),
+        )  # fmt: skip
+    return written

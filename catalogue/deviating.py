@@ -1,0 +1,115 @@
+"""Deviations: leave to promise what an inequality forbids, for a time, with somebody who answers for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from catalogue import duties
+from catalogue.models import Deviation, Service, ServiceVersion
+from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
+from itsm_backup.common import outbox
+from itsm_backup.common.models import because
+from itsm_backup.common.time import local_day
+
+REMIND_BEFORE = dt.timedelta(days=14)
+CODES = {
+    "SCHEDULE_EXCEEDS_RPO": "The backup schedule cannot keep the recovery point",
+    "RPO_EXCEEDS_BIA_TOLERANCE": "The recovery point loses more than the business tolerates",
+    "RTO_PLUS_WRT_EXCEEDS_MTPD": "Recovery takes longer than the business can bear",
+    "MEASURED_RESTORE_EXCEEDS_RTO": "Restore tests take longer than promised",
+    "RETENTION_BELOW_MINIMUM": "Copies are kept shorter than asked for",
+    "RETENTION_ABOVE_MAXIMUM": "Copies are kept longer than allowed",
+    "INHERITED_COMMITMENT_TOO_WEAK": "A service it hangs on promises less",
+    "COMMITMENT_WEAKER_THAN_SLA": "The entry promises less than its SLA",
+    "AGREEMENT_TOO_WEAK": "An agreement behind it gives less than is promised",
+}
+
+
+def ask(*, service: Service, code: str, owner: Any, expires_on: dt.date, by: Any, at: dt.datetime, reason: str) -> Deviation:
+    """Ask for a deviation from the inequality `code`. Raises NotReady for an unknown code, a day that is over, or an inactive owner."""
+    row = Deviation(service=service, code=code, reason=reason, owner=owner, expires_on=expires_on, asked_by=by, asked_at=at)
+    problems = problems_of(row)
+    if code not in CODES:
+        problems.append(f"{code} is no inequality that a deviation can bear. There are: {', '.join(CODES)}.")
+    if expires_on and expires_on < local_day(at, "UTC"):
+        problems.append(f"{expires_on:%d %b %Y} is over already: a deviation looks ahead.")
+    if owner and not owner.is_active:
+        problems.append(f"{duties.names([owner])} has left: name an owner with a live account.")
+    if problems:
+        raise NotReady(problems)
+    with transaction.atomic(), because(reason, by=by):
+        row.save()
+    return row
+
+
+def grant(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str) -> Deviation:
+    """Bear the deviation until its last day. Raises NotAllowed for its owner, for who asked, and for who is no approver; WrongState."""
+    with transaction.atomic(), because(reason.strip() or "Granted.", by=by):
+        row = _open(deviation)
+        check_granter(row, by)
+        if row.expires_on < local_day(at, "UTC"):
+            raise NotReady([f"It would have ended on {row.expires_on:%d %b %Y}. Ask again with a later day."])
+        row.approver, row.granted_at = by, at
+        row.save()
+    return row
+
+
+def check_granter(deviation: Deviation, by: Any) -> None:
+    """Raises NotAllowed, naming who can, unless `by` may grant it: an approver of the service who neither owns nor asked for it."""
+    able = duties.who_may("approve", deviation.service, except_ids=[deviation.owner_id, deviation.asked_by_id, by.pk])
+    others = f"{duties.names(able)} can." if able else "Nobody else holds that duty yet: an administrator can grant the role approver."
+    if by.pk in (deviation.owner_id, deviation.asked_by_id):
+        raise NotAllowed(f"Who owns a deviation or asked for it cannot grant it. {others}")
+    if not by.is_active or not Service.objects.visible_to(by, "approve").filter(pk=deviation.service_id).exists():
+        raise NotAllowed(f"You may not grant deviations of {deviation.service.code}. {others}")
+
+
+def end(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str) -> Deviation:
+    """Refuse the deviation, or take it back: from now on it bears nothing. Raises WrongState when it is over already."""
+    with transaction.atomic(), because(reason, by=by):
+        row = Deviation.objects.select_for_update(of=("self",)).select_related("service").get(pk=deviation.pk)
+        if row.ended_at is not None:
+            raise WrongState(f"The {row} is over already. Nothing was changed.")
+        row.ended_at = at
+        row.save()
+    return row
+
+
+def remind(*, at: dt.datetime) -> int:
+    """Tell the owners of deviations that end within two weeks, once each; returns how many mails were written."""
+    today = local_day(at, "UTC")
+    ending = Deviation.objects.filter(granted_at__isnull=False, ended_at=None, expires_on__gte=today, expires_on__lte=today + REMIND_BEFORE)
+    names = dict(ServiceVersion.objects.in_force(at).filter(service__in=ending.values("service")).values_list("service_id", "name"))
+    written = 0
+    for row in ending.select_related("service", "owner").exclude(owner__email=""):
+        context = {
+            "deviation": row, "words": CODES[row.code], "name": names.get(row.service_id, row.service.code),
+            "organisation": settings.ORGANISATION, "address": f"{settings.BASE_URL}/services/{row.service.code}/commitment/",
+        }  # fmt: skip
+        written += outbox.write(
+            key=f"deviation/{row.pk}/ends", thread=f"deviation/{row.pk}", recipient=row.owner.email,
+            subject=f"Deviation of {context['name']} ends on {row.expires_on:%d %b %Y}",
+            body=render_to_string("catalogue/email/deviation_ends.txt", context), at=at,
+        )  # fmt: skip
+    return written
+
+
+def state_of(deviation: Deviation, at: dt.datetime) -> str:
+    """asked, granted, expired, taken back or refused."""
+    if deviation.ended_at is not None and deviation.ended_at <= at:
+        return "taken back" if deviation.granted_at else "refused"
+    if deviation.expires_on < local_day(at, "UTC"):
+        return "expired"
+    return "granted" if deviation.granted_at and deviation.granted_at <= at else "asked"
+
+
+def _open(deviation: Deviation) -> Deviation:
+    row: Deviation = Deviation.objects.select_for_update(of=("self",)).select_related("service").get(pk=deviation.pk)
+    if row.granted_at is not None or row.ended_at is not None:
+        raise WrongState(f"The {row} was decided on already. Nothing was changed; look at it again.")
+    return row

@@ -1,0 +1,85 @@
+"""Who does what for an entry, and where nobody does: the responsibility matrix and its gaps."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Q
+
+from catalogue import duties
+from catalogue.models import Attestation, Label, Service, ServiceVersion
+from itsm_backup.common.time import local_day
+
+PARTIES = ("Steward", "Owner", "Backup operations", "Monitoring administrators", "Change managers", "Auditors")
+# R does it, A answers for it (exactly one in a row), C is asked, I is told.
+MATRIX: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Content of the entry", ("R", "A", "C", "I", "C", "I")),
+    ("What it promises", ("R", "A", "C", "I", "I", "C")),
+    ("Configuration of its jobs", ("I", "C", "A/R", "I", "C", "I")),
+    ("Tools, mapping, thresholds", ("I", "C", "C", "A/R", "C", "I")),
+    ("Publication", ("R", "A", "I", "I", "C", "I")),
+    ("Leave to change it", ("C", "C", "R", "C", "A", "I")),
+    ("Restore tests", ("I", "A", "R", "I", "I", "C")),
+    ("Attesting the evidence", ("I", "C", "C", "C", "I", "A/R")),
+)
+
+
+class Gap(NamedTuple):
+    """One thing that nobody looks after: of which entry, and what to do about it."""
+
+    service_id: int | None
+    kind: str
+    sentence: str
+
+
+def holders(role: str) -> list[Any]:
+    """Active people who hold a role over the whole estate, by name."""
+    return list(get_user_model().objects.filter(groups__name=role, is_active=True).order_by("last_name", "username"))
+
+
+def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
+    """Everything that is missing in the ownership of these entries; the number of queries does not grow with them."""
+    today = local_day(at, "UTC")
+    versions = ServiceVersion.objects.in_force(at).filter(service__in=services)
+    found: list[Gap] = []
+    for version in versions.select_related("owner", "steward", "operations_team").order_by("name"):
+        found += [Gap(version.service_id, kind, sentence) for kind, sentence in _of_version(version, today)]
+    late = Attestation.objects.filter(service__in=services, answered_at=None, round__due_on__lt=today).select_related("round", "person")
+    for row in late:
+        told = f"{duties.names([row.person])} has not answered “{row.round.title}”, due {row.round.due_on:%d %b %Y}."
+        found.append(Gap(row.service_id, "attestation", told))
+    wrong = Attestation.objects.filter(service__in=services, right=False, version__in=versions).select_related("person")
+    for row in wrong:
+        told = f"{duties.names([row.person])} says that it is not right: {row.remark} A new version mends it."
+        found.append(Gap(row.service_id, "wrong", told))
+    unwritten = Service.objects.filter(pk__in=services, lifecycle="catalogue").annotate(
+        live=Count("versions", filter=Q(versions__state="approved", versions__effective__contains=at))
+    )
+    nothing = "It stands in the catalogue, but no version of it is in force."
+    found += [Gap(row.pk, "nothing in force", nothing) for row in unwritten.filter(live=0)]
+    used = {word for labels in versions.values_list("labels", flat=True) for word in labels}
+    found += [
+        Gap(None, "label", f"The label {row.word} is used, but nobody said what it means.")
+        for row in Label.objects.filter(word__in=used, meaning="")
+    ]
+    return found
+
+
+def _of_version(version: ServiceVersion, today: dt.date) -> Iterable[tuple[str, str]]:
+    for duty in ("owner", "steward"):
+        person = getattr(version, duty)
+        if not person.is_active:
+            yield duty, f"Its {duty}, {duties.names([person])}, has left. Hand the duty over."
+        elif not person.email:
+            yield duty, f"Its {duty}, {duties.names([person])}, has no e-mail address and is told nothing."
+    if version.owner_id == version.steward_id:
+        yield "owner", f"{duties.names([version.owner])} is owner and steward at once: nobody else looks at what is promised."
+    if not version.operations_team.email:
+        yield "team", f"The team {version.operations_team} has no e-mail address: its incidents reach nobody."
+    if version.review_due_on is None:
+        yield "review", "Nobody set a day by which it is read again."
+    elif version.review_due_on < today:
+        yield "review", f"Its review was due on {version.review_due_on:%d %b %Y}."

@@ -1,0 +1,156 @@
+"""Doors to ownership: reading it, handing duties over, asking for attestation and answering."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from catalogue import attesting, duties, handing_over
+from catalogue.models import AttestationRound, HandOver, Service, ServiceVersion
+from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common.time import now
+from itsm_backup.portal import ownership_pages
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.views import reads, show
+
+SECTION = "services"
+
+
+def _service(request: HttpRequest, code: str) -> Service:
+    service = Service.objects.visible_to(request.user).filter(code=code).first()
+    if service is None:
+        raise Http404(code)
+    return service
+
+
+@reads
+def ownership(request: HttpRequest, *, moment: Moment) -> HttpResponse:
+    page = ownership_pages.ownership_page(user=request.user, moment=moment)
+    return show(request, "ownership", section=SECTION, moment=moment, page=page)
+
+
+@reads
+def entry(request: HttpRequest, *, moment: Moment, code: str) -> HttpResponse:
+    page = ownership_pages.entry_page(service=_service(request, code), user=request.user, moment=moment)
+    return show(request, "entry_ownership", section=SECTION, moment=moment, page=page)
+
+
+def _round(request: HttpRequest, pk: int) -> AttestationRound:
+    mine = Q(attestations__person=request.user) | Q(attestations__service__in=Service.objects.visible_to(request.user))
+    row = AttestationRound.objects.filter(mine, pk=pk).distinct().first()
+    if row is None:
+        raise Http404(str(pk))
+    return row
+
+
+@reads
+def attestation(request: HttpRequest, *, moment: Moment, pk: int) -> HttpResponse:
+    page = ownership_pages.round_page(row=_round(request, pk), user=request.user, moment=moment)
+    return show(request, "attestation", section=SECTION, moment=moment, page=page)
+
+
+def _done(request: HttpRequest, act: Callable[[], str]) -> None:
+    """Act and say so; a refusal becomes a message of the page one comes back to."""
+    try:
+        messages.success(request, act())
+    except NotAllowed as error:
+        raise PermissionDenied(str(error)) from None
+    except Refused as error:
+        messages.error(request, str(error))
+
+
+def _typed(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").replace("\x00", "").strip()[:2_000]
+
+
+@require_POST
+@login_required
+def hand_over(request: HttpRequest, *, code: str) -> HttpResponse:
+    service = _service(request, code)
+    if not Service.objects.visible_to(request.user, "change").filter(pk=service.pk).exists():
+        raise PermissionDenied(f"You may not change {code}. {duties.names(duties.who_may('change', service)) or 'Nobody'} can.")
+
+    def act() -> str:
+        chosen, duty = _typed(request, "receiver"), _typed(request, "duty")
+        receiver = get_user_model().objects.filter(pk=chosen).first() if chosen.isdigit() and len(chosen) < 10 else None
+        reason = _typed(request, "reason")
+        if receiver is None or duty not in HandOver.Duty.values or not reason:
+            raise NotReady(["Choose the duty and who takes it over, and say why."])
+        handing_over.ask(service=service, duty=duty, receiver=receiver, by=request.user, at=now(), reason=reason)
+        return f"{duties.names([receiver])} is asked. Nothing moves before they accept."
+
+    _done(request, act)
+    return redirect("portal:entry_ownership", code)
+
+
+@require_POST
+@login_required
+def answer_hand_over(request: HttpRequest, *, pk: int) -> HttpResponse:
+    row = HandOver.objects.filter(pk=pk).filter(Q(receiver=request.user) | Q(service__in=Service.objects.visible_to(request.user))).first()
+    if row is None:
+        raise Http404(str(pk))
+
+    def act() -> str:
+        said: dict[str, Any] = {"hand_over": row, "by": request.user, "at": now(), "reason": _typed(request, "reason")}
+        if request.POST.get("answer") == "accept":
+            done = handing_over.accept(**said)
+            return f"You take it over as soon as version {done.version.number} is approved."
+        handing_over.decline(**said)
+        return "It stays where it is, and your reason is kept."
+
+    _done(request, act)
+    seen = Service.objects.visible_to(request.user).filter(pk=row.service_id).exists()
+    return redirect("portal:entry_ownership", row.service.code) if seen else redirect("portal:estate")
+
+
+@require_POST
+@login_required
+def ask_attestation(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm("catalogue.change_service"):
+        raise PermissionDenied("Asking owners to attest takes the role steward over the whole estate.")
+
+    def act() -> str:
+        services = Service.objects.visible_to(request.user, "change")
+        if department := _typed(request, "department"):
+            services = services.filter(pk__in=ServiceVersion.objects.in_force(now()).filter(department=department).values("service"))
+        try:
+            due_on = dt.date.fromisoformat(_typed(request, "due_on"))
+        except ValueError:
+            raise NotReady(["Choose the day by which owners answer."]) from None
+        title = _typed(request, "title")[:120]
+        made = attesting.open_round(services=services, title=title, due_on=due_on, by=request.user, at=now())
+        return f"{made.attestations.count()} entries are asked about, and their owners are told."
+
+    _done(request, act)
+    return redirect("portal:ownership")
+
+
+@require_POST
+@login_required
+def attest(request: HttpRequest, *, pk: int) -> HttpResponse:
+    row = _round(request, pk)
+
+    def act() -> str:
+        right = {int(each) for each in request.POST.getlist("right") if each.isdigit() and len(each) < 10}
+        wrong = {
+            int(each): _typed(request, f"remark-{each}") for each in request.POST.getlist("wrong") if each.isdigit() and len(each) < 10
+        }
+        if right & wrong.keys():
+            raise NotReady(["An entry is either right or not right: choose one."])
+        count = attesting.answer(round=row, right=right, wrong=wrong, by=request.user, at=now())
+        if not count:
+            raise NotReady(["Choose at least one entry that is yours and not answered yet."])
+        return f"{count} answered. Thank you."
+
+    _done(request, act)
+    return redirect("portal:attestation", pk)

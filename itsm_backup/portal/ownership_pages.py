@@ -1,0 +1,320 @@
+"""Who answers for what: the responsibility matrix of an entry and of the estate, gaps, double claims, hand-overs, attestation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Q
+from django.utils.safestring import SafeString
+
+from catalogue import responsibilities
+from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion
+from itsm_backup.common.time import local_day
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.words import day, instant, many, person, zone
+from monitoring.models import BackupJob, JobSchedule
+from monitoring.overlaps import overlaps
+
+MOST_JOBS, SHOWN = 5_000, 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixRow:
+    activity: str
+    letters: tuple[tuple[str, str], ...]  # party and letter
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapRow:
+    service: Link
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoubleRow:
+    job: str
+    tool: str
+    claims: tuple[Link, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandOverRow:
+    pk: int
+    service: Link
+    duty: str
+    giver: str
+    receiver: str
+    asked: SafeString
+    asked_by: str
+    reason: str
+    state: str
+    answer: str
+    version: Link | None
+    mine: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HolderRow:
+    service: Link
+    owner: str
+    steward: str
+    team: str
+    review: str
+    attested: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundRow:
+    title: Link
+    due: str
+    answered: int
+    asked: int
+    wrong: int
+    late: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnershipPage:
+    sentence: str
+    gaps: tuple[GapRow, ...]
+    more_gaps: int
+    doubles: tuple[DoubleRow, ...]
+    hand_overs: tuple[HandOverRow, ...]
+    holders: tuple[HolderRow, ...]
+    more_holders: int
+    rounds: tuple[RoundRow, ...]
+    parties: tuple[str, ...]
+    matrix: tuple[MatrixRow, ...]
+    may_ask: bool
+    departments: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryOwnershipPage:
+    code: str
+    name: str
+    parties: tuple[tuple[str, str], ...]  # party and who it is
+    matrix: tuple[MatrixRow, ...]
+    gaps: tuple[str, ...]
+    hand_overs: tuple[HandOverRow, ...]
+    attested: tuple[tuple[str, str], ...]
+    may_hand_over: bool
+    people: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttestationRow:
+    service_id: int
+    service: Link
+    version: Link
+    person: str
+    state: str
+    remark: str
+    open: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundPage:
+    pk: int
+    title: str
+    sentence: str
+    mine: tuple[AttestationRow, ...]
+    others: tuple[AttestationRow, ...]
+
+
+def _matrix() -> tuple[MatrixRow, ...]:
+    rows = responsibilities.MATRIX
+    return tuple(MatrixRow(activity=name, letters=tuple(zip(responsibilities.PARTIES, letters, strict=True))) for name, letters in rows)
+
+
+def ownership_page(*, user: Any, moment: Moment) -> OwnershipPage:
+    """The estate's page; the number of queries does not grow with it."""
+    seen = Service.objects.visible_to(user)
+    versions = ServiceVersion.objects.in_force(moment.at).filter(service__in=seen)
+    rows = list(versions.select_related("service", "owner", "steward", "operations_team").order_by("name"))
+    links = {row.service_id: Link(row.name, moment.href("entry_ownership", row.service.code)) for row in rows}
+    found = [*responsibilities.gaps(services=seen, at=moment.at), *_changed_since(rows)]
+    doubles = _doubles(seen, links, moment)
+    attested = _attested(seen, moment)
+    held = _hand_overs(HandOver.objects.filter(service__in=seen, answered_at=None), links, user, moment)
+    return OwnershipPage(
+        sentence=_sentence(len({gap.service_id for gap in found}), len(doubles), len(rows)),
+        gaps=tuple(GapRow(service=links.get(gap.service_id or 0, Link("All entries", "")), sentence=gap.sentence) for gap in found[:SHOWN]),
+        more_gaps=max(0, len(found) - SHOWN),
+        doubles=doubles[:SHOWN],
+        hand_overs=held[:SHOWN],
+        holders=tuple(_holder(row, links, attested) for row in rows[:SHOWN]),
+        more_holders=max(0, len(rows) - SHOWN),
+        rounds=_rounds(seen, moment),
+        parties=responsibilities.PARTIES,
+        matrix=_matrix(),
+        may_ask=not moment.past and user.has_perm("catalogue.change_service"),
+        departments=tuple(sorted({row.department for row in rows if row.department})),
+    )
+
+
+def _sentence(gaps: int, doubles: int, entries: int) -> str:
+    if not gaps and not doubles:
+        return f"{many(entries, 'entry', 'entries')}, and somebody answers for everything."
+    told = [f"{many(gaps, 'entry', 'entries')} of {entries} {'has' if gaps == 1 else 'have'} gaps"]
+    if doubles:
+        told.append(f"{many(doubles, 'job')} {'is' if doubles == 1 else 'are'} claimed twice")
+    return f"{', '.join(told)}."
+
+
+def _holder(row: ServiceVersion, links: dict[int, Link], attested: dict[int, str]) -> HolderRow:
+    return HolderRow(
+        service=links[row.service_id], owner=person(row.owner), steward=person(row.steward), team=str(row.operations_team),
+        review=day(row.review_due_on) if row.review_due_on else "–", attested=attested.get(row.service_id, "–"),
+    )  # fmt: skip
+
+
+def _changed_since(versions: Iterable[ServiceVersion]) -> list[responsibilities.Gap]:
+    """Entries whose jobs were scheduled anew after the version in force was approved: does it still say what is true?"""
+    approved = {row.service_id: row for row in versions if row.approved_at}
+    if not approved:
+        return []
+    oldest = min(row.approved_at for row in approved.values())
+    changes = JobSchedule.history.filter(history_date__gt=oldest, history_type="~", job__service__in=approved)
+    latest: dict[int, Any] = {}
+    for change in changes.select_related("job", "history_user").order_by("history_date"):
+        version = approved[change.job.service_id]
+        if change.history_date > version.approved_at:
+            latest[change.job.service_id] = change
+    return [
+        responsibilities.Gap(
+            service_id, "configuration",
+            f"The schedule of {change.job.name} changed on {day(change.history_date.date())}, after version"
+            f" {approved[service_id].number} was approved: it needs a new version, or a look at whether it still holds.",
+        )
+        for service_id, change in latest.items()
+    ]  # fmt: skip
+
+
+def _doubles(seen: Any, links: dict[int, Link], moment: Moment) -> tuple[DoubleRow, ...]:
+    if moment.past:
+        return ()
+    jobs = BackupJob.objects.filter(service__in=seen).select_related("tool").order_by("pk")[:MOST_JOBS]
+    return tuple(
+        DoubleRow(
+            job=each.job.name,
+            tool=str(each.job.tool),
+            claims=tuple(Link(f"{links.get(rule.service_id, Link(rule.service.code, '')).words}, by {rule.name}",
+                              links.get(rule.service_id, Link("", "")).href) for rule in each.rules),
+        )
+        for each in overlaps(jobs=jobs, at=moment.at)
+    )  # fmt: skip
+
+
+def _attested(seen: Any, moment: Moment) -> dict[int, str]:
+    rows = Attestation.objects.filter(service__in=seen, answered_at__lte=moment.at).order_by("answered_at")
+    told = rows.values_list("service_id", "answered_at", "right")
+    return {pk: f"{'right' if right else 'not right'}, {day(at.astimezone(zone()).date())}" for pk, at, right in told}
+
+
+def _rounds(seen: Any, moment: Moment) -> tuple[RoundRow, ...]:
+    mine = Q(attestations__service__in=seen)
+    rows = AttestationRound.objects.filter(opened_at__lte=moment.at).annotate(
+        asked=Count("attestations", filter=mine),
+        answered=Count("attestations", filter=mine & Q(attestations__answered_at__lte=moment.at)),
+        wrong=Count("attestations", filter=mine & Q(attestations__right=False, attestations__answered_at__lte=moment.at)),
+    )
+    today = local_day(moment.at, str(zone()))
+    rows = rows.filter(asked__gt=0)
+    return tuple(
+        RoundRow(
+            title=Link(row.title, moment.href("attestation", row.pk)), due=day(row.due_on), answered=row.answered, asked=row.asked,
+            wrong=row.wrong, late=row.answered < row.asked and row.due_on < today,
+        )
+        for row in rows[:20]
+    )  # fmt: skip
+
+
+def _hand_overs(rows: Any, links: dict[int, Link], user: Any, moment: Moment) -> tuple[HandOverRow, ...]:
+    known = rows.filter(asked_at__lte=moment.at).select_related("service", "giver", "receiver", "asked_by", "version")
+    return tuple(_hand_over(row, links, user, moment) for row in known[: SHOWN + 1])
+
+
+def _hand_over(row: HandOver, links: dict[int, Link], user: Any, moment: Moment) -> HandOverRow:
+    code = row.service.code
+    state = "waits for an answer"
+    if row.answered_at is not None and row.answered_at <= moment.at:
+        state = "accepted" if row.accepted else "declined"
+        if row.accepted and row.version and row.version.state != "approved":
+            state = f"accepted; version {row.version.number} is {row.version.get_state_display()}"
+    return HandOverRow(
+        pk=row.pk, service=links.get(row.service_id, Link(code, moment.href("entry_ownership", code))), duty=row.get_duty_display(),
+        giver=person(row.giver), receiver=person(row.receiver), asked=instant(row.asked_at), asked_by=person(row.asked_by),
+        reason=row.reason, state=state, answer=row.answer,
+        version=Link(f"version {row.version.number}", moment.href("version", code, row.version.number)) if row.version else None,
+        mine=row.receiver_id == user.pk and row.answered_at is None and not moment.past,
+    )  # fmt: skip
+
+
+def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnershipPage:
+    """One entry: who does what by name, what is missing, and how its duties moved."""
+    rows = ServiceVersion.objects.in_force(moment.at).filter(service=service)
+    version = rows.select_related("service", "owner", "steward", "operations_team").first()
+    name = version.name if version else service.code
+    links = {service.pk: Link(name, moment.href("service", service.code))}
+    found = [*responsibilities.gaps(services=[service.pk], at=moment.at), *_changed_since([version] if version else [])]
+    may = not moment.past and version is not None and Service.objects.visible_to(user, "change").filter(pk=service.pk).exists()
+    answers = service.attestations.filter(answered_at__lte=moment.at).select_related("person", "round").order_by("-answered_at")
+    return EntryOwnershipPage(
+        code=service.code,
+        name=name,
+        parties=_parties(version),
+        matrix=_matrix(),
+        gaps=tuple(gap.sentence for gap in found if gap.service_id == service.pk),
+        hand_overs=_hand_overs(HandOver.objects.filter(service=service), links, user, moment),
+        attested=tuple(
+            (f"{row.round.title}: {'right' if row.right else 'not right'}",
+             f"{person(row.person)}, {day(row.answered_at.astimezone(zone()).date())}" + (f". {row.remark}" if row.remark else ""))
+            for row in answers[:30]
+        ),
+        may_hand_over=may,
+        people=tuple((each.pk, person(each)) for each in _people()) if may else (),
+    )  # fmt: skip
+
+
+def _people() -> Any:
+    return get_user_model().objects.filter(is_active=True).exclude(username="AnonymousUser").order_by("last_name", "first_name", "username")
+
+
+def _parties(version: ServiceVersion | None) -> tuple[tuple[str, str], ...]:
+    named = [person(version.steward), person(version.owner), str(version.operations_team)] if version else ["–"] * 3
+    held = [", ".join(person(each) for each in responsibilities.holders(role)[:5]) or "nobody" for role in
+            ("monitoring-admin", "change-manager", "auditor")]  # fmt: skip
+    return tuple(zip(responsibilities.PARTIES, [*named, *held], strict=True))
+
+
+def round_page(*, row: AttestationRound, user: Any, moment: Moment) -> RoundPage:
+    """One round: first what this person is asked, then what the others said of entries that the person may see."""
+    seen = Service.objects.visible_to(user)
+    rows = row.attestations.filter(Q(service__in=seen) | Q(person=user)).select_related("service", "version", "person")
+    told = [(each.person_id == user.pk, _attestation(each, moment)) for each in rows]
+    open_ones = sum(each.open for _, each in told)
+    return RoundPage(
+        pk=row.pk,
+        title=row.title,
+        sentence=f"Due {day(row.due_on)}. {len(told) - open_ones} of {len(told)} are answered.",
+        mine=tuple(each for mine, each in told if mine),
+        others=tuple(each for mine, each in told if not mine),
+    )
+
+
+def _attestation(row: Attestation, moment: Moment) -> AttestationRow:
+    answered = row.answered_at is not None and row.answered_at <= moment.at
+    return AttestationRow(
+        service_id=row.service_id,
+        service=Link(row.version.name, moment.href("service", row.service.code)),
+        version=Link(row.version.numbers, moment.href("version", row.service.code, row.version.number)),
+        person=person(row.person),
+        state=("right" if row.right else "not right") if answered else "not answered",
+        remark=row.remark if answered else "",
+        open=not answered,
+    )

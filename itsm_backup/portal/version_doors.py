@@ -1,0 +1,169 @@
+"""Doors to the versions of an entry: reading, comparing, saying something, approving, returning, going back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from catalogue import duties, publishing, reviewing
+from catalogue.models import Service, ServiceVersion
+from itsm_backup.common.time import now
+from itsm_backup.portal import commitment_page, version_pages
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.views import reads, show
+from itsm_backup.portal.words import zone
+from monitoring.capability import measured
+
+Deed = Callable[[HttpRequest, ServiceVersion], str]
+
+
+def _service(request: HttpRequest, code: str) -> Service:
+    service = version_pages.find_service(code=code, user=request.user)
+    if service is None:
+        raise Http404(code)
+    return service
+
+
+def _version(request: HttpRequest, code: str, number: int, moment: Moment) -> ServiceVersion:
+    if number > 2**31 - 1:
+        raise Http404(str(number))
+    version = version_pages.versions_of(_service(request, code), request.user, moment).filter(number=number).first()
+    if version is None:
+        raise Http404(f"{code} has no version {number}.")
+    return version  # type: ignore[no-any-return]
+
+
+@reads
+def versions(request: HttpRequest, *, moment: Moment, code: str) -> HttpResponse:
+    service = _service(request, code)
+    one, other = request.GET.get("from", ""), request.GET.get("to", "")
+    if one.isdigit() and other.isdigit() and len(one + other) < 18:
+        return redirect(moment.href("compare", service.code, int(one), int(other)))
+    page = version_pages.versions_page(service=service, user=request.user, moment=moment)
+    return show(request, "versions", section="services", moment=moment, page=page)
+
+
+@reads
+def compare(request: HttpRequest, *, moment: Moment, code: str, one: int, other: int) -> HttpResponse:
+    page = version_pages.compare_page(
+        one=_version(request, code, one, moment), other=_version(request, code, other, moment), moment=moment
+    )  # fmt: skip
+    return show(request, "compare", section="services", moment=moment, page=page)
+
+
+@reads
+def version(request: HttpRequest, *, moment: Moment, code: str, number: int) -> HttpResponse:
+    return _shown(request, _version(request, code, number, moment), moment)
+
+
+def _shown(request: HttpRequest, row: ServiceVersion, moment: Moment, *, typed: str = "", status: int = 200) -> HttpResponse:
+    page = version_pages.version_page(version=row, user=request.user, moment=moment, seen=request.GET.get("seen", ""))
+    return show(request, "version", section="services", moment=moment, status=status, page=page, typed=typed)
+
+
+@reads
+def commitment(request: HttpRequest, *, moment: Moment, code: str) -> HttpResponse:
+    page = commitment_page.commitment_page(service=_service(request, code), user=request.user, moment=moment)
+    return show(request, "commitment", section="services", moment=moment, page=page)
+
+
+@reads
+def deviations(request: HttpRequest, *, moment: Moment) -> HttpResponse:
+    page = commitment_page.deviations_page(user=request.user, moment=moment)
+    return show(request, "deviations", section="services", moment=moment, page=page)
+
+
+def _deed(form: str) -> Callable[[Deed], Any]:
+    """One form of a version's page: one act, back to the page; a refusal keeps what was typed."""
+
+    def making(act: Deed) -> Any:
+        def doing(request: HttpRequest, *, code: str, number: int) -> HttpResponse:
+            at = now()
+            moment = Moment(at=at, now=at)
+            row = _version(request, code, number, moment)
+            try:
+                told = act(request, row)
+            except publishing.NotAllowed as error:
+                raise PermissionDenied(str(error)) from None
+            except publishing.Refused as error:
+                messages.error(request, str(error))
+                row = _version(request, code, number, moment)
+                return _shown(request, row, moment, typed=_typed(request, "text" if form == "comment" else "reason"), status=409)
+            messages.success(request, told)
+            return redirect("portal:version", code, number)
+
+        return require_POST(login_required(doing))
+
+    return making
+
+
+def _typed(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").replace("\x00", "").strip()[:4_000]
+
+
+@_deed("approve")
+def approve(request: HttpRequest, row: ServiceVersion) -> str:
+    at = now()
+    done = publishing.approve(
+        version=row, by=request.user, at=at, reason=_typed(request, "reason"), effective_from=_instant(_typed(request, "effective_from")),
+        seen=_typed(request, "seen"), measured=measured(row.service, at),
+    )  # fmt: skip
+    return f"{done.name}, {done.numbers}, is approved."
+
+
+@_deed("return")
+def give_back(request: HttpRequest, row: ServiceVersion) -> str:
+    if not Service.objects.visible_to(request.user, "change").filter(pk=row.service_id).exists():
+        publishing.check_approver(row, request.user, now())
+    reason = _typed(request, "reason")
+    if not reason:
+        raise publishing.NotReady(["Say what has to be changed: the authors read it."])
+    publishing.return_to_draft(version=row, by=request.user, at=now(), reason=reason)
+    return f"Version {row.number} is a draft again, and its authors are told."
+
+
+@_deed("comment")
+def comment(request: HttpRequest, row: ServiceVersion) -> str:
+    if not request.user.is_staff:
+        raise publishing.NotAllowed("Only those who work on entries comment on drafts.")
+    reviewing.comment(version=row, text=_typed(request, "text"), by=request.user, at=now())
+    return "Your comment is kept with the version."
+
+
+@require_POST
+@login_required
+def roll_back(request: HttpRequest, *, code: str, number: int) -> HttpResponse:
+    at = now()
+    row = _version(request, code, number, Moment(at=at, now=at))
+    if not Service.objects.visible_to(request.user, "change").filter(pk=row.service_id).exists():
+        able = duties.names(duties.who_may("change", row.service)) or "Nobody"
+        raise PermissionDenied(f"You may not change {code}. {able} can.")
+    reason = _typed(request, "reason") or f"Back to the content of version {number}."
+    try:
+        made = publishing.roll_back(to=row, by=request.user, at=at, reason=reason)
+    except publishing.Refused as error:
+        messages.error(request, str(error))
+        return redirect("portal:version", code, number)
+    messages.success(
+        request, f"Version {made.number} is a draft with the content of version {number}. Read it, then submit it for approval."
+    )
+    return redirect("portal:version", code, made.number)
+
+
+def _instant(text: str) -> dt.datetime | None:
+    """What a date-and-time field sent, in the portal's zone. Raises NotReady for anything else."""
+    if not text:
+        return None
+    try:
+        return dt.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(str(zone())))
+    except ValueError:
+        raise publishing.NotReady([f"{text[:40]} is no day and time. Write it like 2026-08-01T06:00."]) from None

@@ -1,0 +1,207 @@
+"""The versions of an entry: the list, one of them with what it changed, and any two side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from catalogue import checking, comparing, duties, publishing, wording
+from catalogue.models import Service, ServiceVersion
+from itsm_backup.common.time import now
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.commitment_page import Check, checks_of
+from itsm_backup.portal.diffing import Diff, diff_of
+from itsm_backup.portal.words import instant, person
+from monitoring.capability import measured
+
+OPEN = (ServiceVersion.State.DRAFT, ServiceVersion.State.IN_REVIEW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionRow:
+    number: int
+    numbers: str
+    level: str
+    state: str
+    open: bool
+    in_force: bool
+    since: SafeString | str
+    until: SafeString | str
+    authors: str
+    approver: str
+    reason: str
+    href: str
+    compare: str  # with the one before
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionsPage:
+    code: str
+    name: str
+    rows: tuple[VersionRow, ...]
+    older: int
+    newer: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    who: str
+    when: SafeString
+    text: str
+    stale: bool  # said about another content than the present one
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionPage:
+    code: str
+    name: str
+    row: VersionRow
+    before: VersionRow | None
+    diff: Diff
+    groups: tuple[tuple[str, tuple[wording.Told, ...]], ...]
+    findings: tuple[Check, ...]
+    comments: tuple[Said, ...]
+    seen: str
+    stale: str
+    may_approve: bool
+    why_not: str
+    may_return: bool
+    may_comment: bool
+    may_roll_back: bool
+    edit_href: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparePage:
+    code: str
+    name: str
+    one: VersionRow
+    other: VersionRow
+    diff: Diff
+
+
+def find_service(*, code: str, user: Any) -> Service | None:
+    return Service.objects.visible_to(user).filter(code=code).first()
+
+
+def versions_of(service: Service, user: Any, moment: Moment) -> Any:
+    """Versions that were approved by then; the ones that never were are for those who work on entries, and only now."""
+    rows = ServiceVersion.objects.filter(service=service).select_related("service", "approver", "commitment").prefetch_related("offerings")
+    shown = Q(state="approved", approved_at__lte=moment.at)
+    return rows.filter(shown if moment.past or not user.is_staff else shown | ~Q(state="approved")).order_by("-number")
+
+
+def versions_page(*, service: Service, user: Any, moment: Moment) -> VersionsPage:
+    """All of them, newest first; three queries, however many there are."""
+    versions = list(versions_of(service, user, moment))
+    rows = _rows(versions, moment)
+    numbers = [row.number for row in rows]
+    return VersionsPage(
+        code=service.code,
+        name=versions[0].name if versions else service.code,
+        rows=rows,
+        older=numbers[1] if len(numbers) > 1 else 0,
+        newer=numbers[0] if numbers else 0,
+    )
+
+
+def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: str = "") -> VersionPage:
+    """One version against the one that it follows, with what people said and what this person can do."""
+    before = _before(version, user, moment)
+    content = comparing.content_of(version)
+    found = _rows([version, *([before] if before else [])], moment)
+    now_hash = comparing.hash_of(content)
+    is_open = version.state in OPEN
+    why_not = _why_not(version, user)
+    told = wording.told(content)
+    writes = not moment.past and Service.objects.visible_to(user, "change").filter(pk=version.service_id).exists()
+    waits = version.state == ServiceVersion.State.IN_REVIEW and not moment.past
+    checks = _findings(version, moment) if is_open else []
+    return VersionPage(
+        code=version.service.code,
+        name=version.name,
+        row=found[0],
+        before=found[1] if before else None,
+        diff=diff_of(comparing.content_of(before), content) if before else diff_of(content, content),
+        groups=tuple((title, tuple(told[name] for name in names)) for title, names in wording.GROUPS),
+        findings=checks_of(checks, service=version.service, asks=writes and user.is_staff),
+        comments=tuple(
+            Said(who=person(each.by), when=instant(each.at), text=each.text, stale=is_open and each.content_hash != now_hash)
+            for each in version.comments.filter(at__lte=moment.at).select_related("by")
+        ),
+        seen=now_hash,
+        stale=_stale(version, seen, content) if is_open and seen and seen != now_hash else "",
+        may_approve=waits and not why_not,
+        why_not=why_not if waits else "",
+        may_return=waits and (writes or not why_not),
+        may_comment=not moment.past and user.is_staff and is_open,
+        may_roll_back=writes and version.state == ServiceVersion.State.APPROVED and not found[0].in_force,
+        edit_href=reverse("admin:catalogue_serviceversion_change", args=[version.pk]) if writes and user.is_staff and is_open else "",
+    )
+
+
+def compare_page(*, one: ServiceVersion, other: ServiceVersion, moment: Moment) -> ComparePage:
+    """Two versions side by side, the first on the left."""
+    left, right = _rows([one, other], moment)
+    return ComparePage(
+        code=one.service.code,
+        name=other.name,
+        one=left,
+        other=right,
+        diff=diff_of(comparing.content_of(one), comparing.content_of(other)),
+    )
+
+
+def _findings(version: ServiceVersion, moment: Moment) -> list[checking.Finding]:
+    return checking.findings(asked=checking.question_of(version), measured=measured(version.service, moment.at), at=moment.at)
+
+
+def _before(version: ServiceVersion, user: Any, moment: Moment) -> ServiceVersion | None:
+    return versions_of(version.service, user, moment).filter(state="approved", number__lt=version.number).first()  # type: ignore[no-any-return]
+
+
+def _stale(version: ServiceVersion, seen: str, content: comparing.Content) -> str:
+    return str(publishing.Stale(version, seen, content))
+
+
+def _why_not(version: ServiceVersion, user: Any) -> str:
+    try:
+        publishing.check_approver(version, user, now())
+    except publishing.NotAllowed as error:
+        return str(error)
+    return ""
+
+
+def _rows(versions: list[ServiceVersion], moment: Moment) -> tuple[VersionRow, ...]:
+    wanted = {pk for version in versions for pk in version.author_ids}
+    people = {user.pk: person(user) for user in get_user_model().objects.filter(pk__in=wanted)}
+    numbers = sorted(version.number for version in versions)
+    return tuple(_row(version, people, numbers, moment) for version in versions)
+
+
+def _row(version: ServiceVersion, people: dict[int, str], numbers: list[int], moment: Moment) -> VersionRow:
+    code, span = version.service.code, version.effective
+    place = numbers.index(version.number)
+    in_force = bool(span) and span.lower <= moment.at and (span.upper is None or span.upper > moment.at)
+    ahead = bool(span) and span.lower > moment.at
+    state = "in force" if in_force else "takes effect later" if ahead else "superseded" if span else version.get_state_display()
+    return VersionRow(
+        number=version.number,
+        numbers=version.numbers,
+        level=version.level,
+        state=state,
+        open=version.state in OPEN,
+        in_force=in_force,
+        since=instant(span.lower) if span else "",
+        until=instant(span.upper) if span and span.upper and span.upper <= moment.at else "",
+        authors=", ".join(people.get(pk, f"account {pk}") for pk in version.author_ids),
+        approver=duties.names([version.approver]) if version.approver else "",
+        reason=version.reason,
+        href=moment.href("version", code, version.number),
+        compare=moment.href("compare", code, numbers[place - 1], version.number) if place else "",
+    )

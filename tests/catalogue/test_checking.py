@@ -1,0 +1,227 @@
+"""Promises that cannot hold stop a version; a deviation bears them, granted by somebody else, for a time."""
+
+import datetime as dt
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from catalogue import agreeing, checking, comparing, deviating, publishing
+from catalogue.checking import Measured
+from catalogue.models import Agreement, Deviation, Relation, Service, TierDefault
+from catalogue.refusing import NotAllowed, NotReady, WrongState
+from catalogue.shipping import ship_defaults
+from itsm_backup.common.models import Notice, because
+from tests.catalogue.makers import NOON, make_approver, make_author, make_content, make_draft, make_service, make_user
+
+pytestmark = pytest.mark.django_db
+HOUR, DAY = 3_600, dt.timedelta(days=1)
+NIGHTLY = Measured(interval_s=24 * HOUR, p95_duration_s=2 * HOUR, copy_lag_s=0)
+
+
+def codes(version, measured=checking.UNMEASURED, at=NOON):
+    return [finding.code for finding in checking.findings(asked=checking.question_of(version), measured=measured, at=at)]
+
+
+def analysis(service, **bounds):
+    content = {"mtpd_s": 8 * HOUR, "tolerated_loss_s": 24 * HOUR, "wrt_s": 2 * HOUR, "review_due_on": dt.date(2027, 1, 1), **bounds}
+    row = agreeing.draft_analysis(service=service, content=content, by=make_author(), at=NOON, reason="Asked the wards")
+    return agreeing.approve(row=row, by=make_approver(), at=NOON, reason="Agreed")
+
+
+def agreed(kind, **objectives):
+    with because("test"):
+        agreement = Agreement.objects.create(kind=kind, name=f"{kind} of radiology", party="Radiology")
+    content = {"from_on": NOON.date(), **objectives}
+    row = agreeing.draft_agreement(agreement=agreement, content=content, by=make_author(), at=NOON, reason="Signed")
+    return agreeing.approve(row=row, by=make_user("boss", "catalogue.approve_service"), at=NOON, reason="Signed")
+
+
+def test_a_nightly_backup_cannot_keep_24_hours():
+    version = make_draft(rpo_s=24 * HOUR)
+    (finding,) = checking.findings(asked=checking.question_of(version), measured=NIGHTLY, at=NOON)
+    assert finding.code == "SCHEDULE_EXCEEDS_RPO" and finding.stops
+    assert "every 24 h" in finding.sentence and "26 h old" in finding.sentence
+    assert codes(make_draft("other", rpo_s=26 * HOUR), NIGHTLY) == []
+
+
+def test_the_impact_analysis_bounds_the_promise():
+    version = make_draft(rpo_s=26 * HOUR)
+    publishing.edit_draft(version=version, content={}, commitment={"rto_s": 7 * HOUR}, by=make_author(), at=NOON, reason="x")
+    analysis(version.service)
+    version = version.service.versions.get()
+    found = codes(version, Measured(restore_p95_s=6 * HOUR))
+    assert found == ["RPO_EXCEEDS_BIA_TOLERANCE", "RTO_PLUS_WRT_EXCEEDS_MTPD"]
+    assert codes(version, Measured(restore_p95_s=9 * HOUR))[2] == "MEASURED_RESTORE_EXCEEDS_RTO"
+
+
+def test_a_restore_that_nobody_measured_is_said_but_stops_nothing():
+    version = make_draft()
+    version = publishing.edit_draft(version=version, content={}, commitment={"rto_s": HOUR}, by=make_author(), at=NOON, reason="x")
+    (finding,) = checking.findings(asked=checking.question_of(version), measured=checking.UNMEASURED, at=NOON)
+    assert (finding.code, finding.state) == ("RESTORE_TIME_UNMEASURED", "consider")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "code"),
+    [({"retention_min_days": 90}, "RETENTION_BELOW_MINIMUM"), ({"retention_max_days": 20}, "RETENTION_ABOVE_MAXIMUM"),
+     ({"restore_test_days": 365}, "RETENTION_SHORTER_THAN_RESTORE_TEST")],
+)  # fmt: skip
+def test_retention_lies_between_its_bounds(bounds, code):
+    version = make_draft()
+    version = publishing.edit_draft(
+        version=version, content={}, commitment={"retention_days": 35, **bounds}, by=make_author(), at=NOON, reason="x"
+    )
+    assert codes(version) == [code]
+
+
+def test_a_promise_is_as_strict_as_its_sla_and_stands_on_what_underpins_it():
+    sla, contract = agreed("sla", rpo_s=12 * HOUR, success_rate="0.99"), agreed("contract", rpo_s=48 * HOUR)
+    version = make_draft(rpo_s=26 * HOUR, sla=sla, contract=contract)
+    found = checking.findings(asked=checking.question_of(version), measured=checking.UNMEASURED, at=NOON)
+    assert [finding.code for finding in found] == ["COMMITMENT_WEAKER_THAN_SLA"] * 2 + ["AGREEMENT_TOO_WEAK"]
+    assert found[0].sentence == (
+        "The entry promises a recovery point of 26 h; sla of radiology, version 1 asks for a recovery point of 12 h."
+    )
+
+
+def test_nothing_it_hangs_on_promises_less_through_any_number_of_hard_relations(django_assert_num_queries):
+    storage, archive = make_service("storage", rpo_s=50 * HOUR), make_service("archive", rpo_s=26 * HOUR)
+    portal = make_service("portal", rpo_s=4 * HOUR)
+    with because("test"):
+        Relation.objects.create(consumer=portal, provider=archive)
+        Relation.objects.create(consumer=archive, provider=storage)
+        Relation.objects.create(consumer=storage, provider=portal)  # a circle ends
+        Relation.objects.create(consumer=archive, provider=make_service("soft", rpo_s=99 * HOUR), strength="soft")
+    version = archive.version_at(NOON)
+    found = checking.findings(asked=checking.question_of(version), measured=checking.UNMEASURED, at=NOON)
+    sentences = " ".join(finding.sentence for finding in found)
+    assert {finding.code for finding in found} == {"INHERITED_COMMITMENT_TOO_WEAK"}
+    assert "Service storage, which promises only a recovery point of 50 h" in sentences and "Service portal stops with it" in sentences
+    assert "soft" not in sentences
+    for number in range(20):
+        with because("test"):
+            Relation.objects.create(consumer=make_service(f"more-{number}"), provider=archive)
+    asked = checking.question_of(version)
+    with django_assert_num_queries(5):
+        checking.findings(asked=asked, measured=checking.UNMEASURED, at=NOON)
+
+
+def borne(version, *, asked_by=None, owner=None, days=30):
+    return deviating.ask(
+        service=version.service, code="SCHEDULE_EXCEEDS_RPO", owner=owner or make_user("owner"), expires_on=(NOON + days * DAY).date(),
+        by=asked_by or make_author(), at=NOON, reason="The new array arrives in August",
+    )  # fmt: skip
+
+
+def test_what_cannot_hold_is_not_published_until_a_deviation_bears_it():
+    version = publishing.submit(version=make_draft(rpo_s=24 * HOUR), by=make_author(), at=NOON)
+    with pytest.raises(NotReady, match=r"A recovery point of 24 h cannot hold.*\(SCHEDULE_EXCEEDS_RPO\) Change it, or have a deviation"):
+        publishing.approve(version=version, by=make_approver(), at=NOON, measured=NIGHTLY)
+    row = borne(version)
+    with pytest.raises(NotReady):
+        publishing.approve(version=version, by=make_approver(), at=NOON, measured=NIGHTLY)  # asked for is not granted
+    deviating.grant(deviation=row, by=make_approver(), at=NOON, reason="For a month")
+    assert publishing.approve(version=version, by=make_approver(), at=NOON, measured=NIGHTLY).state == "approved"
+    (finding,) = checking.findings(asked=checking.question_of(version), measured=NIGHTLY, at=NOON)
+    assert finding.state == "borne" and finding.deviation == row
+    (later,) = checking.findings(asked=checking.question_of(version), measured=NIGHTLY, at=NOON + 31 * DAY)
+    assert later.stops and deviating.state_of(Deviation.objects.get(), NOON + 31 * DAY) == "expired"
+
+
+def test_neither_owner_nor_asker_grants_whoever_they_are():
+    version = make_draft(rpo_s=24 * HOUR)
+    boss = make_user("boss", "catalogue.view_service", "catalogue.approve_service", is_superuser=True)
+    make_approver("berg")
+    for row in (borne(version, owner=boss), borne(version, asked_by=boss)):
+        with pytest.raises(NotAllowed, match=r"berg can\."):
+            deviating.grant(deviation=row, by=boss, at=NOON, reason="Mine")
+        with pytest.raises(DatabaseError, match="granted_by_somebody_else"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("UPDATE catalogue_deviation SET approver_id = %s WHERE id = %s", [boss.pk, row.pk])
+    with pytest.raises(NotAllowed, match="You may not grant"):
+        deviating.grant(deviation=row, by=make_user("stranger"), at=NOON, reason="x")
+
+
+def test_a_granted_deviation_never_changes_and_is_taken_back_once():
+    row = deviating.grant(deviation=borne(make_draft()), by=make_approver(), at=NOON, reason="Yes")
+    for change in ("expires_on = '2030-01-01'", "reason = 'other'", "granted_at = NULL"):
+        with pytest.raises(DatabaseError, match="never changes"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE catalogue_deviation SET {change} WHERE id = %s", [row.pk])
+    deviating.end(deviation=row, by=make_author(), at=NOON + DAY, reason="The array came early")
+    assert checking.deviations_at(row.service, NOON + DAY / 2) == [row]
+    assert checking.deviations_at(row.service, NOON + DAY) == []
+    with pytest.raises(WrongState, match="over already"):
+        deviating.end(deviation=row, by=make_author(), at=NOON + DAY, reason="Again")
+
+
+def test_a_deviation_that_cannot_be_is_refused_with_everything_that_is_wrong():
+    with pytest.raises(NotReady) as refusal:
+        deviating.ask(
+            service=make_service(),
+            code="NONSENSE",
+            owner=make_user("gone", is_active=False),
+            expires_on=dt.date(2020, 1, 1),
+            by=make_author(),
+            at=NOON,
+            reason="x",
+        )
+    text = str(refusal.value)
+    assert "NONSENSE is no inequality" in text and "is over already" in text and "gone has left" in text
+
+
+def test_its_owner_is_told_once_before_it_ends():
+    deviating.grant(deviation=borne(make_service().version_at(NOON), days=10), by=make_approver(), at=NOON, reason="Yes")
+    assert deviating.remind(at=NOON - 10 * DAY) == 0
+    assert (deviating.remind(at=NOON), deviating.remind(at=NOON + DAY)) == (1, 0)
+    notice = Notice.objects.get(key__startswith="deviation/")
+    assert notice.recipient == "owner@example.org" and "24 Jul 2026" in notice.subject and "/services/pacs/commitment/" in notice.body
+
+
+def test_approved_texts_never_change_and_their_author_approves_none():
+    row = analysis(make_service())
+    for table, pk in (("impactanalysis", row.pk), ("agreementversion", agreed("ola").pk)):
+        for statement in (f"UPDATE catalogue_{table} SET number = 9 WHERE id = %s", f"DELETE FROM catalogue_{table} WHERE id = %s"):
+            with pytest.raises(DatabaseError, match="immutable"), transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(statement, [pk])
+    draft = agreeing.draft_analysis(
+        service=row.service,
+        content={"mtpd_s": HOUR, "tolerated_loss_s": HOUR, "review_due_on": NOON.date()},
+        by=make_approver(),
+        at=NOON,
+        reason="x",
+    )
+    assert draft.number == 2
+    with pytest.raises(NotAllowed, match="You wrote"):
+        agreeing.approve(row=draft, by=make_approver(), at=NOON, reason="x")
+    with pytest.raises(DatabaseError, match="author_never_approves"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE catalogue_impactanalysis SET approver_id = author_id WHERE id = %s", [draft.pk])
+
+
+def test_a_version_remembers_the_analysis_that_it_was_checked_against():
+    version = publishing.submit(version=make_draft(rpo_s=4 * HOUR), by=make_author(), at=NOON)
+    row = analysis(version.service)
+    assert publishing.approve(version=version, by=make_approver(), at=NOON).analysis == row
+
+
+def test_a_first_draft_takes_what_its_tier_usually_promises():
+    ship_defaults()
+    ship_defaults()
+    assert TierDefault.objects.count() == 4
+    service = publishing.create_service(code="new", by=make_author(), at=NOON, reason="New")
+    draft = publishing.draft_version(
+        service=service,
+        content=make_content("new", tier=2),
+        commitment={"rpo_s": 3_600},
+        by=make_author(),
+        at=NOON,
+        reason="x",
+        tier_defaults=True,
+    )
+    promise = draft.commitment
+    assert (promise.rpo_s, promise.rto_s, float(promise.success_rate), promise.restore_test_days, promise.copy_scheme) == (
+        3_600, 12 * HOUR, 0.98, 180, "3-2-1-1-0",
+    )  # fmt: skip
+    with because("test"):
+        row = TierDefault.objects.get(tier=2)
+        row.rto_s = 60
+        row.save()
+    assert comparing.content_of(Service.objects.get(code="new").versions.get())["rto_s"] == 12 * HOUR

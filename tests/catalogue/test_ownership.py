@@ -1,0 +1,169 @@
+"""Duties: handing over, attestation, gaps, and two entries that claim one job."""
+
+import datetime as dt
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from catalogue import attesting, handing_over, publishing, responsibilities
+from catalogue.models import Attestation, HandOver, Service
+from catalogue.refusing import NotAllowed, NotReady, WrongState
+from itsm_backup.common.models import Notice, because
+from monitoring.models import BackupJob
+from monitoring.overlaps import overlaps
+from tests.catalogue.makers import NOON, make_approver, make_author, make_draft, make_service, make_user
+from tests.factories import make_job, make_rule, make_tool
+
+pytestmark = pytest.mark.django_db
+DAY = dt.timedelta(days=1)
+
+
+def asked(service, **more):
+    said = {"duty": "owner", "receiver": make_user("nora"), "by": make_author(), "at": NOON + DAY, "reason": "Tom retires"}
+    return handing_over.ask(service=service, **{**said, **more})
+
+
+def test_a_duty_moves_when_the_receiver_accepts_and_an_approver_approves():
+    row = asked(make_service())
+    service = row.service
+    notice = Notice.objects.get(key=f"hand-over/{row.pk}")
+    assert notice.recipient == "nora@example.org" and "Tom retires" in notice.body and "/services/pacs/ownership/" in notice.body
+    assert service.version_at(NOON + DAY).owner.username == "owner"
+    make_approver()
+    done = handing_over.accept(hand_over=row, by=make_user("nora"), at=NOON + 2 * DAY)
+    assert (done.accepted, done.version.state, done.version.level) == (True, "in_review", "minor")
+    assert Notice.objects.filter(key__startswith=f"version/{done.version.pk}/submitted/").exists()
+    publishing.approve(version=done.version, by=make_approver(), at=NOON + 2 * DAY)
+    assert service.version_at(NOON + 2 * DAY).owner.username == "nora"
+    assert service.version_at(NOON + DAY).owner.username == "owner", "history stays"
+
+
+def test_only_the_receiver_answers_and_only_once():
+    row = asked(make_service())
+    with pytest.raises(NotAllowed, match="Only nora can answer"):
+        handing_over.accept(hand_over=row, by=make_author(), at=NOON + DAY)
+    with pytest.raises(NotReady, match="Say why"):
+        handing_over.decline(hand_over=row, by=make_user("nora"), at=NOON + DAY, reason=" ")
+    handing_over.decline(hand_over=row, by=make_user("nora"), at=NOON + DAY, reason="No time")
+    with pytest.raises(WrongState):
+        handing_over.accept(hand_over=row, by=make_user("nora"), at=NOON + DAY)
+    assert not Service.objects.get().versions.filter(state="in_review").exists()
+    with pytest.raises(DatabaseError, match="answer that was given stays"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE catalogue_handover SET accepted = true WHERE id = %s", [row.pk])
+
+
+def test_a_hand_over_that_cannot_be_says_why():
+    service = make_service()
+    for receiver, told in ((make_user("owner"), "holds this duty already"), (make_user("gone", is_active=False), "has left")):
+        with pytest.raises(NotReady, match=told):
+            asked(service, receiver=receiver)
+    asked(service)
+    with pytest.raises(NotReady, match="waits for its answer already"):
+        asked(service, receiver=make_user("zoe"))
+    with pytest.raises(NotReady, match="not in force"):
+        asked(make_draft("new").service)
+
+
+def test_an_open_version_keeps_a_hand_over_waiting_with_a_sentence():
+    row = asked(make_service())
+    make_draft()
+    with pytest.raises(NotReady, match="open version already"):
+        handing_over.accept(hand_over=row, by=make_user("nora"), at=NOON + DAY)
+    assert HandOver.objects.get().answered_at is None
+
+
+def opened(*services, due=30):
+    return attesting.open_round(services=services, title="Yearly check", due_on=(NOON + due * DAY).date(), by=make_author(), at=NOON + DAY)
+
+
+def test_owners_answer_for_many_entries_at_once_and_once():
+    one, two = make_service("one"), make_service("two")
+    other = make_service("other", owner=make_user("olga"))
+    made = opened(one, two, other)
+    assert made.attestations.count() == 3 and Notice.objects.filter(key__startswith="attestation/").count() == 2
+    owner = make_user("owner")
+    with pytest.raises(NotReady, match="Say what is not right"):
+        attesting.answer(round=made, right=[], wrong={two.pk: " "}, by=owner, at=NOON + 2 * DAY)
+    assert attesting.answer(round=made, right=[one.pk, other.pk], wrong={two.pk: "Tier is 1"}, by=owner, at=NOON + 2 * DAY) == 2
+    assert attesting.answer(round=made, right=[two.pk], wrong={}, by=owner, at=NOON + 3 * DAY) == 0
+    said = {row.service.code: (row.right, row.remark) for row in made.attestations.select_related("service")}
+    assert said == {"one": (True, ""), "two": (False, "Tier is 1"), "other": (None, "")}
+    with pytest.raises(DatabaseError, match="answer that was given stays"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute('UPDATE catalogue_attestation SET "right" = true WHERE service_id = %s', [two.pk])
+
+
+def test_who_has_not_answered_is_reminded_before_on_and_every_week_after_the_day():
+    made = opened(make_service())
+    day = NOON + 30 * DAY
+    written = [attesting.remind(at=day + shift * DAY) for shift in (-20, -7, -6, 0, 1, 7, 8, 14)]
+    assert written == [0, 1, 0, 1, 0, 1, 0, 1]
+    assert "Overdue" in Notice.objects.latest("pk").subject
+    attesting.answer(round=made, right=[made.attestations.get().service_id], wrong={}, by=make_user("owner"), at=day)
+    assert attesting.remind(at=day + 21 * DAY) == 0
+
+
+def test_a_round_that_asks_nobody_is_refused():
+    with pytest.raises(NotReady) as refusal:
+        attesting.open_round(services=[make_draft().service], title=" ", due_on=dt.date(2020, 1, 1), by=make_author(), at=NOON)
+    assert len(refusal.value.problems) == 3
+
+
+def told(service, at=NOON):
+    return [gap.kind for gap in responsibilities.gaps(services=[service.pk], at=at)]
+
+
+def test_gaps_are_found():
+    service = make_service("good", review_due_on=(NOON + DAY).date())
+    assert told(service) == []
+    assert told(service, NOON + 3 * DAY) == ["review"]
+    owner = make_user("owner")
+    owner.is_active = False
+    owner.save()
+    assert told(service) == ["owner"]
+    with because("test"):
+        team = service.version_at(NOON).operations_team
+        team.email = ""
+        team.save()
+    assert told(service) == ["owner", "team"]
+    assert told(make_service("same", owner=make_author(), steward=make_author(), labels=["odd"])) == ["owner", "team", "review", "label"]
+
+
+def test_an_answer_that_something_is_wrong_is_a_gap_until_a_new_version_mends_it():
+    service = make_service(review_due_on=dt.date(2027, 1, 1))
+    made = opened(service)
+    assert told(service, NOON + 40 * DAY) == ["attestation"]
+    attesting.answer(round=made, right=[], wrong={service.pk: "Tier is 1."}, by=make_user("owner"), at=NOON + 2 * DAY)
+    assert told(service, NOON + 40 * DAY) == ["wrong"]
+    make_service("pacs", at=NOON + 3 * DAY, tier=1)
+    assert told(service, NOON + 40 * DAY) == []
+
+
+def test_gaps_ask_as_often_for_many_entries_as_for_few(django_assert_max_num_queries):
+    make_service("s0")
+    with django_assert_max_num_queries(12) as few:
+        responsibilities.gaps(services=Service.objects.all(), at=NOON)
+    for number in range(1, 11):
+        make_service(f"s{number}")
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        assert len(responsibilities.gaps(services=Service.objects.all(), at=NOON)) == 11
+
+
+def test_a_job_that_two_entries_claim_is_found(django_assert_num_queries):
+    one, two = make_service("one"), make_service("two")
+    tool = make_tool()
+    make_job(tool, "pacs-nightly", service=one)
+    make_job(tool, "ris-nightly", service=two)
+    assert overlaps(jobs=BackupJob.objects.all(), at=NOON) == []
+    claim = make_rule(two, tool, "pacs-nightly")
+    with django_assert_num_queries(3):
+        (found,) = overlaps(jobs=BackupJob.objects.all(), at=NOON)
+    assert found.job.external_id == "pacs-nightly" and found.rules[1] == claim and len(found.rules) == 2
+
+
+def test_nobody_is_accountable_twice_and_somebody_always_is():
+    for _, letters in responsibilities.MATRIX:
+        assert sum("A" in letter for letter in letters) == 1 and sum("R" in letter for letter in letters) >= 1
+    service = make_service()
+    with pytest.raises((DatabaseError, IntegrityError)), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE catalogue_serviceversion SET owner_id = NULL WHERE service_id = %s", [service.pk])
+    assert Attestation.objects.count() == 0

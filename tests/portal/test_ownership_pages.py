@@ -1,0 +1,96 @@
+"""Ownership, attestation and deviations in the portal: who may do what, and no more questions for a bigger estate."""
+
+import datetime as dt
+
+import pytest
+
+from catalogue import attesting, deviating, handing_over
+from catalogue.models import AttestationRound, HandOver
+from itsm_backup.common.models import because
+from monitoring import correlation
+from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool
+from tests.portal.makers import make_person
+
+pytestmark = pytest.mark.django_db
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+DAY = dt.timedelta(days=1)
+PAGES = ("/ownership/", "/deviations/", "/services/SVC-001/ownership/", "/services/SVC-001/commitment/")
+
+
+def entry(code, noon, people):
+    service = make_service(code, at=noon - 9 * DAY, department="Imaging")
+    tool = make_tool(at=noon - 9 * DAY)
+    job = make_job(tool, f"job-{code}", at=noon - 9 * DAY, service=service)
+    schedule = make_schedule(job, local_times="01:30")
+    with because("Moved", by=people["steward"]):
+        schedule.local_times = "02:30"
+        schedule.save()
+    make_rule(make_service(f"X-{code}", at=noon - 9 * DAY), tool, f"job-{code}", at=noon - 9 * DAY)
+    correlation.attribute_jobs(at=noon)
+    deviation = deviating.ask(
+        service=service, code="SCHEDULE_EXCEEDS_RPO", owner=people["stakeholder"], expires_on=(noon + 9 * DAY).date(), by=people["steward"],
+        at=noon - DAY, reason="New array",
+    )  # fmt: skip
+    deviating.grant(deviation=deviation, by=people["approver"], at=noon - DAY, reason="Yes")
+    handing_over.ask(service=service, duty="owner", receiver=people["executive"], by=people["steward"], at=noon - DAY, reason="Moved")
+    attesting.open_round(services=[service], title=f"Check {code}", due_on=(noon + DAY).date(), by=people["steward"], at=noon - DAY)
+    return service
+
+
+@pytest.fixture
+def people(noon):
+    return {role: make_person(role, noon) for role in ("steward", "approver", "stakeholder", "executive", "auditor")}
+
+
+def test_pages_ask_as_often_for_many_entries_as_for_few(client, noon, people, django_assert_max_num_queries):
+    entry("SVC-001", noon, people)
+    client.force_login(people["auditor"], backend=BACKEND)
+    counts = {}
+    for page in PAGES:
+        with django_assert_max_num_queries(32) as few:
+            text = client.get(page).content.decode()
+        counts[page] = len(few.captured_queries)
+        if page == "/ownership/":
+            assert "job-SVC-001" in text and "it needs a new version, or a look" in text and "Check SVC-001" in text
+    for number in range(2, 12):
+        entry(f"SVC-{number:03}", noon, people)
+    for page in PAGES:
+        with django_assert_max_num_queries(counts[page]):
+            assert client.get(page).status_code == 200, page
+
+
+def test_only_the_right_people_act(client, noon, people):
+    service = entry("SVC-001", noon, people)
+    client.force_login(people["auditor"], backend=BACKEND)
+    text = client.get("/services/SVC-001/ownership/").content.decode()
+    assert "Ask them to take it over" not in text and "Ask the owners" not in client.get("/ownership/").content.decode()
+    assert client.post("/services/SVC-001/ownership/hand-over", {"duty": "owner"}).status_code == 403
+    assert client.post("/ownership/attest", {"title": "x"}).status_code == 403
+    row = HandOver.objects.get(service=service)
+    assert client.post(f"/ownership/hand-overs/{row.pk}/answer", {"answer": "accept"}).status_code == 403
+    client.force_login(people["executive"], backend=BACKEND)
+    assert client.post(f"/ownership/hand-overs/{row.pk}/answer", {"answer": "decline"}, follow=True).status_code == 200
+    assert HandOver.objects.get().answered_at is None, "a decline needs its reason"
+    client.post(f"/ownership/hand-overs/{row.pk}/answer", {"answer": "decline", "reason": "No time"})
+    assert HandOver.objects.get().accepted is False
+    assert "No time" in client.get("/services/SVC-001/ownership/").content.decode()
+
+
+def test_a_form_that_cannot_be_done_says_why(client, noon, people):
+    entry("SVC-001", noon, people)
+    client.force_login(people["steward"], backend=BACKEND)
+    answer = client.post("/services/SVC-001/ownership/hand-over", {"duty": "king", "receiver": "x"}, follow=True)
+    assert "Choose the duty and who takes it over" in answer.content.decode()
+    answer = client.post("/ownership/attest", {"title": "Check", "due_on": "soon"}, follow=True)
+    assert "Choose the day by which owners answer" in answer.content.decode()
+    made = AttestationRound.objects.get()
+    answer = client.post(f"/attestations/{made.pk}/answer", {"right": made.attestations.get().service_id}, follow=True)
+    assert "Choose at least one entry that is yours" in answer.content.decode()
+
+
+def test_a_stranger_finds_no_round(client, noon, people):
+    entry("SVC-001", noon, people)
+    client.force_login(make_person("stakeholder", noon, services=[make_service("OTHER", at=noon)]), backend=BACKEND)
+    assert client.get(f"/attestations/{AttestationRound.objects.get().pk}/").status_code == 404
+    assert client.get("/services/SVC-001/ownership/").status_code == 404
+    assert "SVC-001" not in client.get("/ownership/").content.decode() + client.get("/deviations/").content.decode()
