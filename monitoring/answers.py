@@ -20,7 +20,7 @@ class AnswerGone(Exception):
 
 def keep(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None) -> int:
     """Store the answer and return its id. Secrets are already masked by whoever made it."""
-    body = _encoded(answer)
+    body = encoded(answer)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO monitoring_rawanswer (received_at, tool_id, kind, body, size_bytes, sha256, token_id) "
@@ -30,7 +30,7 @@ def keep(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None) -
         return cursor.fetchone()[0]
 
 
-def _encoded(answer: Answer) -> bytes:
+def encoded(answer: Answer) -> bytes:
     """The answer as JSON; halves of surrogate pairs, which no text can hold, become question marks."""
     try:
         return msgspec.json.encode(answer)

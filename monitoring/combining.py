@@ -73,14 +73,23 @@ def seal_of(run: Any) -> bytes:
     values = [getattr(run, name) for name in _SEALED]
     if run.verified is not None:
         values += [run.operation, run.level, run.verified]
-    text = [value.astimezone(dt.UTC).isoformat() if isinstance(value, dt.datetime) else value for value in values]
+    text = [_in_utc(value).isoformat() if isinstance(value, dt.datetime) else value for value in values]
     return hashlib.sha256(msgspec.json.encode([bytes(run.key).hex(), *text])).digest()[:8]
+
+
+def _in_utc(instant: dt.datetime) -> dt.datetime:
+    return instant if instant.tzinfo is dt.UTC else instant.astimezone(dt.UTC)
 
 
 def key_of(tool_id: int, record: Record) -> bytes:
     """The idempotency key: 4 bytes of the creation instant, then 16 of the identity's hash (20 bytes, ordered by time)."""
     identity = msgspec.json.encode([tool_id, *record.identity])
     return struct.pack(">I", int(record.created_at.timestamp())) + hashlib.sha256(identity).digest()[:16]
+
+
+def created_at(run: Any) -> dt.datetime:
+    """The creation instant that a run's key begins with."""
+    return dt.datetime.fromtimestamp(int.from_bytes(bytes(run.key)[:4], "big"), dt.UTC)
 
 
 def combine(known: Row | None, record: Record, *, key: bytes, tool: Any, job: Any, answer: int, index: int, at: dt.datetime) -> Row:

@@ -66,6 +66,8 @@ def _read_into(*, tool: Tool, answer: Answer, answer_id: int, at: dt.datetime) -
 
 
 def _quarantine(tool: Tool, rejects: list[Reject], answer_id: int, at: dt.datetime) -> list[Result]:
+    if not rejects:
+        return []
     known = set(QuarantinedRecord.objects.filter(answer=answer_id).values_list("answer_index", flat=True))
     QuarantinedRecord.objects.bulk_create(
         QuarantinedRecord(

@@ -5,21 +5,54 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 
-from django.db.models import Q
-from django.db.models.functions import Left
+import msgspec
 
-from monitoring.combining import NEAR_S, PROOFS, fits, key_of
+from monitoring.asking import array, fetch
+from monitoring.combining import NEAR_S, PROOFS, fits
 from monitoring.connectors.base import Record
-from monitoring.models import BackupJob, BackupRun, Tool
+from monitoring.models import BackupRun
+from monitoring.registering import Series
 
 _OTHER = {"artefact": "push", "push": "artefact"}
 SHORT = 8  # tools of older versions tell only the first eight digits of an artefact's id
+_SEEN = ("key", "job_id", "evidence_kind", "artefact_id", "outcome", "started_at", "ended_at", "captured_at")
+_BY_ARTEFACT = f"""
+SELECT job_id, artefact_id, key FROM monitoring_backuprun
+WHERE job_id = ANY(%s::bigint[]) AND artefact_id IS NOT NULL AND artefact_id <> '' AND left(artefact_id, {SHORT}) = ANY(%s)
+  AND operation NOT IN {PROOFS} ORDER BY id
+"""  # noqa: S608 - our own number and words
+# One statement for each kind, so that the partial index of what was listed can serve the usual question.
+_BY_TIME = {
+    kind: f"""
+SELECT {", ".join(_SEEN)} FROM monitoring_backuprun
+WHERE job_id = ANY(%(jobs)s::bigint[]) AND occurred_at BETWEEN %(since)s AND %(until)s AND {condition}
+  AND operation = 'backup' AND outcome = ANY(%(good)s) ORDER BY id
+"""  # noqa: S608 - our own names
+    for kind, condition in (
+        ("artefact", "evidence_kind = 'artefact'"),
+        ("push", "evidence_kind = 'push' AND artefact_id IS NULL"),
+    )
+}
 
 
-def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -> list[bytes]:
-    """The key of each record: its own, or that of the one run it is plainly another view of. Ambiguous pairs stay apart."""
-    own = [key_of(tool.pk, record) for record in records]
-    finished = {bytes(key) for key in BackupRun.objects.filter(key__in=set(own), state="finished").values_list("key", flat=True)}
+class Seen(msgspec.Struct, kw_only=True):
+    """What pairing needs to know of a run that is there."""
+
+    key: bytes
+    job_id: int
+    evidence_kind: str
+    artefact_id: str | None
+    outcome: str | None
+    started_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    captured_at: dt.datetime | None
+
+
+def keys_for(*, jobs: dict[str, Series], records: list[Record], own: list[bytes], finished: set[bytes]) -> list[bytes]:
+    """The key of each record: its own, or that of the one run it is plainly another view of. Ambiguous pairs stay apart.
+
+    `own` are the records' own keys, `finished` those under which a finished run is there already.
+    """
     by_artefact = _runs_by_artefact(jobs, records)
     by_time = _runs_by_time(jobs, records)
     keys = []
@@ -37,9 +70,9 @@ def keys_for(*, tool: Tool, jobs: dict[str, BackupJob], records: list[Record]) -
     return keys
 
 
-def overtaken(*, tool: Tool, records: list[Record], keys: list[bytes]) -> list[BackupRun]:
+def overtaken(*, own: list[bytes], keys: list[bytes]) -> list[BackupRun]:
     """Open runs whose end turned out to be the report of a copy that was listed meanwhile: that copy's run tells their whole story."""
-    moved = [own for record, key in zip(records, keys, strict=True) if (own := key_of(tool.pk, record)) != key]
+    moved = [one for one, key in zip(own, keys, strict=True) if one != key]
     return list(BackupRun.objects.filter(key__in=moved).exclude(state="finished")) if moved else []
 
 
@@ -48,16 +81,16 @@ def _same_artefact(candidates: list[tuple[str, bytes]], artefact_id: str) -> byt
     return fitting.pop() if len(fitting) == 1 else None
 
 
-def _same_time(candidates: list[BackupRun], record: Record, batch: list[Record]) -> bytes | None:
+def _same_time(candidates: list[Seen], record: Record, batch: list[Record]) -> bytes | None:
     """The one known run that this record fits in time, if it fits no other and no other of the batch fits it."""
     fitting = [run for run in candidates if _pair(run, record)]
     if len(fitting) != 1:
         return None
     rivals = [other for other in batch if other.job_external_id == record.job_external_id and _pair(fitting[0], other)]
-    return bytes(fitting[0].key) if len(rivals) == 1 else None
+    return fitting[0].key if len(rivals) == 1 else None
 
 
-def _pair(run: BackupRun, record: Record) -> bool:
+def _pair(run: Seen, record: Record) -> bool:
     """An artefact and a good report that named no artefact, near in time."""
     if record.evidence_kind == "artefact" and run.evidence_kind == "push" and run.artefact_id is None:
         return run.outcome in BackupRun.GOOD and fits(record.consistent_at, run.started_at, run.ended_at)
@@ -66,38 +99,31 @@ def _pair(run: BackupRun, record: Record) -> bool:
     return False
 
 
-def _runs_by_artefact(jobs: dict[str, BackupJob], records: list[Record]) -> dict[tuple[int, str], list[tuple[str, bytes]]]:
-    short = {record.artefact_id[:SHORT] for record in records if record.artefact_id}
+def _runs_by_artefact(jobs: dict[str, Series], records: list[Record]) -> dict[tuple[int, str], list[tuple[str, bytes]]]:
+    short = list({record.artefact_id[:SHORT] for record in records if record.artefact_id})
     found: dict[tuple[int, str], list[tuple[str, bytes]]] = defaultdict(list)
-    if not short:
-        return found
-    runs = BackupRun.objects.annotate(short=Left("artefact_id", SHORT)).filter(
-        job__in=[job.pk for job in jobs.values()], artefact_id__isnull=False, short__in=short
-    )
-    runs = runs.exclude(operation__in=PROOFS)
-    for job, artefact_id, key in runs.values_list("job_id", "artefact_id", "key"):
-        if artefact_id:
-            found[job, artefact_id[:SHORT]].append((artefact_id, bytes(key)))
+    for job, artefact_id, key in fetch(_BY_ARTEFACT, [array(job.pk for job in jobs.values()), short]) if short else ():
+        found[job, artefact_id[:SHORT]].append((artefact_id, bytes(key)))
     return found
 
 
-def _runs_by_time(jobs: dict[str, BackupJob], records: list[Record]) -> dict[int, list[BackupRun]]:
+def _runs_by_time(jobs: dict[str, Series], records: list[Record]) -> dict[int, list[Seen]]:
     """Known backups that could be the other view of a record: in its time (a day before, for long runs), of the other kind."""
-    found: dict[int, list[BackupRun]] = defaultdict(list)
+    found: dict[int, list[Seen]] = defaultdict(list)
     relevant = [r for r in records if r.operation == "backup" and r.state == "finished" and r.evidence_kind in _OTHER]
     instants = [instant for r in relevant for instant in (r.consistent_at, r.started_at, r.ended_at) if instant]
     if not instants:
         return found
     near = dt.timedelta(seconds=NEAR_S)
-    kinds = {_OTHER[record.evidence_kind] for record in relevant}
-    runs = BackupRun.objects.filter(
-        Q(evidence_kind="artefact") | Q(evidence_kind="push", artefact_id=None),
-        job__in=[job.pk for job in jobs.values()],
-        occurred_at__range=(min(instants) - near - dt.timedelta(days=1), max(instants) + near),
-        evidence_kind__in=kinds,
-        operation="backup",
-        outcome__in=BackupRun.GOOD,
-    ).only("key", "job_id", "evidence_kind", "artefact_id", "outcome", "started_at", "ended_at", "captured_at")
-    for run in runs:
+    given = {
+        "jobs": array({jobs[record.job_external_id].pk for record in relevant}),
+        "since": min(instants) - near - dt.timedelta(days=1),
+        "until": max(instants) + near,
+        "good": list(BackupRun.GOOD),
+    }
+    kinds = sorted({_OTHER[record.evidence_kind] for record in relevant})
+    for values in (row for kind in kinds for row in fetch(_BY_TIME[kind], given)):
+        run = Seen(**dict(zip(_SEEN, values, strict=True)))
+        run.key = bytes(run.key)
         found[run.job_id].append(run)
     return found

@@ -9,15 +9,14 @@ import msgspec
 from django.db import transaction
 
 from itsm_backup.common.time import iso
-from monitoring import intake
+from monitoring import intake, quick_pings
+from monitoring.combining import created_at
 from monitoring.connectors.base import Answer, Step
 from monitoring.connectors.ping_paths import PingAddress
-from monitoring.connectors.redaction import redact
 from monitoring.models import BackupJob, BackupRun, JobState, Tool
+from monitoring.quick_pings import LOOKED_BACK, OPEN_AT_MOST, Said, Written
 from monitoring.registering import furnish
 
-OPEN_AT_MOST = dt.timedelta(hours=72)  # an end that comes later belongs to no start, as the protocol has it
-LOOKED_BACK = dt.timedelta(days=35)
 MOST_JOBS = 1_000
 STARTED_AGAIN = "Started again before it finished."
 _RID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -53,30 +52,44 @@ def create_job(*, address: PingAddress, at: dt.datetime) -> BackupJob | None:
     return job
 
 
+def receive(*, address: PingAddress, said: Said) -> Written | None:
+    """Record a ping that came to an address; None when there is no such job. Raises MayNotCreate."""
+    if written := quick_pings.take(about=address, said=said):
+        return written
+    job, made = find_job(address), False
+    if job is None and address.create:
+        job = create_job(address=address, at=said.at)
+        made = job is not None
+    if job is None:
+        return None
+    return msgspec.structs.replace(_take(job, said), made_job=made)
+
+
 def take(
     *, job: BackupJob, suffix: str, rid: str | None, body: str, left_out_bytes: int = 0, user_agent: str = "", at: dt.datetime
-) -> intake.Receipt:
+) -> Written:
     """Record one ping of a job. `suffix` is empty, start, fail, log or an exit code; `rid` ties a start to its end.
 
     An end without rid closes the newest start that is still open, or stands alone. A start without rid ends, as unknown,
     what was started before and never finished.
     """
+    said = Said(suffix=suffix, rid=rid, body=body, left_out_bytes=left_out_bytes, user_agent=user_agent, at=at)
+    return quick_pings.take(about=job.pk, said=said) or _take(job, said)
+
+
+def _take(job: BackupJob, said: Said) -> Written:
+    """Under the job's lock, through the same intake as everything else."""
+    suffix, rid, at = said.suffix, said.rid, said.at
     with transaction.atomic():
         if not JobState.objects.select_for_update().filter(pk=job.pk).values_list("pk"):
             furnish(jobs=[job], at=at)
-        meta = {"suffix": suffix, "received_at": iso(at), "profile": _profile(job), "user_agent": user_agent[:200]}
         if suffix == "start" and rid is None:
             _give_up_open_runs(job, at)
         run = None if suffix in ("log", "start") and rid is None else _run_of(job, rid, at)
-        meta |= {"rid": rid} if rid else {"sequence": run.external_id if run else iso(at)}
-        if run is not None:
-            meta["created_at"] = iso(_created_at(run))
-            if run.started_at:
-                meta["started_at"] = iso(run.started_at)
-        note = f"[{left_out_bytes:,} bytes before this were left out]\n" if left_out_bytes else ""
-        step = Step(name="ping", stdout=note + redact(body, job.tool.secrets.values()), truncated=bool(left_out_bytes))
-        answer = Answer(kind="ping", steps=[step], job_external_id=job.external_id, meta=meta)
-        return intake.receive(tool=job.tool, answer=answer, at=at)
+        answer = quick_pings.answer_of(job=job, profile=_profile(job), secrets=job.tool.secrets.values(), said=said, known=run)
+        receipt = intake.receive(tool=job.tool, answer=answer, at=at)
+    stored = receipt.results[0] if receipt.results else None
+    return Written(answer=receipt.answer, run=stored.run if stored else None, external_id=stored.external_id if stored else None)
 
 
 def _profile(job: BackupJob) -> str:
@@ -101,7 +114,7 @@ def _give_up_open_runs(job: BackupJob, at: dt.datetime) -> None:
             "external_id": run.external_id,
             "job_external_id": job.external_id,
             "identity": [job.external_id, run.external_id],
-            "created_at": iso(_created_at(run)),
+            "created_at": iso(created_at(run)),
             "evidence_kind": "derived",
             "outcome": "unknown",
             "native_message": STARTED_AGAIN,
@@ -113,8 +126,3 @@ def _give_up_open_runs(job: BackupJob, at: dt.datetime) -> None:
     step = Step(name="a new start", stdout=msgspec.json.encode(records).decode())
     answer = Answer(kind="api", steps=[step], meta={"content_type": "application/json", "received_at": iso(at)})
     intake.receive(tool=job.tool, answer=answer, at=at)
-
-
-def _created_at(run: BackupRun) -> dt.datetime:
-    """The creation instant that the run's key begins with."""
-    return dt.datetime.fromtimestamp(int.from_bytes(bytes(run.key)[:4], "big"), dt.UTC)

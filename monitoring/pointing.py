@@ -12,17 +12,18 @@ from monitoring.models import BackupJob, BackupRun, JobState, ProtectedItem, Res
 MAKES_POINTS = ("backup", "copy", "replicate", "log_backup")
 
 
-def follow_runs(*, tool: Tool, jobs: dict[str, BackupJob], ids: dict[bytes, int], rows: dict[bytes, Row], at: dt.datetime) -> None:
-    """Make or correct the points of runs that were just written."""
-    relevant = {ids[key]: row for key, row in rows.items() if row.operation in MAKES_POINTS and row.state == "finished"}
+def follow_runs(*, ids: dict[bytes, int], rows: dict[bytes, Row], at: dt.datetime) -> None:
+    """Make or correct the points of runs that were known and have just been written again."""
+    relevant = {ids[key]: row for key, row in rows.items() if _is_about_points(row)}
     if not relevant:
         return
-    items = dict(ProtectedItem.objects.filter(job__in=[job.pk for job in jobs.values()]).order_by("pk").values_list("job", "pk"))
+    jobs = {row.job_id for row in relevant.values()}
+    items = dict(ProtectedItem.objects.filter(job__in=jobs).order_by("pk").values_list("job", "pk"))
     known = {point.run_id: point for point in RestorePoint.objects.filter(run__in=relevant)}
     made, corrected = [], []
     for run_id, row in relevant.items():
         point = known.get(run_id)
-        usable = row.outcome in BackupRun.GOOD and row.captured_at is not None
+        usable = makes_point(row)
         if point is None and usable:
             made.append(_point(row, run_id, items[row.job_id], at))
         elif point is not None:
@@ -32,22 +33,40 @@ def follow_runs(*, tool: Tool, jobs: dict[str, BackupJob], ids: dict[bytes, int]
     RestorePoint.objects.bulk_update(corrected, ["captured_at", "available_at", "invalid_from", "external_id"])
 
 
+def _is_about_points(row: Row) -> bool:
+    return row.operation in MAKES_POINTS and row.state == "finished"
+
+
+def makes_point(row: Row) -> bool:
+    """Whether something can be restored from this run."""
+    return _is_about_points(row) and row.outcome in BackupRun.GOOD and row.captured_at is not None
+
+
+def name_of(row: Row) -> str:
+    return (row.artefact_id or row.external_id)[:200]
+
+
+def available_at(row: Row) -> dt.datetime | None:
+    """From when on it can be restored: when the run was over, never before the instant it holds."""
+    return max(row.ended_at or row.captured_at, row.captured_at) if row.captured_at else None
+
+
 def _point(row: Row, run_id: int, item: int, at: dt.datetime) -> RestorePoint:
     return RestorePoint(
         item_id=item,
-        external_id=(row.artefact_id or row.external_id)[:200],
+        external_id=name_of(row),
         run_id=run_id,
         captured_at=row.captured_at,
-        available_at=max(row.ended_at or row.captured_at, row.captured_at),
+        available_at=available_at(row),
         first_seen_at=at,
     )
 
 
 def _correct(point: RestorePoint, row: Row, usable: bool, at: dt.datetime) -> None:
-    if usable and row.captured_at is not None:
+    available = available_at(row)
+    if usable and row.captured_at and available:
         point.captured_at = row.captured_at
-        point.available_at = max(row.ended_at or row.captured_at, row.captured_at)
-        point.external_id = (row.artefact_id or row.external_id)[:200]
+        point.available_at, point.external_id = available, name_of(row)
         point.invalid_from = None
     else:
         point.invalid_from = point.invalid_from or at

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
+
+from monitoring.asking import array, fetch
 from monitoring.connectors.base import Reading
 from monitoring.models import BackupJob, JobState, ProtectedItem, Tool
 
+_FIND = "SELECT external_id, id FROM monitoring_backupjob WHERE tool_id = %s AND external_id = ANY(%s)"
+_LOCK = "SELECT job_id FROM monitoring_jobstate WHERE job_id = ANY(%s::bigint[]) ORDER BY job_id FOR UPDATE"
+_SERVICES = "SELECT id, service_id FROM monitoring_backupjob WHERE id = ANY(%s::bigint[])"
 
-def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str, BackupJob]:
-    """The job of every series in the reading by its external id; new ones are made with their state and item."""
+
+class Series(msgspec.Struct, kw_only=True):
+    """What intake needs to know of a job."""
+
+    pk: int
+    service_id: int | None
+
+
+def hold_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str, Series]:
+    """The job of every series in the reading by its external id, held until the transaction ends; new ones are made.
+
+    One intake or judgement at a time per job; locked in order, so that two batches never wait for each other. A job may have
+    been given to another service while its lock was waited for, so its service is read afterwards.
+    """
+    ids = register_jobs(tool=tool, reading=reading, at=at)
+    held = array(sorted(ids.values()))
+    fetch(_LOCK, [held])
+    services = dict(fetch(_SERVICES, [held]))
+    return {external_id: Series(pk=pk, service_id=services.get(pk)) for external_id, pk in ids.items()}
+
+
+def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str, int]:
+    """The id of the job of every series in the reading by its external id; new ones are made with their state and item."""
     named = {record.job_external_id: record for record in reading.records}
     wanted = list(dict.fromkeys([*named, *reading.job_ids]))
-    known = {job.external_id: job for job in tool.jobs.filter(external_id__in=wanted)}
+    known: dict[str, int] = dict(fetch(_FIND, [tool.pk, wanted]))
     missing = sorted(external_id for external_id in wanted if external_id not in known)  # one order: two batches never block each other
     if missing:
         BackupJob.objects.bulk_create(
@@ -32,7 +59,7 @@ def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str,
         )
         jobs = list(tool.jobs.filter(external_id__in=missing).order_by("pk"))
         furnish(jobs=jobs, at=at)
-        known |= {job.external_id: job for job in jobs}
+        known |= {job.external_id: job.pk for job in jobs}
     return known
 
 

@@ -10,19 +10,35 @@ from django.db import connection
 from django.db.models import Q
 
 from monitoring import merging, pointing
-from monitoring.combining import JUDGED, Row, changes, combine
+from monitoring.asking import array, fetch
+from monitoring.combining import JUDGED, Row, changes, combine, key_of
 from monitoring.connectors.base import Reading, Record, Reject
-from monitoring.models import BackupJob, BackupRun, JobState, RunRevision, ServiceState, Tool, ToolState
-from monitoring.registering import register_jobs
+from monitoring.models import BackupRun, RunRevision, ServiceState, Tool, ToolState
+from monitoring.registering import hold_jobs
 
 COLUMNS = Row.__struct_fields__
 _COPY = f"COPY incoming_run ({', '.join(COLUMNS)}) FROM STDIN"
+_INCOMING = """
+CREATE TEMP TABLE IF NOT EXISTS incoming_run (LIKE monitoring_backuprun) ON COMMIT DELETE ROWS;
+ALTER TABLE incoming_run ALTER id DROP NOT NULL;
+DELETE FROM incoming_run
+"""
 _KEPT = ("key", "first_seen_at")
 _SET = ", ".join(f"{name} = EXCLUDED.{name}" for name in COLUMNS if name not in _KEPT)
+_KNOWN = f"SELECT id, {', '.join(COLUMNS)} FROM monitoring_backuprun WHERE key = ANY(%s::bytea[]) ORDER BY id"  # noqa: S608 - our own names
+# A run that is new and from which something can be restored gets its point at once; `pointing` follows those that were known.
 _UPSERT = f"""
-INSERT INTO monitoring_backuprun ({", ".join(COLUMNS)}) SELECT {", ".join(COLUMNS)} FROM incoming_run
-ON CONFLICT (key) DO UPDATE SET {_SET} RETURNING id, key
-"""  # noqa: S608 - column names are this module's own
+WITH stored AS (
+  INSERT INTO monitoring_backuprun ({", ".join(COLUMNS)}) SELECT {", ".join(COLUMNS)} FROM incoming_run
+  ON CONFLICT (key) DO UPDATE SET {_SET} RETURNING *, xmax = 0 AS is_new),
+made AS (
+  INSERT INTO monitoring_restorepoint (item_id, external_id, run_id, captured_at, available_at, first_seen_at)
+  SELECT (SELECT max(i.id) FROM monitoring_protecteditem i WHERE i.job_id = s.job_id), coalesce(nullif(s.artefact_id, ''), s.external_id),
+    s.id, s.captured_at, greatest(s.ended_at, s.captured_at), %(at)s
+  FROM stored s WHERE s.is_new AND s.state = 'finished' AND s.captured_at IS NOT NULL
+    AND s.operation = ANY(%(making)s) AND s.outcome = ANY(%(good)s))
+SELECT key, id FROM stored
+"""  # noqa: S608
 _TOUCH = """
 UPDATE monitoring_jobstate SET touched_at = %s, touched_from = least(coalesce(touched_from, seen.since), seen.since)
 FROM unnest(%s::bigint[], %s::timestamptz[]) AS seen(job, since) WHERE job_id = seen.job
@@ -47,26 +63,28 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime) -> S
 
     A batch is reduced to one row per key, the later record winning; a row that would not change is not written.
     """
-    jobs = register_jobs(tool=tool, reading=reading, at=at)
-    _lock(jobs)
+    jobs = hold_jobs(tool=tool, reading=reading, at=at)
     indexed, rejects = _indexed(reading)
-    keys = merging.keys_for(tool=tool, jobs=jobs, records=[record for _, record in indexed])
-    existing = {bytes(run.key): run for run in BackupRun.objects.filter(key__in=set(keys)).order_by("id")}
+    records = [record for _, record in indexed]
+    own = [key_of(tool.pk, record) for record in records]
+    before, ids = _known(set(own))
+    keys = merging.keys_for(jobs=jobs, records=records, own=own, finished={key for key, row in before.items() if row.state == "finished"})
+    if moved := set(keys) - set(own):
+        before, ids = _known(set(keys))
     rows: dict[bytes, Row] = {}
     for (index, record), key in zip(indexed, keys, strict=True):
-        known = rows.get(key) or (Row.of(existing[key]) if key in existing else None)
+        known = rows.get(key) or before.get(key)
         job = jobs[record.job_external_id]
         rows[key] = combine(known, record, key=key, tool=tool, job=job, answer=answer_id, index=index, at=at)
-    before = {key: Row.of(run) for key, run in existing.items()}
     written = {key: row for key, row in rows.items() if key not in before or changes(before[key], row)}
     written = {key: row.sealed() for key, row in written.items()}
-    ids = {key: run.pk for key, run in existing.items()} | _write(written.values())
+    ids |= _write(written.values(), at)
     _revise(before, written, ids, answer_id, at)
-    pointing.follow_runs(tool=tool, jobs=jobs, ids=ids, rows=written, at=at)
+    pointing.follow_runs(ids=ids, rows={key: row for key, row in written.items() if key in before}, at=at)
     listed = {ids[key] for (_, record), key in zip(indexed, keys, strict=True) if record.evidence_kind == "artefact"}
     if listed or reading.complete:
         pointing.follow_listing(tool=tool, listed=listed, at=at, complete=reading.complete)
-    overtaken = merging.overtaken(tool=tool, records=[record for _, record in indexed], keys=keys)
+    overtaken = merging.overtaken(own=own, keys=keys) if moved else []
     BackupRun.objects.filter(pk__in=[run.pk for run in overtaken]).delete()
     _touch([*written.values(), *(before[key] for key in written if key in before), *overtaken], at)
     _note_answer(tool, at)
@@ -93,32 +111,28 @@ def _indexed(reading: Reading) -> tuple[list[tuple[int, Record]], list[Reject]]:
     return indexed, rejects
 
 
-def _lock(jobs: dict[str, BackupJob]) -> None:
-    """One intake or judgement at a time per job; locked in order, so that two batches never wait for each other.
-
-    A job may have been given to another service while its lock was waited for, so its service is read again.
-    """
-    ids = sorted(job.pk for job in jobs.values())
-    states = JobState.objects.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",))
-    list(states.values_list("pk"))
-    services = dict(BackupJob.objects.filter(pk__in=ids).values_list("pk", "service"))
-    for job in jobs.values():
-        job.service_id = services.get(job.pk)
+def _known(keys: set[bytes]) -> tuple[dict[bytes, Row], dict[bytes, int]]:
+    """The runs that are there under these keys, and their ids."""
+    rows: dict[bytes, Row] = {}
+    ids: dict[bytes, int] = {}
+    for pk, *values in fetch(_KNOWN, [array(keys)]):
+        row = Row(**dict(zip(COLUMNS, values, strict=True)))
+        row.key, row.seal = bytes(row.key), bytes(row.seal)
+        rows[row.key], ids[row.key] = row, pk
+    return rows, ids
 
 
-def _write(rows: Iterable[Row]) -> dict[bytes, int]:
+def _write(rows: Iterable[Row], at: dt.datetime) -> dict[bytes, int]:
     rows = list(rows)
     if not rows:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming_run (LIKE monitoring_backuprun) ON COMMIT DELETE ROWS")
-        cursor.execute("ALTER TABLE incoming_run ALTER id DROP NOT NULL")
-        cursor.execute("TRUNCATE incoming_run")
+        cursor.execute(_INCOMING)
         with cursor.copy(_COPY) as copy:
             for row in rows:
                 copy.write_row(msgspec.structs.astuple(row))
-        cursor.execute(_UPSERT)
-        return {bytes(key): pk for pk, key in cursor.fetchall()}
+        cursor.execute(_UPSERT, {"at": at, "making": list(pointing.MAKES_POINTS), "good": list(BackupRun.GOOD)})
+        return {bytes(key): pk for key, pk in cursor.fetchall()}
 
 
 def _revise(before: dict[bytes, Row], written: dict[bytes, Row], ids: dict[bytes, int], answer_id: int, at: dt.datetime) -> None:
@@ -143,7 +157,7 @@ def _touch(rows: Iterable[Row | BackupRun], at: dt.datetime) -> None:
     for row in rows:
         earliest[row.job_id] = min(row.occurred_at, earliest.get(row.job_id, row.occurred_at))
     with connection.cursor() as cursor:
-        cursor.execute(_TOUCH, [at, list(earliest), list(earliest.values())])
+        cursor.execute(_TOUCH, [at, array(earliest), array(earliest.values())])
 
 
 def _note_answer(tool: Tool, at: dt.datetime) -> None:

@@ -182,7 +182,7 @@ def _without_nul(record: Record) -> None:
 def _check_instants(record: Record) -> None:
     for name in INSTANTS:
         value = getattr(record, name)
-        if value is None or value is _NOT_TOLD:
+        if value is None or value is _NOT_TOLD or (value.tzinfo is dt.UTC and reading.EARLIEST <= value < reading.LATEST):
             continue
         told = reading.instant(value)
         if told is None:

@@ -76,6 +76,8 @@ class BackupRun(models.Model):
             models.Index(fields=["job", "occurred_at"], name="run_of_job"),
             models.Index(fields=["service", "occurred_at"], include=["outcome"], name="run_of_service"),
             models.Index(fields=["occurred_at"], name="run_by_time"),
+            models.Index(fields=["job", "occurred_at"], name="run_open", condition=models.Q(state="running")),
+            models.Index(fields=["job", "occurred_at"], name="run_listed", condition=models.Q(evidence_kind="artefact")),
             models.Index("job", Left("artefact_id", 8), name="run_artefact", condition=models.Q(artefact_id__isnull=False)),
             models.Index(fields=["job", "occurred_at"], name="run_proof", condition=models.Q(operation__in=["restore_test", "verify"])),
         ]

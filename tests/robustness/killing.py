@@ -17,7 +17,7 @@ from django.db import connection
 
 from itsm_backup import journey
 from itsm_backup.common import outbox
-from monitoring import answers, intake, polling
+from monitoring import answers, intake, polling, quick_pings
 
 
 def die() -> None:
@@ -77,6 +77,8 @@ EVERYWHERE = {
     "in the middle of a COPY": lambda nth: before(psycopg.Copy, "write_row", nth=nth),
     "after the answer was kept, before its runs": lambda nth: after(answers, "keep", nth=nth),
     "before the commit of an answer": lambda nth: after(answers, "mark_read", nth=nth),
+    "before a ping is written": lambda nth: before(quick_pings, "_write", nth=nth),
+    "after a ping was written": lambda nth: after(quick_pings, "_write", nth=nth),
     "after the commit of an answer": lambda nth: after(intake, "receive", nth=nth),
     "after a poll was claimed": lambda nth: after(polling, "claim_due", nth=nth),
     "after a tool answered": lambda nth: after(polling, "_ask", nth=nth),

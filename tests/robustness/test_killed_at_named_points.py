@@ -129,7 +129,8 @@ POINTS = [
     (look_again, "before the commit of open", 1),
     (look, "after a claim", 1),
     (look, SENT, 1),
-    (tell_the_rest, "before the commit of an answer", 3),
+    (tell_the_rest, "before a ping is written", 2),
+    (tell_the_rest, "after a ping was written", 2),
     (look_again, "before the commit of resolve", 1),
     (look_again, SENT, 2),
 ]

@@ -144,7 +144,7 @@ def test_it_asks_to_send_again_when_the_database_fails_and_keeps_the_address_out
     def fails(**_kwargs):
         raise OperationalError("the server closed the connection")
 
-    monkeypatch.setattr(pinging, "take", fails)
+    monkeypatch.setattr(pinging, "receive", fails)
     with caplog.at_level(logging.DEBUG):
         response = client.get(f"/ping/{job.ping_uuid}")
     assert response.status_code == 503
