@@ -63,6 +63,7 @@ def test_it_changes_nothing_when_run_again(imaging, noon):
     journey.advance(at=noon)
     facts = (BackupRun, ExpectedRun, Evaluation, Alert, Incident, Notice, StatusChange)
     before = [model.objects.count() for model in facts]
+    assert all(before)  # there is something of each that could change
     for _ in range(3):
         push(tool, run_record("pacs-2h", "failed", noon - HOUR, minutes=2), at=noon)
         journey.advance(at=noon)
