@@ -87,6 +87,7 @@ class ActingAdmin(LoggedAdmin, ReasonedAdmin):
         chosen = next((each for each in self.acts if each.name == act), None)
         if chosen is None:
             raise Http404(f"There is no act {act}.")
+        self._no_objection(request)
         form = self.act_form(request, obj, chosen)
         blocked = self._blocked(request, obj, chosen)
         if request.method == "POST" and not blocked and form.is_valid():
