@@ -8,35 +8,34 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
-from incidents import announcing, prioritising, resolving
+from incidents import announcing, prioritising, resolving, waiting
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from incidents.models.incident import OPEN_STATES
 from monitoring.carrying import each
-from monitoring.models import Alert, JobState
+from monitoring.models import Alert
 from monitoring.models.alerts import OPEN_STATES as OPEN_ALERTS
 
 OPENS = ("error", "critical")  # a first failure is watched; it joins an incident of its cause, but opens none
 OVER = ("resolved", "closed")
 LATELY = dt.timedelta(days=7)  # what was over for longer than this when it became known makes no incident
-PATIENCE = dt.timedelta(minutes=5)  # how long an alert waits for news of an incident that may be over already
 BATCH = 200
 
 
 def open_for_alerts(*, at: dt.datetime) -> int:
     """Give every alert that calls for one its incident, in the order they began; returns how many were attached or reopened."""
     back = each(_happening_again(), lambda pk: _reopen_again(pk, at), "reopening incident")
-    attached = each(_waiting(at), lambda pk: _handle(pk, at), "opening an incident for alert")
+    attached = each(_without_incident(at), lambda pk: _handle(pk, at), "opening an incident for alert")
     return back + attached + each(_better_known(), lambda pk: _learn(pk, at), "naming the cause for alert")
 
 
-def _waiting(at: dt.datetime) -> list[int]:
+def _without_incident(at: dt.datetime) -> list[int]:
     """Alerts without incident that are grave enough for one, or that share cause and time with one."""
     until = Coalesce(OuterRef("resolved_at"), Value(at, output_field=DateTimeField()))
     lasting = Q(state__in=OPEN_STATES) | Q(state__in=OVER, resolved_at__gte=OuterRef("opened_at"))
     shared = Incident.objects.filter(lasting, cause_key=OuterRef("cause_key"), opened_at__lte=until)
     told = Q(state__in=OPEN_ALERTS) | Q(resolved_at__gte=at - LATELY)
-    waiting = Alert.objects.filter(told, incident_alert=None).filter(Q(severity__in=OPENS) | Exists(shared))
-    return list(waiting.order_by("opened_at", "pk").values_list("pk", flat=True)[:BATCH])
+    found = Alert.objects.filter(told, incident_alert=None).filter(Q(severity__in=OPENS) | Exists(shared))
+    return list(found.order_by("opened_at", "pk").values_list("pk", flat=True)[:BATCH])
 
 
 def _handle(alert_id: int, at: dt.datetime) -> bool:
@@ -48,7 +47,7 @@ def _handle(alert_id: int, at: dt.datetime) -> bool:
             incident = _incident_of(alert, at)
             if incident is None and alert.severity not in OPENS:
                 return False
-            if incident is not None and _may_be_over(incident, alert, at):
+            if incident is not None and waiting.may_be_over(incident, alert, at):
                 return False
             incident = incident or _open(alert, at)
             _attach(incident, alert, at)
@@ -72,14 +71,6 @@ def _incident_of(alert: Alert, at: dt.datetime) -> Incident | None:
     if alert.opened_at > incident.opened_at and resolving.resolve_if_over(incident=incident, at=alert.opened_at, noticed_at=at):
         return _over_too_early(alert)
     return incident
-
-
-def _may_be_over(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
-    """Whether a job that keeps the incident open has news that nobody has looked at: it may have recovered before the alert began."""
-    if not incident.is_open or alert.opened_at <= incident.opened_at or at >= alert.noticed_at + PATIENCE:
-        return False
-    keeping = Alert.objects.filter(incident_alert__incident=incident, state__in=OPEN_ALERTS)
-    return JobState.objects.filter(job__in=keeping.values("job"), touched_at__isnull=False).exists()
 
 
 def _over_too_early(alert: Alert) -> Incident | None:

@@ -7,7 +7,7 @@ import datetime as dt
 from django.db import transaction
 
 from catalogue.models import Commitment
-from incidents import announcing
+from incidents import announcing, waiting
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.time import duration_words
 from monitoring.carrying import each
@@ -18,8 +18,8 @@ BATCH = 200
 
 def resolve_on_evidence(*, at: dt.datetime) -> int:
     """Resolve every open incident whose evidence is complete; returns how many."""
-    waiting = Incident.objects.open().exclude(incident_alerts__alert__state__in=["pending", "firing", "acknowledged", "suppressed"])
-    return each(waiting.values_list("pk", flat=True)[:BATCH], lambda pk: _resolve(pk, at), "resolving incident")
+    over = Incident.objects.open().exclude(incident_alerts__alert__state__in=["pending", "firing", "acknowledged", "suppressed"])
+    return each(over.values_list("pk", flat=True)[:BATCH], lambda pk: _resolve(pk, at), "resolving incident")
 
 
 @transaction.atomic
@@ -32,11 +32,14 @@ def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datet
     """Resolve the incident if it was over at `at`; True when it was. The caller holds its row.
 
     It ends when its last alert ended, if the evidence was complete then, whenever we came by to see it; else at `at`.
+    While a neighbour's news from before that end are unread, it stays open.
     """
-    alerts = list(Alert.objects.filter(incident_alert__incident=incident))
+    alerts = list(Alert.objects.filter(incident_alert__incident=incident).select_related("resolving_evaluation"))
     if not alerts or any(alert.resolved_at is None or alert.resolved_at > at for alert in alerts):
         return False
     ended_at = max([incident.opened_at, *(alert.resolved_at for alert in alerts if alert.resolved_at)])
+    if waiting.may_go_on(alerts, ended_at, noticed_at):
+        return False
     proofs = {instant: _proof(incident, alerts, instant) for instant in (at, ended_at)}
     proof = proofs[ended_at] or proofs[at]
     if proof is None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from unittest import mock
 
 from itsm_backup import journey
 from itsm_backup.common.models import because
-from monitoring.models import CauseRule, Tool
+from monitoring import settling
+from monitoring.models import BackupJob, CauseRule, JobState, Tool
 from tests.factories import make_job, make_service, make_tool, make_user, push, run_record
 
 HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
@@ -41,4 +43,13 @@ def recover(tool: Tool, job: str, instant: dt.datetime, *, at: dt.datetime | Non
         journey.advance(at=at or instant)
 
 
-__all__ = ["HOUR", "MINUTE", "fail", "make_cause", "make_estate", "make_user", "recover"]
+def advance_without(job: str, *, at: dt.datetime) -> None:
+    """One round of the journey in which another worker holds the job, so that its news stay unread."""
+    held = BackupJob.objects.get(external_id=job).pk
+    settle = settling._settle
+    with mock.patch.object(settling, "_settle", lambda job_id, at: job_id != held and settle(job_id, at)):
+        journey.advance(at=at)
+    assert JobState.objects.get(job=held).touched_at is not None
+
+
+__all__ = ["HOUR", "MINUTE", "advance_without", "fail", "make_cause", "make_estate", "make_user", "recover"]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from incidents import opening
+from incidents import opening, waiting
 from incidents.models import Incident, IncidentAlert
 from itsm_backup import journey
-from monitoring import settling
-from monitoring.models import Alert, BackupJob, JobState
-from tests.incidents.makers import HOUR, MINUTE, fail, make_cause, make_estate, recover
+from monitoring.models import Alert
+from tests.incidents.makers import HOUR, MINUTE, advance_without, fail, make_cause, make_estate, recover
 
 pytestmark = pytest.mark.django_db
 NO_SPACE = "no space left on device"
 
 
 @pytest.fixture
-def overtaken(noon, monkeypatch):
+def overtaken(noon):
     """Job `a` opened an incident and recovered; `b` failed anew for the same cause and was settled before `a` was."""
     make_cause()
     tool = make_estate(noon - 12 * HOUR, "a", "b")
@@ -25,12 +24,7 @@ def overtaken(noon, monkeypatch):
     assert Incident.objects.open().count() == 1
     recover(tool, "a", noon - HOUR, now=False)
     fail(tool, "b", noon - 2 * MINUTE, noon - MINUTE, at=noon, message=NO_SPACE, now=False)
-    held = BackupJob.objects.get(external_id="a").pk
-    settle = settling._settle
-    with monkeypatch.context() as late:
-        late.setattr(settling, "_settle", lambda job_id, at: job_id != held and settle(job_id, at))
-        journey.advance(at=noon)
-    assert JobState.objects.get(job=held).touched_at is not None
+    advance_without("a", at=noon)
     return Alert.objects.get(job__external_id="b", severity="error")
 
 
@@ -43,7 +37,7 @@ def test_it_waits_until_the_news_is_read_and_then_opens_its_own(overtaken, noon)
 
 
 def test_a_job_that_cannot_be_settled_holds_it_for_some_minutes_only(overtaken, noon):
-    still = overtaken.noticed_at + opening.PATIENCE - MINUTE
+    still = overtaken.noticed_at + waiting.PATIENCE - MINUTE
     assert opening.open_for_alerts(at=still) == 0
-    assert opening.open_for_alerts(at=overtaken.noticed_at + opening.PATIENCE) == 1
+    assert opening.open_for_alerts(at=overtaken.noticed_at + waiting.PATIENCE) == 1
     assert IncidentAlert.objects.get(alert=overtaken).incident == Incident.objects.get()

@@ -153,13 +153,16 @@ def test_it_prefers_uv_and_falls_back_to_pip(clone, tmp_path):
     assert "--require-hashes" in (tools / "asked").read_text()
 
 
+_WHEELS = (Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels"))  # as python.org, or Debian, ships them
+
+
 @contextlib.contextmanager
 def index(folder: Path):
     """A package index on this machine that offers the pip that Python ships, once withdrawn and once in a version too new."""
-    wheel = next(Path(next(iter(__import__("ensurepip").__path__)), "_bundled").glob("pip-*.whl"))
+    wheel = next(wheel for kept in _WHEELS for wheel in kept.glob("pip-*.whl"))
     (folder / "simple/pip").mkdir(parents=True)
     shutil.copy(wheel, folder / wheel.name)
-    digest = __import__("hashlib").sha256(wheel.read_bytes()).hexdigest()
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     (folder / "simple/pip/index.html").write_text(
         f'<a href="../../{wheel.name}#sha256={digest}" data-requires-python="&gt;=3.7">{wheel.name}</a>'
         '<a href="../../pip-98.0-py3-none-any.whl" data-yanked="">withdrawn</a>'
