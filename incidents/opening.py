@@ -179,7 +179,7 @@ def _open(alert: Alert, at: dt.datetime) -> Incident:
 
 def title_of(alert: Alert) -> str:
     """The sentence that names the incident: what fails, and why as far as a rule knows it."""
-    if alert.cause_title and alert.service_id:
+    if alert.cause_title and alert.service_id and alert.alert_class != "rto_test_failed":
         return f"Backups of {prioritising.name_of(alert.service_id)} fail because {alert.cause_title}"[:240]
     return alert.title[:240]
 

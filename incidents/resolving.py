@@ -1,4 +1,6 @@
-"""Incidents end on evidence: every alert over, a good copy newer than the opening, and the newest copy within its promise."""
+"""Incidents end on evidence: every alert over, a good copy newer than the opening, and the newest copy within its promise; where
+a restore test had failed, a test that does not.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from incidents import announcing, waiting
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.time import duration_words
 from monitoring.carrying import each
-from monitoring.models import Alert, BackupJob, ProtectedItem, RestorePoint, ToolState
+from monitoring.models import Alert, BackupJob, Evaluation, ProtectedItem, RestorePoint, ToolState
+from monitoring.wording import restore_sentence
 
 BATCH = 200
 
@@ -61,12 +64,22 @@ def _proof(incident: Incident, alerts: list[Alert], at: dt.datetime) -> str | No
     if any(state.latest_complete_at is None or state.latest_complete_at <= incident.opened_at for state in states):
         return None
     words = [f"{state.tool} answers again." for state in states]
-    for service_id in sorted({alert.service_id for alert in alerts if alert.service_id}):
-        sentence = _service_proof(service_id, alerts, incident, at)
-        if sentence is None:
-            return None
-        words.append(sentence)
-    return " ".join(words)
+    restores = [alert for alert in alerts if alert.alert_class == "rto_test_failed"]
+    backups = [alert for alert in alerts if alert.service_id and alert.alert_class != "rto_test_failed"]
+    sentences = [_restore_proof(alert, at) for alert in restores]
+    sentences += [_service_proof(pk, backups, incident, at) for pk in sorted({alert.service_id for alert in backups if alert.service_id})]
+    return None if None in sentences else " ".join([*words, *filter(None, sentences)])
+
+
+def _restore_proof(alert: Alert, at: dt.datetime) -> str | None:
+    """What was judged of the restore by then: a test proves it, or nothing stands against it any more."""
+    judged = Evaluation.objects.filter(service=alert.service_id, at__lte=at).order_by("-at", "-pk").first()
+    if judged is None:
+        return None
+    claim = next((claim for claim in judged.result["claims"] if claim["claim"] == "restore"), None)
+    if claim is None:
+        return "The entry promises no restore any more."
+    return None if claim["reason"] == "contradicted" or claim["detail"] in ("not_compared", "not_timed") else restore_sentence(claim)
 
 
 def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at: dt.datetime) -> str | None:
@@ -76,6 +89,8 @@ def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at:
     rpo_s = _promised_rpo_s(service_id, at)
     if jobs and not items.exists() and not BackupJob.objects.filter(pk__in=jobs, service=service_id).exists():
         return "What failed belongs to another service now."
+    if jobs and not items.exists() and ProtectedItem.objects.filter(job__in=jobs).exists():
+        return "What was missed is no backup: the job only tests copies."
     oldest = None
     for item in items:
         point = RestorePoint.objects.filter(item=item).usable_at(at).order_by("-captured_at").first()

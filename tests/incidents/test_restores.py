@@ -1,0 +1,69 @@
+"""A restore test that fails opens one incident of its own, which only a test that passes ends."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from incidents.models import Incident, IncidentEntry
+from itsm_backup import journey
+from monitoring.models import Alert
+from tests.factories import make_job, make_service, make_tool, push, restore_record, run_record
+
+HOUR = dt.timedelta(hours=1)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tool(noon):
+    return make_tool(at=noon - 200 * 24 * HOUR)
+
+
+@pytest.fixture
+def backed_up(tool, noon):
+    start = noon - 200 * 24 * HOUR
+    service = make_service("SVC-1", at=start, rpo_s=26 * 3600, rto_s=8 * 3600, restore_test_days=90, name="Archive")
+    make_job(tool, "nightly", at=start, service=service)
+    make_job(tool, "restores", at=start, service=service)
+    push(tool, run_record("nightly", "success", noon - HOUR), at=noon)
+    return service
+
+
+def carry(tool, *records, at) -> None:
+    push(tool, *records, at=at)
+    journey.advance(at=at)
+
+
+def test_a_contradiction_is_told_as_one_incident_until_a_test_passes(tool, backed_up, noon):
+    carry(tool, restore_record("restores", "failed", noon - 5 * HOUR, native_message="checksum differs"), at=noon)
+    alert = Alert.objects.get()
+    assert (alert.alert_class, alert.state, alert.title) == ("rto_test_failed", "firing", "Archive failed its restore test")
+    incident = Incident.objects.get()
+    assert (incident.service, incident.is_open, incident.title) == (backed_up, True, "Archive failed its restore test")
+    carry(tool, restore_record("restores", "failed", noon + HOUR), run_record("nightly", "success", noon + 2 * HOUR), at=noon + 4 * HOUR)
+    alert.refresh_from_db()
+    assert (alert.occurrences, len(alert.run_ids), alert.opened_at) == (2, 2, noon)
+    assert Incident.objects.open().count() == 1
+    carry(tool, restore_record("restores", "success", noon + 5 * HOUR, minutes=30), at=noon + 6 * HOUR)
+    assert not Alert.objects.open().exists()
+    assert not Incident.objects.open().exists()
+    assert "passed after 30 min; the promise is 8 h" in IncidentEntry.objects.filter(kind="state").latest("at").text
+
+
+def test_a_good_copy_alone_does_not_end_it_nor_a_test_that_nobody_compared(tool, backed_up, noon):
+    carry(tool, restore_record("restores", "failed", noon - 5 * HOUR), at=noon)
+    carry(tool, run_record("nightly", "success", noon + HOUR), at=noon + 2 * HOUR)
+    assert Alert.objects.open().exists()
+    carry(tool, restore_record("restores", "success", noon + 3 * HOUR, verification_state="none"), at=noon + 5 * HOUR)
+    assert not Alert.objects.open().exists()
+    assert Incident.objects.open().exists()
+    carry(tool, restore_record("restores", "success", noon + 6 * HOUR), at=noon + 8 * HOUR)
+    assert not Incident.objects.open().exists()
+
+
+def test_an_incident_about_copies_of_a_job_that_only_tests_them_ends(tool, backed_up, noon):
+    journey.advance(at=noon)
+    assert Incident.objects.get().is_open  # declared, and nothing is known of it yet: it could be a backup
+    carry(tool, restore_record("restores", "success", noon - 5 * HOUR), at=noon + HOUR)
+    assert not Incident.objects.open().exists()
