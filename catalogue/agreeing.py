@@ -35,8 +35,11 @@ def draft_analysis(*, service: Service, content: Mapping[str, Any], by: Any, at:
 def _written(model: type[Row], owner: Mapping[str, Any], content: Mapping[str, Any], by: Any, reason: str) -> Row:
     rows = model._default_manager.filter(**owner)
     newest = rows.order_by("-number").values_list("number", flat=True).first()
-    row = rows.filter(state=State.DRAFT).first() or model(**owner, number=(newest or 0) + 1)
-    row.author = by  # who wrote last answers for it: whoever wrote before may approve again
+    row: Any = rows.filter(state=State.DRAFT).first()
+    if row is None:
+        row = model(**owner, number=(newest or 0) + 1, author=by)
+    elif row.author_id != by.pk:  # one author, so that nobody approves words of their own
+        raise NotReady([f"{duties.names([row.author])} writes {row}: let them change it, or cancel it and write the next one."])
     for name, value in content.items():
         setattr(row, name, value)
     problems = problems_of(row)
@@ -44,7 +47,7 @@ def _written(model: type[Row], owner: Mapping[str, Any], content: Mapping[str, A
         raise NotReady(problems)
     with because(reason, by=by):
         row.save()
-    return row
+    return row  # type: ignore[no-any-return]
 
 
 def approve(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:
@@ -88,7 +91,7 @@ def approvers_of(row: Approved) -> list[Any]:
 
 
 def _open(row: Row) -> Row:
-    held = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
+    held: Any = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
     if held.state != State.DRAFT:
         raise WrongState(f"{held} is already {held.get_state_display()}. Nothing was changed; look at it again.")
-    return held
+    return held  # type: ignore[no-any-return]

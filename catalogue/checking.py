@@ -214,7 +214,8 @@ def _inheritance(asked: Question, at: dt.datetime) -> list[tuple[str, str]]:
     below = {relation.provider_id for relation in impact.closure([service], up=False, at=at)} - {service}
     chain = [*((True, pk) for pk in above), *((False, pk) for pk in below)]
     rows = Commitment.objects.filter(version__in=ServiceVersion.objects.in_force(at).filter(service__in=[pk for _, pk in chain]))
-    others = {row["pk"]: row for row in rows.values("rpo_s", "rto_s", pk=F("version__service"), name=F("version__name"))} if chain else {}
+    told = rows.values("rpo_s", "rto_s", pk=F("version__service"), name=F("version__name")) if chain else ()
+    others: dict[int, Any] = {row["pk"]: row for row in told}
     found = []
     for field, words, _ in _COMPARED[:2]:
         mine = asked.promise[field]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
@@ -16,8 +16,8 @@ FIELDS: dict[str, models.Field] = {
     **{name: ServiceVersion._meta.get_field(name) for name in CONTENT_FIELDS},  # type: ignore[misc]
     **{name: Commitment._meta.get_field(name) for name in COMMITMENT_FIELDS},  # type: ignore[misc]
 }
-_OFFERED = {name: Offering._meta.get_field(name) for name in OFFERING_FIELDS}
-_RELATED = {
+_OFFERED: dict[str, Any] = {name: Offering._meta.get_field(name) for name in OFFERING_FIELDS}
+_RELATED: dict[str, Callable[[], Any]] = {
     "owner": get_user_model, "steward": get_user_model, "operations_team": lambda: Team,
     "sla": lambda: AgreementVersion, "ola": lambda: AgreementVersion, "contract": lambda: AgreementVersion,
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from itertools import pairwise
+from typing import Any
 
 from django.db import connection
 
@@ -38,7 +39,7 @@ FROM (SELECT t.duration_s FROM monitoring_restoretest t JOIN monitoring_backupjo
 
 def measured(service: Service, at: dt.datetime) -> Measured:
     """The longest time between two due starts of one job, the usual pace of the last 30 days, and how long restores took."""
-    asked = {
+    asked: dict[str, Any] = {
         "service": service.pk, "at": at, "since": at - LOOKS_BACK, "tested_since": at - TESTS_COUNT_FOR, "most": MOST_RUNS,
         "good": list(BackupRun.GOOD), "counted": list(planning.COUNTED),
     }  # fmt: skip

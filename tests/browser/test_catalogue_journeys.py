@@ -142,7 +142,7 @@ def test_a_promise_that_cannot_hold_is_not_published_without_a_deviation_that_so
 @pytest.mark.req("1.5")
 def test_two_stewards_write_one_draft_and_the_approver_decides_on_exactly_what_was_read(sign_in, imaging):
     first, hanna = sign_in("steward", f"{url(ServiceVersion, 'add')}?service={imaging.pk}")
-    first.fill("[name=rpo_s]", "12 h")
+    first.fill("[name=rpo_s]", "40 h")
     first.fill(WHY, "Radiology reads at night now")
     saved(first)
     version = ServiceVersion.objects.get(number=2)
@@ -152,17 +152,17 @@ def test_two_stewards_write_one_draft_and_the_approver_decides_on_exactly_what_w
     first.fill("[name=summary]", "Pictures and reports")
     first.fill(WHY, "Say what it is")
     saved(first)
-    second.fill("[name=rpo_s]", "4 h")
+    second.fill("[name=rpo_s]", "36 h")
     second.fill(WHY, "Agreed in the meeting")
     second.click("input[name=_save]")
     second.wait_for_selector(".error-summary")
     assert "saved this draft while you were writing" in second.inner_text(".error-summary")
     assert "Pictures and reports" in second.inner_text(".changes")
-    assert second.input_value("[name=rpo_s]") == "4 h" and second.input_value("[name=summary]") == "Pictures and reports"
+    assert second.input_value("[name=rpo_s]") == "36 h" and second.input_value("[name=summary]") == "Pictures and reports"
     saved(second)
     version.refresh_from_db()
     assert (version.commitment.rpo_s, version.summary, version.author_ids) == (
-        4 * 3600,
+        36 * 3600,
         "Pictures and reports",
         sorted([hanna.pk, ruth.pk]),
     )
@@ -176,12 +176,12 @@ def test_two_stewards_write_one_draft_and_the_approver_decides_on_exactly_what_w
     link = re.search(r"/services/SVC-003/versions/2/\?seen=\w+", mail.body)[0]
     approver_page.goto(link)
     shown = approver_page.inner_text(".diff")
-    assert "26 h" in shown and "4 h" in shown and "Pictures and reports" in shown
+    assert "26 h" in shown and "36 h" in shown and "Pictures and reports" in shown
     first.goto(url(ServiceVersion, "act", version.pk, "return"))
     done(first, "Return version 2 to draft")
     first.goto(change_url(version))
-    first.fill("[name=rpo_s]", "2 h")
-    first.fill(WHY, "Even tighter")
+    first.fill("[name=rpo_s]", "30 h")
+    first.fill(WHY, "Tighter")
     saved(first)
     first.goto(url(ServiceVersion, "act", version.pk, "submit"))
     done(first, "Submit version 2 for approval")
@@ -198,7 +198,7 @@ def test_two_stewards_write_one_draft_and_the_approver_decides_on_exactly_what_w
     assert "takes effect later" in second.inner_text("main")
     second.click("button:has-text('Compare')")
     compared = second.inner_text("main")
-    assert "Version 1 (1.0.0)" in compared and "26 h" in compared and "2 h" in compared and "Show all" in compared
+    assert "Version 1 (1.0.0)" in compared and "26 h" in compared and "30 h" in compared and "Show all" in compared
     second.goto(f"/services/SVC-003/versions/?as_of={now() - HOUR:%Y-%m-%dT%H:%MZ}")
     assert "version 2" not in second.inner_text("main")
 

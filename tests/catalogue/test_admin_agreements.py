@@ -4,6 +4,7 @@ import pytest
 
 from catalogue import agreeing, comparing, publishing
 from catalogue.models import Agreement, AgreementVersion, Deviation, ImpactAnalysis, Label, ServiceVersion, TierDefault
+from catalogue.refusing import NotReady
 from catalogue.shipping import ship_defaults
 from itsm_backup.common.models import because
 from tests.admin_forms import change_url, filled, signed_in, url
@@ -52,7 +53,7 @@ def test_an_agreement_is_written_by_one_and_approved_by_another(steward, approve
     assert agreement.versions.first().number == 2
 
 
-def test_a_draft_of_an_analysis_is_changed_and_cancelled(steward, service):
+def test_a_draft_of_an_analysis_is_changed_and_cancelled(steward, service, noon):
     client = signed_in(steward)
     data = {"service": service.pk, "mtpd_s": "8 h", "tolerated_loss_s": "4 h", "wrt_s": "1 h", "review_due_on": "2027-01-01", **WHY}
     assert client.post(url(ImpactAnalysis, "add"), data).status_code == 302
@@ -61,6 +62,8 @@ def test_a_draft_of_an_analysis_is_changed_and_cancelled(steward, service):
     assert client.post(change_url(row), filled(page, mtpd_s="6 h", **WHY)).status_code == 302
     row.refresh_from_db()
     assert (row.mtpd_s, row.number) == (21_600, 1)
+    with pytest.raises(NotReady, match="Steward Person writes impact analysis 1"):
+        agreeing.draft_analysis(service=service, content={}, by=make_person("steward", noon), at=noon, reason="x")
     client.post(url(ImpactAnalysis, "act", row.pk, "cancel"), WHY)
     row.refresh_from_db()
     assert row.state == "cancelled" and ImpactAnalysis.objects.count() == 1

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import ensurepip
 import functools
+import hashlib
 import http.server
 import json
 import os
