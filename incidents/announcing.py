@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 
 from django.conf import settings
+from django.db.models import Q
 from django.template.loader import render_to_string
 
 from incidents import prioritising
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common import outbox
 from monitoring.models import Alert
+
+REPLAYED = "Not sent: what it tells of was replayed from recordings."
 
 
 def announce_opening(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
@@ -29,6 +32,14 @@ def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> 
     _write(incident, "reopened", f"[{incident.number}] {incident.priority} Again: {incident.title}", alert, at, {"now": alert.title})
 
 
+def is_replayed(incident: Incident, alert: Alert | None) -> bool:
+    """Whether everything that the incident is about was told by replayed recordings: then nobody is bothered with it."""
+    alerts = Q(incident_alert__incident=incident) | Q(pk=alert.pk if alert else None)
+    real = Q(tool__replayed=False) | Q(job__tool__replayed=False)
+    known = Alert.objects.filter(alerts)
+    return known.exists() and not known.filter(real | Q(tool=None, job=None)).exists()
+
+
 def _write(incident: Incident, kind: str, subject: str, alert: Alert | None, at: dt.datetime, more: dict[str, str]) -> None:
     if incident.team is None:
         return
@@ -40,6 +51,7 @@ def _write(incident: Incident, kind: str, subject: str, alert: Alert | None, at:
         "address": f"{settings.BASE_URL}/incidents/{incident.number}/",
         **more,
     }
+    withheld = REPLAYED if is_replayed(incident, alert) else ""
     body = render_to_string(f"incidents/email/{kind}.txt", context)
     made = outbox.write(
         key=f"incident/{incident.pk}/{kind}/{count}",
@@ -48,7 +60,9 @@ def _write(incident: Incident, kind: str, subject: str, alert: Alert | None, at:
         subject=subject,
         body=body,
         at=at,
+        withheld=withheld,
     )
     if made:
-        text = f"Mail to {incident.team.email}: {subject}"
+        kept_back = " (not sent: replayed from recordings)" if withheld else ""
+        text = f"Mail to {incident.team.email}{kept_back}: {subject}"
         IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=text, alert=alert)

@@ -15,6 +15,7 @@ app.conf.beat_schedule = {
     "show_life": {"task": "itsm_backup.show_life", "schedule": 5.0, "options": {"expires": 5}},
     "advance": {"task": "itsm_backup.advance", "schedule": 5.0, "options": {"expires": 5}},
     "poll": {"task": "itsm_backup.poll_due", "schedule": 15.0, "options": {"expires": 15}},
+    "demo": {"task": "itsm_backup.demo_feed", "schedule": 20.0, "options": {"expires": 20}},
     "report": {"task": "itsm_backup.report_due", "schedule": 300.0, "options": {"expires": 300}},
     "own_database": {"task": "itsm_backup.own_database", "schedule": 20.0, "options": {"expires": 20}},
     "deadman": {"task": "itsm_backup.deadman", "schedule": 60.0, "options": {"expires": 50}},

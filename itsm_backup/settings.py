@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "monitoring",
     "incidents",
     "reporting",
+    "itsm_backup.demo",
     "itsm_backup.portal",
     "itsm_backup.common.apps.AdminDoor",
     "django.contrib.auth",

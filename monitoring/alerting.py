@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F, Q
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from monitoring import priority
 from monitoring.carrying import each
@@ -21,8 +21,28 @@ CLASSES = (*RPO_CLASSES, "rto_test_failed")
 def follow_services(*, at: dt.datetime) -> int:
     """Turn the conditions of each service's latest evaluation into alerts, and clear those that are over."""
     news = ~Q(alerted=F("evaluation")) | Q(alerted=None)
-    waiting = ServiceState.objects.filter(news, evaluation__isnull=False).values_list("pk", flat=True)[:500]
-    return each(waiting, lambda pk: _follow_service(pk, at), "following service")
+    waiting = ServiceState.objects.filter(news, evaluation__isnull=False)
+    quiet = _pass_over(waiting)
+    waiting = waiting.values_list("pk", flat=True)[:500]
+    return quiet + each(waiting, lambda pk: _follow_service(pk, at), "following service")
+
+
+_SEEN = """
+UPDATE monitoring_servicestate SET alerted = quiet.evaluation FROM unnest(%s::bigint[], %s::bigint[]) AS quiet(service, evaluation)
+WHERE service_id = quiet.service AND evaluation_id = quiet.evaluation
+"""
+
+
+def _pass_over(waiting: QuerySet[ServiceState]) -> int:
+    """Note in one go the services whose evaluation calls for nothing and that have no alert to tend: most of them, most of the time."""
+    tended = ~Q(state="resolved") | Q(evaluation=None) | Q(resolving_evaluation=None)
+    alerts = Alert.objects.filter(tended, service=OuterRef("pk"))
+    found = waiting.filter(~Exists(alerts), evaluation__result__conditions=[], evaluation__result__unjudged__items=[])
+    pairs = list(found.values_list("pk", "evaluation"))
+    if pairs:
+        with connection.cursor() as cursor:
+            cursor.execute(_SEEN, [list(column) for column in zip(*pairs, strict=True)])
+    return len(pairs)
 
 
 @transaction.atomic

@@ -30,7 +30,8 @@ def declare_tool(*, name: str, kind: str, by: Any, at: dt.datetime, reason: str,
     for bag in ("settings", "secrets"):
         if bag in wanted:
             wanted[bag] = {**getattr(row, bag), **wanted[bag]}
-    problems = _setting_problems(kind, {"settings": row.settings, "secrets": row.secrets, **wanted})
+    given = {"settings": row.settings, "secrets": row.secrets, **wanted}
+    problems = _setting_problems(kind, given, needs_secrets=not wanted.get("replayed", row.replayed))
     if problems:
         raise NotReady(problems)
     with transaction.atomic():
@@ -113,7 +114,7 @@ def _words(conditions: Iterable[tuple[str, str, str]]) -> str:
     return " and ".join(f"{fields[name]} {operators[operator]} {value}" for name, operator, value in sorted(conditions))
 
 
-def _setting_problems(kind: str, wanted: Mapping[str, Any]) -> list[str]:
+def _setting_problems(kind: str, wanted: Mapping[str, Any], *, needs_secrets: bool) -> list[str]:
     """Settings that this kind of tool does not know, stand in the wrong place, or still needs."""
     if kind not in CONNECTORS:
         return [f"There is no kind of tool called {kind}. Kinds: {', '.join(sorted(CONNECTORS))}."]
@@ -125,6 +126,7 @@ def _setting_problems(kind: str, wanted: Mapping[str, Any]) -> list[str]:
             other = "secrets" if bag == "settings" else "settings"
             place = f"belongs under {other}" if name in fields else f"is unknown; {kind} knows: {', '.join(belonging) or 'none'}"
             problems.append(f"{bag}: {name} {place}.")
-        lacking = [name for name in belonging if fields[name].required and not wanted[bag].get(name)]
+        needed = [name for name in belonging if fields[name].required and (needs_secrets or not secret)]
+        lacking = [name for name in needed if not wanted[bag].get(name)]
         problems += [f"{bag}: {name} is still needed ({fields[name].label})." for name in lacking]
     return problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -30,11 +31,25 @@ def judge_services(*, at: dt.datetime) -> int:
     waiting = list(
         ServiceState.objects.filter(next_judgement_at__lte=at).order_by("next_judgement_at").values_list("pk", flat=True)[:BATCH]
     )
-    return each(waiting, lambda pk: _judge(pk, at), "judging service")
+    rules = _Rules.current()
+    return each(waiting, lambda pk: _judge(pk, rules, at), "judging service")
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The thresholds, read once for all that are judged together, and the number of their version."""
+
+    row: StatusWorkflow
+    version: int | None
+
+    @classmethod
+    def current(cls) -> _Rules:
+        row = workflow.current()
+        return cls(row, row.history.aggregate(newest=Max("history_id"))["newest"])
 
 
 @transaction.atomic
-def _judge(service_id: int, at: dt.datetime) -> bool:
+def _judge(service_id: int, rules: _Rules, at: dt.datetime) -> bool:
     due = ServiceState.objects.filter(pk=service_id, next_judgement_at__lte=at)
     state = due.select_for_update(skip_locked=True, of=("self",)).select_related("service", "evaluation").first()
     if state is None or _is_moving(service_id, at):
@@ -44,11 +59,10 @@ def _judge(service_id: int, at: dt.datetime) -> bool:
         state.next_judgement_at = gathering.next_version_at(state.service_id, at)
         state.save(update_fields=["next_judgement_at"])
         return True
-    rules = workflow.current()
-    inputs = gathering.inputs_of(service=state.service, version=version, rules=rules, at=at)
+    inputs = gathering.inputs_of(service=state.service, version=version, rules=rules.row, at=at)
     result = judging.judge_service(inputs)
     evaluation = _remember(state, version, rules, inputs, result, at)
-    _carry(state, version, evaluation, result, at)
+    _carry(state, version, evaluation, inputs, result, at)
     _prioritise(service_id, inputs, result, at)
     return True
 
@@ -69,7 +83,7 @@ def hash_of(inputs: dict[str, Any]) -> bytes:
 
 
 def _remember(
-    state: ServiceState, version: ServiceVersion, rules: StatusWorkflow, inputs: dict[str, Any], result: dict[str, Any], at: dt.datetime
+    state: ServiceState, version: ServiceVersion, rules: _Rules, inputs: dict[str, Any], result: dict[str, Any], at: dt.datetime
 ) -> Evaluation:
     """The evaluation that holds: the latest one when nothing but the time differs, else a new row with its figures."""
     digest, latest = hash_of(inputs), state.evaluation
@@ -79,7 +93,7 @@ def _remember(
         service=state.service,
         at=at,
         version=version,
-        workflow=rules.history.aggregate(newest=Max("history_id"))["newest"],
+        workflow=rules.version,
         mapping=gathering.mapping_of(state.service_id),
         method_version=METHOD_VERSION,
         inputs=inputs,
@@ -126,7 +140,9 @@ def _figure(evaluation: Evaluation, claim: dict[str, Any]) -> Figure:
     )
 
 
-def _carry(state: ServiceState, version: ServiceVersion, evaluation: Evaluation, result: dict[str, Any], at: dt.datetime) -> None:
+def _carry(
+    state: ServiceState, version: ServiceVersion, evaluation: Evaluation, inputs: dict[str, Any], result: dict[str, Any], at: dt.datetime
+) -> None:
     """Write where the service stands now, and move its status."""
     rpo: dict[str, Any] = next((claim for claim in result["claims"] if claim["claim"] == "rpo"), {})
     if state.verdict != result["verdict"] or state.verdict_since is None:
@@ -138,6 +154,8 @@ def _carry(state: ServiceState, version: ServiceVersion, evaluation: Evaluation,
     ahead = [parse_instant(result["next_change_at"]) if result["next_change_at"] else None, gathering.next_version_at(state.service_id, at)]
     state.next_judgement_at = min((instant for instant in ahead if instant), default=None)
     state.save()
+    if (inputs["previous"] or {}).get("status") == result["status"]:
+        return  # it stands there already
     catalogue_status.change(
         service=state.service, to=result["status"], reason=status_sentence(evaluation.inputs, result), evaluation=evaluation.pk, at=at
     )

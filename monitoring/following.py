@@ -71,7 +71,7 @@ class Episode(msgspec.Struct, kw_only=True):
         return cls(**kept, cause=cause, run_ids=list(row.run_ids), latest_run=row.latest_run_id, row=row)
 
 
-def follow_job(*, job: BackupJob, state: JobState, news_from: dt.datetime | None, at: dt.datetime) -> None:
+def follow_job(*, job: BackupJob, state: JobState, windows: QuerySet[Window], news_from: dt.datetime | None, at: dt.datetime) -> None:
     """Bring the alerts of a job in line with what happened to it until `at`. The caller holds the job's state row.
 
     `news_from` is the earliest instant that something new or corrected is about. Alerts that the facts no longer tell are
@@ -79,7 +79,7 @@ def follow_job(*, job: BackupJob, state: JobState, news_from: dt.datetime | None
     """
     if job.service_id is None:
         return
-    since = _since(job, state, news_from, at)
+    since = _since(job, state, windows, news_from, at)
     events = _events(job, since, at)
     again = since[1] < 0  # from a point before what was told
     lately = Q(resolved_at=None) | Q(resolved_at__gte=since[0] - REOPEN_WITHIN)
@@ -87,7 +87,7 @@ def follow_job(*, job: BackupJob, state: JobState, news_from: dt.datetime | None
     rows = list(alerts.order_by("opened_at", "pk"))
     earlier = [row for row in rows if not again or row.opened_at < since[0]]
     retold = [row for row in rows if again and row.opened_at >= since[0]]
-    episodes = _tell(job, events, {row.alert_class: Episode.of(row) for row in earlier}, at)
+    episodes = _tell(job, events, windows, {row.alert_class: Episode.of(row) for row in earlier}, at)
     _carry(job, episodes, retold, at)
     if events:
         state.followed_at, state.followed_run = events[-1].order
@@ -100,18 +100,23 @@ def hand_over(*, job: BackupJob, state: JobState, service_id: int, at: dt.dateti
     state.told_from, state.followed_at, state.followed_run = good or state.told_from, None, 0
 
 
-def hold_over(job: BackupJob, instant: dt.datetime) -> Window | None:
-    """The maintenance window of the job's service that was decided before and covers the instant: it silences, and ends."""
-    windows = Window.objects.holding(instant).filter(service=job.service_id).order_by("-ends_at")
-    return next((window for window in windows if _silences(window, instant)), None)
+def windows_of(job: BackupJob) -> QuerySet[Window]:
+    """The maintenance windows of the job's service; none at all, without asking again, where it never had one."""
+    windows = Window.objects.filter(service=job.service_id)
+    return windows if windows.exists() else windows.none()
 
 
-def _since(job: BackupJob, state: JobState, news_from: dt.datetime | None, at: dt.datetime) -> Order:
+def hold_over(windows: QuerySet[Window], instant: dt.datetime) -> Window | None:
+    """The maintenance window that was decided before and covers the instant: it silences, and ends."""
+    covering = windows.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("-ends_at")
+    return next((window for window in covering if _silences(window, instant)), None)
+
+
+def _since(job: BackupJob, state: JobState, windows: QuerySet[Window], news_from: dt.datetime | None, at: dt.datetime) -> Order:
     """Where telling begins: after what was told, or at the beginning of whatever earlier news may change."""
     floor = max(job.tool.monitored_from, state.told_from or job.tool.monitored_from)
     if state.followed_at is None:
         return floor, -1
-    windows = Window.objects.filter(service=job.service_id)
     unheard = windows.filter(starts_at__lte=at, ends_at__gt=state.followed_at).aggregate(first=Min("starts_at"))["first"]
     first = min(filter(None, [news_from, unheard]), default=None)
     if first is None or first > state.followed_at:
@@ -141,11 +146,11 @@ def _events(job: BackupJob, since: Order, at: dt.datetime) -> list[Event]:
     return sorted((event for event in events if event.order > since), key=lambda event: event.order)
 
 
-def _tell(job: BackupJob, events: Iterable[Event], latest: dict[str, Episode], at: dt.datetime) -> list[Episode]:
+def _tell(job: BackupJob, events: Iterable[Event], known: QuerySet[Window], latest: dict[str, Episode], at: dt.datetime) -> list[Episode]:
     """The alerts that these events make or change (method BM-DEDUP), going on from the latest one of each class."""
     touched: dict[int, Episode] = {}
     silenced: tuple[dt.datetime, Event] | None = None
-    windows = list(Window.objects.filter(service=job.service_id, starts_at__lte=at).order_by("-ends_at"))
+    windows = list(known.filter(starts_at__lte=at).order_by("-ends_at"))
     for event in [*events, Event(at=at)]:
         if silenced and silenced[0] <= event.at:  # maintenance ended, and it still fails
             _raise(job, msgspec.structs.replace(silenced[1], at=silenced[0]), latest, touched)

@@ -91,7 +91,7 @@ def _to_come(job: BackupJob, end: dt.datetime, at: dt.datetime) -> int:
     """Occurrences of the period that the ledger does not hold yet."""
     if not hasattr(job, "schedule") or job.state.ledger_until is None or job.state.ledger_until >= end:
         return 0
-    schedule = planning.schedule_of(job)
+    schedule = planning.schedule_of(job, job.state.ledger_from)
     return len([one for one in schedules.occurrences(schedule, job.state.ledger_until, end) if one.opens_at < end])
 
 

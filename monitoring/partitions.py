@@ -47,3 +47,19 @@ def _make(name: str, start: dt.datetime, end: dt.datetime) -> bool:
         ):
             cursor.execute(sql.SQL(statement).format(**parts))
     return True
+
+
+def drop_empty_partitions(*, before: dt.datetime) -> list[str]:
+    """Drop the partitions of months that ended before this instant and hold nothing; returns their names."""
+    current, dropped = f"{_PARENT}_{before.astimezone(dt.UTC):%Y_%m}", []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = %s::regclass", [_PARENT])
+        past = sorted(name for (name,) in cursor.fetchall() if name != _REST and name < current)
+        for name in past:
+            with transaction.atomic():
+                cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(name)))
+                cursor.execute(sql.SQL("SELECT EXISTS (SELECT 1 FROM {})").format(sql.Identifier(name)))
+                if not cursor.fetchone()[0]:
+                    cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+                    dropped.append(name)
+    return dropped

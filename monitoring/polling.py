@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from monitoring import intake
-from monitoring.connectors.base import Answer
+from monitoring.connectors.base import Answer, Runner
 from monitoring.connectors.running import run_program
 from monitoring.models import BackupJob, ExpectedRun, JobState, Tool, ToolState
 from monitoring.storing import judge_again
@@ -30,21 +30,31 @@ def claim_due(*, at: dt.datetime, limit: int = 20) -> list[int]:
     return ids
 
 
-def poll(*, tool: Tool, at: dt.datetime) -> intake.Receipt:
-    """Ask one tool once and store what it said; the tool's state tells how it went. Raises only if storing fails."""
+class Replayed(ValueError):
+    """The tool's answers are replayed recordings: there is nothing that could be asked."""
+
+
+def poll(*, tool: Tool, at: dt.datetime, run: Runner | None = None) -> intake.Receipt:
+    """Ask one tool once and store what it said; the tool's state tells how it went.
+
+    `run` stands in for the program that the connector would start. Raises Replayed for a tool that has no program, and
+    otherwise only if storing fails.
+    """
+    if tool.replayed and run is None:
+        raise Replayed(f"{tool} is a replayed recording: it answers by itself, and there is nothing to ask.")
     state, _ = ToolState.objects.get_or_create(tool=tool)
-    answer = _ask(tool, state)
+    answer = _ask(tool, state, run or run_program)
     receipt = intake.receive(tool=tool, answer=answer, at=at)
     _note(tool=tool, receipt=receipt, at=at)
     return receipt
 
 
-def _ask(tool: Tool, state: ToolState) -> Answer:
+def _ask(tool: Tool, state: ToolState, run: Runner) -> Answer:
     connector = tool.connector
     if not connector.polled:
         raise ValueError(f"{tool} reports by itself and cannot be polled.")
     settings = {**tool.settings, "zone": tool.zone}
-    return connector.ask(settings=settings, secrets=tool.secrets, run=run_program, cursor=state.cursor)
+    return connector.ask(settings=settings, secrets=tool.secrets, run=run, cursor=state.cursor)
 
 
 @transaction.atomic

@@ -5,12 +5,20 @@ from __future__ import annotations
 import datetime as dt
 
 import msgspec
+from django.db import connection
 
 from monitoring.asking import array, fetch
 from monitoring.connectors.base import Reading
 from monitoring.models import BackupJob, JobState, ProtectedItem, Tool
 
 _FIND = "SELECT external_id, id FROM monitoring_backupjob WHERE tool_id = %s AND external_id = ANY(%s)"
+_LEARN = """
+UPDATE monitoring_backupjob AS job
+SET target_name = coalesce(job.target_name, told.target), repository_name = coalesce(job.repository_name, told.repository)
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(external_id, target, repository)
+WHERE job.tool_id = %s AND job.external_id = told.external_id
+  AND (job.target_name IS NULL AND told.target IS NOT NULL OR job.repository_name IS NULL AND told.repository IS NOT NULL)
+"""
 _LOCK = "SELECT job_id FROM monitoring_jobstate WHERE job_id = ANY(%s::bigint[]) ORDER BY job_id FOR UPDATE"
 _SERVICES = "SELECT id, service_id FROM monitoring_backupjob WHERE id = ANY(%s::bigint[])"
 
@@ -40,6 +48,7 @@ def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str,
     named = {record.job_external_id: record for record in reading.records}
     wanted = list(dict.fromkeys([*named, *reading.job_ids]))
     known: dict[str, int] = dict(fetch(_FIND, [tool.pk, wanted]))
+    _learn(tool, known, named)
     missing = sorted(external_id for external_id in wanted if external_id not in known)  # one order: two batches never block each other
     if missing:
         BackupJob.objects.bulk_create(
@@ -61,6 +70,16 @@ def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str,
         furnish(jobs=jobs, at=at)
         known |= {job.external_id: job.pk for job in jobs}
     return known
+
+
+def _learn(tool: Tool, known: dict[str, int], named: dict) -> None:
+    """Note what a declared job protects and where, once a reading tells: incidents are grouped by the repository that has the fault."""
+    told = [one for one in known if one in named and (named[one].target_name or named[one].repository_name)]
+    if told:
+        targets = [_text(named, one, "target_name", 200) for one in told]
+        repositories = [_text(named, one, "repository_name", 300) for one in told]
+        with connection.cursor() as cursor:
+            cursor.execute(_LEARN, [told, targets, repositories, tool.pk])
 
 
 def furnish(*, jobs: list[BackupJob], at: dt.datetime) -> None:

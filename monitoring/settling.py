@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import connection, transaction
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Min, Q, QuerySet
 
 from catalogue.models import ServiceVersion, Window
 from itsm_backup.common.time import local_day
@@ -52,10 +52,11 @@ def _settle(job_id: int, at: dt.datetime) -> bool:
     if state is None:
         return False  # another worker has it, or has done it
     job = BackupJob.objects.select_related("tool__state", "schedule", "service").get(pk=job_id)
+    windows = following.windows_of(job)
     days = _loose_days(job, state, at)
     if hasattr(job, "schedule"):
         days |= _expect(job, state, at)
-        changed = _match(job, state, at)
+        changed = _match(job, state, windows, at)
     else:
         state.next_settlement_at = None
         changed = _forget_open(job)
@@ -63,8 +64,8 @@ def _settle(job_id: int, at: dt.datetime) -> bool:
     tested = proving.follow_job(job=job, since=state.touched_from)
     _summarise(job, state, at)
     news_from = min([row.deadline_at for row in changed if row.state == "missed"] + [state.touched_from or at])
-    following.follow_job(job=job, state=state, news_from=news_from, at=at)
-    state.next_settlement_at = min(filter(None, [state.next_settlement_at, *_ahead(job, at)]), default=None)
+    following.follow_job(job=job, state=state, windows=windows, news_from=news_from, at=at)
+    state.next_settlement_at = min(filter(None, [state.next_settlement_at, *_ahead(job, windows, at)]), default=None)
     state.touched_at = state.touched_from = None
     state.save()
     if job.service_id:
@@ -78,11 +79,11 @@ def zone_of(service_id: int, at: dt.datetime) -> str:
     return ServiceVersion.objects.in_force(at).filter(service=service_id).values_list("zone", flat=True).first() or "UTC"
 
 
-def _ahead(job: BackupJob, at: dt.datetime) -> list[dt.datetime]:
+def _ahead(job: BackupJob, windows: QuerySet[Window], at: dt.datetime) -> list[dt.datetime]:
     """When time alone brings news of the job: a run dated ahead of our clock, and the end of what silences its alerts."""
     runs = BackupRun.objects.filter(job=job, occurred_at__gte=at - following.LONGEST_RUN)
     found = runs.aggregate(begins=Min("occurred_at", filter=Q(occurred_at__gt=at)), ends=Min("ended_at", filter=Q(ended_at__gt=at)))
-    hold = following.hold_over(job, at)
+    hold = following.hold_over(windows, at)
     return [instant for instant in (*found.values(), hold.ends_at if hold else None) if instant]
 
 
@@ -123,7 +124,8 @@ def _expect(job: BackupJob, state: JobState, at: dt.datetime) -> set[dt.date]:
     elif state.ledger_from and begins < state.ledger_from:  # history from before the ledger has become known
         spans.append((begins - early, state.ledger_from - early))
     due = [o for since, end in spans for o in schedules.occurrences(schedule, since, end) if o.opens_at >= since - early]
-    known = set(job.expected_runs.filter(due_at__gte=min(since for since, _ in spans)).values_list("due_at", flat=True))
+    first = min(since for since, _ in spans)
+    known = set(job.expected_runs.filter(due_at__gte=first).values_list("due_at", flat=True)) if due else set()
     new = [occurrence for occurrence in due if occurrence.due_at not in known]
     ExpectedRun.objects.bulk_create([_expected(job, occurrence) for occurrence in new], ignore_conflicts=True, batch_size=1_000)
     state.schedule_version, state.ledger_until, state.next_due_at = version, until, upcoming
@@ -143,7 +145,7 @@ def _expected(job: BackupJob, occurrence: schedules.Occurrence) -> ExpectedRun:
     )
 
 
-def _match(job: BackupJob, state: JobState, at: dt.datetime) -> list[ExpectedRun]:
+def _match(job: BackupJob, state: JobState, windows: QuerySet[Window], at: dt.datetime) -> list[ExpectedRun]:
     """Settle what is open or touched against the runs; returns the rows that changed."""
     concerned = Q(state__in=_OPEN) | Q(settled_at=None)
     if state.touched_from:
@@ -160,7 +162,7 @@ def _match(job: BackupJob, state: JobState, at: dt.datetime) -> list[ExpectedRun
         pushed=not job.tool.connector.polled,
         complete_reading_at=job.tool.state.latest_complete_at,
         monitored_from=job.tool.monitored_from,
-        holds=_holds(job, rows),
+        holds=_holds(windows, rows),
     )
     changed = [row for row, line in zip(rows, lines, strict=True) if _apply(row, line, runs)]
     _save(changed)
@@ -182,11 +184,9 @@ def _runs(job: BackupJob, since: dt.datetime, until: dt.datetime) -> list[Backup
     return list(runs.only("occurred_at", "ended_at", "outcome", "state"))
 
 
-def _holds(job: BackupJob, rows: list[ExpectedRun]) -> list[matching.Hold]:
-    if not job.service_id:
-        return []
-    windows = Window.objects.filter(service=job.service_id, ends_at__gt=rows[0].opens_at, starts_at__lt=rows[-1].cutoff_at)
-    return [matching.Hold(window=w.pk, starts_at=w.starts_at, ends_at=w.ends_at, approved_at=w.decided_at) for w in windows]
+def _holds(windows: QuerySet[Window], rows: list[ExpectedRun]) -> list[matching.Hold]:
+    near = windows.filter(ends_at__gt=rows[0].opens_at, starts_at__lt=rows[-1].cutoff_at)
+    return [matching.Hold(window=w.pk, starts_at=w.starts_at, ends_at=w.ends_at, approved_at=w.decided_at) for w in near]
 
 
 def _apply(row: ExpectedRun, line: matching.Settled, runs: dict[int, BackupRun]) -> bool:

@@ -29,17 +29,18 @@ def write(
     body: str,
     at: dt.datetime,
     enclosures: Sequence[tuple[str, str, bytes]] = (),
+    withheld: str = "",
 ) -> bool:
     """Write a message to be sent, once per key; False when it was already written.
 
     `enclosures` are files that go with it, each (name, media type, content); message and files are written together.
+    With `withheld`, a reason, the message is kept as it would have gone out and never sent.
     """
     subject = " ".join(subject.split())[:300]  # a line break would be a header of its own
     with transaction.atomic():
-        notice, made = Notice.objects.get_or_create(
-            key=key,
-            defaults={"thread": thread, "recipient": recipient, "subject": subject, "body": body, "created_at": at, "not_before": at},
-        )
+        content = {"thread": thread, "recipient": recipient, "subject": subject, "body": body, "created_at": at, "not_before": at}
+        kept_back = {"given_up_at": at, "latest_error": withheld} if withheld else {}
+        notice, made = Notice.objects.get_or_create(key=key, defaults={**content, **kept_back})
         if made:
             files = [Enclosure(notice=notice, name=name, media_type=kind, content=content) for name, kind, content in enclosures]
             Enclosure.objects.bulk_create(files)

@@ -1,4 +1,4 @@
-"""The first start: what a new installation needs, the first accounts, and one small service to look at."""
+"""The first start: what a new installation needs, and the first accounts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from monitoring.partitions import ensure_partitions
 from monitoring.shipping import ship_rules
 from reporting import templating
 
-STARTER = Path(__file__).with_name("starter.yaml")
 OWN_DATABASE = Path(__file__).with_name("own-database.yaml")
 LOGINS_FILE = "demo-logins.txt"
 ADMINISTRATOR = "administrator"
@@ -52,7 +51,7 @@ class Login(NamedTuple):
 def begin(*, at: dt.datetime, data_dir: Path, empty: bool) -> list[Login]:
     """Make what is missing of a new installation; safe at every start. Returns the logins that still hold.
 
-    Where nobody has an account yet: an administrator and, unless `empty`, a person for each role and a starter service.
+    Where nobody has an account yet: an administrator and, unless `empty`, a person for each role.
     Their passwords are written to `demo-logins.txt` in the data folder, readable by its owner alone. Raises OSError when
     that file cannot be written; nothing is kept then.
     """
@@ -85,8 +84,8 @@ def _make_people(file: Path, *, at: dt.datetime, empty: bool) -> None:
     for role, person in people.items():
         granting.grant(user=person, role=role, by=administrator, at=at, reason="Made at the first start")
     if not empty:
-        for shipped in (STARTER, OWN_DATABASE):
-            load(estate=read(shipped), steward="steward", monitoring_admin="monitoring-admin", approver="approver", at=at)
+        estate = read(OWN_DATABASE)
+        load(estate=estate, steward="steward", monitoring_admin="monitoring-admin", approver="approver", at=at)
 
 
 def _write(file: Path, logins: list[Login]) -> None:

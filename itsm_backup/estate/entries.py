@@ -144,7 +144,7 @@ def _declare_service(loading: Loading, wish: dict[str, Any]) -> None:
     if service is None or not service.versions.exists():
         content = {"zone": zone, "commissioned_at": loading.at, "steward": loading.steward, **_short_name(wish), **content}
     declared = declaring.declare_service(
-        code=wish["code"], content=content, commitment=_commitment(wish.get("commitments", {})),
+        code=wish["code"], content=content, commitment=commitment_of(wish.get("commitments", {})),
         by=loading.steward, approver=loading.approver, at=loading.at, reason=loading.reason, offerings=offerings,
         tier_defaults=wish.get("take_tier_defaults", False), measured=measured(service, loading.at) if service else UNMEASURED,
     )  # fmt: skip
@@ -170,7 +170,8 @@ def _short_name(wish: dict[str, Any]) -> dict[str, str]:
     return {"short_name": wish["name"]} if len(wish["name"]) <= 22 else {}
 
 
-def _commitment(promises: dict[str, Any]) -> dict[str, Any]:
+def commitment_of(promises: dict[str, Any]) -> dict[str, Any]:
+    """The promises of a file as fields of a commitment."""
     found = {
         field: None if promises[name] is None else make(promises[name]) for name, (field, make) in _PROMISES.items() if name in promises
     }

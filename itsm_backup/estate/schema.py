@@ -201,6 +201,7 @@ def _tool() -> dict[str, Any]:
         zone=_text("The time zone of the machine that the tool runs on, e.g. Europe/London.", 64),
         poll_every=_pattern("How often it is asked, e.g. 15 min.", amounts.DURATION),
         enabled=_boolean("Whether it is asked and listened to."),
+        replayed=_boolean("Whether nothing real is asked, because its answers are replayed recordings."),
         ping_key=_text(
             "First part of /ping/<ping key>/<job>, 8 to 40 letters, digits, dashes and underscores. Treat it like a password.", 40
         ),

@@ -42,7 +42,7 @@ def declare_monitoring(loading: Loading) -> None:
 
 
 def _tool(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, Any]) -> None:
-    wanted: dict[str, Any] = {name: wish[name] for name in ("label", "zone", "enabled", "ping_key") if name in wish}
+    wanted: dict[str, Any] = {name: wish[name] for name in ("label", "zone", "enabled", "replayed", "ping_key") if name in wish}
     if "poll_every" in wish:
         wanted["poll_interval_s"] = amounts.seconds(wish["poll_every"])
     if "settings" in wish:

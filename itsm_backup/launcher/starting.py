@@ -17,7 +17,7 @@ from itsm_backup.launcher.listening import address_of, health, names_of, take_po
 from itsm_backup.launcher.preparing import REPOSITORY
 from itsm_backup.launcher.supervising import StopAsked, StopFlag, Supervisor
 from itsm_backup.launcher.trouble import Trouble, disk_is_full, log_tail, say
-from itsm_backup.launcher.updating import FIRST_START_LINE, TROUBLE_LINE
+from itsm_backup.launcher.updating import FIRST_START_LINE, PROGRESS, TROUBLE_LINE
 
 HEALTHY_WITHIN_S = 90.0
 WAIT_FOR_COMMAND_S = 60.0
@@ -133,10 +133,13 @@ class _Start:
         command = [sys.executable, "-m", "itsm_backup.launcher.updating", *(["--empty"] if self.chosen.empty else [])]
         child = Child(name="update", command=command, log=log, folder=REPOSITORY, environment=self.environment)
         self.children.start(child)
+        told = 0
         while (ending := child.ending()) is None:
             self.stop.check()
+            told = _tell_progress(log, told)
             time.sleep(0.05)
         self.children.all.remove(child)
+        _tell_progress(log, told)
         words = log.read_text(errors="replace")
         if TROUBLE_LINE in words:
             raise Trouble(f"{words.partition(TROUBLE_LINE)[2].strip()}\nThe start was undone; what was stored before is kept.")
@@ -145,7 +148,8 @@ class _Start:
             raise Trouble(
                 f"The database could not be brought up to date {reason}. What was stored before is kept.\n{log_tail(log)}\nIts log: {log}"
             )
-        return words.partition(FIRST_START_LINE)[2].strip().splitlines()
+        lines = words.partition(FIRST_START_LINE)[2].strip().splitlines()
+        return [line for line in lines if line.startswith("login ")]  # what is logged meanwhile stays in the log
 
     def _wait_until_healthy(self) -> None:
         end, answer = time.monotonic() + HEALTHY_WITHIN_S, ""
@@ -165,6 +169,18 @@ class _Start:
             f"The product did not become healthy within {HEALTHY_WITHIN_S:.0f} s: {answer or 'no answer'}. What was stored is kept.\n"
             f"The part that is named there tells why in its log, in {self.data / 'logs'}"
         )
+
+
+def _tell_progress(log: Path, told: int) -> int:
+    """Show what the update has told since; returns how many of its whole lines were looked at."""
+    try:
+        lines = log.read_text(errors="replace").split("\n")[:-1]
+    except OSError:
+        return told
+    for line in lines[told:]:
+        if line.startswith(PROGRESS):
+            say(f"  {line.removeprefix(PROGRESS)}")
+    return len(lines)
 
 
 def _environment(data: DataFolder, address: str, host: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What every start does in the database, in one process: migrations, then roles and demo logins.
 
-Run as `python -m itsm_backup.launcher.updating [--empty]`; what follows FIRST_START_LINE or TROUBLE_LINE on its output is for the person.
+Run as `python -m itsm_backup.launcher.updating [--empty]`; what follows FIRST_START_LINE or TROUBLE_LINE on its output, or
+PROGRESS on a line of it, is for the person.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 FIRST_START_LINE = "== first start =="
 TROUBLE_LINE = "== trouble =="
 LOCK = 7_315_005  # several nodes may start at once on one database
+PROGRESS = "== progress == "
 
 
 def update(*, is_empty: bool) -> None:

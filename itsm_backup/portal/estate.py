@@ -23,7 +23,7 @@ from itsm_backup.portal.trouble import alerts_of, handled_in, reasons_of, what_i
 from itsm_backup.portal.words import TIERS, VERDICTS, many, zone
 from monitoring.models import ServiceDay
 
-MOST_ATTENTION, MOST_TILES, DAYS = 6, 40, 31
+MOST_ATTENTION, MOST_TILES, DAYS = 8, 40, 31
 QUIET_FIRST = ("kept", "held", "no_data", "at_risk", "broken")
 GROUPS = {"tier": "tier", "department": "department"}
 

@@ -55,6 +55,7 @@ class Frame:
     watched: str
     watched_href: str
     open_incidents: int
+    replayed: str = ""  # how many tools are replayed recordings, in words; empty when all are real
     as_of_value: str = ""
     as_of_query: str = ""  # appended to links, so that the past stays the past from page to page
 
@@ -90,6 +91,7 @@ def frame_of(request: HttpRequest, *, section: str, moment: Moment) -> Frame:
         watched=f"{counted['watched']:,} of {many(counted['services'], 'service')}",
         watched_href=moment.href("services", watched="no" if counted["watched"] < counted["services"] else ""),
         open_incidents=counted["open_incidents"],
+        replayed=_replayed(counted["replayed"], counted["tools"]),
         as_of_value=moment.value,
         as_of_query=f"?{PARAMETER}={moment.value}" if moment.past else "",
     )
@@ -110,6 +112,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
             versions=_count(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at)),
             open_incidents=_count(incidents.exclude(state="cancelled")),
             tools=_count(states),
+            replayed=_count(states.filter(tool__replayed=True)),
             silent=_count(states.filter(silent_since__isnull=False)),
             never=_count(polled.filter(latest_answer_at=None)),
             oldest=_one(polled, Min("latest_answer_at")),
@@ -126,6 +129,12 @@ def _count(rows: QuerySet) -> Coalesce:
 
 def _one(rows: QuerySet, aggregate: Any) -> Subquery:
     return Subquery(rows.order_by().annotate(_all=Value(1)).values("_all").annotate(_found=aggregate).values("_found"))
+
+
+def _replayed(replayed: int, tools: int) -> str:
+    if not replayed:
+        return ""
+    return "Demo, replayed from recordings" if replayed == tools else f"Demo: {many(replayed, 'tool')} replayed"
 
 
 def _freshness(counted: dict[str, Any], now: dt.datetime) -> Freshness:

@@ -170,7 +170,7 @@ def _job_row(job: BackupJob, moment: Moment) -> JobRow:
     verdict, latest = OUTCOME_VERDICTS[run.outcome] if run and run.outcome else ("", run.get_state_display() if run else "No run yet")
     return JobRow(
         name=job.name,
-        tool=str(job.tool),
+        tool=f"{job.tool} (replayed recording)" if job.tool.replayed else str(job.tool),
         schedule=schedule_words(schedule) if schedule else "No schedule",
         next_due=clock(state.next_due_at, moment.at) if state and state.next_due_at else "",
         latest=latest,

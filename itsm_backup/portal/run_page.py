@@ -82,7 +82,7 @@ def _facts(run: BackupRun) -> tuple[tuple[str, str | SafeString], ...]:
     """What the record tells; what it does not tell is left out, never shown as zero."""
     told: list[tuple[str, Any]] = [
         ("Job", run.job.name),
-        ("Tool", str(run.tool)),
+        ("Tool", f"{run.tool} (replayed recording)" if run.tool.replayed else str(run.tool)),
         ("What it was", f"{run.operation.replace('_', ' ')}, {run.level}" if run.level != "unknown" else run.operation.replace("_", " ")),
         ("Known from", EVIDENCE.get(run.evidence_kind, run.evidence_kind)),
         ("Started", run.started_at and instant(run.started_at)),

@@ -60,12 +60,21 @@ def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime) -> QuerySet
         promised_s=F("commitment__rpo_s"),
         judgement=Subquery(latest.values("pk")[:1]),
         stands=Coalesce(Subquery(latest.values("status")[:1]), Value("unknown"), output_field=CharField()),
+        holds_until=Cast(
+            Subquery(latest.annotate(_ends=KeyTextTransform("next_change_at", "result")).values("_ends")[:1]), DateTimeField()
+        ),
         next_due_at=Value(None, output_field=DateTimeField()),
     )
 
 
 def exposure_of(row: Any, moment: Moment) -> Exposure:
-    """The exposure of a row of `standings`, in words and as a bar."""
+    """The exposure of a row of `standings`, in words and as a bar.
+
+    In the past it is told as far as the judgement of then reached: after that nobody had looked, and nothing more was known.
+    """
+    holds_until = getattr(row, "holds_until", None)
+    if moment.past and holds_until and holds_until < moment.at:
+        moment = Moment(at=holds_until, now=moment.now)
     return exposure(row.verdict, row.captured_at, row.promised_s, moment)
 
 

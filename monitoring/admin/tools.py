@@ -38,6 +38,8 @@ def _may_poll(request: HttpRequest, tool: Tool) -> str:
 def health(tool: Tool) -> list[tuple[str, Any]]:
     """How the tool is, in words."""
     state = ToolState.objects.filter(tool=tool).first()
+    if tool.replayed:
+        return [("Health", "replayed recording: nothing real is asked, and its alerts tell nobody")]
     if state is None or state.latest_answer_at is None:
         return [("Health", "never answered yet")]
     if state.silent_since:
@@ -70,7 +72,7 @@ class ToolAdmin(TrackedAdmin):
             name="poll",
             words=lambda tool: f"Poll {tool} now",
             do=_poll,
-            fits=lambda tool: tool.enabled and tool.connector.polled,
+            fits=lambda tool: tool.enabled and tool.connector.polled and not tool.replayed,
             told=lambda request, tool: ["The tool is asked once, as its schedule would do it. This may take a few minutes."],
             blocked=_may_poll,
             form=forms.Form,

@@ -33,6 +33,9 @@ class Tool(Tracked):
     secrets = SecretsField(editable=False, help_text="Encrypted; never shown again.")
     zone = models.CharField("time zone", max_length=64, default="UTC", validators=[validate_zone])
     enabled = models.BooleanField(default=True)
+    replayed = models.BooleanField(
+        default=False, editable=False, help_text="Nothing real is asked: its answers are replayed recordings, and its alerts tell nobody."
+    )
     poll_interval_s = models.PositiveIntegerField(default=900, validators=[MinValueValidator(60)])
     monitored_from = models.DateTimeField(help_text="What was due before is counted in figures, but never alerts.")
     ping_key = models.CharField(
@@ -64,9 +67,9 @@ class Tool(Tracked):
 
 class ToolStateQuerySet(VisibleQuerySet):
     def due(self, at: dt.datetime) -> Self:
-        """Tools to ask now: enabled, polled, due, and not in somebody's hands."""
+        """Real tools to ask now: enabled, polled, due, and not in somebody's hands."""
         free = models.Q(claimed_until__isnull=True) | models.Q(claimed_until__lte=at)
-        return self.filter(free, tool__enabled=True, next_poll_at__lte=at)
+        return self.filter(free, tool__enabled=True, tool__replayed=False, next_poll_at__lte=at)
 
 
 class ToolState(models.Model):

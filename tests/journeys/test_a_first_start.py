@@ -8,13 +8,16 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from catalogue.models import Service
-from itsm_backup import journey
+from itsm_backup.common.models import because
 from itsm_backup.common.time import now
+from itsm_backup.demo.models import Replay
 from itsm_backup.estate.beginning import DEMO_PEOPLE
 from itsm_backup.granting import held_by
+from itsm_backup.launcher.updating import PROGRESS
 from itsm_backup.portal import fonts
+from itsm_backup.portal.management.commands import first_start
 from itsm_backup.roles import ROLES
-from monitoring.models import CauseRule, ServiceState, StatusWorkflow
+from monitoring.models import CauseRule, StatusWorkflow
 from tests.factories import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("1.5", "4.6")]
@@ -24,12 +27,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.req("1.5", "4.6")]
 def start(settings, tmp_path, monkeypatch):
     settings.DATA_DIR, settings.FONTS_DIR = tmp_path / "data", tmp_path / "data" / "fonts"
     monkeypatch.setattr(fonts, "FACES", ())  # making them takes seconds and is tested by itself
+    monkeypatch.setattr(first_start, "load_demo", lambda at, tell: loaded.append(at) or tell("23 of 40 services"))  # tests/demo loads it
+    loaded: list = []
 
     def run(**options):
         out = StringIO()
         call_command("first_start", stdout=out, **options)
-        return dict(line.split()[1:] for line in out.getvalue().splitlines())
+        lines = [line for line in out.getvalue().splitlines() if not line.startswith(PROGRESS)]
+        return dict(line.split()[1:] for line in lines)
 
+    run.loaded = loaded
     return run
 
 
@@ -44,15 +51,25 @@ def test_it_makes_a_person_for_each_role_who_can_sign_in(start):
     assert get_user_model().objects.get(username="administrator").is_superuser
 
 
-def test_a_newcomer_sees_a_service_made_by_the_acts(start):
+def test_the_demo_estate_comes_with_it_once(start):
     start()
-    assert set(Service.objects.values_list("code", flat=True)) == {"EXAMPLE-1", "ITSM-DB"}
-    version = Service.objects.get(code="EXAMPLE-1").versions.get()
-    assert (version.state, version.approver.username) == ("approved", "approver")
-    journey.advance(at=now())
-    assert ServiceState.objects.get(service=version.service).service.jobs.get().external_id == "example-files"
-    for username in DEMO_PEOPLE:
-        assert Service.objects.visible_to(get_user_model().objects.get(username=username)).exists()
+    assert set(Service.objects.values_list("code", flat=True)) == {"ITSM-DB"}
+    assert len(start.loaded) == 1
+    steward = get_user_model().objects.get(username="steward")
+    with because("Declared by hand", by=steward):
+        Service.objects.create(code="OWN-1", created_at=now())
+    start()
+    assert len(start.loaded) == 1, "an installation with services of its own gets no demo"
+
+
+def test_an_interrupted_load_goes_on_at_the_next_start(start):
+    start()
+    Replay.objects.create(anchor_at=now(), fed_until=now())
+    start(empty=True)
+    assert len(start.loaded) == 2
+    Replay.objects.update(loaded_at=now())
+    start()
+    assert len(start.loaded) == 2, "a loaded demo is not loaded again"
 
 
 def test_it_makes_roles_rules_and_thresholds(start):
@@ -80,6 +97,7 @@ def test_a_changed_password_is_shown_no_more(start):
 
 def test_an_empty_start_makes_only_an_administrator(start):
     assert set(start(empty=True)) == {"administrator"}
+    assert start.loaded == []
     assert get_user_model().objects.count() == 1 and not Service.objects.exists()
     assert Group.objects.count() == len(ROLES)
 

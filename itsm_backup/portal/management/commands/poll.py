@@ -27,13 +27,15 @@ class Command(BaseCommand):
 
     def _tools(self, name: str | None) -> list[Tool]:
         if name is None:
-            return list(Tool.objects.filter(enabled=True))
+            return list(Tool.objects.filter(enabled=True, replayed=False))
         tool = Tool.objects.filter(name=name).first()
         if tool is None:
             known = ", ".join(Tool.objects.values_list("name", flat=True)) or "none"
             raise CommandError(f"There is no tool called {name}. Known tools: {known}.")
         if not tool.connector.polled:
             raise CommandError(f"{tool.name} reports by itself ({tool.connector.label}) and is not polled.")
+        if tool.replayed:
+            raise CommandError(f"{tool.name} is a replayed recording of the demo: it tells by itself, and there is nothing to ask.")
         return [tool]
 
     def _poll(self, tool: Tool) -> str:

@@ -1,0 +1,94 @@
+"""Loading the demo estate: declared as in force ninety days ago, then its history replayed in steps. Each step is kept as it is done."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from catalogue.models import Service
+from itsm_backup import journey
+from itsm_backup.demo import amending, handling, removing, replaying
+from itsm_backup.demo.models import Replay
+from itsm_backup.demo.stating import stated
+from itsm_backup.demo.world import DAYS, begins_at, day_at, world
+from itsm_backup.estate.beginning import DEMO_PEOPLE, OWN_DATABASE
+from itsm_backup.estate.loading import load
+from itsm_backup.estate.reading import read
+from monitoring.models import BackupRun
+from monitoring.partitions import ensure_partitions
+
+STANDING = {"steward": "steward", "monitoring_admin": "monitoring-admin", "approver": "approver"}
+EVENING = dt.time(23, 55)
+# Evenings at which the history is looked at, in days before the anchor: every ten days, and the last days each.
+EVENINGS = (90, 80, 70, 60, 50, 40, 30, 20, 13, 8, 6, 5, 4, 3, 2)
+CLOSE_HOURS, CLOSE_STEP = 25, dt.timedelta(hours=5)
+RESUME_WITHIN = dt.timedelta(hours=1)  # after this an interrupted load begins anew: its stories count from its anchor
+Tell = Callable[[str], None]
+
+
+def wants_demo() -> bool:
+    """Whether this is a new installation with the demo's people, in which nothing was declared yet but what every one has."""
+    people = get_user_model().objects.filter(username__in=DEMO_PEOPLE).count()
+    return people == len(DEMO_PEOPLE) and is_new()
+
+
+def is_new() -> bool:
+    """Whether there is no service but the one that every new installation has: its own database."""
+    shipped = [wish["code"] for wish in read(OWN_DATABASE).data["services"]]
+    return not Service.objects.exclude(code__in=shipped).exists()
+
+
+def load_demo(*, at: dt.datetime, tell: Tell = lambda words: None) -> None:
+    """Declare the estate and replay its history up to `at`; an interrupted load goes on, or begins anew when it is old."""
+    mark = Replay.objects.first()
+    if mark is not None and mark.loaded_at is None and at - mark.anchor_at > RESUME_WITHIN:
+        tell("The demo estate was loaded only in part: starting again")
+        removing.remove_demo(at=at, keeps_people=True)
+        mark = None
+    mark = mark or _declare(at=at, tell=tell)
+    instants = list(_instants(mark.anchor_at))
+    for done, instant in enumerate(instants, start=1):
+        if instant <= mark.fed_until:
+            continue
+        step(mark=mark, at=instant)
+        day = min((instant - begins_at(mark.anchor_at)).days + 1, DAYS)
+        tell(f"Replaying recorded answers: day {day} of {DAYS}, {BackupRun.objects.count():,} runs, step {done} of {len(instants)}")
+    Replay.objects.update(loaded_at=at)
+
+
+def step(*, mark: Replay, at: dt.datetime) -> None:
+    """One look at the history: what was decided and told until `at`, what followed from it, and who took care of it."""
+    amending.amend(anchor_at=mark.anchor_at, since=mark.fed_until, at=at)
+    since = mark.fed_until
+    for tool in replaying.demo_tools():
+        replaying.replay(tool=tool, world=world(mark.anchor_at), since=since, at=at)
+    journey.advance(at=at)
+    handling.handle(since=since, at=at)
+    mark.fed_until = at
+    mark.save(update_fields=["fed_until"])
+
+
+def _declare(*, at: dt.datetime, tell: Tell) -> Replay:
+    begins = begins_at(at)
+    for days in (0, 31, 62):
+        ensure_partitions(at=begins + dt.timedelta(days=days))
+    tell("Declaring the estate: services, promises, tools, jobs")
+    with transaction.atomic():
+        loading = load(estate=stated(at), at=begins, **STANDING)
+        mark = Replay.objects.create(anchor_at=at, fed_until=begins)
+    tell(f"Declared {len(loading.estate.data['services'])} services and {len(loading.estate.data['jobs'])} jobs")
+    return mark
+
+
+def _instants(anchor_at: dt.datetime) -> Iterator[dt.datetime]:
+    """When the history is looked at: on chosen evenings, and closer to the anchor every few hours."""
+    for days_ago in EVENINGS:
+        yield day_at(anchor_at, days_ago, EVENING)
+    instant = anchor_at - dt.timedelta(hours=CLOSE_HOURS)
+    while instant <= anchor_at:
+        if instant > day_at(anchor_at, EVENINGS[-1], EVENING):
+            yield instant
+        instant += CLOSE_STEP

@@ -1,0 +1,96 @@
+"""Taking the demo estate away without trace: what it declared, what was replayed, and all that followed from it. Nobody else's data."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import Counter
+from typing import Any
+
+import pgtrigger
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, models, transaction
+from guardian.models import UserObjectPermission
+
+from catalogue.models import Service, Team
+from incidents.models import Incident, IncidentAlert
+from itsm_backup import journey
+from itsm_backup.common.models import Notice
+from itsm_backup.demo.clearing import Removal
+from itsm_backup.demo.models import Replay
+from itsm_backup.demo.world import estate
+from itsm_backup.estate.beginning import DEMO_PEOPLE
+from monitoring.models import BackupJob, BackupRun, ProtectedItem, RawAnswer, Tool
+from monitoring.partitions import drop_empty_partitions
+from reporting.models import Delivery, Report, ReportedService
+
+log = logging.getLogger(__name__)
+NAME = "demo remove"
+# Rows of a person's own tools stay when the demo service that they were given to goes: they belong to no service then.
+_DETACHED = {(BackupJob, "service"), (ProtectedItem, "service"), (BackupRun, "service"), (Incident, "service")}
+
+
+def remove_demo(*, at: dt.datetime, keeps_people: bool = False) -> Counter[str]:
+    """Delete the demo estate; returns how many rows of each kind went. Nothing without one.
+
+    Tools of your own, what they told, and your own services stay; jobs of yours that belonged to a demo service belong to none
+    afterwards. People of the demo who did something else as well keep their accounts; with `keeps_people` all do.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [journey.LOCK])  # nobody judges meanwhile, and nobody feeds
+        if Replay.objects.select_for_update().first() is None:
+            return Counter()
+        removal = Removal(detached=_DETACHED)
+        _gather(removal)
+        people = [] if keeps_people else _people(removal)
+        guards = removal.guards() | {"common.AccountHistory:append_only"}
+        log.warning("%s at %s: %s rows go, the guards of their tables are lifted for it.", NAME, at.isoformat(), removal.total)
+        with pgtrigger.ignore(*sorted(guards)):
+            gone = removal.carry_out()
+            gone += _forget_people(people)
+            gone["raw answers"] = RawAnswer.objects.filter(tool_id__in=removal.of(Tool)).delete()[0] if removal.of(Tool) else 0
+            Replay.objects.all().delete()
+    drop_empty_partitions(before=at)
+    return gone
+
+
+def _gather(removal: Removal) -> None:
+    """Everything that hangs on the demo's tools, services and teams, and the stories told of it."""
+    declared = estate()
+    removal.add(Tool, Tool.objects.filter(replayed=True))
+    removal.add(Service, Service.objects.filter(code__in=[wish["code"] for wish in declared["services"]]))
+    reports = ReportedService.objects.filter(service__in=removal.of(Service)).values("report")
+    removal.add(Report, Report.objects.filter(pk__in=reports))
+    kept = IncidentAlert.objects.exclude(pk__in=removal.of(IncidentAlert)).values("incident")
+    told = IncidentAlert.objects.filter(pk__in=removal.of(IncidentAlert)).values("incident")
+    removal.add(Incident, Incident.objects.filter(pk__in=told).exclude(pk__in=kept))
+    threads = [f"incident/{pk}" for pk in removal.of(Incident)]
+    sent = Delivery.objects.filter(pk__in=removal.of(Delivery)).values("notice")
+    removal.add(Notice, Notice.objects.filter(thread__in=threads) | Notice.objects.filter(pk__in=sent))
+    teams = Team.objects.filter(name__in=[wish["name"] for wish in declared["teams"]])
+    removal.add(Team, [team for team in teams if not removal.is_needed(team)])
+
+
+def _people(removal: Removal) -> list[Any]:
+    """The people of the demo whom nothing that stays needs."""
+    usernames = [*DEMO_PEOPLE, *(wish["username"] for wish in estate()["users"])]
+    people = list(get_user_model().objects.filter(username__in=usernames).order_by("pk"))
+    return [person for person in people if not removal.is_needed(person, ignoring=_forgettable())]
+
+
+def _forgettable() -> set[type[models.Model]]:
+    """What goes with a person: grants, sign-in data and the log about accounts."""
+    return {UserObjectPermission, LogEntry, get_user_model().groups.through, get_user_model().user_permissions.through}
+
+
+def _forget_people(people: list[Any]) -> Counter[str]:
+    ids = [str(person.pk) for person in people]
+    kind = ContentType.objects.get_for_model(get_user_model())
+    about = LogEntry.objects.filter(content_type=kind, object_id__in=ids) | LogEntry.objects.filter(user__in=people)
+    about._raw_delete(about.db)
+    for person in people:
+        person.delete()
+    return Counter({"people": len(people)})

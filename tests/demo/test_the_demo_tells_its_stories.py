@@ -1,0 +1,226 @@
+"""The demo estate on a shorter history: its stories on the pages, every run read again, fed on, and taken away without trace."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from catalogue.models import Service, ServiceVersion
+from incidents.models import Incident
+from itsm_backup import journey
+from itsm_backup.common.models import Notice
+from itsm_backup.demo import feeding, loading, removing, stories, world
+from itsm_backup.demo.models import Replay
+from itsm_backup.demo.world import day_at
+from itsm_backup.estate.beginning import begin
+from itsm_backup.portal import service_page as pages
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.estate import estate_page
+from itsm_backup.portal.framing import _counted
+from monitoring import answers, polling
+from monitoring.combining import key_of
+from monitoring.connectors import reader_of
+from monitoring.models import Alert, BackupRun, QuarantinedRecord, RestoreTest, ServiceDay, ServiceState, Tool
+from tests.factories import make_job, make_service, make_tool, push, run_record
+
+NOW = dt.datetime(2026, 11, 27, 9, 42, tzinfo=dt.UTC)  # a Friday
+HOUR = dt.timedelta(hours=1)
+pytestmark = [pytest.mark.django_db, pytest.mark.req("2.4", "5.1")]
+
+
+def tables() -> dict[str, int]:
+    found = {
+        model._meta.label: model._base_manager.count() for model in apps.get_models(include_auto_created=True) if not model._meta.proxy
+    }
+    return {name: count for name, count in found.items() if name != "monitoring.Watermark"}
+
+
+@pytest.fixture(scope="module")
+def told(django_db_setup, django_db_blocker, tmp_path_factory):
+    """Loaded once for the module, inside a transaction that is undone at its end; every test has a savepoint of its own."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
+        patch.setattr(world, "DAYS", 11)
+        patch.setattr(loading, "_instants", lambda anchor: [day_at(anchor, 5, dt.time(23, 55)), anchor - 5 * HOUR, anchor])
+        begin(at=NOW, data_dir=tmp_path_factory.mktemp("demo"), empty=False)
+        journey.advance(at=NOW)
+        before, said = tables(), []
+        loading.load_demo(at=NOW, tell=said.append)
+        yield before, said
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def service(told):
+    root = get_user_model().objects.get(username="administrator")
+    return lambda code, at=NOW: pages.service_page(
+        version=pages.find(code=code, user=root, moment=Moment(at=at, now=NOW)), user=root, moment=Moment(at=at, now=NOW)
+    )
+
+
+def home(at=NOW):
+    root = get_user_model().objects.get(username="administrator")
+    return estate_page(user=root, moment=Moment(at=at, now=NOW), by="")
+
+
+def test_most_services_keep_their_promise(told):
+    kept = ServiceState.objects.filter(verdict__in=["kept", "at_risk"]).count()
+    assert ServiceState.objects.count() == 41 and 34 <= kept <= 38  # the product's own database is one of them
+    assert home().sentence == f"{kept} of 41 services keep their backup promise."
+    assert told[1][-1].endswith("runs, step 3 of 3")
+
+
+def test_the_full_pool_is_told_on_the_home_page_and_has_one_incident(told):
+    worst = home().attention[0]
+    assert (worst.verdict, worst.service.words) == ("broken", "Imaging archive (PACS)")
+    assert "failed run" in worst.known and "The storage is full." in worst.known
+    incident = Incident.objects.get(pk=int(worst.handled.words[4:]))
+    assert incident.title == "Backups of Imaging archive (PACS) fail because the storage is full"
+    assert incident.assignee.username == "operator"
+    hit = {code for code in incident.incident_alerts.values_list("alert__service__code", flat=True) if code}
+    assert {"SVC-003", "SVC-011"} <= hit, "several services fail on the same repository"
+
+
+def test_the_silent_agent_is_no_data_and_one_incident(told):
+    row = next(one for one in home().attention if one.service.words == "Research file shares")
+    assert (row.verdict, row.exposure.age) == ("no_data", "Unknown")
+    assert "has not answered" in row.known and row.handled.words.startswith("INC-")
+
+
+def test_the_vanished_job_is_broken_and_missed_every_night(told, service):
+    row = next(one for one in home().attention if one.service.words == "Library catalogue")
+    assert row.verdict == "broken" and "did not run" in row.known
+    assert ServiceDay.objects.filter(service__code="SVC-034", worst="M").count() >= 8
+    assert any("did not run" in row.name.words for row in service("SVC-034").problems)
+
+
+def test_the_missed_night_is_told_on_the_page_of_its_service(told, service):
+    found = service("SVC-035")
+    assert any("did not run" in row.name.words for row in found.problems)
+    assert found.exposure.verdict in ("kept", "at_risk")
+
+
+def test_the_failed_restore_test_contradicts_what_is_promised(told, service):
+    row = next(one for one in home().attention if one.service.words == "Endoscopy images")
+    assert row.verdict == "broken"
+    assert RestoreTest.objects.filter(outcome="failed").get().job.service.code == "SVC-017"
+    assert RestoreTest.objects.filter(outcome="passed").count() > 5
+    assert Incident.objects.filter(
+        incident_alerts__alert__service__code="SVC-017", incident_alerts__alert__alert_class="rto_test_failed"
+    ).exists()
+
+
+def test_the_weekend_full_backup_stands_out(told, service):
+    runs = BackupRun.objects.filter(service__code="SVC-026", outcome="success").order_by("occurred_at")
+    full = [run for run in runs if run.level == "full"][1:]  # the first backup of all is a full one, too
+    usual = sorted(run.bytes_stored for run in runs if run.level != "full")
+    assert {run.occurred_at.weekday() for run in full} == {5}
+    assert min(run.bytes_stored for run in full) > 10 * usual[len(usual) // 2]
+
+
+def test_the_past_is_shown_as_known_then(told):
+    past = home(day_at(NOW, 5, dt.time(23, 59)))
+    assert past.sentence == "39 of 40 services keep their backup promise."  # the library's job had vanished by then
+    assert all(tile.exposure.known for group in past.groups for tile in group.tiles)
+
+
+def test_every_run_parses_again_from_its_raw_answer(told):
+    read: dict[int, set[bytes]] = {}
+    assert BackupRun.objects.count() > 3_000
+    for run in BackupRun.objects.order_by("answer"):
+        if run.answer not in read:
+            tool, answer = answers.open_answer(run.answer)
+            reading = reader_of(answer.kind, tool.kind).read(answer)
+            read[run.answer] = {key_of(tool.pk, record) for record in reading.records} | {
+                record.artefact_id.encode() for record in reading.records if record.artefact_id
+            }
+        assert bytes(run.key) in read[run.answer] or (run.artefact_id or "").encode() in read[run.answer], run
+    assert not QuarantinedRecord.objects.exists()
+
+
+def test_nobody_is_told_of_what_was_replayed(told):
+    assert Notice.objects.exists()
+    assert not Notice.objects.filter(given_up_at=None).exists() and not Notice.objects.exclude(sent_at=None).exists()
+    assert not Notice.objects.waiting(NOW + HOUR).exists()
+
+
+def test_pages_say_that_it_is_replayed(told, service):
+    root = get_user_model().objects.get(username="administrator")
+    counted = _counted(root, Moment(at=NOW, now=NOW))
+    assert counted["replayed"] == 8 < counted["tools"]
+    assert all("replayed recording" in job.tool for job in service("SVC-001").jobs)
+    with pytest.raises(polling.Replayed, match="nothing to ask"):
+        polling.poll(tool=Tool.objects.get(name="restic-imaging"), at=NOW)
+    assert polling.claim_due(at=NOW + 24 * HOUR) == []
+
+
+def test_pages_ask_no_more_for_forty_services(told, django_assert_max_num_queries, service):
+    with django_assert_max_num_queries(8):
+        home()
+    with django_assert_max_num_queries(22):
+        service("SVC-003")
+
+
+def test_while_somebody_looks_it_goes_on_and_stays_true(told):
+    later = NOW + 5 * HOUR
+    assert feeding.feed(at=later) > 0
+    assert feeding.feed(at=later) == 0
+    journey.advance(at=later)
+    kept = ServiceState.objects.filter(verdict__in=["kept", "at_risk"]).count()
+    assert 34 <= kept <= 38
+    assert ServiceState.objects.get(service__code="SVC-001").captured_at > later - HOUR
+    assert ServiceState.objects.get(service__code="SVC-003").verdict == "broken"
+    assert Alert.objects.open().filter(service__code="SVC-003", alert_class="job_failed").get().occurrences >= 4
+
+
+def test_it_goes_without_trace(told):
+    before, _ = told
+    removing.remove_demo(at=NOW)
+    left = tables()
+    people = {name: left[name] - before[name] for name in before if left[name] != before[name]}
+    assert set(people) <= {"auth.User", "auth.User_groups", "admin.LogEntry", "guardian.UserObjectPermission"}
+    left = set(get_user_model().objects.values_list("username", flat=True))
+    assert "administrator" in left and not {"operator", "executive", "h.adeyemi"} & left
+    assert not Service.objects.exclude(code="ITSM-DB").exists()
+    assert not removing.remove_demo(at=NOW)
+    transaction.get_connection().check_constraints()
+
+
+def test_what_is_yours_stays(told):
+    tool = make_tool(name="ours")
+    job = make_job(tool, "ours")
+    push(tool, run_record("ours", "success", NOW - HOUR), at=NOW)
+    mine = make_service("OWN-1")
+    job.service = Service.objects.get(code="SVC-031")
+    job.save()
+    BackupRun.objects.filter(job=job).update(service=job.service)
+    journey.advance(at=NOW)
+    removing.remove_demo(at=NOW)
+    job.refresh_from_db()
+    assert job.service is None and BackupRun.objects.filter(job=job, service=None).count() == 1
+    assert (
+        set(Service.objects.values_list("code", flat=True)) == {"ITSM-DB", mine.code}
+        and ServiceVersion.objects.filter(service=mine).exists()
+    )
+    transaction.get_connection().check_constraints()
+
+
+def test_an_interrupted_load_goes_on_or_begins_anew(told, monkeypatch):
+    mark = Replay.objects.get()
+    Replay.objects.update(loaded_at=None, fed_until=NOW - 6 * HOUR)
+    runs = BackupRun.objects.count()
+    loading.load_demo(at=NOW + dt.timedelta(minutes=5))
+    assert BackupRun.objects.count() == runs and Replay.objects.get().anchor_at == mark.anchor_at
+    Replay.objects.update(loaded_at=None)
+    said: list[str] = []
+    monkeypatch.setattr(loading, "_instants", lambda anchor: [])
+    loading.load_demo(at=NOW + 2 * HOUR, tell=said.append)
+    assert Replay.objects.get().anchor_at == NOW + 2 * HOUR and Service.objects.count() == 41 and not BackupRun.objects.exists()
+    assert said[0] == "The demo estate was loaded only in part: starting again"
+
+
+def test_the_stories_have_names(told):
+    assert stories.FULL_POOL in {tool.name for tool in Tool.objects.filter(replayed=True)}
