@@ -1,0 +1,16 @@
+"""One file for each benchmark: `measure(size, template)` yields what it measured, on clones of the migrated template database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from itsm_backup.bench.measures import estate, intake, ping, report
+from itsm_backup.bench.measuring import Measured
+from itsm_backup.bench.sizes import Size
+
+MEASURES: dict[str, Callable[[Size, str], Iterator[Measured]]] = {
+    "intake": intake.measure,
+    "ping": ping.measure,
+    "estate": estate.measure,
+    "report": report.measure,
+}
