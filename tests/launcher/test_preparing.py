@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import ensurepip
-import ensurepip
 import functools
-import hashlib
 import hashlib
 import http.server
 import json
