@@ -112,7 +112,7 @@ def _plain(pages: int) -> float:
 
 def _written_s(report: Report) -> float:
     began = time.perf_counter()
-    rows = rendering.composing.rows_of(report)
+    rows = rendering.rows_of(report)
     html = rendering.document("technical", report, rows)
     pdf.write(html, at=report.made_at, attachments=[("services.csv", rendering.as_csv(rows), "Every figure of every service")])
     return time.perf_counter() - began
@@ -121,7 +121,7 @@ def _written_s(report: Report) -> float:
 def _pages(report: Report) -> int:
     import weasyprint
 
-    html = rendering.document("technical", report, rendering.composing.rows_of(report))
+    html = rendering.document("technical", report, rendering.rows_of(report))
     return len(weasyprint.HTML(string=html).render().pages)
 
 
