@@ -199,7 +199,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
             continue  # not for limited rights: tests/portal/test_duties_page.py
         checked = any(part in page for part in ("/versions/1", "/commitment/", "ownership/"))  # with the checks of the promise, and gaps
         # 3 of the person and their rights; a day is told from twelve sides
-        with django_assert_max_num_queries(26 if checked else 18 if "/days/" in page else 15 if page == "/first-steps/" else 13):
+        with django_assert_max_num_queries(26 if checked else 18 if "/days/" in page else 15 if page == "/first-steps/" else 14):
             assert client.get(page).status_code == 200, page
 
 
