@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.parsers import JSONParser
@@ -73,6 +74,7 @@ def _said(data: Any) -> str:
     return " ".join(map(str, data)) if isinstance(data, list) else "Some fields were not accepted."
 
 
+@csrf_exempt
 def nothing_here(request: HttpRequest, rest: str = "") -> JsonResponse:
     """404 for an address below /api/ that does not exist."""
     detail = "There is nothing at this address. What there is stands in /api/docs/."
