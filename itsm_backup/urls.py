@@ -18,7 +18,7 @@ urlpatterns: list = [
     path("api/v1/", include("monitoring.api.urls")),
     path("api/v1/", include("incidents.api")),
     path("api/v1/", include("reporting.api")),
-    re_path(r"^api/(?P<rest>.*)$", api.nothing_here),
+    re_path(r"^api/(?P<rest>(?s:.*))\Z", api.nothing_here),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
 ]
