@@ -69,6 +69,9 @@ def what_is_known(alerts: list[Alert], reason: str, moment: Moment) -> str:
         cause = f" {failed.cause_title[:1].upper()}{failed.cause_title[1:]}." if failed.cause_title else ""
         return f"{many(failed.occurrences, 'failed run')} since {since}.{cause}"
     told = next((alert for alert in alerts if alert.alert_class in (Alert.Class.JOB_MISSED, Alert.Class.SOURCE_STALE)), None)
+    if told and told.alert_class == Alert.Class.SOURCE_STALE:  # what the tool said, which may be long, stands in the alert
+        seen = clock_words(told.opened_at, now=moment.at, zone=zone()).replace("Today", "today")
+        return f"{told.title.partition(': ')[0]}. Noticed {seen}; nothing is known since."
     return f"{told.title}." if told else reason
 
 

@@ -189,7 +189,7 @@ class RelationDetail(GenericAPIView):
                 row = _acted(relating.relate, **ends, **{"strength": row.strength, "valid_until": row.valid_until, **asked}, **said)
         return _answer(row)
 
-    @extend_schema(operation_id="relations_end", parameters=[EndSerializer, IF_MATCH], responses=RelationSerializer)
+    @extend_schema(operation_id="relations_end", parameters=[EndSerializer, IF_MATCH], responses={200: RelationSerializer})
     def delete(self, request: Any, pk: int) -> Response:
         sent = EndSerializer(data=request.query_params)
         sent.is_valid(raise_exception=True)

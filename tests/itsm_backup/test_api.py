@@ -23,6 +23,8 @@ from itsm_backup.common.time import now
 from itsm_backup.wsgi import application
 from monitoring import tokens
 from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, Evaluation
+from reporting import compiling, rendering
+from reporting.scoping import Scope, month_named
 from tests.factories import make_admin, make_job, make_service, make_tool, push, run_record
 
 pytestmark = pytest.mark.django_db
@@ -95,12 +97,19 @@ BOUNDED = settings(
 )
 
 
+def _report() -> dict[str, object]:
+    report = compiling.compile_month(month=month_named("2026-06"), scope=Scope(), at=now())[0]
+    rendering.render(report=report, at=now())
+    return {"id": report.pk, "name": "services.csv"}
+
+
 KNOWN = {
     "alerts": lambda: {"id": Alert.objects.first().pk},
     "evaluations": lambda: {"id": Evaluation.objects.first().pk},
     "incidents": lambda: {"number": Incident.objects.first().number},
     "jobs": lambda: {"id": BackupJob.objects.first().pk},
     "relations": lambda: {"id": Relation.objects.first().pk},
+    "reports": _report,
     "runs": lambda: {"id": BackupRun.objects.first().pk},
     "services": lambda: {"code": "SVC-001", "number": 1, "act": "submit"},
     "tools": lambda: {"name": "scripts"},
