@@ -23,8 +23,8 @@ def follow_services(*, at: dt.datetime) -> int:
     news = ~Q(alerted=F("evaluation")) | Q(alerted=None)
     waiting = ServiceState.objects.filter(news, evaluation__isnull=False)
     quiet = _pass_over(waiting)
-    waiting = waiting.values_list("pk", flat=True)[:500]
-    return quiet + each(waiting, lambda pk: _follow_service(pk, at), "following service")
+    loud = waiting.values_list("pk", flat=True)[:500]
+    return quiet + each(loud, lambda pk: _follow_service(pk, at), "following service")
 
 
 _SEEN = """

@@ -71,7 +71,7 @@ class Removal:
     def carry_out(self) -> Counter[str]:
         """Empty the detached fields and delete the rows with their history and grants; returns how many went of each kind."""
         for model, name in self._detached:
-            target = model._meta.get_field(name).related_model
+            target: Any = model._meta.get_field(name).related_model
             for some in batched(self.rows.get(target, ()), BATCH):
                 pointing = model._base_manager.filter(**{f"{name}__in": some}).exclude(pk__in=self.of(model))
                 pointing.update(**{name: None})
@@ -109,7 +109,8 @@ def _pointing_at(model: Model) -> Iterator[tuple[Model, str]]:
 
 def _is_loose(model: Model, name: str) -> bool:
     """Whether the field is emptied when what it points to goes."""
-    return model._meta.get_field(name).remote_field.on_delete in (models.SET_NULL, models.DO_NOTHING)
+    points: Any = model._meta.get_field(name).remote_field
+    return points.on_delete in (models.SET_NULL, models.DO_NOTHING)
 
 
 def _values(model: Model, name: str, ids: Collection[Any]) -> Iterator[Any]:
@@ -133,5 +134,5 @@ def _delete_grants(model: Model, ids: Collection[Any]) -> None:
             grants.objects.filter(content_type=kind, object_pk__in=[str(pk) for pk in some]).delete()
 
 
-def _guards_of(model: Model) -> set[str]:
+def _guards_of(model: Any) -> set[str]:
     return {trigger.get_uri(model) for registered, trigger in pgtrigger.registered() if registered is model}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -20,7 +21,7 @@ from itsm_backup.estate.reading import read
 from monitoring.models import BackupRun
 from monitoring.partitions import ensure_partitions
 
-STANDING = {"steward": "steward", "monitoring_admin": "monitoring-admin", "approver": "approver"}
+STANDING: dict[str, Any] = {"steward": "steward", "monitoring_admin": "monitoring-admin", "approver": "approver"}
 EVENING = dt.time(23, 55)
 # Evenings at which the history is looked at, in days before the anchor: every ten days, and the last days each.
 EVENINGS = (90, 80, 70, 60, 50, 40, 30, 20, 13, 8, 6, 5, 4, 3, 2)
