@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import re2
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Count, Max, Q
 
 from itsm_backup.common.time import local_day
 from monitoring import cells, following
@@ -24,8 +24,8 @@ BATCH = 500
 
 def attribute_jobs(*, at: dt.datetime) -> int:
     """Consider every job that has not seen the rules as they are now; returns how many were considered."""
-    ruleset = _ruleset()
-    waiting = BackupJob.objects.filter(ruleset__lt=ruleset).select_related("tool").order_by("pk")[:BATCH]
+    ruleset = _ruleset(at)
+    waiting = BackupJob.objects.filter(Q(ruleset__lt=ruleset) | Q(ruleset__gt=ruleset)).select_related("tool").order_by("pk")[:BATCH]
     rules = _compiled(at) if waiting else []
     jobs = {job.pk: job for job in waiting}
 
@@ -37,12 +37,16 @@ def attribute_jobs(*, at: dt.datetime) -> int:
     return each(jobs, attribute, "attributing job")
 
 
-def _ruleset() -> int:
-    """A number that grows with every change of a rule or condition, and is never 0.
+def _ruleset(at: dt.datetime) -> int:
+    """A number that differs with every change of a rule or condition and with every rule that begins or ends, and is never 0.
 
     The entries are counted, because their ids are given out before they are committed: a slow change may come with a small id.
     """
-    return sum(model.history.count() for model in (AttributionRule, AttributionCondition)) + 1
+    changes = sum(model.history.count() for model in (AttributionRule, AttributionCondition)) + 1
+    passed = AttributionRule.objects.aggregate(
+        begun=Count("pk", filter=Q(valid_from__lte=at)), ended=Count("pk", filter=Q(valid_to__lte=at))
+    )
+    return changes * 100_000 + passed["begun"] + passed["ended"]
 
 
 def _compiled(at: dt.datetime) -> list[tuple[AttributionRule, Callable[[BackupJob], bool]]]:

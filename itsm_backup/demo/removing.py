@@ -14,7 +14,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models, transaction
 from guardian.models import UserObjectPermission
 
-from catalogue.models import Service, Team
+from catalogue.models import GrantEntry, Label, Service, ServiceVersion, Team
 from incidents.models import Incident, IncidentAlert
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
@@ -46,7 +46,7 @@ def remove_demo(*, at: dt.datetime, keeps_people: bool = False) -> Counter[str]:
         removal = Removal(detached=_DETACHED)
         _gather(removal)
         people = [] if keeps_people else _people(removal)
-        guards = removal.guards() | {"common.AccountHistory:append_only"}
+        guards = removal.guards() | {"common.AccountHistory:append_only", "catalogue.GrantEntry:append_only"}
         log.warning("%s at %s: %s rows go, the guards of their tables are lifted for it.", NAME, at.isoformat(), removal.total)
         with pgtrigger.ignore(*sorted(guards)):
             gone = removal.carry_out()
@@ -72,6 +72,15 @@ def _gather(removal: Removal) -> None:
     removal.add(Notice, Notice.objects.filter(thread__in=threads) | Notice.objects.filter(pk__in=sent))
     teams = Team.objects.filter(name__in=[wish["name"] for wish in declared["teams"]])
     removal.add(Team, [team for team in teams if not removal.is_needed(team)])
+    removal.add(Label, _labels(removal))
+
+
+def _labels(removal: Removal) -> list[Label]:
+    """The labels of the demo that no entry of your own bears, and of which nobody said what they mean."""
+    words = {word for wish in estate()["services"] for word in wish.get("labels", ())}
+    yours = ServiceVersion.objects.filter(labels__overlap=sorted(words)).exclude(service__in=removal.of(Service))
+    used = {word for labels in yours.values_list("labels", flat=True) for word in labels}
+    return list(Label.objects.filter(word__in=words - used, meaning=""))
 
 
 def _people(removal: Removal) -> list[Any]:
@@ -91,6 +100,8 @@ def _forget_people(people: list[Any]) -> Counter[str]:
     kind = ContentType.objects.get_for_model(get_user_model())
     about = LogEntry.objects.filter(content_type=kind, object_id__in=ids) | LogEntry.objects.filter(user__in=people)
     about._raw_delete(about.db)
+    of_people = GrantEntry.objects.filter(person__in=[person.pk for person in people])
     for person in people:
         person.delete()
+    of_people._raw_delete(of_people.db)  # after them: their end is an entry, too
     return Counter({"people": len(people)})

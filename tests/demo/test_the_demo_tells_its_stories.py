@@ -9,7 +9,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from catalogue.models import Service, ServiceVersion
+from catalogue.models import GrantEntry, Service, ServiceVersion
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
@@ -181,7 +181,16 @@ def test_it_goes_without_trace(told):
     removing.remove_demo(at=NOW)
     left = tables()
     people = {name: left[name] - before[name] for name in before if left[name] != before[name]}
-    assert set(people) <= {"auth.User", "auth.User_groups", "admin.LogEntry", "guardian.UserObjectPermission"}
+    own = {"ExpectedRun": "job__tool", "ServiceDay": "service", "Figure": "service", "Evaluation": "service", "StatusChange": "service"}
+    assert set(people) <= {
+        "auth.User", "auth.User_groups", "admin.LogEntry", "guardian.UserObjectPermission", "catalogue.GrantEntry",
+        *(f"{'catalogue' if name == 'StatusChange' else 'monitoring'}.{name}" for name in own),
+    }  # fmt: skip
+    for name, service in own.items():  # what was judged meanwhile of the one service that is real
+        model = apps.get_model("catalogue" if name == "StatusChange" else "monitoring", name)
+        wanted = {"job__tool__name": "itsm-backup"} if name == "ExpectedRun" else {f"{service}__code": "ITSM-DB"}
+        assert not model._base_manager.exclude(**wanted).exists()
+    assert not GrantEntry.objects.filter(person__isnull=False).exclude(person__in=get_user_model().objects.values("pk")).exists()
     left = set(get_user_model().objects.values_list("username", flat=True))
     assert "administrator" in left and not {"operator", "executive", "h.adeyemi"} & left
     assert not Service.objects.exclude(code="ITSM-DB").exists()

@@ -24,7 +24,7 @@ from itsm_backup.wsgi import application
 from monitoring import tokens
 from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, Evaluation
 from reporting import compiling, rendering
-from reporting.scoping import Scope, month_named
+from reporting.scoping import Month, Scope, month_named
 from tests.factories import make_admin, make_job, make_service, make_tool, push, run_record
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +98,7 @@ BOUNDED = settings(
 
 
 def _report() -> dict[str, object]:
-    report = compiling.compile_month(month=month_named("2026-06"), scope=Scope(), at=now())[0]
+    report = compiling.compile_month(month=Month(first=month_named("2026-06"), zone="UTC"), scope=Scope(), at=now())[0]
     rendering.render(report=report, at=now())
     return {"id": report.pk, "name": "services.csv"}
 

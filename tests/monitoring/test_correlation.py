@@ -120,6 +120,18 @@ def test_a_rule_holds_only_in_its_time(tool, noon):
         assert service_of(job) == expected
 
 
+def test_a_rule_begins_and_ends_by_itself(tool, noon):
+    """A job that was considered before its rule began is considered again when it begins, and when it ends."""
+    job = make_job(tool, "x", at=noon)
+    rule_of(make_service("SVC-1"), ("external_id", "equals", "x"), at=noon + HOUR, valid_to=noon + 2 * HOUR)
+    found = []
+    for hours in (0, 1, 1.5, 2, 3):
+        attribute_jobs(at=noon + hours * HOUR)
+        job.refresh_from_db()
+        found.append(job.service and job.service.code)
+    assert found == [None, "SVC-1", "SVC-1", None, None]
+
+
 def test_nothing_is_considered_twice(tool, noon):
     make_job(tool, "x")
     make_rule(make_service(), tool, "x", at=noon - HOUR)
