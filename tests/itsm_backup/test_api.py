@@ -100,7 +100,7 @@ BOUNDED = settings(
 def _report() -> dict[str, object]:
     report = compiling.compile_month(month=Month(first=month_named("2026-06"), zone="UTC"), scope=Scope(), at=now())[0]
     rendering.render(report=report, at=now())
-    return {"id": report.pk, "name": "services.csv"}
+    return {"id": report.pk, "name": "snapshot.json"}
 
 
 KNOWN = {

@@ -280,8 +280,9 @@ def test_it_asks_the_same_number_of_queries_for_any_number_of_rows(
     report_on("2026-01")
     path = f"/api/v1/{name}/"
     client.get(path)
+    some = not (limited and name == "reports")  # these reports tell of no service, so they are for those who see everything
     with django_assert_max_num_queries(16) as before:
-        assert client.get(path).json()["results"]
+        assert bool(client.get(path).json()["results"]) is some
     for number in range(3, 6):
         code, start = f"SVC-{number:03}", present - dt.timedelta(days=3)
         service = make_service(code, at=start, rpo_s=4 * 3600, tier=2)
@@ -294,7 +295,7 @@ def test_it_asks_the_same_number_of_queries_for_any_number_of_rows(
     journey.advance(at=present + dt.timedelta(minutes=1))
     grant()
     with django_assert_num_queries(len(before.captured_queries)):
-        assert client.get(path).json()["results"]
+        assert bool(client.get(path).json()["results"]) is some
 
 
 def test_restore_tests_are_listed_for_those_who_see_their_service(estate, api, present, django_assert_max_num_queries):
