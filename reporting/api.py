@@ -110,12 +110,17 @@ class ReportDetail(GenericAPIView):
         return Response(ReportDetailSerializer(get_for(Report.objects.all(), user=request.user, pk=pk)).data)
 
 
+_FILES: dict[Any, Any] = {(200, media): OpenApiTypes.BINARY for media in rendering.MEDIA.values()} | {
+    (200, "application/json"): OpenApiTypes.OBJECT
+}
+
+
 class ReportFileDetail(GenericAPIView):
     """A file of a report, byte by byte as it was made and sent; `snapshot.json` is written from the database."""
 
     queryset = Report.objects.none()
 
-    @extend_schema(operation_id="reports_file_retrieve", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(operation_id="reports_file_retrieve", responses=_FILES)
     def get(self, request: Any, pk: int, name: str) -> HttpResponseBase:
         report = get_for(Report.objects.all(), user=request.user, pk=pk)
         headers = {"Content-Disposition": f'attachment; filename="{report.number}-{name}"', "X-Content-Type-Options": "nosniff"}
