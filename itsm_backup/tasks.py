@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 @shared_task(name="itsm_backup.advance")
 def advance() -> None:
     """One turn of the journey, sent by the heartbeat and by every intake."""
-    journey.advance()
+    _advance()
     health.beat("journey")
 
 
@@ -44,7 +44,7 @@ def poll_due() -> None:
 @shared_task(name="itsm_backup.poll")
 def poll(tool_id: int) -> None:
     polling.poll(tool=Tool.objects.get(pk=tool_id), at=now())
-    journey.advance()
+    _advance()
 
 
 @shared_task(name="itsm_backup.own_database")
@@ -65,7 +65,7 @@ def tell_deadman() -> None:
 def demo_feed() -> None:
     """Let the demo's tools go on telling; nothing where there is no demo."""
     if feeding.feed(at=now()):
-        journey.advance()
+        _advance()
 
 
 @shared_task(name="itsm_backup.tend")
@@ -91,4 +91,13 @@ def report_due() -> None:
 @shared_task(name="itsm_backup.report")
 def report(schedule_id: int) -> None:
     scheduling.work(schedule=ReportSchedule.objects.get(pk=schedule_id), at=now())
-    journey.advance()  # the mails go out
+    _advance()  # the mails go out
+
+
+def _advance() -> None:
+    """The journey goes on; where a demo was switched off for a while, its tools tell first what happened meanwhile."""
+    try:
+        feeding.catch_up(at=now())
+    except Exception:
+        log.exception("The demo could not catch up; everything else goes on, and it is tried again.")
+    journey.advance()

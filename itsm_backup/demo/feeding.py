@@ -20,14 +20,27 @@ def feed(*, at: dt.datetime) -> int:
     """
     with transaction.atomic():
         mark = Replay.objects.select_for_update(skip_locked=True).filter(loaded_at__isnull=False, fed_until__lt=at).first()
-        if mark is None:
-            return 0
-        due = {tool.pk for tool in replaying.due_tools(at=at)}
-        away = at - mark.fed_until > LONG_AWAY
-        given = 0
-        for tool in replaying.demo_tools():
-            polled = tool.connector.polled and (tool.pk in due or away)
-            given += replaying.replay(tool=tool, world=world(mark.anchor_at), since=mark.fed_until, at=at, polled=polled)
-        mark.fed_until = at
-        mark.save(update_fields=["fed_until"])
+        return _tell(mark, at=at) if mark else 0
+
+
+def catch_up(*, at: dt.datetime) -> int:
+    """After a time away, let the tools tell what happened meanwhile before anything is judged; returns how many answers they gave.
+
+    Who comes second waits for the first: a judgement in between would take the nights of that time for missed.
+    """
+    with transaction.atomic():
+        away = Replay.objects.filter(loaded_at__isnull=False, fed_until__lt=at - LONG_AWAY)
+        mark = away.select_for_update().first() if away.exists() else None
+        return _tell(mark, at=at) if mark else 0
+
+
+def _tell(mark: Replay, *, at: dt.datetime) -> int:
+    due = {tool.pk for tool in replaying.due_tools(at=at)}
+    away = at - mark.fed_until > LONG_AWAY
+    given = 0
+    for tool in replaying.demo_tools():
+        polled = tool.connector.polled and (tool.pk in due or away)
+        given += replaying.replay(tool=tool, world=world(mark.anchor_at), since=mark.fed_until, at=at, polled=polled)
+    mark.fed_until = at
+    mark.save(update_fields=["fed_until"])
     return given

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from catalogue.models import GrantEntry, Service, ServiceVersion
 from incidents.models import Incident
-from itsm_backup import journey
+from itsm_backup import journey, tasks
 from itsm_backup.common.models import Notice
 from itsm_backup.demo import feeding, loading, removing, stories, world
 from itsm_backup.demo.models import Replay
@@ -28,7 +28,7 @@ from monitoring.models import Alert, BackupRun, QuarantinedRecord, RestoreTest, 
 from tests.factories import make_job, make_service, make_tool, push, run_record
 
 NOW = dt.datetime(2026, 11, 27, 9, 42, tzinfo=dt.UTC)  # a Friday
-HOUR = dt.timedelta(hours=1)
+HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.req("2.4", "5.1")]
 
 
@@ -174,6 +174,21 @@ def test_while_somebody_looks_it_goes_on_and_stays_true(told):
     assert ServiceState.objects.get(service__code="SVC-001").captured_at > later - HOUR
     assert ServiceState.objects.get(service__code="SVC-003").verdict == "broken"
     assert Alert.objects.open().filter(service__code="SVC-003", alert_class="job_failed").get().occurrences >= 4
+
+
+def test_after_a_pause_its_tools_speak_before_anything_is_judged(told, monkeypatch):
+    later = NOW + 30 * HOUR
+    monkeypatch.setattr(tasks, "now", lambda: later)
+    monkeypatch.setattr(tasks.journey, "now", lambda: later)
+    missed = Alert.objects.filter(alert_class="job_missed").count()
+    tasks.advance()
+    assert Replay.objects.get().fed_until == later
+    assert Alert.objects.filter(alert_class="job_missed").count() <= missed + 1  # the vanished job alone goes on missing
+    assert ServiceState.objects.get(service__code="SVC-001").captured_at > later - HOUR
+
+
+def test_a_short_pause_is_left_to_the_feeder(told):
+    assert feeding.catch_up(at=NOW + 5 * MINUTE) == 0
 
 
 def test_it_goes_without_trace(told):

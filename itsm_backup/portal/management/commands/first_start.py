@@ -7,7 +7,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from itsm_backup.common.time import now
-from itsm_backup.demo import feeding
 from itsm_backup.demo.loading import load_demo, wants_demo
 from itsm_backup.demo.models import Replay
 from itsm_backup.estate.beginning import begin
@@ -34,11 +33,9 @@ class Command(BaseCommand):
             self.stdout.write(f"login {login.username} {login.password}")
 
     def _bring_demo(self, *, is_empty: bool) -> None:
-        """Load the demo estate into a new installation, go on with an interrupted load, or let the demo catch up with the time."""
+        """Load the demo estate into a new installation, or go on with an interrupted load. A loaded one is carried on by the worker."""
         mark = Replay.objects.first()
-        if mark and mark.loaded_at:
-            feeding.feed(at=now())
-        elif mark or (wants_demo() and not is_empty):
+        if (mark and not mark.loaded_at) or (not mark and wants_demo() and not is_empty):
             self._load_demo()
 
     def _load_demo(self) -> None:
