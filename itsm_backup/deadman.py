@@ -7,7 +7,7 @@ import datetime as dt
 from django.core.cache import cache
 
 from itsm_backup import health
-from itsm_backup.common import http
+from itsm_backup.common.http import client as http
 
 KEPT_S = 600
 

@@ -66,6 +66,11 @@ SETTINGS: dict[str, Setting] = {
         default="",
         shown="those of the embedded PostgreSQL, else on `PATH`",
     ),
+    "TOOL_ADDRESSES": Setting(
+        meaning="host names, addresses and networks where tools may be read over HTTP, separated by commas, e.g."
+        " `veeam.example.org, *.backup.example.org:443, 10.20.0.0/16`; nothing else is ever asked",
+        default="",
+    ),
     "DEADMAN_URL": Setting(
         meaning="address that is called every minute while the product is healthy: its silence tells an outside watcher",
         default="",

@@ -10,6 +10,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from itsm_backup.common.http.addresses import Allowed
 from itsm_backup.environment import setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -85,6 +86,13 @@ def _deadman() -> str:
     return url
 
 
+def _addresses() -> Allowed:
+    try:
+        return Allowed(setting("TOOL_ADDRESSES"))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"TOOL_ADDRESSES: {error}") from None
+
+
 SECRET_KEY = setting("SECRET_KEY") or "offline"
 FIELD_KEYS = [key for key in setting("FIELD_KEYS").split(",") if key]
 DATA_DIR = Path(setting("DATA_DIR"))
@@ -92,6 +100,7 @@ BASE_URL = _base_url()
 OWN_BACKUP = _own_backup()
 PG_PROGRAMS = setting("PG_PROGRAMS")
 DEADMAN_URL = _deadman()
+TOOL_ADDRESSES = _addresses()
 ALLOWED_HOSTS = setting("ALLOWED_HOSTS").split(",")
 ORGANISATION = setting("ORGANISATION")
 CSRF_TRUSTED_ORIGINS = [BASE_URL]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from django.db import transaction
@@ -25,12 +25,13 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 class Receipt(msgspec.Struct, kw_only=True):
-    """What became of an answer: its id, one result per record in order, and what the tool said about itself."""
+    """What became of an answer: its id, one result per record in order, what the tool said about itself, and where to go on asking."""
 
     answer: int
     results: list[Result]
     complete: bool
     problems: list[str]
+    cursor: dict[str, Any] = {}
 
 
 def receive(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None = None) -> Receipt:
@@ -62,6 +63,7 @@ def _read_into(*, tool: Tool, answer: Answer, answer_id: int, at: dt.datetime) -
         results=sorted(results, key=lambda result: result.index),
         complete=reading.complete,
         problems=reading.problems,
+        cursor=reading.cursor,
     )
 
 

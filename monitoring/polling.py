@@ -6,11 +6,14 @@ import datetime as dt
 import logging
 import random
 
+from django.conf import settings as deployment
 from django.db import transaction
 from django.db.models import Q
 
+from itsm_backup.common.http.client import trusting
 from monitoring import intake
-from monitoring.connectors.base import Answer, Runner
+from monitoring.connectors.base import Answer, Runner, Step
+from monitoring.connectors.fetching import fetching
 from monitoring.connectors.running import run_program
 from monitoring.models import BackupJob, ExpectedRun, JobState, Tool, ToolState
 from monitoring.storing import judge_again
@@ -43,18 +46,27 @@ def poll(*, tool: Tool, at: dt.datetime, run: Runner | None = None) -> intake.Re
     if tool.replayed and run is None:
         raise Replayed(f"{tool} is a replayed recording: it answers by itself, and there is nothing to ask.")
     state, _ = ToolState.objects.get_or_create(tool=tool)
-    answer = _ask(tool, state, run or run_program)
+    answer = _ask(tool, state, run or run_program, at)
     receipt = intake.receive(tool=tool, answer=answer, at=at)
     _note(tool=tool, receipt=receipt, at=at)
     return receipt
 
 
-def _ask(tool: Tool, state: ToolState, run: Runner) -> Answer:
+def _ask(tool: Tool, state: ToolState, run: Runner, at: dt.datetime) -> Answer:
     connector = tool.connector
     if not connector.polled:
         raise ValueError(f"{tool} reports by itself and cannot be polled.")
     settings = {**tool.settings, "zone": tool.zone}
-    return connector.ask(settings=settings, secrets=tool.secrets, run=run, cursor=state.cursor)
+    if not getattr(connector, "over_http", False):
+        asked: Answer = connector.ask(settings=settings, secrets=tool.secrets, run=run, cursor=state.cursor)
+        return asked
+    try:
+        verify = trusting(tool.settings.get("certificates", ""))
+    except ValueError as error:
+        return Answer(kind="poll", steps=[Step(name="certificates", stderr=str(error))])
+    with fetching(allowed=deployment.TOOL_ADDRESSES, verify=verify) as fetch:
+        heard: Answer = connector.ask(settings=settings, secrets=tool.secrets, fetch=fetch, cursor={**state.cursor, "at": at.isoformat()})
+    return heard
 
 
 @transaction.atomic
@@ -62,6 +74,7 @@ def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime) -> None:
     state = ToolState.objects.select_for_update().get(pk=tool.pk)
     state.claimed_until = None
     state.latest_answer_at = at
+    state.cursor = receipt.cursor or state.cursor  # only now, when what was read is kept: what was not is asked for again
     if receipt.complete:
         if state.latest_complete_at is None:  # until now nothing was known through it
             judge_again(BackupJob.objects.filter(tool=tool, service__isnull=False).values_list("service", flat=True), at)

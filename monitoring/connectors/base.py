@@ -78,7 +78,11 @@ class Reject(msgspec.Struct, kw_only=True):
 
 
 class Step(msgspec.Struct, kw_only=True):
-    """One command that ran, or one HTTP exchange, exactly as it came back (text decoded with replacement, secrets masked)."""
+    """One command that ran, or one HTTP exchange, exactly as it came back (text decoded with replacement, secrets masked).
+
+    Of an exchange, `command` is method and address, `exit_code` the status (None when no answer came, then `stderr` says why in a
+    sentence), `stdout` the body, and `headers` the few headers that a reader needs.
+    """
 
     name: str
     command: str | None = None
@@ -89,6 +93,7 @@ class Step(msgspec.Struct, kw_only=True):
     stderr: str | None = None
     env: dict[str, str] | None = None
     truncated: bool = False
+    headers: dict[str, str] | None = None
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -137,8 +142,17 @@ class Runner(Protocol):
     def __call__(self, name: str, argv: list[str], *, env: Mapping[str, str], timeout_s: float) -> Step: ...
 
 
+class Fetch(Protocol):
+    """Makes one HTTP request and returns what happened; never raises. `body` that is no bytes is sent as JSON."""
+
+    def __call__(self, name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None) -> Step: ...
+
+
 class Connector(Protocol):
-    """One kind of tool. `ask` talks (through the runner passed in); `read` is pure and repeatable."""
+    """One kind of tool. `ask` talks (through the runner passed in); `read` is pure and repeatable.
+
+    One that is asked over HTTP says `over_http = True`, and its `ask` takes `fetch: Fetch` in place of `run`.
+    """
 
     kind: str
     label: str

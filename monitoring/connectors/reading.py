@@ -85,6 +85,19 @@ def instant(value: object, zone: str = "UTC") -> Told | None:
     return Told(moment, quality) if EARLIEST <= moment < LATEST else None
 
 
+def epoch(value: object, *, per_s: int = 1) -> dt.datetime | None:
+    """The instant of a number (or text of digits) of seconds since 1970, or of fractions of them (`per_s` 1000: milliseconds)."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,19}(\.\d{1,12})?", value, re.ASCII):
+        value = float(value) if "." in value else int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        moment = dt.datetime.fromtimestamp(value / per_s, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment if EARLIEST <= moment < LATEST else None
+
+
 def _parsed(value: object) -> dt.datetime | None:
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         return None

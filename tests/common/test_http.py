@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from itsm_backup.common import http
+from itsm_backup.common.http import client as http
 
 
 class Server(ThreadingHTTPServer):
@@ -47,7 +47,8 @@ def address(server: Server) -> str:
 
 
 def test_it_brings_the_answer(server):
-    assert http.get(address(server)) == http.Answer(status=200, body=b"OK")
+    answer = http.get(address(server))
+    assert (answer.status, answer.body) == (200, b"OK")
     assert server.asked == ["/ping/secret-word"]
 
 

@@ -55,7 +55,7 @@ def test_it_is_not_told_when_the_broker_is_down(server, settings):
 
 
 def test_a_watcher_that_cannot_be_reached_stops_nothing(settings, monkeypatch):
-    monkeypatch.setattr("itsm_backup.common.http.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("itsm_backup.common.http.client.time.sleep", lambda seconds: None)
     settings.DEADMAN_URL = "http://127.0.0.1:1/ping/secret-word"
     assert deadman.tell(url=settings.DEADMAN_URL, at=AT).startswith("not told: 127.0.0.1 cannot be reached")
     response = Client().get("/healthz")
