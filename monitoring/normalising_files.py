@@ -44,6 +44,13 @@ _SIGNS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("expire", (": expire command begin",)),
         ("info", ('"backup":', "[]")),
     ),
+    "barman": (
+        ("show-backup", ('"base_backup_information"',)),
+        ("check", ('"hint"', "\tPostgreSQL: ")),
+        ("backup", ("Starting backup using ", "Impossible to start the backup")),
+        ("recover", ("Starting local restore", "Starting remote restore", "Starting local delta", "Starting remote delta")),
+        ("list-backup", ('"backup_id"', '": []')),
+    ),
 }
 
 

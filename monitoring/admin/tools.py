@@ -17,6 +17,7 @@ from itsm_backup.common.time import now
 from monitoring import polling
 from monitoring.admin.tool_form import form_for, setting_names
 from monitoring.connectors import CONNECTORS
+from monitoring.connectors.base import TESTED_WORDS
 from monitoring.models import Tool, ToolState
 
 WHEN = ToolState._meta.get_field("latest_answer_at")
@@ -151,7 +152,10 @@ class ToolAdmin(TrackedAdmin):
             return super().add_view(
                 request, form_url, {"title": f"Connect {CONNECTORS[kind].label}" if kind in CONNECTORS else "", **(extra_context or {})}
             )
-        kinds = [{"kind": each.kind, "label": each.label, "tested": each.tested, "polled": each.polled} for each in CONNECTORS.values()]
+        kinds = [
+            {"kind": each.kind, "label": each.label, "polled": each.polled, "tested_words": TESTED_WORDS[each.tested]}
+            for each in CONNECTORS.values()
+        ]
         context = {**self.admin_site.each_context(request), "title": "Which kind of tool?", "opts": self.opts, "kinds": kinds}
         return TemplateResponse(request, "admin/monitoring/kinds.html", context)
 

@@ -1,5 +1,6 @@
 """The kinds of tools the product can read: one line each."""
 
+from monitoring.connectors.barman import Barman
 from monitoring.connectors.base import Connector
 from monitoring.connectors.borg import Borg
 from monitoring.connectors.borgmatic import Borgmatic
@@ -8,7 +9,7 @@ from monitoring.connectors.ping import Ping
 from monitoring.connectors.push import Push
 from monitoring.connectors.restic import Restic
 
-CONNECTORS: dict[str, Connector] = {each.kind: each for each in (Restic(), Borg(), Borgmatic(), PgBackRest(), Ping(), Push())}
+CONNECTORS: dict[str, Connector] = {each.kind: each for each in (Restic(), Borg(), Borgmatic(), PgBackRest(), Barman(), Ping(), Push())}
 _BY_ANSWER = {"ping": "ping", "api": "push"}
 
 

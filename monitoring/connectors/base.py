@@ -16,6 +16,12 @@ Outcome = Literal["success", "warning", "partial", "failed", "cancelled", "misse
 TimeQuality = Literal["exact", "assumed_zone", "received"]
 VerificationState = Literal["none", "passed", "failed", "running", "stale"]
 VerificationMethod = Literal["metadata", "checksum", "full_read", "restore_boot", "app_check"]
+Tested = Literal["live", "recorded", "documented"]
+TESTED_WORDS: dict[Tested, str] = {
+    "live": "Tested live",
+    "recorded": "Tested on recorded answers",
+    "documented": "Tested on documented payloads",
+}
 
 
 class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
@@ -156,7 +162,7 @@ class Connector(Protocol):
 
     kind: str
     label: str
-    tested: Literal["live", "recorded", "documented"]
+    tested: Tested
     settings_fields: tuple[SettingField, ...]
     polled: bool
 

@@ -111,10 +111,10 @@ class PgBackRest:
 
 def _problem(step: Step) -> str:
     if step.exit_code in (running.NOT_FOUND, running.NOT_RUNNABLE) and step.stderr:
-        return step.stderr  # pgBackRest never ran: this is our own sentence
+        return reading.plain(step.stderr)  # pgBackRest never ran: this is our own sentence
     if step.exit_code == running.TIMED_OUT:
         return "pgBackRest did not answer in time. Check the connection to its repositories or raise the time limit of this tool."
-    said = " ".join((step.stderr or step.stdout or "").split())[:300]
+    said = " ".join(reading.plain(step.stderr or step.stdout or "").split())[:300]
     return f"pgBackRest failed. Check its configuration and the rights of this account. It said: {said or f'exit code {step.exit_code}'}"
 
 

@@ -114,6 +114,7 @@ def started(product, folder: Path, port: int) -> Estate:
 
 
 @pytest.mark.real_tool("restic", "curl")
+@pytest.mark.tested("live", "ping", "push")
 def test_a_failed_nightly_script_becomes_a_mail_and_a_good_one_ends_it(product, tmp_path):
     folder = tmp_path / "lab"
     folder.mkdir()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 
 from itsm_backup.common.models import because
 from monitoring import polling
-from monitoring.models import BackupRun, RawAnswer, Tool, ToolState
+from monitoring.connectors.base import Step
+from monitoring.models import BackupRun, RawAnswer, RestorePoint, Tool, ToolState
 from tests.factories import make_tool
 
 MINUTE = dt.timedelta(minutes=1)
@@ -70,3 +72,32 @@ def test_the_secret_is_in_no_answer(tool, noon):
     _, answer = answers.open_answer(RawAnswer.objects.get().pk)
     assert "correct horse" not in repr(answer)
     assert not BackupRun.objects.exists()
+
+
+class Catalogue:
+    """Answers as Barman does, about one backup whose log arrives between the first question and the second."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def __call__(self, name, argv, **how):
+        self.calls.append(name)
+        backup = {"backup_id": "20260714T100000", "status": "DONE" if self.calls.count("list-backup") > 1 else "WAITING_FOR_WALS"}
+        backup["end_time_timestamp"] = "1784023500"
+        if name == "show-backup":
+            backup["base_backup_information"] = {"backup_size_bytes": 700, "end_time_timestamp": "1784023500"}
+        said = "3.4.0" if name == "version" else json.dumps({"main": backup if name == "show-backup" else [backup]})
+        return Step(name=name, command=" ".join(argv), exit_code=0, stdout=said)
+
+
+def test_it_goes_on_where_it_stopped_and_corrects_what_changed(noon):
+    tool, catalogue = make_tool("barman", at=noon), Catalogue()
+    polling.poll(tool=tool, at=noon, run=catalogue)
+    waiting, points = BackupRun.objects.get(), RestorePoint.objects.count()
+    polling.poll(tool=tool, at=noon + MINUTE, run=catalogue)
+    done, point = BackupRun.objects.get(), RestorePoint.objects.get()
+
+    assert (waiting.outcome, points) == ("warning", 0)
+    assert (done.outcome, done.bytes_stored, point.captured_at) == ("success", 700, dt.datetime(2026, 7, 14, 10, 5, tzinfo=dt.UTC))
+    assert catalogue.calls == ["version", "list-backup", "show-backup", "version", "list-backup"]
+    assert ToolState.objects.get(tool=tool).cursor == {"shown": ["20260714T100000@main"]}

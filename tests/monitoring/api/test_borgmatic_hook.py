@@ -13,6 +13,7 @@ from tests.factories import make_job, make_tool
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.real_tool("borgmatic", "borg"),
+    pytest.mark.tested("live", "ping"),
 ]
 CONFIGURATION = """
 location:

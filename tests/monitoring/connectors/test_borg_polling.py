@@ -16,7 +16,7 @@ from monitoring.connectors.running import run_program
 
 pytestmark = [
     pytest.mark.real_tool("borg"),
-    pytest.mark.tested("live"),
+    pytest.mark.tested("live", "borg"),
 ]
 PASSPHRASE = "correct horse 4711"
 

@@ -15,7 +15,7 @@ BORG = RECORDED / "borg"
 RUNS = re.compile(r"borg (?:--lock-wait 1 )?(create|check|extract|prune)\b")
 
 
-@pytest.mark.tested("live")
+@pytest.mark.tested("recorded", "borg")
 @pytest.mark.parametrize("case", cases("borg"), ids=lambda case: case.name)
 def test_it_reads_a_recorded_case_as_what_happened(case: Path, tmp_path: Path) -> None:
     records = list(normalised("borg", blinded(case, tmp_path)))

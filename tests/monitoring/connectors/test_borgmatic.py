@@ -22,7 +22,7 @@ live = pytest.mark.skipif(
 )
 
 
-@pytest.mark.tested("live")
+@pytest.mark.tested("recorded", "borgmatic")
 @pytest.mark.parametrize("case", cases("borgmatic"), ids=lambda case: case.name)
 def test_it_reads_a_recorded_case_as_what_happened(case: Path, tmp_path: Path) -> None:
     assert_agrees(case, list(normalised("borgmatic", blinded(case, tmp_path))))
@@ -161,6 +161,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 @live
+@pytest.mark.tested("live", "borgmatic")
 @pytest.mark.real_tool("borgmatic")
 def test_it_pairs_a_real_run_with_what_the_poll_finds(lab: Lab) -> None:
     ran = lab.borgmatic("create", "--json")
@@ -176,6 +177,7 @@ def test_it_pairs_a_real_run_with_what_the_poll_finds(lab: Lab) -> None:
 
 
 @live
+@pytest.mark.tested("live", "borgmatic")
 @pytest.mark.real_tool("borgmatic")
 def test_it_finds_an_empty_repository_complete(lab: Lab) -> None:
     told = lab.poll()
@@ -184,6 +186,7 @@ def test_it_finds_an_empty_repository_complete(lab: Lab) -> None:
 
 
 @live
+@pytest.mark.tested("live", "borgmatic")
 @pytest.mark.real_tool("borgmatic")
 def test_it_says_why_it_got_no_answer(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     no_config = lab.poll(tmp_path / "none.yaml")
@@ -202,6 +205,7 @@ def test_it_says_why_it_got_no_answer(lab: Lab, tmp_path: Path, monkeypatch: pyt
 
 
 @live
+@pytest.mark.tested("live", "borgmatic")
 @pytest.mark.real_tool("borgmatic")
 def test_it_keeps_no_secret(lab: Lab) -> None:
     lab.borgmatic("create")

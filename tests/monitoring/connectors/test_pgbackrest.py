@@ -17,7 +17,7 @@ PGBACKREST = RECORDED / "pgbackrest"
 BEGUN = "2026-07-14 03:30:00.000 P00   INFO: backup command begin 2.45: --stanza=main\n"
 
 
-@pytest.mark.tested("live")
+@pytest.mark.tested("recorded", "pgbackrest")
 @pytest.mark.parametrize("case", cases("pgbackrest"), ids=lambda case: case.name)
 def test_it_reads_a_recorded_case_as_what_happened(case: Path, tmp_path: Path) -> None:
     records = list(normalised("pgbackrest", blinded(case, tmp_path)))

@@ -21,7 +21,7 @@ BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=Path("/
 PASSPHRASE = "correct horse 4711"
 pytestmark = [
     pytest.mark.real_tool("pgbackrest"),
-    pytest.mark.tested("live"),
+    pytest.mark.tested("live", "pgbackrest"),
     pytest.mark.skipif(
         not (shutil.which("pgbackrest") and BINARIES.is_dir()) and not os.environ.get("CI"),
         reason="pgbackrest or postgresql is not installed",

@@ -205,7 +205,7 @@ def _captured() -> list[Path]:
     return sorted(case for case in (RECORDED / "borgmatic").iterdir() if (case / "http").is_dir())
 
 
-@pytest.mark.tested("live")
+@pytest.mark.tested("recorded", "ping")
 @pytest.mark.parametrize("case", _captured(), ids=lambda case: case.name)
 def test_it_reads_what_the_hook_of_borgmatic_sends(case: Path) -> None:
     told = json.loads((case / "case.json").read_text())["truth"]
@@ -221,7 +221,7 @@ def test_it_reads_what_the_hook_of_borgmatic_sends(case: Path) -> None:
     assert endings[0]["outcome"] == pinged
 
 
-@pytest.mark.tested("live")
+@pytest.mark.tested("recorded", "ping")
 @pytest.mark.parametrize(
     ("case", "outcome", "files", "job"),
     [

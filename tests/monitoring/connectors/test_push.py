@@ -300,6 +300,7 @@ def test_it_reads_nothing_from_an_empty_batch():
         ("borg", "borg check", 1, ("verify", "failed", "wiki01:check")),
         ("borgmatic", "borgmatic --verbosity 1", 1, ("backup", "failed", "wiki01")),
         ("pgbackrest", "pgbackrest --stanza=wiki backup", 50, ("backup", "failed", "wiki")),
+        ("barman", "barman backup wiki", 1, ("backup", "failed", "wiki")),
     ],
 )
 def test_it_reads_the_report_of_every_polled_tool(tool: str, command: str, code: int, expected: tuple[str, str, str]) -> None:

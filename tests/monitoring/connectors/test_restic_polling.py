@@ -17,7 +17,7 @@ from monitoring.connectors.running import run_program
 
 pytestmark = [
     pytest.mark.real_tool("restic"),
-    pytest.mark.tested("live"),
+    pytest.mark.tested("live", "restic"),
 ]
 PASSWORD = "correct horse 4711"
 

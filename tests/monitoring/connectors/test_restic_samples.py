@@ -23,7 +23,7 @@ OPERATION = {"verify_ok": "verify", "verify_failed": "verify", "restore_ok": "re
 RUNS = re.compile(r"restic (backup|check|restore)\b")
 
 
-@pytest.mark.tested("live")
+@pytest.mark.tested("recorded", "restic")
 @pytest.mark.parametrize("case", cases("restic"), ids=lambda case: case.name)
 def test_it_reads_a_recorded_case_as_what_happened(case: Path, tmp_path: Path) -> None:
     records = list(normalised("restic", blinded(case, tmp_path)))

@@ -25,6 +25,7 @@ COMMANDS: dict[str, list[str | None]] = {
         "pgbackrest restore",
         None,
     ],
+    "barman": ["barman backup main", "barman -f json list-backup all", "barman check all", "barman recover main latest /x", None],
     "borgmatic": ["borgmatic create --json", "borgmatic rlist --json", "borgmatic", "borgmatic check", "borgmatic prune", None],
 }
 TEXTS = {
@@ -69,7 +70,7 @@ def outputs(draw: st.DrawFn, tool: str) -> str | None:
 def steps(tool: str) -> st.SearchStrategy[Step]:
     return st.builds(
         Step,
-        name=st.sampled_from(["create", "list", "info", "check", "backup", "version", ""]),
+        name=st.sampled_from(["create", "list", "info", "check", "backup", "version", "list-backup", "show-backup", ""]),
         command=st.one_of(st.sampled_from(COMMANDS[tool]), st.text(max_size=60).map(lambda text: f"{tool} {text}")),
         exit_code=st.one_of(st.none(), st.sampled_from([0, 1, 2, 30, 55, 100, 127, 130, 137, -9]), st.integers()),
         started_at=INSTANTS,
@@ -88,7 +89,7 @@ def test_it_never_raises(tool: str) -> None:
         found=st.lists(steps(tool), max_size=4),
         host=st.one_of(st.none(), st.text(max_size=20)),
         zone=st.one_of(st.sampled_from(["UTC", "Europe/Berlin"]), st.text(max_size=12)),
-        meta=st.dictionaries(st.sampled_from(["repository", "known_empty"]), st.text(max_size=80)),
+        meta=st.dictionaries(st.sampled_from(["repository", "known_empty", "shown"]), st.text(max_size=80)),
     )
     def never_raises(kind: str, found: list[Step], host: str | None, zone: str, meta: dict[str, str]) -> None:
         check(CONNECTORS[tool].read(Answer(kind=kind, steps=found, host=host, zone=zone, meta=meta)))  # type: ignore[arg-type]
