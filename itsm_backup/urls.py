@@ -7,10 +7,8 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from itsm_backup import api, health, metrics
-from monitoring.api.ping import ping
 
 urlpatterns: list = [
-    re_path(r"^ping/(?P<rest>.+)$", ping),
     path("healthz", health.healthz, name="healthz"),
     path("metrics", metrics.metrics, name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),

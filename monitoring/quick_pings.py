@@ -31,22 +31,23 @@ from monitoring.storing import ANSWER_NOTED_EVERY_S
 OPEN_AT_MOST = dt.timedelta(hours=72)  # an end that comes later belongs to no start, as the protocol has it
 LOOKED_BACK = dt.timedelta(days=35)
 _ROW = Row.__struct_fields__
+# What the ping says is spelt out in the statement instead of being given to it: so each spelling is planned once and for all. Were
+# it given, PostgreSQL would see a better plan in every single ping, and planning takes longer than reading.
 _READ = f"""
 SELECT j.id, j.external_id, j.profile, j.service_id, j.tool_id, t.kind, t.settings, t.secrets, s.xmin::text,
-  (SELECT max(i.id) FROM monitoring_protecteditem i WHERE i.job_id = j.id),
-  %(suffix)s = 'start' AND EXISTS (SELECT 1 FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.evidence_kind = 'push'
-    AND r.state = 'running' AND r.occurred_at >= %(at)s - %(back)s),
-  EXISTS (SELECT 1 FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.evidence_kind = 'artefact'
-    AND r.occurred_at BETWEEN %(at)s - %(long)s AND %(at)s + interval '1 day')
-  OR %(short)s::text IS NOT NULL AND EXISTS (SELECT 1 FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.artefact_id IS NOT NULL
-    AND left(r.artefact_id, {SHORT}) = %(short)s),
+  (SELECT max(i.id) FROM monitoring_protecteditem i WHERE i.job_id = j.id), {{started_again}}, {{listed}},
   r.id, {", ".join(f"r.{name}" for name in _ROW)}
 FROM monitoring_backupjob j JOIN monitoring_tool t ON t.id = j.tool_id JOIN monitoring_jobstate s ON s.job_id = j.id
-LEFT JOIN LATERAL (SELECT * FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.evidence_kind = 'push' AND %(suffix)s <> 'log'
-  AND r.occurred_at BETWEEN %(at)s - %(most)s AND %(at)s
-  AND CASE WHEN %(rid)s::text IS NULL THEN r.state = 'running' AND %(suffix)s <> 'start' ELSE r.external_id = %(rid)s END
-  ORDER BY r.occurred_at DESC LIMIT 1) r ON true
-WHERE """  # noqa: S608 - our own names
+LEFT JOIN {{belongs_to}} WHERE {{about}}"""  # noqa: S608 - our own names
+_STARTED_AGAIN = """EXISTS (SELECT 1 FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.evidence_kind = 'push'
+    AND r.state = 'running' AND r.occurred_at >= %(at)s - %(back)s)"""
+_LISTED = """EXISTS (SELECT 1 FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.evidence_kind = 'artefact'
+    AND r.occurred_at BETWEEN %(at)s - %(long)s AND %(at)s + interval '1 day')"""
+_NAMED = f"""EXISTS (SELECT 1 FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.artefact_id IS NOT NULL
+    AND left(r.artefact_id, {SHORT}) = %(short)s)"""  # noqa: S608
+_NO_RUN = "monitoring_backuprun r ON false"
+_RUN = """LATERAL (SELECT * FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.evidence_kind = 'push'
+  AND r.occurred_at BETWEEN %(at)s - %(most)s AND %(at)s AND {which} ORDER BY r.occurred_at DESC LIMIT 1) r ON true"""
 _STILL = """
 WITH held AS (UPDATE monitoring_jobstate SET touched_at = %(at)s, touched_from = least(coalesce(touched_from, %(since)s), %(since)s)
   WHERE job_id = %(job)s AND xmin = %(seen)s::xid RETURNING job_id),
@@ -139,29 +140,44 @@ def answer_of(*, job: Any, profile: str, secrets: Any, said: Said, known: Any) -
 
 
 def _read(about: PingAddress | int, said: Said) -> tuple[Job, Row | None, int | None] | None:
-    names: dict[str, Any]
-    if isinstance(about, int):
-        where, names = "j.id = %(job)s", {"job": about}
-    elif about.uuid:
-        where, names = "j.ping_uuid = %(uuid)s::uuid", {"uuid": about.uuid}
-    else:
-        where, names = "t.ping_key = %(ping_key)s AND j.external_id = %(slug)s", {"ping_key": about.ping_key, "slug": about.slug}
     artefact = read_body(said.body).artefact_id if said.body else None
-    given = {
-        **names, "suffix": said.suffix, "rid": said.rid, "at": said.at, "short": artefact[:SHORT] if artefact else None,
+    where, given = _named(about)
+    given |= {
+        "rid": said.rid, "at": said.at, "short": artefact[:SHORT] if artefact else None,
         "most": OPEN_AT_MOST, "back": LOOKED_BACK, "long": OPEN_AT_MOST + dt.timedelta(days=1, minutes=10),
     }  # fmt: skip
-    found = fetch_prepared(_READ + where, given, changes_nothing=True)
+    statement = _READ.format(
+        started_again=_STARTED_AGAIN if said.suffix == "start" and said.rid is None else "false",
+        listed=f"{_LISTED} OR {_NAMED}" if artefact else _LISTED,
+        belongs_to=_belongs_to(said),
+        about=where,
+    )
+    found = fetch_prepared(statement, given, changes_nothing=True)
     if found is None:
         return None
     pk, external_id, profile, service_id, tool, kind, settings, secrets, seen, item, started_again, listed, known_id, *known = found
-    if listed or (started_again and said.rid is None):
+    if listed or started_again:
         return None
     job = Job(
         pk=pk, external_id=external_id, profile=profile, service_id=service_id, tool=tool, kind=kind, item=item, seen=seen,
         settings=msgspec.json.decode(settings) if isinstance(settings, str) else settings, secrets=decrypt(secrets) if secrets else {},
     )  # fmt: skip
     return job, Row.of(_Named(known)) if known_id else None, known_id
+
+
+def _named(about: PingAddress | int) -> tuple[str, dict[str, Any]]:
+    if isinstance(about, int):
+        return "j.id = %(job)s", {"job": about}
+    if about.uuid:
+        return "j.ping_uuid = %(uuid)s::uuid", {"uuid": about.uuid}
+    return "t.ping_key = %(ping_key)s AND j.external_id = %(slug)s", {"ping_key": about.ping_key, "slug": about.slug}
+
+
+def _belongs_to(said: Said) -> str:
+    """The run that the ping may be about: the one with its rid, else the newest that is open."""
+    if said.suffix == "log" or (said.suffix == "start" and said.rid is None):
+        return _NO_RUN
+    return _RUN.format(which="r.external_id = %(rid)s" if said.rid else "r.state = 'running'")
 
 
 class _Named:

@@ -22,6 +22,7 @@ def wake() -> None:
     try:
         _quiet_until[0] = time.monotonic() + QUIET_S
         if cache.add("journey-woken", 1, timeout=ONE_HINT_PER_S):
+            _quiet_until[0] = time.monotonic() + ONE_HINT_PER_S  # until then the cache would say no to everybody
             current_app.send_task("itsm_backup.advance", expires=HINT_EXPIRES_S, retry=False)
     except Exception as error:  # whatever the broker's client raises: the tick will come
         log.warning("The journey could not be woken and waits for its tick: %s", error)

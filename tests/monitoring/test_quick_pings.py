@@ -8,6 +8,7 @@ from unittest import mock
 
 import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
 
 from monitoring import quick_pings
@@ -42,6 +43,20 @@ def test_it_asks_once_and_writes_once_whatever_was_before(job):
             assert client.post(f"/ping/{job.ping_uuid}{suffix}", b"done", content_type="text/plain").content == b"OK"
             assert seen == ["SELECT", "WITH"], suffix
             seen.clear()
+
+
+def test_postgresql_plans_a_ping_once_and_not_for_every_ping(job):
+    client = Client()
+    for _ in range(12):
+        for suffix in ("", "/start", "/fail", "/log"):
+            client.post(f"/ping/{job.ping_uuid}{suffix}", b"done", content_type="text/plain")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT statement FROM pg_prepared_statements WHERE statement ~ 'monitoring_rawanswer|ping_uuid' AND generic_plans = 0"
+        )
+        assert cursor.fetchall() == []
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE generic_plans >= 5")
+        assert cursor.fetchone()[0] >= 6
 
 
 def test_it_writes_all_that_belongs_to_a_ping(job, noon):

@@ -9,7 +9,7 @@ from django.test import Client
 
 from monitoring import answers, pinging
 from monitoring.models import BackupJob, BackupRun, QuarantinedRecord, RawAnswer
-from tests.factories import make_job, make_tool
+from tests.factories import make_job, make_tool, make_user
 
 pytestmark = pytest.mark.django_db
 KEY = "key-0123456789"
@@ -36,7 +36,22 @@ def test_it_takes_a_ping_without_sign_in(client, job, method, suffix, outcome):
     assert response["Ping-Body-Limit"] == "100000"
     assert response["Access-Control-Allow-Origin"] == "*"
     assert "no-store" in response["Cache-Control"]
+    assert response["X-Content-Type-Options"] == "nosniff"
     assert BackupRun.objects.get().outcome == outcome
+
+
+def test_it_takes_none_for_a_host_that_is_not_ours(client, job, settings):
+    settings.ALLOWED_HOSTS = ["backup.example.net"]
+    assert client.post(f"/ping/{job.ping_uuid}", headers={"Host": "elsewhere.example.net"}).status_code == 400
+    assert client.post(f"/ping/{job.ping_uuid}", headers={"Host": "backup.example.net"}).status_code == 200
+    assert BackupRun.objects.count() == 1
+
+
+def test_it_passes_nothing_that_serves_pages(client, job):
+    client.force_login(make_user("curious"))
+    response = client.post(f"/ping/{job.ping_uuid}")
+    own = {"Content-Type", "Content-Length", "Ping-Body-Limit", "Access-Control-Allow-Origin", "Cache-Control", "X-Content-Type-Options"}
+    assert (set(response.headers), dict(response.cookies)) == (own, {})
 
 
 def test_it_takes_a_ping_by_key_and_slug(client, job):
