@@ -155,13 +155,18 @@ def follow_tool(*, evaluation: Evaluation, at: dt.datetime) -> None:
     elif not alert.exists():
         _raise(
             Alert(dedup_key=key, alert_class="source_stale", tool=tool),
-            title=f"{tool} has not answered: {evaluation.result['problem'] or 'no reading arrived'}",
+            title=f"{tool} has not answered: {_first_sentence(evaluation.result['problem']) or 'no reading arrived'}",
             cause=Cause(key=f"tool:{tool.pk}"),
             severity="error",
             run=None,
             evaluation=evaluation,
             at=at,
         )
+
+
+def _first_sentence(problem: str) -> str:
+    """What is wrong, without the remedy and the tool's own words behind it, which the explanation has."""
+    return problem.partition(". ")[0].removesuffix(".")
 
 
 def _raise(

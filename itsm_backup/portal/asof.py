@@ -32,6 +32,11 @@ class Moment:
         return self.at < self.now
 
     @property
+    def as_known_today(self) -> str:
+        """What a page of the past says about day cells, which are kept as known today; empty at present."""
+        return " Counted as known today: corrections made since then are in." if self.past else ""
+
+    @property
     def value(self) -> str:
         return f"{self.at.astimezone(dt.UTC):{FORMAT}}" if self.past else ""
 

@@ -128,8 +128,7 @@ def _sentence(counted: dict[Any, Counter[str]], where: str, days: Sequence[dt.da
     total = counts.total() - counts["services"]
     bad = ", ".join(f"{counts[kind]:,} {words}" for kind, words in BAD.items() if counts[kind])
     found = f"{bad or 'None failed, missed or late'} of {many(total, 'service day')}." if total else "Nothing was due."
-    past = " Counted as known today: corrections made since then are in." if moment.past else ""
-    return f"One cell per service and day ({where}), {span_words(days)}, showing the worst run. {found}{past}"
+    return f"One cell per service and day ({where}), {span_words(days)}, showing the worst run. {found}{moment.as_known_today}"
 
 
 def _head(on: dt.date, newest: dt.date) -> DayHead:

@@ -108,7 +108,7 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
         attention=_attention(needy, reasons, user, moment),
         attention_more=_more(verdicts, len(needy), moment),
         success=success,
-        success_note=success.sentence if success else "",
+        success_note=success.sentence + moment.as_known_today if success else "",
         groups=_groups(shown, counts, group, moment),
         grouped_by=group,
         regroup=Link("Group by department", moment.href("estate", by="department"))

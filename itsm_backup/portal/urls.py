@@ -3,6 +3,7 @@
 import datetime as dt
 
 from django.urls import path, register_converter
+from django.views.generic import RedirectView
 
 from itsm_backup.portal import (
     calendar_doors,
@@ -111,6 +112,7 @@ urlpatterns = [
     path("incidents/<incident:number>/assign", deeds.assign, name="assign"),
     path("incidents/<incident:number>/note", deeds.note, name="note"),
     path("incidents/<incident:number>/resolve", deeds.resolve, name="resolve"),
+    path("evidence/", RedirectView.as_view(pattern_name="portal:duties", query_string=True), name="evidence"),
     path("evidence/duties/", duty_doors.duties, name="duties"),
     path("reports/", report_doors.reports, name="reports"),
     path("reports/<rowid:pk>/", report_doors.report, name="report"),

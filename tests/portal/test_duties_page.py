@@ -27,6 +27,12 @@ def both(name):
     return person
 
 
+def test_the_evidence_begins_with_it(client, admin_user):
+    client.force_login(admin_user, backend=BACKEND)
+    answer = client.get("/evidence/?as_of=2026-07-14T08:00Z")
+    assert (answer.status_code, answer["Location"]) == (302, "/evidence/duties/?as_of=2026-07-14T08:00Z")
+
+
 def test_without_conflicts_it_says_so(db):
     assert shown(make_admin("root")).sentence == "Nobody holds duties that exclude each other."
 

@@ -61,6 +61,8 @@ def test_the_past_shows_what_was_known_then(estate, root):
     page = estate_page(user=root, moment=Moment(at=estate.at - 4 * HOUR, now=estate.at), by="")
     assert page.sentence == "2 of 3 services keep their backup promise."
     assert "as_of=2026-07-14T08%3A00Z" in page.groups[0].tiles[0].href
+    assert page.success_note.endswith("Counted as known today: corrections made since then are in.")
+    assert "known today" not in estate_page(user=root, moment=Moment(at=estate.at, now=estate.at), by="").success_note
 
 
 def test_a_crowded_group_shows_its_worst_and_leads_to_the_rest(estate, root, monkeypatch):

@@ -58,7 +58,7 @@ class Site(admin.AdminSite):
             return redirect(reverse("admin:index"))
         if request.user.is_authenticated:
             log_refusal(request, action="enter", what=wanted)
-            return self.refused(request, "Your account has no duties in the administration. An administrator can give you a role.")
+            return self.refused(request, "Your account has no duties in the administration.")
         return redirect_to_login(wanted, reverse(settings.LOGIN_URL))
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

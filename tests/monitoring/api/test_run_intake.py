@@ -55,6 +55,22 @@ def test_it_stores_good_records_and_says_so_one_by_one(send, tool):
     assert {result["run"] for result in answer["results"]} == set(BackupRun.objects.values_list("pk", flat=True))
 
 
+@pytest.mark.parametrize("ended", ["expired", "revoked", "person left"])
+def test_a_token_ends_and_says_what_to_do(send, tool, ended):
+    since = dt.timedelta(days=31 if ended == "expired" else 1)
+    person = make_user("nia")
+    text = tokens.issue(user=person, scope="ingest", tool=tool, at=now() - since, days=30)
+    assert send([record(1)], token=text).status_code == (401 if ended == "expired" else 200)
+    if ended == "revoked":
+        tokens.revoke(token=tokens.find(text, at=now()), at=now())
+    elif ended == "person left":
+        person.is_active = False
+        person.save()
+    answer = send([record(2)], token=text)
+    assert answer.status_code == 401 and "manage.py token" in answer.json()["detail"]
+    assert BackupRun.objects.count() == (0 if ended == "expired" else 1)
+
+
 def test_it_changes_nothing_when_the_same_is_sent_again(send):
     body = [record(1), record(2)]
     send(body)
