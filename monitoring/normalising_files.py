@@ -44,6 +44,15 @@ _SIGNS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("expire", (": expire command begin",)),
         ("info", ('"backup":', "[]")),
     ),
+    "veeam": (("sessions", ('"sessionType"', '"pagination"')),),
+    "pbs": (("snapshots main", ('"backup-type"',)), ("tasks", ('"upid"',))),
+    "velero": (("restores", ('"RestoreList"',)), ("backups", ('"BackupList"',))),
+    "zabbix": (("events", ('"jsonrpc"',)),),
+    "aws-backup": (
+        ("backup-jobs", ('"BackupJobs"',)),
+        ("copy-jobs", ('"CopyJobs"',)),
+        ("restore-jobs", ('"RestoreJobs"',)),
+    ),
     "barman": (
         ("show-backup", ('"base_backup_information"',)),
         ("check", ('"hint"', "\tPostgreSQL: ")),
@@ -166,7 +175,9 @@ def _raw_file(tool: str, text: str, zone: str | None) -> Answer | Reject:
     kind = _kind_of(tool, text)
     if kind is None:
         return Reject(index=0, reason="The file is no output of a tool that is known here.", excerpt=reading.excerpt(text[:1000]))
-    return Answer(kind="push", steps=[Step(name=kind, stdout=text)], zone=zone or "UTC", job_external_id=RAW_FILE_JOB)
+    over_http = getattr(CONNECTORS[tool], "over_http", False)
+    step = Step(name=kind, exit_code=200 if over_http else None, stdout=text)
+    return Answer(kind="push", steps=[step], zone=zone or "UTC", job_external_id=RAW_FILE_JOB)
 
 
 def _kind_of(tool: str, text: str) -> str | None:

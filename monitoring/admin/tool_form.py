@@ -90,7 +90,8 @@ def form_for(kind: str) -> type[ToolForm]:
     fields: dict[str, Any] = {}
     for field in CONNECTORS[kind].settings_fields:
         if not field.secret:
-            fields[SETTING + field.name] = forms.CharField(label=field.label, help_text=field.help, required=field.required)
+            lines = forms.Textarea(attrs={"rows": 3}) if field.lines else forms.TextInput()
+            fields[SETTING + field.name] = forms.CharField(label=field.label, help_text=field.help, required=field.required, widget=lines)
             continue
         widget: forms.Widget = (
             forms.Textarea(attrs={"rows": 3}) if field.lines else forms.PasswordInput(attrs={"autocomplete": "new-password"})

@@ -1,15 +1,36 @@
 """The kinds of tools the product can read: one line each."""
 
+from typing import Any
+
+from monitoring.connectors.aws_backup import AwsBackup
 from monitoring.connectors.barman import Barman
 from monitoring.connectors.base import Connector
 from monitoring.connectors.borg import Borg
 from monitoring.connectors.borgmatic import Borgmatic
+from monitoring.connectors.pbs import ProxmoxBackupServer
 from monitoring.connectors.pgbackrest import PgBackRest
 from monitoring.connectors.ping import Ping
 from monitoring.connectors.push import Push
 from monitoring.connectors.restic import Restic
+from monitoring.connectors.veeam import Veeam
+from monitoring.connectors.velero import Velero
+from monitoring.connectors.zabbix import Zabbix
 
-CONNECTORS: dict[str, Connector] = {each.kind: each for each in (Restic(), Borg(), Borgmatic(), PgBackRest(), Barman(), Ping(), Push())}
+_ALL: tuple[Any, ...] = (
+    Restic(),
+    Borg(),
+    Borgmatic(),
+    PgBackRest(),
+    Barman(),
+    ProxmoxBackupServer(),
+    Veeam(),
+    Velero(),
+    AwsBackup(),
+    Zabbix(),
+    Ping(),
+    Push(),
+)
+CONNECTORS: dict[str, Connector] = {each.kind: each for each in _ALL}
 _BY_ANSWER = {"ping": "ping", "api": "push"}
 
 

@@ -74,14 +74,16 @@ class Conversation:
         if step.exit_code == 401 and not secret and self._sign_in is not None and self._enter():
             step = self._fetch(name, method, url, headers={**self._headers, **(headers or {})}, body=body)
         found = document_of(step)
-        if secret:
-            step.stdout = MASK if step.exit_code and step.exit_code < 300 else step.stdout
+        if secret and found is not None:
+            step.stdout = MASK
             self.hidden += [value for value in found.values() if isinstance(value, str)] if isinstance(found, dict) else []
         return self._keep(step, found)
 
     def _enter(self) -> bool:
         given = self._sign_in(self) if self._sign_in else {}
         self._in = given is not None
+        if given is None and not problem(self.answer.steps[-1]):
+            self.answer.meta["stopped"] = "The sign-in was answered, but brought no token."
         self._headers.update(given or {})
         return self._in
 
@@ -146,8 +148,10 @@ def conclude(result: Reading, answer: Answer, *, since: dt.datetime | None = Non
         result.problems.append(stopped)
     if not answer.steps and not result.problems:
         result.problems.append("The tool was not asked.")
+    if result.rejects:
+        result.problems.append(f"Entries that could not be read: {len(result.rejects)}. They are in quarantine, each with its reason.")
     result.problems = list(dict.fromkeys(result.problems))
-    result.complete = answer.meta.get(ENDED) == "yes" and not result.problems and not result.rejects
+    result.complete = answer.meta.get(ENDED) == "yes" and not result.problems
     at = reading.instant(answer.meta.get("at"))
     if result.complete and at:
         result.cursor = {"since": min(at.at, since or at.at).isoformat()}

@@ -1,0 +1,139 @@
+"""Servers that stand for tools: they serve the documented payloads, page by page, to whoever signs in as the documentation says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+from tests.recordings import RECORDED
+from tests.toolserver import Asked, Says
+
+PAGE = 2
+REFUSED = Says(401, {"message": "Unauthorized"})
+
+
+def payload(kind: str, case: str, file: str) -> Any:
+    return json.loads((RECORDED / kind / case / file).read_text())
+
+
+class StandIn:
+    """`settings` and `secrets` let the product in; `rows` is what there is to tell."""
+
+    kind = ""
+    settings: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    prefix = ""  # of the path in the setting `address`
+
+    def __call__(self, asked: Asked) -> Says:
+        raise AssertionError
+
+    def reached(self, address: str) -> dict[str, str]:
+        return {**self.settings, "address": address + self.prefix}
+
+
+class VeeamStandIn(StandIn):
+    kind = "veeam"
+    settings = {"user": "DOMAIN\\reader", "api_version": "1.1-rev0"}
+    secrets = {"password": "a very secret password"}
+
+    def __init__(self) -> None:
+        self.rows = payload("veeam", "sessions", "00-sessions.json")["data"]
+        self.tokens: list[str] = []
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.path == "/api/oauth2/token":
+            form = {key: values[0] for key, values in parse_qs(asked.body).items()}
+            if form != {"grant_type": "password", "username": "DOMAIN\\reader", "password": "a very secret password"}:
+                return REFUSED
+            self.tokens.append(f"access-token-number-{len(self.tokens)}")
+            return Says(body={"access_token": self.tokens[-1], "token_type": "bearer", "refresh_token": "r" * 40, "expires_in": 900})
+        if not self.tokens or asked.headers.get("authorization") != f"Bearer {self.tokens[-1]}" or "x-api-version" not in asked.headers:
+            return REFUSED
+        skip = int(asked.query["skip"])
+        rows = [one for one in self.rows if "createdAfterFilter" in asked.query or one["endTime"]]
+        page = rows[skip : skip + PAGE]
+        return Says(body={"data": page, "pagination": {"total": len(rows), "count": len(page), "skip": skip, "limit": PAGE}})
+
+
+class PbsStandIn(StandIn):
+    kind = "pbs"
+    settings = {"token_id": "reader@pbs!assurance", "datastores": "main"}
+    secrets = {"token": "0f1e2d3c-secret-of-the-token"}
+
+    def __init__(self) -> None:
+        self.rows = payload("pbs", "tasks-and-snapshots", "01-tasks.json")["data"]
+        self.snapshots = payload("pbs", "tasks-and-snapshots", "00-snapshots-main.json")["data"]
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.headers.get("authorization") != "PBSAPIToken=reader@pbs!assurance:0f1e2d3c-secret-of-the-token":
+            return REFUSED
+        if asked.path == "/api2/json/admin/datastore/main/snapshots":
+            return Says(body={"data": self.snapshots})
+        if asked.path != "/api2/json/nodes/localhost/tasks":
+            return Says(404, {"message": "no such path"})
+        start, limit = int(asked.query["start"]), int(asked.query["limit"])
+        rows = [one for one in self.rows if one["starttime"] >= int(asked.query["since"])]
+        return Says(body={"data": rows[start : start + limit], "total": len(rows)})
+
+
+class VeleroStandIn(StandIn):
+    kind = "velero"
+    secrets = {"token": "token-of-the-service-account"}
+
+    def __init__(self) -> None:
+        self.rows = payload("velero", "backups-and-restores", "00-backups.json")["items"]
+        self.restores = payload("velero", "backups-and-restores", "01-restores.json")["items"]
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.headers.get("authorization") != "Bearer token-of-the-service-account":
+            return Says(401, {"kind": "Status", "status": "Failure", "message": "Unauthorized", "code": 401})
+        name = asked.path.removeprefix("/apis/velero.io/v1/namespaces/velero/")
+        rows = {"backups": self.rows, "restores": self.restores}[name]
+        begin = int(asked.query.get("continue", "0"))
+        after = str(begin + PAGE) if begin + PAGE < len(rows) else ""
+        return Says(body={"kind": "List", "metadata": {"resourceVersion": "1", "continue": after}, "items": rows[begin : begin + PAGE]})
+
+
+class ZabbixStandIn(StandIn):
+    kind = "zabbix"
+    secrets = {"token": "token-of-the-api-user"}
+
+    def __init__(self) -> None:
+        self.rows = payload("zabbix", "events", "00-events.json")["result"]
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.headers.get("authorization") != "Bearer token-of-the-api-user":
+            error = {"code": -32602, "message": "Invalid params.", "data": "Session terminated, re-login, please."}
+            return Says(body={"jsonrpc": "2.0", "error": error, "id": 1})
+        params = asked.json["params"]
+        rows = [one for one in self.rows if int(one["eventid"]) >= int(params.get("eventid_from", 0))]
+        rows = [one for one in rows if int(one["clock"]) >= int(params.get("time_from", 0))]
+        return Says(body={"jsonrpc": "2.0", "result": rows[: params["limit"]], "id": 1})
+
+
+class AwsStandIn(StandIn):
+    kind = "aws-backup"
+    settings = {"region": "eu-central-1", "key_id": "AKIDEXAMPLE"}
+    secrets = {"secret_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+    keys = {"/backup-jobs/": "BackupJobs", "/copy-jobs/": "CopyJobs", "/restore-jobs/": "RestoreJobs"}
+
+    def __init__(self) -> None:
+        files = ("00-backup-jobs.json", "01-copy-jobs.json", "02-restore-jobs.json")
+        told = {key: rows for file in files for key, rows in payload("aws-backup", "jobs", file).items()}
+        self.rows, self.others = told.pop("BackupJobs"), told
+
+    def __call__(self, asked: Asked) -> Says:
+        signed = asked.headers.get("authorization", "")
+        if not signed.startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") or "/eu-central-1/backup/aws4_request" not in signed:
+            return Says(403, {"message": "The security token included in the request is invalid."})
+        key = self.keys[asked.path]
+        rows = self.rows if key == "BackupJobs" else self.others[key]
+        if "completeAfter" in asked.query:
+            rows = [one for one in rows if "CompletionDate" in one]
+        begin = int(asked.query.get("nextToken", "0"))
+        more = {"NextToken": str(begin + PAGE)} if begin + PAGE < len(rows) else {}
+        return Says(body={key: rows[begin : begin + PAGE], **more})
+
+
+STAND_INS = {each.kind: each for each in (VeeamStandIn, PbsStandIn, VeleroStandIn, ZabbixStandIn, AwsStandIn)}
