@@ -13,6 +13,7 @@ import msgspec
 from monitoring.connectors import CONNECTORS, reading
 from monitoring.connectors.base import Answer, Record, Reject, Step
 from monitoring.connectors.ping_paths import PingRefusal, read_address
+from monitoring.normalising_catalogues import CATALOGUE, catalogue_steps, table_step
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 CASE_FILE = "case.json"
@@ -119,6 +120,9 @@ def _case(folder: Path, zone: str | None) -> Answer | Reject:
     except ValueError as error:
         return Reject(index=0, reason=f"{CASE_FILE} cannot be read: {error}.")
     steps = case.get("steps") if isinstance(case, dict) else None
+    if isinstance(steps, list) and (folder / CATALOGUE).is_dir():
+        steps = catalogue_steps(folder / CATALOGUE)
+        return Answer(kind="push", steps=steps, zone=zone or reading.name(case.get("tz")) or "UTC")
     if not isinstance(steps, list):
         return Reject(index=0, reason=f"{CASE_FILE} holds no list of steps.", excerpt=reading.excerpt(case))
     return Answer(
@@ -172,6 +176,8 @@ def _text(path: Path) -> str:
 def _raw_file(tool: str, text: str, zone: str | None) -> Answer | Reject:
     if not text or text.isspace():
         return Reject(index=0, reason="The file is empty.")
+    if tool == "bacula":
+        return Answer(kind="push", steps=[table_step("jobs", text)], zone=zone or "UTC")
     kind = _kind_of(tool, text)
     if kind is None:
         return Reject(index=0, reason="The file is no output of a tool that is known here.", excerpt=reading.excerpt(text[:1000]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import random
+from typing import Any
 
 from django.conf import settings as deployment
 from django.db import transaction
@@ -14,6 +15,7 @@ from itsm_backup.common.http.client import trusting
 from monitoring import intake
 from monitoring.connectors.base import Answer, Runner, Step
 from monitoring.connectors.fetching import fetching
+from monitoring.connectors.querying import querying
 from monitoring.connectors.running import run_program
 from monitoring.models import BackupJob, ExpectedRun, JobState, Tool, ToolState
 from monitoring.storing import judge_again
@@ -57,6 +59,11 @@ def _ask(tool: Tool, state: ToolState, run: Runner, at: dt.datetime) -> Answer:
     if not connector.polled:
         raise ValueError(f"{tool} reports by itself and cannot be polled.")
     settings = {**tool.settings, "zone": tool.zone}
+    if getattr(connector, "over_sql", False):
+        secrets: Any = tool.secrets
+        with querying(allowed=deployment.TOOL_ADDRESSES, settings=settings, secrets=secrets) as query:
+            queried: Answer = connector.ask(settings=settings, secrets=secrets, query=query, cursor=state.cursor)
+        return queried
     if not getattr(connector, "over_http", False):
         asked: Answer = connector.ask(settings=settings, secrets=tool.secrets, run=run, cursor=state.cursor)
         return asked

@@ -123,20 +123,15 @@ def _evidence() -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
         tree = ast.parse(path.read_text())
-        everywhere = [
-            node for top in tree.body if isinstance(top, ast.Assign) and "pytestmark" in ast.unparse(top) for node in ast.walk(top)
-        ]
+        everywhere = [top for top in tree.body if isinstance(top, ast.Assign) and "pytestmark" in ast.unparse(top)]
         for function in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
-            calls = [
-                node for node in (*everywhere, *(n for one in function.decorator_list for n in ast.walk(one))) if isinstance(node, ast.Call)
-            ]
-            marks = [
-                (ast.unparse(call.func).rpartition(".")[2], [ast.literal_eval(one) for one in call.args])
-                for call in calls
-                if ast.unparse(call.func).endswith((".tested", ".real_tool")) and all(isinstance(one, ast.Constant) for one in call.args)
-            ]
-            real = any(name == "real_tool" for name, _ in marks)
-            found |= {(given[0], kind) for name, given in marks if name == "tested" and (given[0] != "live" or real) for kind in given[1:]}
+            nodes = [node for mark in (*everywhere, *function.decorator_list) for node in ast.walk(mark)]
+            calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+            real = any(call.func.attr == "real_tool" for call in calls)
+            for call in calls:
+                if call.func.attr == "tested":
+                    kind, *connectors = [ast.literal_eval(one) for one in call.args]
+                    found |= {(kind, one) for one in connectors if kind != "live" or real}
     return found
 
 

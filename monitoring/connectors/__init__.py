@@ -3,6 +3,7 @@
 from typing import Any
 
 from monitoring.connectors.aws_backup import AwsBackup
+from monitoring.connectors.bacula import Bacula
 from monitoring.connectors.barman import Barman
 from monitoring.connectors.base import Connector
 from monitoring.connectors.borg import Borg
@@ -27,6 +28,7 @@ _ALL: tuple[Any, ...] = (
     Velero(),
     AwsBackup(),
     Zabbix(),
+    Bacula(),
     Ping(),
     Push(),
 )

@@ -154,10 +154,17 @@ class Fetch(Protocol):
     def __call__(self, name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None) -> Step: ...
 
 
+class Query(Protocol):
+    """Asks another product's database once, read-only, and returns the rows as JSON, one a line; never raises."""
+
+    def __call__(self, name: str, statement: str, given: Mapping[str, Any]) -> Step: ...
+
+
 class Connector(Protocol):
     """One kind of tool. `ask` talks (through the runner passed in); `read` is pure and repeatable.
 
-    One that is asked over HTTP says `over_http = True`, and its `ask` takes `fetch: Fetch` in place of `run`.
+    One that is asked over HTTP says `over_http = True`, and its `ask` takes `fetch: Fetch` in place of `run`;
+    one that reads another product's database says `over_sql = True`, and its `ask` takes `query: Query`.
     """
 
     kind: str
