@@ -84,6 +84,7 @@ class Doing(NamedTuple):
 ACTS = {
     "change": Doing("steward", "change", "change"),
     "relate": Doing("steward", "change", "change the relations of"),
+    "scope": Doing("steward", "change", "decide the scope of"),
     "approve": Doing("approver", "approve", "approve versions of"),
     "hold": Doing("approver", "approve", "place a legal hold on"),
     "release": Doing("approver", "approve", "release the legal hold on"),

@@ -14,7 +14,8 @@ from catalogue.models.duties import Duty, DutyException
 POWERS = {
     **dict.fromkeys(
         ("catalogue.add_service", "catalogue.change_service", "catalogue.add_serviceversion", "catalogue.change_serviceversion",
-         "catalogue.change_commitment", "catalogue.add_relation", "catalogue.change_relation", "catalogue.delete_relation"),
+         "catalogue.change_commitment", "catalogue.add_relation", "catalogue.change_relation", "catalogue.delete_relation",
+         "catalogue.add_scopeline", "catalogue.change_scopeline", "catalogue.add_scopedecision"),
         "steward",
     ),
     "catalogue.approve_service": "approver",

@@ -21,7 +21,7 @@ _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
     " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
     " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow reporting.reportschedule reporting.reporttemplate"
-    " catalogue.dutyexception catalogue.legalhold"
+    " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
 )
 
 
@@ -63,6 +63,8 @@ ROLES = {
             "add change delete: catalogue.relation catalogue.window",
             "add change: catalogue.offering catalogue.agreement catalogue.agreementversion catalogue.impactanalysis catalogue.deviation"
             " catalogue.label catalogue.tierdefault",
+            "add change: catalogue.scopeline monitoring.scopeclaim",
+            "add: catalogue.scopedecision",
             "add change delete: reporting.reportschedule",
             "change: reporting.reporttemplate",
             "compile: reporting.report",

@@ -4,6 +4,7 @@ from catalogue.admin.agreements import AgreementAdmin, AgreementVersionAdmin, An
 from catalogue.admin.defaults import LabelAdmin, TierDefaultAdmin
 from catalogue.admin.duties import DutyExceptionAdmin, GrantEntryAdmin, LegalHoldAdmin
 from catalogue.admin.entries import ServiceAdmin
+from catalogue.admin.scope import ScopeDecisionAdmin, ScopeLineAdmin
 from catalogue.admin.surroundings import RejectedRelationAdmin, RelationAdmin, TeamAdmin, WindowAdmin
 from catalogue.admin.versions import VersionAdmin
 
@@ -18,6 +19,8 @@ __all__ = [
     "LegalHoldAdmin",
     "RejectedRelationAdmin",
     "RelationAdmin",
+    "ScopeDecisionAdmin",
+    "ScopeLineAdmin",
     "ServiceAdmin",
     "TeamAdmin",
     "TierDefaultAdmin",

@@ -7,6 +7,7 @@ from catalogue.models.duties import Duty, DutyException, GrantEntry, LegalHold
 from catalogue.models.ownership import Attestation, AttestationRound, HandOver
 from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
 from catalogue.models.reviews import Comment, Revision
+from catalogue.models.scope import ScopeDecision, ScopeLine
 from catalogue.models.service import Service, ServiceVersion, Team
 from catalogue.models.status import ServiceStatus, StatusChange
 from catalogue.models.windows import Window
@@ -30,6 +31,8 @@ __all__ = [
     "RejectedRelation",
     "Relation",
     "Revision",
+    "ScopeDecision",
+    "ScopeLine",
     "SeenRelation",
     "Service",
     "ServiceStatus",

@@ -14,7 +14,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models, transaction
 from guardian.models import UserObjectPermission
 
-from catalogue.models import GrantEntry, Label, Service, ServiceVersion, Team
+from catalogue.models import GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team
 from incidents.models import Incident, IncidentAlert
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
@@ -62,6 +62,7 @@ def _gather(removal: Removal) -> None:
     declared = estate()
     removal.add(Tool, Tool.objects.filter(replayed=True))
     removal.add(Service, Service.objects.filter(code__in=[wish["code"] for wish in declared["services"]]))
+    removal.add(ScopeLine, ScopeLine.objects.filter(name__in=[wish["name"] for wish in declared["scope"]]))
     reports = ReportedService.objects.filter(service__in=removal.of(Service)).values("report")
     removal.add(Report, Report.objects.filter(pk__in=reports))
     kept = IncidentAlert.objects.exclude(pk__in=removal.of(IncidentAlert)).values("incident")

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from catalogue.declaring import Declared
 from catalogue.publishing import NotReady, Refused
 from itsm_backup import granting
-from itsm_backup.estate import amounts, entries, people, sources
+from itsm_backup.estate import amounts, entries, people, scopes, sources
 from itsm_backup.estate.reading import Estate, Follows, Place, Problem, Unusable
 from monitoring import waking
 
@@ -103,7 +103,7 @@ def load(
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         granting.ensure_roles(at=at)
         people.declare_people(loading, {"steward": steward, "monitoring-admin": monitoring_admin, "approver": approver})
-        for section in (entries.declare_catalogue, sources.declare_monitoring, people.give_limited_roles):
+        for section in (entries.declare_catalogue, sources.declare_monitoring, scopes.declare_scope, people.give_limited_roles):
             section(loading)
         if loading.problems:
             raise Unusable(loading.problems)

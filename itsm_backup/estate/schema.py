@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from catalogue.models import Agreement, Commitment, Relation, ServiceVersion
+from catalogue.models import Agreement, Commitment, Relation, ScopeDecision, ServiceVersion
+from catalogue.scoping import QUESTIONS
 from itsm_backup.estate import amounts
 from itsm_backup.roles import ROLES
 from monitoring.connectors import CONNECTORS
@@ -38,6 +39,7 @@ def schema() -> dict[str, Any]:
             attribution_rules=_list(_rule()),
             cause_rules=_list(_cause_rule()),
             maintenance_windows=_list(_window()),
+            scope=_list(_scope()),
         ),
     }
 
@@ -296,6 +298,38 @@ def _window() -> dict[str, Any]:
 def _mapping(description: str, /, *, required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"type": "object", "description": description, "properties": properties, "additionalProperties": False}
     return found | ({"required": list(required)} if required else {})
+
+
+def _scope() -> dict[str, Any]:
+    answer = {"enum": [*ScopeDecision.Answer.values, True, False], "description": "yes, no or unknown."}
+    return _mapping(
+        "Where a backup service stands in the catalogue. What differs from the decision that holds becomes a new decision.",
+        name=_text("What people call the backup service.", 160),
+        decision=_choice("listed as an entry of its own, referenced through another entry, or excluded.", ScopeDecision.Outcome.values),
+        entry=_text("The code of the entry that it is, or that carries it; none when excluded.", 40),
+        hosting=_choice("Where it runs; on_premises when left out.", ServiceVersion.Hosting.values),
+        provider=_text("Who hosts it, where that is somebody else.", 120, least=0),
+        answers=_mapping("Answers to the catalogue's questions; unknown when left out.", **dict.fromkeys(QUESTIONS, answer)),
+        reason=_text("Why.", 2_000),
+        review=_pattern("By when somebody decides again, e.g. 2027-03-31.", amounts.DAY_OR_INSTANT),
+        repositories=_list(
+            _mapping(
+                "A repository with all its jobs.",
+                tool=_text("The name of its tool.", 80),
+                repository=_text("The repository as the tool names it.", 300),
+                required=("tool", "repository"),
+            )
+        ),
+        jobs=_list(
+            _mapping(
+                "A single job.",
+                tool=_text("The name of its tool.", 80),
+                id=_text("The id by which the tool knows it.", 512),
+                required=("tool", "id"),
+            )
+        ),
+        required=("name", "decision", "reason", "review"),
+    )
 
 
 def _list(items: dict[str, Any], description: str = "A list.") -> dict[str, Any]:

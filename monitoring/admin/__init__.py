@@ -4,6 +4,7 @@ from catalogue.admin.entries import facts_of_service, measuring
 from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin, QuarantineAdmin, RunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.rules import AttributionAdmin, CauseAdmin, WorkflowAdmin
+from monitoring.admin.scope import ScopeClaimAdmin
 from monitoring.admin.standing import verdict
 from monitoring.admin.tokens import TokenAdmin
 from monitoring.admin.tools import ToolAdmin
@@ -24,6 +25,7 @@ __all__ = [
     "QuarantineAdmin",
     "RunAdmin",
     "ScheduleAdmin",
+    "ScopeClaimAdmin",
     "TokenAdmin",
     "ToolAdmin",
     "WorkflowAdmin",

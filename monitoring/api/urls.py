@@ -8,6 +8,7 @@ from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.restores import RestoreTests
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
+from monitoring.api.scope import Discovered, ScopeDecisions, ScopeRegister
 from monitoring.api.tools import Quarantine, ToolDetail, Tools
 from monitoring.api.versions import Diff, VersionAct, VersionDetail, Versions
 
@@ -17,6 +18,9 @@ urlpatterns = [
     path("services/<str:code>/closure/", Closure.as_view()),
     path("relations/", Relations.as_view()),
     path("relations/<int:pk>/", RelationDetail.as_view()),
+    path("scope/", ScopeRegister.as_view()),
+    path("scope/discovered/", Discovered.as_view()),
+    path("scope/<int:pk>/decisions/", ScopeDecisions.as_view()),
     path("services/<str:code>/versions/", Versions.as_view()),
     path("services/<str:code>/versions/<int:number>/", VersionDetail.as_view()),
     path("services/<str:code>/versions/<int:number>/<str:act>", VersionAct.as_view()),

@@ -7,6 +7,7 @@ from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceS
 from monitoring.models.restores import RestoreTest
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
 from monitoring.models.runs import BackupRun, QuarantinedRecord, RawAnswer, RunRevision
+from monitoring.models.scope import ScopeClaim
 from monitoring.models.tools import ApiToken, Tool, ToolState
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "RestorePoint",
     "RestoreTest",
     "RunRevision",
+    "ScopeClaim",
     "ServiceDay",
     "ServiceState",
     "StatusWorkflow",

@@ -1,0 +1,90 @@
+"""The scope register's pages: who may read and decide, filters, the file, and what they cost."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from catalogue import scoping
+from itsm_backup.common.time import now
+from itsm_backup.portal import scope_register
+from itsm_backup.portal.asof import Moment
+from tests.factories import make_admin, make_job, make_service, make_tool
+from tests.portal.makers import make_person
+
+pytestmark = pytest.mark.django_db
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+DAY = dt.timedelta(days=1)
+NOTHING = dict.fromkeys(scoping.QUESTIONS, "no")
+
+
+@pytest.fixture
+def root():
+    return make_admin("root")
+
+
+def decided(root, name, at=None, **other):
+    at = at or now() - DAY
+    asked = {"outcome": "excluded", "entry": None, "hosting": "cloud", "answers": NOTHING, "review_on": (at + 90 * DAY).date()}
+    return scoping.decide_new(name=name, **{**asked, **other}, by=root, at=at, reason="=looked at")
+
+
+def shown(user, **asked):
+    moment = Moment(at=now(), now=now())
+    moment = Moment(at=moment.now, now=moment.now)
+    return scope_register.register_page(user=user, moment=moment, asked=asked, page=1, waits=1)
+
+
+@pytest.mark.parametrize(
+    ("role", "read", "decide"), [("steward", 200, 200), ("auditor", 200, 403), ("operator", 200, 403), ("requester", 200, 403),
+                                 ("monitoring-admin", 200, 403), ("stakeholder", 403, 404)]
+)  # fmt: skip
+def test_who_reads_and_who_decides(client, root, role, read, decide):
+    line = decided(root, "Vault").line
+    client.force_login(make_person(role, now()), backend=BACKEND)
+    assert client.get("/scope/").status_code == read
+    assert client.get(f"/scope/decide/line-{line.pk}/").status_code == decide
+    assert client.post(f"/scope/decide/line-{line.pk}/decide", {}).status_code == (409 if decide == 200 else decide)
+
+
+def test_a_steward_of_one_service_decides_where_it_is_concerned_and_nowhere_else(client, root):
+    mine, other = make_service("mine"), make_service("other")
+    theirs = decided(root, "Theirs", outcome="referenced", entry=other).line
+    own = decided(root, "Own", outcome="referenced", entry=mine).line
+    client.force_login(make_person("steward", now(), services=[mine]), backend=BACKEND)
+    assert client.get(f"/scope/{own.pk}/").status_code == 200 and client.get(f"/scope/{theirs.pk}/").status_code == 404
+    page = client.get("/scope/").content.decode()
+    assert "Own" in page and "Theirs" not in page
+    typed = {**NOTHING, "outcome": "referenced", "entry": "mine", "hosting": "cloud", "reason": "Still so",
+             "review_on": (now() + 9 * DAY).date().isoformat(), "seen": own.decisions.get().pk}  # fmt: skip
+    assert client.post(f"/scope/decide/line-{own.pk}/decide", typed).status_code == 302
+    assert client.post(f"/scope/decide/line-{own.pk}/decide", typed).status_code == 409, "that decision was replaced"
+
+
+def test_it_filters_and_gives_a_file_that_no_spreadsheet_runs(client, root):
+    decided(root, "Vault", provider="Nimbus")
+    decided(root, "Tapes", hosting="on_premises")
+    assert [row.name.words for row in shown(root, text="nimbus").rows] == ["Vault"]
+    assert [row.name.words for row in shown(root, hosting="on_premises").rows] == ["Tapes"]
+    assert shown(root, outcome="listed").rows == () and shown(root, finding="overdue").rows == ()
+    client.force_login(root, backend=BACKEND)
+    told = client.get("/scope/?format=csv&hosting=cloud").content.decode().splitlines()
+    assert len(told) == 2 and told[1].startswith("Vault,cloud,Nimbus,excluded,,'=looked at,root,")
+
+
+def test_it_asks_as_often_for_many_backup_services_as_for_few(django_assert_max_num_queries, root):
+    tool = make_tool()
+    for number in range(3):
+        decided(root, f"Vault {number}", outcome="referenced", entry=make_service())
+        make_job(tool, f"job-{number}", repository_name=f"store-{number}")
+        make_service(kind="backup_service")
+    with django_assert_max_num_queries(14):
+        page = shown(root)
+    assert (len(page.rows), page.counts[3].count) == (3, 6)
+    for number in range(3, 33):
+        decided(root, f"Vault {number}", outcome="referenced", entry=make_service())
+        make_job(tool, f"job-{number}", repository_name=f"store-{number}")
+    with django_assert_max_num_queries(14):
+        page = shown(root)
+    assert (len(page.rows), page.counts[3].count, len(page.waiting)) == (33, 36, 36)
