@@ -99,20 +99,20 @@ def _quarantined(reject: Reject) -> dict[str, Any]:
 
 def _answer(tool: str, path: Path, zone: str | None) -> Answer | Reject:
     if path.is_dir():
-        return _case(path, zone)
+        return _case(tool, path, zone)
     try:
         text = _text(path)
     except OSError as error:
         return Reject(index=0, reason=f"The file {path.name} cannot be read: {error.strerror}.")
     if path.name == CASE_FILE:
-        return _case(path.parent, zone)
+        return _case(tool, path.parent, zone)
     return _raw_file(tool, text, zone)
 
 
 # ---- a case folder
 
 
-def _case(folder: Path, zone: str | None) -> Answer | Reject:
+def _case(tool: str, folder: Path, zone: str | None) -> Answer | Reject:
     try:
         case = reading.document(_text(folder / CASE_FILE))
     except OSError as error:
@@ -123,6 +123,8 @@ def _case(folder: Path, zone: str | None) -> Answer | Reject:
     if isinstance(steps, list) and (folder / CATALOGUE).is_dir():
         steps = catalogue_steps(folder / CATALOGUE)
         return Answer(kind="push", steps=steps, zone=zone or reading.name(case.get("tz")) or "UTC")
+    if tool == "alertmanager":
+        return Answer(kind="push", steps=[_captured(_text(file)) for file in _captures(folder)])
     if not isinstance(steps, list):
         return Reject(index=0, reason=f"{CASE_FILE} holds no list of steps.", excerpt=reading.excerpt(case))
     return Answer(
@@ -132,6 +134,16 @@ def _case(folder: Path, zone: str | None) -> Answer | Reject:
         zone=zone or reading.name(case.get("tz")) or "UTC",
         tool_version=reading.name(case.get("tool_version")),
     )
+
+
+def _captured(text: str) -> Step:
+    """The body of a request that was captured on its way in, or the text itself."""
+    try:
+        told = reading.document(text)
+    except ValueError:
+        told = None
+    body = told.get("body") if isinstance(told, dict) else None
+    return Step(name="webhook", stdout=body if isinstance(body, str) else text)
 
 
 def _step(folder: Path, step: dict[str, Any]) -> Step:
@@ -176,6 +188,8 @@ def _text(path: Path) -> str:
 def _raw_file(tool: str, text: str, zone: str | None) -> Answer | Reject:
     if not text or text.isspace():
         return Reject(index=0, reason="The file is empty.")
+    if tool == "alertmanager":
+        return Answer(kind="push", steps=[_captured(text)])
     if tool == "bacula":
         return Answer(kind="push", steps=[table_step("jobs", text)], zone=zone or "UTC")
     kind = _kind_of(tool, text)

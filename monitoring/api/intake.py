@@ -58,7 +58,7 @@ def take_runs(request: Any) -> HttpResponse:
     answer = Answer(kind="api", steps=[step], zone=tool.zone, meta={**meta, "received_at": iso(at) or ""})
     token = request.auth if isinstance(request.auth, ApiToken) else None
     receipt = intake.receive(tool=tool, answer=answer, at=at, token_id=token.pk if token else None)
-    return _response(receipt)
+    return respond(receipt)
 
 
 def _tool(request: Any) -> Tool:
@@ -78,7 +78,8 @@ def _event_headers(request: Any) -> dict[str, str]:
     return {name.lower(): value[:500] for name, value in request.headers.items() if name.lower().startswith("ce-")}
 
 
-def _response(receipt: intake.Receipt) -> HttpResponse:
+def respond(receipt: intake.Receipt) -> HttpResponse:
+    """The answer to a call: 200 when every record was taken, 207 when some were not."""
     counts = Counter(result.status for result in receipt.results)
     outcome = Outcome(
         answer=receipt.answer,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from monitoring.connectors.alertmanager import Alertmanager
 from monitoring.connectors.aws_backup import AwsBackup
 from monitoring.connectors.bacula import Bacula
 from monitoring.connectors.barman import Barman
@@ -28,6 +29,7 @@ _ALL: tuple[Any, ...] = (
     Velero(),
     AwsBackup(),
     Zabbix(),
+    Alertmanager(),
     Bacula(),
     Ping(),
     Push(),

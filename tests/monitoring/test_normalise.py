@@ -112,7 +112,7 @@ def test_it_says_which_time_a_raw_output_lacks() -> None:
         b'[{"hostname":"x","paths":["/"],"id":"zz","time":"0001-01-01T00:00:00Z"}]',
     ],
 )
-@pytest.mark.parametrize("tool", ["restic", "borg", "borgmatic", "pgbackrest", "barman", "bacula", "ping"])
+@pytest.mark.parametrize("tool", ["restic", "borg", "borgmatic", "pgbackrest", "barman", "bacula", "alertmanager", "ping"])
 def test_it_quarantines_garbage(content: bytes, tool: str, tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_bytes(content)
