@@ -20,7 +20,8 @@ _BUSINESS = (
 _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
     " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
-    " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow reporting.reportschedule reporting.reporttemplate"
+    " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow monitoring.toolmap"
+    " reporting.reportschedule reporting.reporttemplate"
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
 )
 
@@ -74,7 +75,7 @@ ROLES = {
     ),
     "approver": Role(
         duty="approves versions that others wrote",
-        everywhere=_permissions(_TECHNICAL, "approve: catalogue.service", "override: reporting.report"),
+        everywhere=_permissions(_TECHNICAL, "approve: catalogue.service monitoring.toolmap", "override: reporting.report"),
         on_service=_permissions("view approve: catalogue.service"),
         uses_admin=True,
     ),
@@ -97,6 +98,7 @@ ROLES = {
             "add change: monitoring.tool monitoring.backupjob",
             "add change delete: monitoring.jobschedule monitoring.attributionrule monitoring.attributioncondition monitoring.causerule",
             "change: monitoring.statusworkflow",
+            "add approve: monitoring.toolmap",
             "poll: monitoring.tool",
             "see_ping_address: monitoring.backupjob",
             "view: common.notice",

@@ -12,6 +12,8 @@ import msgspec
 
 from monitoring.connectors import CONNECTORS, reading
 from monitoring.connectors.base import Answer, Record, Reject, Step
+from monitoring.connectors.map_document import shipped
+from monitoring.connectors.mapped import DOCUMENT
 from monitoring.connectors.ping_paths import PingRefusal, read_address
 from monitoring.normalising_catalogues import CATALOGUE, catalogue_steps, table_step
 
@@ -77,12 +79,15 @@ def normalised(tool: str, path: Path, *, zone: str | None = None) -> Iterator[di
         path.stat()
     except (OSError, ValueError) as error:
         raise NotThere(f"{path} cannot be read: {getattr(error, 'strerror', error)}. Give a recorded case or one output file.") from None
+    maps = shipped()
     found = _pings(path) if tool == "ping" else [_answer(tool, path, zone)]
     for answer in found:
         if isinstance(answer, Reject):
             yield _quarantined(answer)
             continue
-        told = CONNECTORS[tool].read(answer)
+        if tool in maps:
+            answer.meta[DOCUMENT] = maps[tool]
+        told = CONNECTORS["mapped" if tool in maps else tool].read(answer)
         yield from (_line(tool, record) for record in told.records)
         yield from (_quarantined(reject) for reject in told.rejects)
 
@@ -195,12 +200,14 @@ def _raw_file(tool: str, text: str, zone: str | None) -> Answer | Reject:
     kind = _kind_of(tool, text)
     if kind is None:
         return Reject(index=0, reason="The file is no output of a tool that is known here.", excerpt=reading.excerpt(text[:1000]))
-    over_http = getattr(CONNECTORS[tool], "over_http", False)
+    over_http = getattr(CONNECTORS.get(tool, CONNECTORS["mapped"]), "over_http", False)
     step = Step(name=kind, exit_code=200 if over_http else None, stdout=text)
     return Answer(kind="push", steps=[step], zone=zone or "UTC", job_external_id=RAW_FILE_JOB)
 
 
 def _kind_of(tool: str, text: str) -> str | None:
+    if tool not in CONNECTORS:
+        return "list"  # of a tool that is read by a map
     listing = _restic_listing(text) if tool == "restic" else None
     return listing or next((kind for kind, signs in _SIGNS.get(tool, ()) if any(sign in text for sign in signs)), None)
 

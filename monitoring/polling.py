@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from itsm_backup.common.http.client import trusting
-from monitoring import intake
+from monitoring import intake, mapping
 from monitoring.connectors.base import Answer, Runner, Step
 from monitoring.connectors.fetching import fetching
 from monitoring.connectors.querying import querying
@@ -58,7 +58,7 @@ def _ask(tool: Tool, state: ToolState, run: Runner, at: dt.datetime) -> Answer:
     connector = tool.connector
     if not connector.polled:
         raise ValueError(f"{tool} reports by itself and cannot be polled.")
-    settings = {**tool.settings, "zone": tool.zone}
+    settings = {**tool.settings, "zone": tool.zone, **mapping.settings_of(tool)}
     if getattr(connector, "over_sql", False):
         secrets: Any = tool.secrets
         with querying(allowed=deployment.TOOL_ADDRESSES, settings=settings, secrets=secrets) as query:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qs
 
+from monitoring.connectors.map_document import shipped
 from tests.recordings import RECORDED
 from tests.toolserver import Asked, Says
 
@@ -136,4 +137,52 @@ class AwsStandIn(StandIn):
         return Says(body={key: rows[begin : begin + PAGE], **more})
 
 
-STAND_INS = {each.kind: each for each in (VeeamStandIn, PbsStandIn, VeleroStandIn, ZabbixStandIn, AwsStandIn)}
+class MappedStandIn(StandIn):
+    """A tool that is read by a map which comes with the product."""
+
+    kind = "mapped"
+    map = ""
+
+    def reached(self, address: str) -> dict[str, str]:
+        return {**super().reached(address), "map": self.map, "document": shipped()[self.map]}
+
+
+class NetBackupStandIn(MappedStandIn):
+    map = "netbackup"
+    secrets = {"secret": "api-key-of-the-reader"}
+
+    def __init__(self) -> None:
+        self.rows = [row for file in ("00-list.json", "01-list.json") for row in payload("mapped", "netbackup", file)["data"]]
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.headers.get("authorization") != "api-key-of-the-reader" or "netbackup+json" not in asked.headers["accept"]:
+            return Says(401, {"errorCode": 8700, "errorMessage": "Unauthorized"})
+        assert asked.path == "/netbackup/admin/jobs" and asked.query["filter"].startswith("lastUpdateTime gt 2026-")
+        begin = int(asked.query.get("page[after]", "0"))
+        after = {"next": str(begin + PAGE)} if begin + PAGE < len(self.rows) else {}
+        return Says(body={"data": self.rows[begin : begin + PAGE], "meta": {"pagination": after}}, kind="application/vnd.netbackup+json")
+
+
+class RubrikStandIn(MappedStandIn):
+    map = "rubrik"
+    settings = {"user": "client|reader"}
+    secrets = {"secret": "secret-of-the-service-account"}
+
+    def __init__(self) -> None:
+        told = [payload("mapped", "rubrik", file)["data"]["activitySeriesConnection"] for file in ("00-list.json", "01-list.json")]
+        self.rows = [row for one in told for row in one["edges"]]
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.path == "/api/client_token":
+            good = asked.json == {"client_id": "client|reader", "client_secret": "secret-of-the-service-account"}
+            return Says(body={"access_token": "access-token-number-1"}) if good else REFUSED
+        if asked.headers.get("authorization") != "Bearer access-token-number-1":
+            return REFUSED
+        begin = int(asked.json["variables"].get("after", "0"))
+        more = begin + PAGE < len(self.rows)
+        page = {"edges": self.rows[begin : begin + PAGE], "pageInfo": {"endCursor": str(begin + PAGE), "hasNextPage": more}}
+        return Says(body={"data": {"activitySeriesConnection": page}})
+
+
+STAND_INS: dict[str, type[StandIn]] = {each.kind: each for each in (VeeamStandIn, PbsStandIn, VeleroStandIn, ZabbixStandIn, AwsStandIn)}
+STAND_INS |= {each.map: each for each in (NetBackupStandIn, RubrikStandIn)}

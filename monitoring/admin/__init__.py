@@ -3,6 +3,7 @@
 from catalogue.admin.entries import facts_of_service, measuring
 from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin, QuarantineAdmin, RunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
+from monitoring.admin.maps import MapAdmin
 from monitoring.admin.rules import AttributionAdmin, CauseAdmin, WorkflowAdmin
 from monitoring.admin.scope import ScopeClaimAdmin
 from monitoring.admin.standing import verdict
@@ -22,6 +23,7 @@ __all__ = [
     "EvaluationAdmin",
     "ExpectedRunAdmin",
     "JobAdmin",
+    "MapAdmin",
     "QuarantineAdmin",
     "RunAdmin",
     "ScheduleAdmin",

@@ -9,6 +9,7 @@ from monitoring.connectors.barman import Barman
 from monitoring.connectors.base import Connector
 from monitoring.connectors.borg import Borg
 from monitoring.connectors.borgmatic import Borgmatic
+from monitoring.connectors.mapped import Mapped
 from monitoring.connectors.pbs import ProxmoxBackupServer
 from monitoring.connectors.pgbackrest import PgBackRest
 from monitoring.connectors.ping import Ping
@@ -31,6 +32,7 @@ _ALL: tuple[Any, ...] = (
     Zabbix(),
     Alertmanager(),
     Bacula(),
+    Mapped(),
     Ping(),
     Push(),
 )

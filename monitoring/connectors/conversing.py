@@ -12,12 +12,13 @@ from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Reading, Record, Reject, SettingField, Step
 from monitoring.connectors.redaction import MASK, redact, url_secrets
 
-MOST_PAGES = 200
+MOST_PAGES = 1_000
 MOST_BYTES = 64 * 1024 * 1024  # of all answers of a round together
 LONGEST_ROUND_S = 300.0  # a poll is claimed for a quarter of an hour
 OVERLAP = dt.timedelta(hours=2)  # asked for again, for clocks that differ and for what was written late
 FIRST_DAYS = 30
 ENDED = "ended"  # in the meta of an answer: every listing came to its end
+SPENT = "spent"  # …or not, because the round had had its share
 
 ADDRESS = SettingField(
     name="address",
@@ -115,10 +116,16 @@ class Conversation:
                 self.answer.meta["stopped"] = after
                 return False
             query = {**query, **after}
-            if self._bytes > MOST_BYTES or self._clock() > self._ends_at:
+            if self.spent(name, number):
                 break
-        self.answer.meta["stopped"] = f"Reading {name} stopped after {number} pages; the next round goes on."
         return False
+
+    def spent(self, name: str, number: int) -> bool:
+        """Whether this round has had its share after that many pages; the answer then says so."""
+        over = number >= MOST_PAGES or self._bytes > MOST_BYTES or self._clock() > self._ends_at
+        if over:
+            self.answer.meta |= {SPENT: "yes", "stopped": f"Reading {name} stopped after {number} pages; the next round goes on."}
+        return over
 
     def end(self, *, in_full: bool, **meta: str) -> Answer:
         """The answer, to be read later: whether every listing came to its end, and what the reader needs."""
@@ -136,10 +143,11 @@ def window(cursor: Mapping[str, Any], settings: Mapping[str, str]) -> tuple[dt.d
     return (before.at - OVERLAP if before else first), at
 
 
-def conclude(result: Reading, answer: Answer, *, since: dt.datetime | None = None) -> Reading:
+def conclude(result: Reading, answer: Answer, *, since: dt.datetime | None = None, ordered: bool = False) -> Reading:
     """Completes a reading of a poll: problems, series, whether it is complete, and the cursor, which moves only after a complete round.
 
-    `since` is where the next round must begin when that is earlier than this one.
+    `since` is where the next round must begin when that is earlier than this one. A list that is `ordered`, the oldest first, may be
+    read in several rounds.
     """
     if answer.kind != "poll":
         return finish(result)
@@ -155,6 +163,9 @@ def conclude(result: Reading, answer: Answer, *, since: dt.datetime | None = Non
     at = reading.instant(answer.meta.get("at"))
     if result.complete and at:
         result.cursor = {"since": min(at.at, since or at.at).isoformat()}
+    elif ordered and answer.meta.get(SPENT) == "yes" and result.records:
+        newest = max(record.created_at for record in result.records)
+        result.cursor = {"since": min(newest, since or newest).isoformat()}
     return finish(result)
 
 

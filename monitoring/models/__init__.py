@@ -4,6 +4,7 @@ from monitoring.models.alerts import Alert
 from monitoring.models.evaluations import Evaluation, Figure
 from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, RestorePoint
 from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceState, Watermark
+from monitoring.models.maps import ToolMap
 from monitoring.models.restores import RestoreTest
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
 from monitoring.models.runs import BackupRun, QuarantinedRecord, RawAnswer, RunRevision
@@ -34,6 +35,7 @@ __all__ = [
     "ServiceState",
     "StatusWorkflow",
     "Tool",
+    "ToolMap",
     "ToolState",
     "Watermark",
 ]

@@ -11,9 +11,10 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
 from monitoring.connectors import CONNECTORS
+from monitoring.connectors.map_document import shipped
 from monitoring.normalising_files import NotThere, normalised
 
-TOOLS = sorted(kind for kind in CONNECTORS if kind != "push")
+TOOLS = sorted([*(kind for kind in CONNECTORS if kind not in ("push", "mapped")), *shipped()])
 
 
 class Command(BaseCommand):

@@ -28,8 +28,9 @@ def _small_pages(monkeypatch):
 
 
 def read(kind: str, stand_in, server, **how):
-    answer = ask(CONNECTORS[kind], settings=stand_in.reached(server.address), secrets=stand_in.secrets, **how)
-    return answer, CONNECTORS[kind].read(answer)
+    connector = CONNECTORS[stand_in.kind]
+    answer = ask(connector, settings=stand_in.reached(server.address), secrets=stand_in.secrets, **how)
+    return answer, connector.read(answer)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,7 +120,7 @@ def test_the_next_poll_goes_on_without_loss_or_double(kind, settings):
         return Says(500, {"message": "restarting"}) if len(calls) == 3 else stand_in(asked)
 
     with tool_server(breaks_off) as server:
-        tool = make_tool(kind, at=NOON, settings=stand_in.reached(server.address), secrets=stand_in.secrets)
+        tool = make_tool(stand_in.kind, at=NOON, settings=stand_in.reached(server.address), secrets=stand_in.secrets)
         first = polling.poll(tool=tool, at=NOON)
         assert not first.complete and "restarting" in ToolState.objects.get(tool=tool).problem
         for turn in range(1, 4):
@@ -167,4 +168,4 @@ def test_a_kept_answer_is_read_alike_ever_after(kind):
     import msgspec
 
     again = msgspec.json.decode(msgspec.json.encode(answer), type=Answer)
-    assert json.loads(msgspec.json.encode(CONNECTORS[kind].read(again))) == json.loads(msgspec.json.encode(told))
+    assert json.loads(msgspec.json.encode(CONNECTORS[stand_in.kind].read(again))) == json.loads(msgspec.json.encode(told))

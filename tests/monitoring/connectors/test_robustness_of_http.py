@@ -14,7 +14,8 @@ from tests.monitoring.connectors.test_robustness import QUICK, check
 from tests.recordings import RECORDED
 from tests.standins import STAND_INS
 
-DOCUMENTS = {kind: [json.loads(path.read_text()) for path in sorted((RECORDED / kind).rglob("[0-9]*.json"))] for kind in STAND_INS}
+KINDS = sorted({each.kind for each in STAND_INS.values()} - {"mapped"})
+DOCUMENTS = {kind: [json.loads(path.read_text()) for path in sorted((RECORDED / kind).rglob("[0-9]*.json"))] for kind in KINDS}
 NAMES = ["sessions", "tasks", "snapshots main", "snapshots ", "backups", "restores", "events", "backup-jobs", "copy-jobs", "restore-jobs"]
 JUNK = st.sampled_from(
     [
@@ -52,7 +53,7 @@ def mutated(draw, kind: str) -> str:
     return json.dumps(change(source.choice(DOCUMENTS[kind])))
 
 
-@pytest.mark.parametrize("kind", sorted(STAND_INS))
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_never_raises(kind):
     body = st.one_of(st.none(), mutated(kind), st.text(max_size=200), st.just("[" * 5000), st.just('{"data":[{"id":1e999}]}'))
     step = st.builds(
@@ -74,7 +75,7 @@ def test_it_never_raises(kind):
     run()
 
 
-@pytest.mark.parametrize("kind", sorted(STAND_INS))
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_reads_what_it_is_given_before_it_is_broken(kind):
     steps = [Step(name=name, exit_code=200, stdout=json.dumps(one)) for one in DOCUMENTS[kind] for name in NAMES]
     assert len(CONNECTORS[kind].read(Answer(kind="push", steps=steps)).records) >= 5

@@ -1,0 +1,168 @@
+"""The mapped connector: any tool that answers JSON over HTTP, read as a document says."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from monitoring.connectors import reading
+from monitoring.connectors.base import Answer, Fetch, Reading, SettingField, Step, Tested
+from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, MOST_PAGES, Conversation, collect, conclude, window
+from monitoring.connectors.map_document import BadDocument, Map, filled, found, instant_text, parsed
+from monitoring.connectors.mapped_runs import Reader
+
+DOCUMENT = "document"  # in the settings given to `ask` and in the meta of the answer, so that it can be read alike ever after
+LONGEST_RUNNING = dt.timedelta(days=14)  # a run open for longer no longer holds the cursor back
+
+
+class Mapped:
+    """Reads by a document, which the answer carries with it: a later document never changes what an old answer says by itself."""
+
+    kind = "mapped"
+    label = "Mapped tool (JSON over HTTP)"
+    tested: Tested = "documented"
+    polled = True
+    over_http = True
+    settings_fields: tuple[SettingField, ...] = (
+        SettingField(
+            name="map", label="Map", help="Name of the document, e.g. azure-backup, commvault, duplicati, kopia, netbackup or rubrik.",
+            required=True,
+        ),
+        ADDRESS,
+        SettingField(name="user", label="User or client id", help="Where the map says that it needs one."),
+        SettingField(name="secret", label="Password, key or client secret", help="As the map says.", secret=True),
+        SettingField(
+            name="values", label="Further values", help="One NAME=VALUE a line, as the map names them, e.g. tenant=….", lines=True
+        ),
+        CERTIFICATES,
+    )  # fmt: skip
+
+    def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:
+        """Sign in and ask for the list, page by page, as the document in the settings says."""
+        text, name = settings.get(DOCUMENT, ""), settings.get("map", "")
+        try:
+            told = parsed(text) if text else None
+        except BadDocument as error:
+            return Answer(kind="poll", steps=[Step(name="map", stderr=f"The map {name} cannot be used. {error}")])
+        if told is None or told.list is None:
+            reason = f"There is no map {name} in force." if told is None else f"The map {name} says how to read, but not what to ask."
+            return Answer(kind="poll", steps=[Step(name="map", stderr=reason)])
+        since, at = window(cursor, settings)
+        values = _values(told, settings, secrets, since, at)
+        lacking = [one for one in told.needs if not values.get(one)]
+        if lacking:
+            return Answer(
+                kind="poll", steps=[Step(name="map", stderr=f"The map {name} needs values that are not set: {', '.join(lacking)}.")]
+            )
+        talk = Conversation(
+            address=settings.get("address", ""),
+            fetch=fetch,
+            hidden=[secrets.get("secret", "")],
+            headers=filled(told.list.headers, values),
+            sign_in=lambda talk: _sign_in(talk, told, values),
+        )
+        ended = _list(talk, told, values)
+        return talk.end(in_full=ended, at=at.isoformat(), document=text)
+
+    def read(self, answer: Answer) -> Reading:
+        """One record for each row of the list; what the document leaves out is no run."""
+        result = Reading()
+        try:
+            told = parsed(answer.meta.get(DOCUMENT, ""))
+        except BadDocument as error:
+            if answer.kind != "poll" or not any(step.stderr for step in answer.steps):
+                result.problems.append(f"The answer cannot be read without its map. {error}")
+            return conclude(result, answer)
+        reader = Reader(told)
+        for name in sorted({step.name for step in answer.steps} - {"token"}):
+            collect(result, answer, name, rows=lambda document: rows_of(told, document), one=reader.read, noun="row")
+        ordered = bool(told.list and told.list.ordered)
+        return conclude(result, answer, since=_oldest_running(result, answer), ordered=ordered)
+
+
+def rows_of(told: Map, document: Any) -> Any:
+    """The rows of an answer; a tool that posts its runs may send one alone."""
+    rows = found(document, told.list.items) if told.list else document
+    return [rows] if told.list is None and isinstance(rows, dict) else rows
+
+
+def _values(told: Map, settings: Mapping[str, str], secrets: Mapping[str, str], since: dt.datetime, at: dt.datetime) -> dict[str, Any]:
+    further = dict(line.split("=", 1) for line in settings.get("values", "").splitlines() if "=" in line)
+    own = {name.strip(): value.strip() for name, value in further.items() if name.strip() in told.needs}
+    return {
+        **own,
+        "address": settings.get("address", "").strip().rstrip("/"),
+        "user": settings.get("user", "").strip(),
+        "secret": secrets.get("secret", ""),
+        "since": instant_text(since, told.list.since if told.list else "rfc3339"),
+        "lookback_s": int((at - since).total_seconds()),
+    }
+
+
+def _sign_in(talk: Conversation, told: Map, values: Mapping[str, Any]) -> dict[str, str] | None:
+    how = told.sign_in
+    if how.kind == "none":
+        return {}
+    if how.kind == "basic":
+        pair = f"{values['user']}:{values['secret']}".encode()
+        return {how.header: f"Basic {base64.b64encode(pair).decode()}"}
+    token = ""
+    if how.kind == "token":
+        form = urlencode(filled(how.form, values)).encode() if how.form else None
+        kind = {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json"}
+        body = form or filled(how.json, values)
+        answered = talk.ask("token", _path(how.path, values), method="POST", body=body, headers=kind, secret=True)
+        told_token = found(answered, how.token)
+        if not isinstance(told_token, str) or not told_token:
+            return None
+        token = told_token
+        talk.hidden.append(token)
+    value = str(filled(how.value, {**values, "token": token}))
+    return {how.header: value} if value.isascii() and value.isprintable() else None
+
+
+def _path(template: str, values: Mapping[str, Any]) -> str:
+    return str(filled(template, {name: quote(str(value), safe="") for name, value in values.items()}))
+
+
+def _list(talk: Conversation, told: Map, values: dict[str, Any]) -> bool:
+    """Ask page by page; True at the end of the list."""
+    how = told.list
+    assert how is not None  # noqa: S101 - `ask` has made sure
+    paging, place, url = how.next, {"cursor": None, "offset": 0}, ""
+    for number in range(1, MOST_PAGES + 1):
+        given = {**values, **place}
+        body, query = filled(how.body, given) if how.body else None, {} if url else filled(how.query, given)
+        kind = {"Content-Type": "application/json"} if how.body else {}
+        document = talk.ask("list", url or _path(how.path, given), method=how.method, query=query, body=body, headers=kind)
+        if document is None:
+            return False
+        rows = found(document, how.items)
+        if not isinstance(rows, list):
+            talk.answer.meta["stopped"] = f"Page {number} of the list has no rows at {how.items or 'its top'}."
+            return False
+        before = (place["cursor"], url)
+        if paging is None or (paging.more and found(document, paging.more) is not True):
+            return True
+        if paging.size and len(rows) < paging.size:
+            return True
+        after = found(document, paging.cursor or paging.url) if not paging.size else None
+        if not paging.size and after in (None, "", False):
+            return True
+        place = {"cursor": after if paging.cursor else None, "offset": int(place["offset"] or 0) + len(rows)}
+        url = str(after) if paging.url else ""
+        if not paging.size and before == (place["cursor"], url):
+            talk.answer.meta["stopped"] = f"Page {number} of the list names itself as the next one."
+            return False
+        if talk.spent("list", number):
+            return False
+    return False
+
+
+def _oldest_running(result: Reading, answer: Answer) -> dt.datetime | None:
+    told = reading.instant(answer.meta.get("at"))
+    begun = [one.created_at for one in result.records if one.state != "finished"]
+    return min((start for start in begun if told and start > told.at - LONGEST_RUNNING), default=None)
