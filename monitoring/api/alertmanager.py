@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError, PermissionDenied, UnsupportedMediaType
 from rest_framework.views import APIView
@@ -63,11 +63,6 @@ class Alerts(APIView):
             log.exception("Alerts could not be stored")
             raise TryAgain from None
         return respond(receipt)
-
-
-@extend_schema_view(post=extend_schema(exclude=True))
-class AlertsWithSlash(Alerts):
-    __doc__ = Alerts.__doc__
 
 
 def _tool(request: Any, name: str) -> Tool:

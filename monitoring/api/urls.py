@@ -3,7 +3,6 @@
 from django.urls import path
 
 from monitoring.api.alertmanager import Alerts as Alertmanagers
-from monitoring.api.alertmanager import AlertsWithSlash as AlertmanagersWithSlash
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
@@ -30,7 +29,6 @@ urlpatterns = [
     path("jobs/", Jobs.as_view()),
     path("jobs/<int:pk>/", JobDetail.as_view()),
     path("alertmanager/<str:tool>", Alertmanagers.as_view()),
-    path("alertmanager/<str:tool>/", AlertmanagersWithSlash.as_view()),
     path("runs", RunsWithoutSlash.as_view()),
     path("runs/", RunsWithSlash.as_view()),
     path("runs/<int:pk>/", RunDetail.as_view()),
