@@ -1,13 +1,14 @@
-"""One waiting thing after another: what fails is told and left waiting, and holds nothing else up."""
+"""What waits is carried on one by one or many at once: what fails is told and left waiting, and holds nothing else up."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from django.db import InterfaceError, OperationalError
 
 log = logging.getLogger(__name__)
+TOGETHER = 50  # as many share one transaction, and what they lock; more of them gain little
 
 
 def each(ids: Iterable[int], act: Callable[[int], object], what: str) -> int:
@@ -15,12 +16,26 @@ def each(ids: Iterable[int], act: Callable[[int], object], what: str) -> int:
 
     Raises only when the database itself is gone or asks to begin anew: then the rest would fail alike.
     """
-    done = 0
-    for pk in list(ids):
-        try:
-            done += bool(act(pk))
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            log.exception("%s %s failed and waits; the others go on.", what.capitalize(), pk)
-    return done
+    return sum(_parted([pk], lambda some: bool(act(some[0])), what) for pk in list(ids))
+
+
+def together(ids: Iterable[int], act: Callable[[Sequence[int]], int], what: str) -> int:
+    """The same for an act that takes many ids in one transaction and returns how many it did something for.
+
+    When it fails, it is tried with each half of them, until those that fail stand alone.
+    """
+    waiting = list(ids)
+    return sum(_parted(waiting[place : place + TOGETHER], act, what) for place in range(0, len(waiting), TOGETHER))
+
+
+def _parted(ids: Sequence[int], act: Callable[[Sequence[int]], int], what: str) -> int:
+    try:
+        return act(ids)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        if len(ids) == 1:
+            log.exception("%s %s failed and waits; the others go on.", what.capitalize(), ids[0])
+            return 0
+    half = len(ids) // 2
+    return _parted(ids[:half], act, what) + _parted(ids[half:], act, what)

@@ -7,42 +7,69 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
-from zoneinfo import ZoneInfo
+from collections.abc import Collection, Iterable, Mapping
 
+from django.db import connection
 from django.db.models import Max, Min
 
+from catalogue.models import ServiceVersion
 from itsm_backup.common.time import day_bounds, local_day
-from monitoring.models import BackupRun, ExpectedRun, RestoreTest, ServiceDay
+from monitoring.asking import array, fetch
+from monitoring.models import ExpectedRun, ServiceDay
 
 COUNTS = ("good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "restores")
 # The worst of a day stands in its cell. Warned and late ones are good ones with a remark.
 _LETTERS = (("failed", "F"), ("missed", "M"), ("unknown", "?"), ("late", "L"), ("warned", "W"), ("held", "H"))
 
 
-def recount(*, service_id: int, days: Iterable[dt.date], zone: str = "UTC") -> None:
-    """Write the cells of these local days from the ledger, and from runs of jobs that have no schedule."""
-    wanted = sorted(set(days))
-    if not wanted:
+_LEDGER = """
+SELECT asked.service, asked.day, e.state, e.worst_outcome, e.attempts
+FROM unnest(%s::bigint[], %s::date[]) AS asked(service, day) JOIN monitoring_backupjob j ON j.service_id = asked.service
+JOIN monitoring_expectedrun e ON e.job_id = j.id AND e.local_on = asked.day
+"""
+_SPANS = "unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS asked(service, since, until)"
+_LOOSE = f"""
+SELECT r.service_id, r.occurred_at, r.outcome FROM {_SPANS}
+JOIN monitoring_backuprun r ON r.service_id = asked.service AND r.occurred_at >= asked.since AND r.occurred_at < asked.until
+WHERE r.state = 'finished' AND r.operation = 'backup' AND NOT EXISTS (SELECT FROM monitoring_jobschedule s WHERE s.job_id = r.job_id)
+"""  # noqa: S608 - our own words
+_TESTS = f"""
+SELECT asked.service, t.started_at FROM {_SPANS} JOIN monitoring_backupjob j ON j.service_id = asked.service
+JOIN monitoring_restoretest t ON t.job_id = j.id AND t.started_at >= asked.since AND t.started_at < asked.until WHERE t.outcome = 'passed'
+"""  # noqa: S608
+_EMPTY = """
+DELETE FROM monitoring_serviceday c USING unnest(%s::bigint[], %s::date[]) AS empty(service, day)
+WHERE c.service_id = empty.service AND c.day = empty.day
+"""
+
+
+def recount(*, days: Mapping[int, Collection[dt.date]], zones: Mapping[int, str]) -> None:
+    """Write the cells of these local days of each service from the ledger, and from runs of jobs that have no schedule.
+
+    As many statements for many services as for one.
+    """
+    wanted = {service: sorted(set(some)) for service, some in sorted(days.items()) if some}
+    counts: dict[tuple[int, dt.date], Counter[str]] = {(service, day): Counter() for service, some in wanted.items() for day in some}
+    if not counts:
         return
-    counts: dict[dt.date, Counter[str]] = {day: Counter() for day in wanted}
-    ledger = ExpectedRun.objects.filter(job__service=service_id, local_on__in=wanted)
-    for day, state, outcome, attempts in ledger.values_list("local_on", "state", "worst_outcome", "attempts"):
-        counts[day].update(kinds_of(state, outcome, attempts))
-    start, end = day_bounds(wanted[0], zone)[0], day_bounds(wanted[-1], zone)[1]
-    loose = BackupRun.objects.filter(
-        service=service_id, job__schedule=None, occurred_at__gte=start, occurred_at__lt=end, state="finished", operation="backup"
-    )
-    for occurred_at, outcome in loose.values_list("occurred_at", "outcome"):
-        day = occurred_at.astimezone(ZoneInfo(zone)).date()
-        if day in counts:
-            counts[day].update(_kinds_of_run(outcome))
-    tests = RestoreTest.objects.filter(job__service=service_id, outcome="passed", started_at__gte=start, started_at__lt=end)
-    for started_at in tests.values_list("started_at", flat=True):
-        day = local_day(started_at, zone)
-        if day in counts:
-            counts[day]["restores"] += 1
-    _write(service_id, counts)
+    for service, day, state, outcome, attempts in fetch(_LEDGER, _columns(counts)):
+        counts[service, day].update(kinds_of(state, outcome, attempts))
+    bounds = [(day_bounds(some[0], zones[service])[0], day_bounds(some[-1], zones[service])[1]) for service, some in wanted.items()]
+    spans = [array(wanted), array(since for since, _ in bounds), array(until for _, until in bounds)]
+    for service, occurred_at, outcome in fetch(_LOOSE, spans):
+        _count(counts, service, local_day(occurred_at, zones[service]), _kinds_of_run(outcome))
+    for service, started_at in fetch(_TESTS, spans):
+        _count(counts, service, local_day(started_at, zones[service]), ["restores"])
+    _write(counts)
+
+
+def _columns(cells: Collection[tuple[int, dt.date]]) -> list[str]:
+    return [array(service for service, _ in cells), array(day for _, day in cells)]
+
+
+def _count(counts: dict[tuple[int, dt.date], Counter[str]], service: int, day: dt.date, kinds: list[str]) -> None:
+    if (service, day) in counts:
+        counts[service, day].update(kinds)
 
 
 def kinds_of(state: str, outcome: str | None, attempts: int) -> list[str]:
@@ -66,19 +93,32 @@ def _kinds_of_run(outcome: str | None) -> list[str]:
     return {"unknown": ["unknown"], "skipped": [], "missed": ["missed"]}.get(outcome or "", ["failed"])
 
 
-def _write(service_id: int, counts: dict[dt.date, Counter[str]]) -> None:
-    cells = []
-    for day, count in counts.items():
-        worst = next((letter for name, letter in _LETTERS if count[name]), "")
-        cells.append(ServiceDay(service_id=service_id, day=day, worst=worst, **{name: count[name] for name in COUNTS}))
-    empty = [cell.day for cell in cells if not any(getattr(cell, name) for name in COUNTS)]
-    ServiceDay.objects.filter(service=service_id, day__in=empty).delete()
+def _write(counts: dict[tuple[int, dt.date], Counter[str]]) -> None:
+    empty = [cell for cell, count in counts.items() if not any(count[name] for name in COUNTS)]
+    if empty:
+        with connection.cursor() as cursor:
+            cursor.execute(_EMPTY, _columns(empty))
     ServiceDay.objects.bulk_create(
-        [cell for cell in cells if cell.day not in empty],
+        [
+            ServiceDay(service_id=service, day=day, worst=_letter(count), **{name: count[name] for name in COUNTS})
+            for (service, day), count in counts.items()
+            if any(count[name] for name in COUNTS)
+        ],
         update_conflicts=True,
         unique_fields=["service", "day"],
         update_fields=[*COUNTS, "worst"],
     )
+
+
+def _letter(count: Counter[str]) -> str:
+    return next((letter for name, letter in _LETTERS if count[name]), "")
+
+
+def zones_of(service_ids: Iterable[int], at: dt.datetime) -> dict[int, str]:
+    """The zone in which the days of each service are counted: that of its version in force, else UTC."""
+    wanted = set(service_ids)
+    found = dict(ServiceVersion.objects.in_force(at).filter(service__in=wanted).values_list("service_id", "zone"))
+    return {service: found.get(service, "UTC") for service in wanted}
 
 
 def all_days(service_id: int) -> set[dt.date]:

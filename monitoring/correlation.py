@@ -15,7 +15,6 @@ from monitoring import cells, following
 from monitoring.carrying import each
 from monitoring.models import AttributionCondition, AttributionRule, BackupJob, BackupRun, ExpectedRun, JobState, ProtectedItem
 from monitoring.registering import furnish
-from monitoring.settling import zone_of
 from monitoring.storing import judge_again
 
 log = logging.getLogger(__name__)
@@ -103,13 +102,13 @@ def _assign(*, job: BackupJob, rule: AttributionRule | None, ruleset: int, at: d
     state.touched_at, state.touched_from = at, instants[0] if instants else state.touched_from
     state.save()
     concerned = [pk for pk in (before, after) if pk]
-    for service_id in concerned:
-        _recount(job, service_id, instants, at)
+    _recount(job, concerned, instants, at)
     judge_again(concerned, at)
 
 
-def _recount(job: BackupJob, service_id: int, instants: list[dt.datetime], at: dt.datetime) -> None:
-    """Count the days that the job's runs and occurrences fall on, for the service that lost or got it."""
-    zone = zone_of(service_id, at)
-    days = set(ExpectedRun.objects.filter(job=job).values_list("local_on", flat=True)) | {local_day(one, zone) for one in instants}
-    cells.recount(service_id=service_id, days=days, zone=zone)
+def _recount(job: BackupJob, services: list[int], instants: list[dt.datetime], at: dt.datetime) -> None:
+    """Count the days that the job's runs and occurrences fall on, for the services that lost and got it."""
+    zones = cells.zones_of(services, at)
+    due_on = set(ExpectedRun.objects.filter(job=job).values_list("local_on", flat=True))
+    days = {service: due_on | {local_day(one, zone) for one in instants} for service, zone in zones.items()}
+    cells.recount(days=days, zones=zones)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,9 @@ from catalogue import status as catalogue_status
 from catalogue.models import ServiceVersion
 from itsm_backup.common.time import parse_instant
 from monitoring import gathering, judging, priority, workflow
-from monitoring.carrying import each
-from monitoring.models import Alert, Evaluation, Figure, JobState, ServiceState, StatusWorkflow
+from monitoring.asking import write_back
+from monitoring.carrying import together
+from monitoring.models import Alert, BackupJob, Evaluation, Figure, JobState, ServiceState, StatusWorkflow
 from monitoring.wording import status_sentence
 
 BATCH = 500
@@ -28,11 +30,10 @@ UNTIMED = ("BM-RTC", "1")  # tests are promised, but no recovery time
 
 def judge_services(*, at: dt.datetime) -> int:
     """Judge every service that is due; returns how many were judged."""
-    waiting = list(
-        ServiceState.objects.filter(next_judgement_at__lte=at).order_by("next_judgement_at").values_list("pk", flat=True)[:BATCH]
-    )
+    due = ServiceState.objects.filter(next_judgement_at__lte=at).order_by("next_judgement_at", "pk")
+    waiting = list(due.values_list("pk", flat=True)[:BATCH])
     rules = _Rules.current()
-    return each(waiting, lambda pk: _judge(pk, rules, at), "judging service")
+    return together(waiting, lambda ids: _judge(ids, rules, at), "judging service")
 
 
 @dataclass(frozen=True)
@@ -48,32 +49,43 @@ class _Rules:
         return cls(row, row.history.aggregate(newest=Max("history_id"))["newest"])
 
 
+_STATE = ("version", "evaluation", "verdict", "verdict_since", "captured_at", "rpo_s", "next_due_at", "next_judgement_at")
+
+
 @transaction.atomic
-def _judge(service_id: int, rules: _Rules, at: dt.datetime) -> bool:
-    due = ServiceState.objects.filter(pk=service_id, next_judgement_at__lte=at)
-    state = due.select_for_update(skip_locked=True, of=("self",)).select_related("service", "evaluation").first()
-    if state is None or _is_moving(service_id, at):
-        return False
-    version = state.service.version_at(at)
-    if version is None:
-        state.next_judgement_at = gathering.next_version_at(state.service_id, at)
-        state.save(update_fields=["next_judgement_at"])
-        return True
-    inputs = gathering.inputs_of(service=state.service, version=version, rules=rules.row, at=at)
-    result = judging.judge_service(inputs)
-    evaluation = _remember(state, version, rules, inputs, result, at)
-    _carry(state, version, evaluation, inputs, result, at)
-    _prioritise(service_id, inputs, result, at)
-    return True
+def _judge(ids: Sequence[int], rules: _Rules, at: dt.datetime) -> int:
+    due = ServiceState.objects.filter(pk__in=ids, next_judgement_at__lte=at).order_by("pk")
+    held = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("service", "evaluation"))
+    jobs, moving = _held_jobs([state.pk for state in held], at)
+    states = [state for state in held if state.pk not in moving]
+    in_force = ServiceVersion.objects.in_force(at).filter(service__in=[state.pk for state in states]).select_related("commitment")
+    versions = {version.service_id: version for version in in_force}
+    ahead = gathering.next_versions_at([state.pk for state in states], at)
+    judged = [gathering.Judged(state=one, version=versions[one.pk], jobs=jobs[one.pk]) for one in states if one.pk in versions]
+    inputs = gathering.inputs_of(judged, rules=rules.row, at=at)
+    results = [judging.judge_service(one) for one in inputs]
+    _remember(judged, rules, inputs, results, at)
+    for one, result in zip(judged, results, strict=True):
+        _stand(one, result, at)
+        _look_again(one.state, result["next_change_at"], ahead.get(one.pk))
+    for state in states:
+        if state.pk not in versions:
+            _look_again(state, None, ahead.get(state.pk))
+    write_back(states, _STATE)
+    _move(judged, inputs, results, at)
+    _prioritise(judged, inputs, results, at)
+    return len(states)
 
 
-def _is_moving(service_id: int, at: dt.datetime) -> bool:
-    """Whether a job heard news after `at`, which are for the next round: a judgement holds only what was known at its instant.
-
-    The jobs are held until the judgement is written.
+def _held_jobs(service_ids: Sequence[int], at: dt.datetime) -> tuple[dict[int, list[BackupJob]], set[int]]:
+    """The jobs of each service, held until the judgement is written, and the services that are for the next round: a job of theirs
+    heard news after `at`, or somebody writes about it now. A judgement holds only what was known at its instant.
     """
-    states = JobState.objects.filter(job__service=service_id).order_by("pk").select_for_update(of=("self",))
-    return any(touched_at and touched_at > at for touched_at in states.values_list("touched_at", flat=True))
+    states = JobState.objects.filter(job__service__in=service_ids).order_by("pk").select_for_update(skip_locked=True, of=("self",))
+    heard_at = dict(states.values_list("pk", "touched_at"))
+    jobs = gathering.jobs_of(service_ids)
+    moving = {pk for pk, some in jobs.items() if any(job.pk not in heard_at or (heard_at[job.pk] or at) > at for job in some)}
+    return jobs, moving
 
 
 def hash_of(inputs: dict[str, Any]) -> bytes:
@@ -83,18 +95,30 @@ def hash_of(inputs: dict[str, Any]) -> bytes:
 
 
 def _remember(
-    state: ServiceState, version: ServiceVersion, rules: _Rules, inputs: dict[str, Any], result: dict[str, Any], at: dt.datetime
+    judged: Sequence[gathering.Judged], rules: _Rules, inputs: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]], at: dt.datetime
+) -> None:
+    """Give each state the evaluation that holds: the latest one when nothing but the time differs, else a new row with its figures."""
+    fresh = {}
+    for one, asked, result in zip(judged, inputs, results, strict=True):
+        digest, latest = hash_of(asked), one.state.evaluation
+        if latest is None or bytes(latest.inputs_hash) != digest or not _same(latest.result, result):
+            fresh[one.pk] = _evaluation(one, rules, asked, digest, result, at)
+    Evaluation.objects.bulk_create(fresh.values())
+    for one in judged:
+        one.state.evaluation = fresh.get(one.pk, one.state.evaluation)
+    figures = [_figure(one, claim) for one in fresh.values() for claim in one.result["claims"] if claim["reason"] != "unproven"]
+    Figure.objects.bulk_create(figures)
+
+
+def _evaluation(
+    one: gathering.Judged, rules: _Rules, inputs: dict[str, Any], digest: bytes, result: dict[str, Any], at: dt.datetime
 ) -> Evaluation:
-    """The evaluation that holds: the latest one when nothing but the time differs, else a new row with its figures."""
-    digest, latest = hash_of(inputs), state.evaluation
-    if latest and bytes(latest.inputs_hash) == digest and _same(latest.result, result):
-        return latest
-    evaluation = Evaluation.objects.create(
-        service=state.service,
+    return Evaluation(
+        service=one.state.service,
         at=at,
-        version=version,
+        version=one.version,
         workflow=rules.version,
-        mapping=gathering.mapping_of(state.service_id),
+        mapping=one.mapping(),
         method_version=METHOD_VERSION,
         inputs=inputs,
         inputs_hash=digest,
@@ -102,8 +126,6 @@ def _remember(
         verdict=result["verdict"],
         status=result["status"],
     )
-    Figure.objects.bulk_create(_figure(evaluation, claim) for claim in result["claims"] if claim["reason"] != "unproven")
-    return evaluation
 
 
 # What moves with the clock alone; a change of it is no new judgement.
@@ -140,31 +162,43 @@ def _figure(evaluation: Evaluation, claim: dict[str, Any]) -> Figure:
     )
 
 
-def _carry(
-    state: ServiceState, version: ServiceVersion, evaluation: Evaluation, inputs: dict[str, Any], result: dict[str, Any], at: dt.datetime
-) -> None:
-    """Write where the service stands now, and move its status."""
+def _stand(one: gathering.Judged, result: dict[str, Any], at: dt.datetime) -> None:
+    """Note where the service stands now."""
+    state = one.state
     rpo: dict[str, Any] = next((claim for claim in result["claims"] if claim["claim"] == "rpo"), {})
     if state.verdict != result["verdict"] or state.verdict_since is None:
         state.verdict, state.verdict_since = result["verdict"], at
-    state.version, state.evaluation = version, evaluation
+    state.version = one.version
     state.captured_at = parse_instant(rpo["captured_at"]) if rpo.get("captured_at") else None
-    state.rpo_s = version.commitment.rpo_s if hasattr(version, "commitment") else None
-    state.next_due_at = gathering.next_due_at(state.service_id)
-    ahead = [parse_instant(result["next_change_at"]) if result["next_change_at"] else None, gathering.next_version_at(state.service_id, at)]
-    state.next_judgement_at = min((instant for instant in ahead if instant), default=None)
-    state.save()
-    if (inputs["previous"] or {}).get("status") == result["status"]:
-        return  # it stands there already
-    catalogue_status.change(
-        service=state.service, to=result["status"], reason=status_sentence(evaluation.inputs, result), evaluation=evaluation.pk, at=at
-    )
+    state.rpo_s = one.commitment.rpo_s if one.commitment else None
+    state.next_due_at = one.next_due_at()
 
 
-def _prioritise(service_id: int, inputs: dict[str, Any], result: dict[str, Any], at: dt.datetime) -> None:
-    """Give the open alerts of the service the priority that its standing asks for (BM-PRIO)."""
-    alerts = Alert.objects.open().filter(service=service_id)
-    if alerts.exists():
-        tier = impact.effective_tiers([service_id], at=at).get(service_id, inputs["tier"])
-        found = priority.prioritise(inputs=inputs, result=result, effective_tier=tier, affected=1)["priority"]
-        alerts.exclude(priority=found).update(priority=found)
+def _look_again(state: ServiceState, next_change_at: str | None, next_version_at: dt.datetime | None) -> None:
+    ahead = [parse_instant(next_change_at) if next_change_at else None, next_version_at]
+    state.next_judgement_at = min(filter(None, ahead), default=None)
+
+
+def _move(judged: Sequence[gathering.Judged], inputs: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]], at: dt.datetime) -> None:
+    """Move the status of those services that do not stand yet where they should."""
+    for one, asked, result in zip(judged, inputs, results, strict=True):
+        evaluation = one.state.evaluation
+        if evaluation and (asked["previous"] or {}).get("status") != result["status"]:
+            reason = status_sentence(evaluation.inputs, result)
+            catalogue_status.change(service=one.state.service, to=result["status"], reason=reason, evaluation=evaluation.pk, at=at)
+
+
+def _prioritise(
+    judged: Sequence[gathering.Judged], inputs: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]], at: dt.datetime
+) -> None:
+    """Give the open alerts of the services the priority that their standing asks for (BM-PRIO)."""
+    alerts = Alert.objects.open().filter(service__in=[one.pk for one in judged])
+    known = set(alerts.values_list("service", "priority"))
+    tiers = impact.effective_tiers({service for service, _ in known}, at=at) if known else {}
+    for one, asked, result in zip(judged, inputs, results, strict=True):
+        given = {found for service, found in known if service == one.pk}
+        if given:
+            tier = tiers.get(one.pk, asked["tier"])
+            wanted = priority.prioritise(inputs=asked, result=result, effective_tier=tier, affected=1)["priority"]
+            if given != {wanted}:
+                alerts.filter(service=one.pk).exclude(priority=wanted).update(priority=wanted)

@@ -8,13 +8,15 @@ news from before what was told already is told again from there.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 
 from catalogue.models import Window
+from monitoring.asking import array
 from monitoring.causes import Cause, read_cause
 from monitoring.models import Alert, BackupJob, BackupRun, ExpectedRun, JobState
 from monitoring.planning import COUNTED
@@ -26,6 +28,7 @@ LONGEST_RUN = dt.timedelta(days=7)
 BAD = ("failed", "partial", "cancelled")
 CLASSES = ("job_failed", "job_missed")
 Order = tuple[dt.datetime, int]
+_EVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True):
@@ -71,26 +74,42 @@ class Episode(msgspec.Struct, kw_only=True):
         return cls(**kept, cause=cause, run_ids=list(row.run_ids), latest_run=row.latest_run_id, row=row)
 
 
-def follow_job(*, job: BackupJob, state: JobState, windows: QuerySet[Window], news_from: dt.datetime | None, at: dt.datetime) -> None:
-    """Bring the alerts of a job in line with what happened to it until `at`. The caller holds the job's state row.
+class News(msgspec.Struct, kw_only=True):
+    """A job whose alerts are to be brought in line; `news_from` is the earliest instant that something new or corrected is about."""
 
-    `news_from` is the earliest instant that something new or corrected is about. Alerts that the facts no longer tell are
-    resolved, not removed: they were shown to people.
+    job: BackupJob
+    state: JobState
+    windows: Sequence[Window]
+    news_from: dt.datetime | None
+
+    @property
+    def floor(self) -> dt.datetime:
+        watched: dt.datetime = self.job.tool.monitored_from
+        return max(watched, self.state.told_from or watched)
+
+
+def follow_jobs(news: Sequence[News], at: dt.datetime) -> None:
+    """Bring the alerts of jobs in line with what happened to them until `at`. The caller holds the state rows of the jobs.
+
+    Alerts that the facts no longer tell are resolved, not removed: they were shown to people.
     """
-    if job.service_id is None:
+    news = [one for one in news if one.job.service_id is not None]
+    if not news:
         return
-    since = _since(job, state, windows, news_from, at)
-    events = _events(job, since, at)
+    since = _beginnings(news, at)
+    events, alerts = _events(since, at), _alerts(news, {job: start - REOPEN_WITHIN for job, (start, _) in since.items()}, held=True)
+    for one in news:
+        _follow(one, since[one.job.pk], events[one.job.pk], alerts[one.job.pk], at)
+
+
+def _follow(one: News, since: Order, events: list[Event], rows: list[Alert], at: dt.datetime) -> None:
     again = since[1] < 0  # from a point before what was told
-    lately = Q(resolved_at=None) | Q(resolved_at__gte=since[0] - REOPEN_WITHIN)
-    alerts = Alert.objects.select_for_update().filter(lately, job=job, service=job.service_id, alert_class__in=CLASSES)
-    rows = list(alerts.order_by("opened_at", "pk"))
     earlier = [row for row in rows if not again or row.opened_at < since[0]]
     retold = [row for row in rows if again and row.opened_at >= since[0]]
-    episodes = _tell(job, events, windows, {row.alert_class: Episode.of(row) for row in earlier}, at)
-    _carry(job, episodes, retold, at)
+    episodes = _tell(one, events, {row.alert_class: Episode.of(row) for row in earlier}, at)
+    _carry(one.job, episodes, retold, at)
     if events:
-        state.followed_at, state.followed_run = events[-1].order
+        one.state.followed_at, one.state.followed_run = events[-1].order
 
 
 def hand_over(*, job: BackupJob, state: JobState, service_id: int, at: dt.datetime) -> None:
@@ -100,34 +119,69 @@ def hand_over(*, job: BackupJob, state: JobState, service_id: int, at: dt.dateti
     state.told_from, state.followed_at, state.followed_run = good or state.told_from, None, 0
 
 
-def windows_of(job: BackupJob) -> QuerySet[Window]:
-    """The maintenance windows of the job's service; none at all, without asking again, where it never had one."""
-    windows = Window.objects.filter(service=job.service_id)
-    return windows if windows.exists() else windows.none()
+def windows_of(service_ids: Iterable[int]) -> dict[int, list[Window]]:
+    """The maintenance windows of each service."""
+    found: dict[int, list[Window]] = defaultdict(list)
+    for window in Window.objects.filter(service__in=set(service_ids)).order_by("pk"):
+        found[window.service_id].append(window)
+    return found
 
 
-def hold_over(windows: QuerySet[Window], instant: dt.datetime) -> Window | None:
+def hold_over(windows: Iterable[Window], instant: dt.datetime) -> Window | None:
     """The maintenance window that was decided before and covers the instant: it silences, and ends."""
-    covering = windows.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("-ends_at")
-    return next((window for window in covering if _silences(window, instant)), None)
+    return max((window for window in windows if _silences(window, instant)), key=lambda window: window.ends_at, default=None)
 
 
-def _since(job: BackupJob, state: JobState, windows: QuerySet[Window], news_from: dt.datetime | None, at: dt.datetime) -> Order:
-    """Where telling begins: after what was told, or at the beginning of whatever earlier news may change."""
-    floor = max(job.tool.monitored_from, state.told_from or job.tool.monitored_from)
-    if state.followed_at is None:
-        return floor, -1
-    unheard = windows.filter(starts_at__lte=at, ends_at__gt=state.followed_at).aggregate(first=Min("starts_at"))["first"]
-    first = min(filter(None, [news_from, unheard]), default=None)
-    if first is None or first > state.followed_at:
-        return state.followed_at, state.followed_run
-    alerts = Alert.objects.filter(job=job, service=job.service_id, alert_class__in=CLASSES)
+_ALERTS = """
+SELECT a.* FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[]) AS asked(job, service, since)
+JOIN monitoring_alert a ON a.job_id = asked.job AND a.service_id = asked.service AND a.alert_class = ANY(%s)
+  AND (a.resolved_at IS NULL OR a.resolved_at >= asked.since)
+ORDER BY a.opened_at, a.id
+"""
+
+
+def _alerts(news: Iterable[News], since: Mapping[int, dt.datetime], *, held: bool) -> dict[int, list[Alert]]:
+    """By job, its alerts that are open or were until some instant of each."""
+    asked = [(one.job.pk, one.job.service_id, since[one.job.pk]) for one in news if one.job.pk in since]
+    found: dict[int, list[Alert]] = {job: [] for job in since}
+    if asked:
+        for row in Alert.objects.raw(
+            f"{_ALERTS}{'FOR UPDATE OF a' if held else ''}", [*map(array, zip(*asked, strict=True)), list(CLASSES)]
+        ):
+            found[row.job_id or 0].append(row)
+    return found
+
+
+def _beginnings(news: Sequence[News], at: dt.datetime) -> dict[int, Order]:
+    """By job, where telling begins: after what was told, or at the beginning of whatever earlier news may change."""
+    since: dict[int, Order] = {}
+    early: dict[int, dt.datetime] = {}
+    for one in news:
+        told = one.state.followed_at
+        if told is None:
+            since[one.job.pk] = one.floor, -1
+            continue
+        unheard = min((window.starts_at for window in one.windows if window.starts_at <= at and window.ends_at > told), default=None)
+        first = min(filter(None, [one.news_from, unheard]), default=None)
+        if first is None or first > told:
+            since[one.job.pk] = told, one.state.followed_run
+        else:
+            early[one.job.pk] = first
+    alerts = _alerts(news, dict.fromkeys(early, _EVER), held=False)
+    for one in news:
+        if first := early.get(one.job.pk):
+            since[one.job.pk] = max(_reach_back(first, one.windows, alerts[one.job.pk]), one.floor), -1
+    return since
+
+
+def _reach_back(first: dt.datetime, windows: Sequence[Window], alerts: Sequence[Alert]) -> dt.datetime:
+    """The beginning of whatever was going on at that instant, and of what was going on when that began."""
     while True:
-        alive = alerts.filter(Q(resolved_at=None) | Q(resolved_at__gte=first)).aggregate(first=Min("opened_at"))["first"]
-        held = windows.filter(starts_at__lt=first, ends_at__gt=first).aggregate(first=Min("starts_at"))["first"]
-        earlier = min(filter(None, [alive, held, first]))
+        alive = [row.opened_at for row in alerts if row.resolved_at is None or row.resolved_at >= first]
+        held = [window.starts_at for window in windows if window.starts_at < first < window.ends_at]
+        earlier = min([*alive, *held, first])
         if earlier == first:
-            return max(first, floor), -1
+            return first
         first = earlier
 
 
@@ -136,24 +190,45 @@ def _ended(job: BackupJob) -> QuerySet:
     return runs.annotate(ended=Coalesce("ended_at", "occurred_at"))
 
 
-def _events(job: BackupJob, since: Order, at: dt.datetime) -> list[Event]:
-    start = since[0]
-    runs = _ended(job).filter(ended__gte=start, ended__lte=at, occurred_at__gte=start - LONGEST_RUN)
-    begun = BackupRun.objects.filter(job=job, operation__in=COUNTED, occurred_at__range=(OuterRef("opens_at"), OuterRef("deadline_at")))
-    missed = ExpectedRun.objects.filter(~Exists(begun.exclude(outcome__in=["missed", "skipped"])), job=job, backfilled=False)
-    missed = missed.filter(state__in=["missed", "satisfied_late"], deadline_at__gte=start, deadline_at__lte=at)
-    events = [Event(at=run.ended, run=run) for run in runs] + [Event(at=row.deadline_at, missed=row) for row in missed]
-    return sorted((event for event in events if event.order > since), key=lambda event: event.order)
+_RUNS = """
+SELECT r.id, r.job_id, r.outcome, r.message, r.occurred_at, r.ended_at
+FROM unnest(%(jobs)s::bigint[], %(since)s::timestamptz[]) AS asked(job, since)
+JOIN monitoring_backuprun r ON r.job_id = asked.job AND r.occurred_at >= asked.since - %(longest)s
+WHERE r.state = 'finished' AND r.operation = ANY(%(counted)s) AND r.outcome = ANY(%(outcomes)s)
+  AND coalesce(r.ended_at, r.occurred_at) BETWEEN asked.since AND %(at)s
+"""
+_MISSED = """
+SELECT e.* FROM unnest(%(jobs)s::bigint[], %(since)s::timestamptz[]) AS asked(job, since)
+JOIN monitoring_expectedrun e ON e.job_id = asked.job AND e.deadline_at >= asked.since
+WHERE e.deadline_at <= %(at)s AND e.state IN ('missed', 'satisfied_late') AND NOT e.backfilled AND NOT EXISTS (
+  SELECT FROM monitoring_backuprun r WHERE r.job_id = e.job_id AND r.operation = ANY(%(counted)s)
+    AND r.occurred_at BETWEEN e.opens_at AND e.deadline_at AND coalesce(r.outcome, '') NOT IN ('missed', 'skipped'))
+"""
 
 
-def _tell(job: BackupJob, events: Iterable[Event], known: QuerySet[Window], latest: dict[str, Episode], at: dt.datetime) -> list[Episode]:
+def _events(since: Mapping[int, Order], at: dt.datetime) -> dict[int, list[Event]]:
+    """By job, what happened to it from where telling begins until `at`, in order."""
+    asked = {
+        "jobs": array(since), "since": array(start for start, _ in since.values()), "longest": LONGEST_RUN, "at": at,
+        "counted": list(COUNTED), "outcomes": [*BAD, *BackupRun.GOOD],
+    }  # fmt: skip
+    found: dict[int, list[Event]] = {job: [] for job in since}
+    for run in BackupRun.objects.raw(_RUNS, asked):
+        found[run.job_id].append(Event(at=run.ended_at or run.occurred_at, run=run))
+    for row in ExpectedRun.objects.raw(_MISSED, asked):
+        found[row.job_id].append(Event(at=row.deadline_at, missed=row))
+    return {
+        job: sorted((event for event in some if event.order > since[job]), key=lambda event: event.order) for job, some in found.items()
+    }
+
+
+def _tell(one: News, events: Iterable[Event], latest: dict[str, Episode], at: dt.datetime) -> list[Episode]:
     """The alerts that these events make or change (method BM-DEDUP), going on from the latest one of each class."""
     touched: dict[int, Episode] = {}
     silenced: tuple[dt.datetime, Event] | None = None
-    windows = list(known.filter(starts_at__lte=at).order_by("-ends_at"))
     for event in [*events, Event(at=at)]:
         if silenced and silenced[0] <= event.at:  # maintenance ended, and it still fails
-            _raise(job, msgspec.structs.replace(silenced[1], at=silenced[0]), latest, touched)
+            _raise(one.job, msgspec.structs.replace(silenced[1], at=silenced[0]), latest, touched)
             silenced = None
         if event.run is None and event.missed is None:
             break
@@ -163,10 +238,10 @@ def _tell(job: BackupJob, events: Iterable[Event], known: QuerySet[Window], late
                 if episode.resolved_at is None:
                     episode.resolved_at = event.at
                     touched[id(episode)] = episode
-        elif ends_at := next((one.ends_at for one in windows if _silences(one, event.at)), None):
-            silenced = ends_at, event
+        elif hold := hold_over(one.windows, event.at):
+            silenced = hold.ends_at, event
         else:
-            _raise(job, event, latest, touched)
+            _raise(one.job, event, latest, touched)
     return sorted(touched.values(), key=lambda episode: (episode.resolved_at is None, episode.opened_at))
 
 

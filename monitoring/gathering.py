@@ -1,18 +1,20 @@
-"""What a judgement reads: the canonical inputs of a service at an instant, a handful of bounded queries."""
+"""What a judgement reads: the canonical inputs of services at an instant, a handful of bounded queries for all of them."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db import connection
-from django.db.models import Count, Min, Q
+import msgspec
+from django.db.models import Min
 
-from catalogue.models import Service, ServiceStatus, ServiceVersion, Window
+from catalogue.models import Commitment, ServiceStatus, ServiceVersion, Window
 from itsm_backup.common.time import iso, month_bounds
 from monitoring import planning, proving, schedules, workflow
-from monitoring.models import Alert, BackupJob, ExpectedRun, JobState, ProtectedItem, ServiceState, StatusWorkflow
+from monitoring.asking import array, fetch
+from monitoring.models import Alert, BackupJob, ExpectedRun, ProtectedItem, ServiceState, StatusWorkflow
 
 NEWEST_POINTS = 3
 # The newest points that can be used now, and the next one that will be: clocks run ahead, and copies take their time.
@@ -27,67 +29,122 @@ FROM monitoring_protecteditem i CROSS JOIN LATERAL (
   (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at > %(at)s - interval '7 days'
     AND (p.captured_at > %(at)s OR p.available_at > %(at)s) AND p.gone_at IS NULL AND p.invalid_from IS NULL AND p.first_seen_at <= %(at)s
   ORDER BY p.captured_at LIMIT 1)) p
-WHERE i.service_id = %(service)s ORDER BY i.id, p.captured_at DESC
+WHERE i.service_id = ANY(%(services)s::bigint[]) ORDER BY i.id, p.captured_at DESC
+"""
+_COUNTED = """
+SELECT asked.service, count(*) FILTER (WHERE e.state IN ('satisfied', 'satisfied_late') AND e.settled_at IS NOT NULL),
+  count(*) FILTER (WHERE e.state = 'missed' AND e.settled_at IS NOT NULL), count(*) FILTER (WHERE e.state = 'excused'),
+  count(*) FILTER (WHERE e.state = 'unconfirmed'), count(*)
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS asked(service, since, until)
+JOIN monitoring_backupjob j ON j.service_id = asked.service
+JOIN monitoring_expectedrun e ON e.job_id = j.id AND e.due_at >= asked.since AND e.opens_at >= asked.since AND e.opens_at < asked.until
+GROUP BY asked.service
+"""
+# The newest occurrence that nobody came to, unless a good run came after it.
+_MISSES = """
+SELECT asked.job, (SELECT max(e.due_at) FROM monitoring_expectedrun e
+  WHERE e.job_id = asked.job AND e.state = 'missed' AND e.attempts = 0 AND (asked.since IS NULL OR e.due_at > asked.since))
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked(job, since)
 """
 
 
-def inputs_of(*, service: Service, version: ServiceVersion, rules: StatusWorkflow, at: dt.datetime) -> dict[str, Any]:
-    """The inputs of `judging.judge_service`, as canonical JSON values."""
-    start, end = month_bounds(at, version.zone)
-    commitment = getattr(version, "commitment", None)
-    jobs = list(
-        BackupJob.objects.filter(service=service)
-        .select_related("tool__state", "state__latest_run", "state__good_run", "schedule")
-        .order_by("pk")
-    )
-    return {
-        "at": iso(at),
-        "tier": version.tier,
-        "commissioned_at": iso(version.commissioned_at),
-        "rpo_s": commitment.rpo_s if commitment else None,
-        "success_target": float(commitment.success_rate) if commitment and commitment.success_rate is not None else None,
-        "period": [iso(start), iso(end)],
-        "items": _items(service, at),
-        "occurrences": _occurrences(jobs, start, end, at),
-        "jobs": [_job(job) for job in jobs],
-        "sources": _sources(jobs),
-        "complete_readings": {str(job.tool_id): iso(job.tool.state.latest_complete_at) for job in jobs if job.tool.connector.polled},
-        "holds": _holds(service, at),
-        "restore": proving.inputs_of(jobs=jobs, commitment=commitment, at=at),
-        "workflow": workflow.thresholds(rules),
-        "previous": _previous(service),
-    }
+class Judged(msgspec.Struct, kw_only=True):
+    """A service that is to be judged, with its jobs in order: the inputs of `judging.judge_service` are gathered for many at once."""
+
+    state: ServiceState
+    version: ServiceVersion
+    jobs: list[BackupJob]
+
+    @property
+    def pk(self) -> int:
+        return self.state.service_id
+
+    @property
+    def commitment(self) -> Commitment | None:
+        return getattr(self.version, "commitment", None)
+
+    def mapping(self) -> dict[str, int | None]:
+        """History id of the attribution rule that gave each job to the service."""
+        return {str(job.pk): job.attribution_rule for job in self.jobs}
+
+    def next_due_at(self) -> dt.datetime | None:
+        return min((job.state.next_due_at for job in self.jobs if job.state.next_due_at), default=None)
 
 
-def _items(service: Service, at: dt.datetime) -> list[dict[str, Any]]:
+def jobs_of(service_ids: Iterable[int]) -> dict[int, list[BackupJob]]:
+    """The jobs of each service in order, with all that a judgement reads of them."""
+    found: dict[int, list[BackupJob]] = defaultdict(list)
+    jobs = BackupJob.objects.filter(service__in=list(service_ids)).order_by("pk")
+    for job in jobs.select_related("tool__state", "state__latest_run", "state__good_run", "schedule"):
+        found[job.service_id or 0].append(job)
+    return found
+
+
+def inputs_of(judged: Sequence[Judged], *, rules: StatusWorkflow, at: dt.datetime) -> list[dict[str, Any]]:
+    """The inputs of `judging.judge_service` for each, as canonical JSON values: as many statements for many as for one."""
+    ids = [one.pk for one in judged]
+    jobs = [job for one in judged for job in one.jobs]
+    service_of = {job.pk: one.pk for one in judged for job in one.jobs}
+    periods = {one.pk: month_bounds(at, one.version.zone) for one in judged}
+    items, holds, previous = _items(ids, at), _holds(ids, at), _previous([one.state for one in judged])
+    counted = _counted(periods)
+    told = _jobs(jobs)
+    restores = proving.inputs_of(commitments={one.pk: one.commitment for one in judged}, service_of=service_of, at=at)
+    return [
+        {
+            "at": iso(at),
+            "tier": one.version.tier,
+            "commissioned_at": iso(one.version.commissioned_at),
+            "rpo_s": one.commitment.rpo_s if one.commitment else None,
+            "success_target": _share(one.commitment),
+            "period": [iso(instant) for instant in periods[one.pk]],
+            "items": items[one.pk],
+            "occurrences": _occurrences(counted.get(one.pk, (0, 0, 0, 0, 0)), one.jobs, periods[one.pk][1]),
+            "jobs": [told[job.pk] for job in one.jobs],
+            "sources": _sources(one.jobs),
+            "complete_readings": {
+                str(job.tool_id): iso(job.tool.state.latest_complete_at) for job in one.jobs if job.tool.connector.polled
+            },
+            "holds": holds[one.pk],
+            "restore": restores.get(one.pk),
+            "workflow": workflow.thresholds(rules),
+            "previous": previous.get(one.pk),
+        }
+        for one in judged
+    ]
+
+
+def _share(commitment: Commitment | None) -> float | None:
+    return float(commitment.success_rate) if commitment and commitment.success_rate is not None else None
+
+
+def _items(ids: Sequence[int], at: dt.datetime) -> dict[int, list[dict[str, Any]]]:
     points: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, {"at": at, "service": service.pk, "limit": NEWEST_POINTS})
-        for item, point, run, *instants in cursor.fetchall():
-            names = ("captured_at", "available_at", "expires_at", "invalid_from", "gone_at")
-            known = {name: iso(instant) for name, instant in zip(names, instants, strict=True) if instant}
-            points[item].append({"point": point, "run": run, **known})
-    items = ProtectedItem.objects.filter(service=service).order_by("pk")
-    return [{"item": item.pk, "name": item.name, "tool": item.tool_id, "points": points[item.pk]} for item in items]
+    for item, point, run, *instants in fetch(_NEWEST, {"at": at, "services": array(ids), "limit": NEWEST_POINTS}):
+        names = ("captured_at", "available_at", "expires_at", "invalid_from", "gone_at")
+        known = {name: iso(instant) for name, instant in zip(names, instants, strict=True) if instant}
+        points[item].append({"point": point, "run": run, **known})
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for item in ProtectedItem.objects.filter(service__in=ids).order_by("pk"):
+        found[item.service_id or 0].append({"item": item.pk, "name": item.name, "tool": item.tool_id, "points": points[item.pk]})
+    return found
 
 
-def _occurrences(jobs: list[BackupJob], start: dt.datetime, end: dt.datetime, at: dt.datetime) -> dict[str, int]:
+def _counted(periods: Mapping[int, tuple[dt.datetime, dt.datetime]]) -> dict[int, tuple[int, ...]]:
+    """Occurrences of each service in its period: good, bad, excused, unconfirmed, all."""
+    asked = [array(periods), array(start for start, _ in periods.values()), array(end for _, end in periods.values())]
+    return {service: tuple(counts) for service, *counts in fetch(_COUNTED, asked)}
+
+
+def _occurrences(counts: tuple[int, ...], jobs: Sequence[BackupJob], end: dt.datetime) -> dict[str, int]:
     """What was due in the period; what is still to come counts as pending."""
-    good = Q(state__in=["satisfied", "satisfied_late"], settled_at__isnull=False)
-    bad = Q(state="missed", settled_at__isnull=False)
-    counted = ExpectedRun.objects.filter(job__in=jobs, opens_at__gte=start, opens_at__lt=end).aggregate(
-        good=Count("pk", filter=good),
-        bad=Count("pk", filter=bad),
-        excused=Count("pk", filter=Q(state="excused")),
-        unconfirmed=Count("pk", filter=Q(state="unconfirmed")),
-        all=Count("pk"),
-    )
-    unsettled = counted.pop("all") - counted["good"] - counted["bad"] - counted["excused"] - counted["unconfirmed"]
-    settled = counted["good"] + counted["bad"]
-    return {"settled": settled, **counted, "pending": unsettled + sum(_to_come(job, end, at) for job in jobs)}
+    good, bad, excused, unconfirmed, everything = counts
+    unsettled = everything - good - bad - excused - unconfirmed
+    pending = unsettled + sum(_to_come(job, end) for job in jobs)
+    return {"settled": good + bad, "good": good, "bad": bad, "excused": excused, "unconfirmed": unconfirmed, "pending": pending}
 
 
-def _to_come(job: BackupJob, end: dt.datetime, at: dt.datetime) -> int:
+def _to_come(job: BackupJob, end: dt.datetime) -> int:
     """Occurrences of the period that the ledger does not hold yet."""
     if not hasattr(job, "schedule") or job.state.ledger_until is None or job.state.ledger_until >= end:
         return 0
@@ -95,10 +152,17 @@ def _to_come(job: BackupJob, end: dt.datetime, at: dt.datetime) -> int:
     return len([one for one in schedules.occurrences(schedule, job.state.ledger_until, end) if one.opens_at < end])
 
 
-def _job(job: BackupJob) -> dict[str, Any]:
+def _jobs(jobs: Sequence[BackupJob]) -> dict[int, dict[str, Any]]:
+    failing = Alert.objects.open().filter(job__in=jobs, alert_class="job_failed").order_by("-pk")
+    causes = dict(failing.values_list("job", "cause"))  # of several the first
+    bad = [job for job in jobs if job.state.bad_streak]
+    since = [job.state.good_run.occurred_at if job.state.good_run else None for job in bad]
+    missed = dict(fetch(_MISSES, [array(job.pk for job in bad), array(since)])) if bad else {}
+    return {job.pk: _job(job, causes.get(job.pk), missed.get(job.pk)) for job in jobs}
+
+
+def _job(job: BackupJob, cause: str | None, missed_due_at: dt.datetime | None) -> dict[str, Any]:
     latest = job.state.latest_run
-    alert = Alert.objects.open().filter(job=job, alert_class="job_failed").first()
-    missed = _latest_miss(job) if job.state.bad_streak else None
     return {
         "job": job.pk,
         "name": job.name,
@@ -109,21 +173,13 @@ def _job(job: BackupJob) -> dict[str, Any]:
         "latest_run": latest.pk if latest else None,
         "latest_outcome": latest.outcome if latest else None,
         "latest_problem_run": latest.pk if latest and not latest.is_good else None,
-        "cause": (alert.cause or None) if alert else None,
-        "missed_due_at": iso(missed.due_at) if missed else None,
+        "cause": cause or None,
+        "missed_due_at": iso(missed_due_at),
         "next_completion_at": iso(job.state.next_due_at),
     }
 
 
-def _latest_miss(job: BackupJob) -> ExpectedRun | None:
-    """The newest occurrence that nobody came to, unless a good run came after it."""
-    missed = job.expected_runs.filter(state="missed", attempts=0)
-    if job.state.good_run:
-        missed = missed.filter(due_at__gt=job.state.good_run.occurred_at)
-    return missed.order_by("-due_at").first()
-
-
-def _sources(jobs: list[BackupJob]) -> list[dict[str, Any]]:
+def _sources(jobs: Sequence[BackupJob]) -> list[dict[str, Any]]:
     tools = {job.tool_id: job.tool for job in jobs}
     return [
         {"tool": pk, "name": tool.name, "silent": tool.state.tells_nothing, "silent_since": iso(tool.state.silent_since)}
@@ -131,34 +187,24 @@ def _sources(jobs: list[BackupJob]) -> list[dict[str, Any]]:
     ]
 
 
-def _holds(service: Service, at: dt.datetime) -> list[dict[str, Any]]:
-    windows = Window.objects.filter(service=service, ends_at__gt=at, starts_at__lt=at + dt.timedelta(days=40)).order_by("starts_at", "pk")
-    return [{"window": window.pk, "from": iso(window.starts_at), "until": iso(window.ends_at)} for window in windows]
+def _holds(ids: Sequence[int], at: dt.datetime) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    near = Window.objects.filter(service__in=ids, ends_at__gt=at, starts_at__lt=at + dt.timedelta(days=40)).order_by("starts_at", "pk")
+    for window in near:
+        found[window.service_id].append({"window": window.pk, "from": iso(window.starts_at), "until": iso(window.ends_at)})
+    return found
 
 
-def _previous(service: Service) -> dict[str, Any] | None:
-    status = ServiceStatus.objects.filter(service=service).first()
-    if status is None:
-        return None
-    state = ServiceState.objects.select_related("evaluation").filter(service=service).first()
-    by_rpo = bool(state and state.evaluation and state.evaluation.result.get("by_rpo"))
-    return {"status": status.status, "since": iso(status.since), "by_rpo": by_rpo}
+def _previous(states: Sequence[ServiceState]) -> dict[int, dict[str, Any]]:
+    by_rpo = {state.pk: bool(state.evaluation and state.evaluation.result.get("by_rpo")) for state in states}
+    found = ServiceStatus.objects.filter(service__in=by_rpo)
+    return {row.service_id: {"status": row.status, "since": iso(row.since), "by_rpo": by_rpo[row.service_id]} for row in found}
 
 
-def mapping_of(service_id: int) -> dict[str, int | None]:
-    """History id of the attribution rule that gave each job to the service."""
-    jobs = BackupJob.objects.filter(service=service_id).order_by("pk").values_list("pk", "attribution_rule")
-    return {str(pk): rule for pk, rule in jobs}
-
-
-def next_due_at(service_id: int) -> dt.datetime | None:
-    return JobState.objects.filter(job__service=service_id).aggregate(first=Min("next_due_at"))["first"]
-
-
-def next_version_at(service_id: int, at: dt.datetime) -> dt.datetime | None:
-    """When the next approved version of the entry takes effect."""
-    ahead = ServiceVersion.objects.approved().filter(service=service_id, effective__startswith__gt=at)
-    return ahead.aggregate(first=Min("effective__startswith"))["first"]
+def next_versions_at(service_ids: Iterable[int], at: dt.datetime) -> dict[int, dt.datetime]:
+    """When the next approved version of each entry takes effect, of those that have one ahead."""
+    ahead = ServiceVersion.objects.approved().filter(service__in=list(service_ids), effective__startswith__gt=at).order_by()
+    return dict(ahead.values("service").annotate(first=Min("effective__startswith")).values_list("service", "first"))
 
 
 def occurrence_of(row: ExpectedRun) -> schedules.Occurrence:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db import connection
 
 from catalogue.models import Commitment
 from itsm_backup.common.time import iso
+from monitoring.asking import array, fetch
 from monitoring.combining import PROOFS
-from monitoring.models import BackupJob, BackupRun, ProtectedItem, RestorePoint, RestoreTest
+from monitoring.models import BackupRun, RestoreTest
 from monitoring.planning import COUNTED
 
 FULL_TESTS_READ = 10
@@ -25,31 +27,60 @@ _READ = ("scope", "outcome", "verified", "started_at", "ended_at", "usable_at", 
 _FIELDS = ("job_id", "point_id", *_READ)
 
 
-def follow_job(*, job: BackupJob, since: dt.datetime | None) -> set[dt.datetime]:
-    """Bring the restore tests of a job in line with its runs since an instant; returns when the tests began that came, went or changed.
+_RUNS = f"""
+SELECT r.* FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked(job, since)
+JOIN monitoring_backuprun r ON r.job_id = asked.job AND r.occurred_at >= asked.since
+WHERE r.operation IN {PROOFS} AND r.state = 'finished'
+"""  # noqa: S608 - our own words
+_KNOWN = """
+SELECT t.* FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked(job, since)
+JOIN monitoring_restoretest t ON t.job_id = asked.job AND t.started_at >= asked.since
+"""
+# The one point of the same service or tool whose id the test names, in full or by its beginning.
+_POINTS = """
+SELECT r.id, min(p.id) FROM unnest(%s::bigint[]) AS asked(run) JOIN monitoring_backuprun r ON r.id = asked.run
+JOIN monitoring_protecteditem i ON i.service_id = r.service_id OR r.service_id IS NULL AND i.tool_id = r.tool_id
+JOIN monitoring_restorepoint p ON p.item_id = i.id AND starts_with(p.external_id, r.artefact_id)
+WHERE r.artefact_id <> '' GROUP BY r.id HAVING count(*) = 1
+"""
+# A job that only ever tests copies protects nothing: no copy of its own is missed.
+_OWN_ITEMS = f"""
+UPDATE monitoring_protecteditem i SET service_id = own.service FROM (
+  SELECT j.id, CASE WHEN EXISTS (SELECT FROM monitoring_jobschedule s WHERE s.job_id = j.id)
+    OR EXISTS (SELECT FROM monitoring_backuprun r WHERE r.job_id = j.id AND r.operation IN {COUNTED}) THEN j.service_id END AS service
+  FROM monitoring_backupjob j WHERE j.id = ANY(%s::bigint[])) own
+WHERE i.job_id = own.id AND i.service_id IS DISTINCT FROM own.service
+"""  # noqa: S608
 
-    The caller holds the job's state row. Without an instant nothing was touched.
+
+def follow_jobs(since: Mapping[int, dt.datetime]) -> dict[int, set[dt.datetime]]:
+    """Bring the restore tests of jobs in line with their runs since an instant of each; returns, by job, when the tests began that
+    came, went or changed.
+
+    The caller holds the state rows of the jobs.
     """
-    if since is None:
-        return set()
-    runs = BackupRun.objects.filter(job=job, operation__in=PROOFS, state="finished", occurred_at__gte=since)
-    known = {test.run_id: test for test in RestoreTest.objects.filter(job=job, started_at__gte=since)}
-    found = list(runs)
-    if not found and not known:
-        return set()
+    asked = [array(since), array(since.values())]
+    found = list(BackupRun.objects.raw(_RUNS, asked)) if since else []
+    known = {test.run_id: test for test in RestoreTest.objects.raw(_KNOWN, asked)} if since else {}
+    concerned = {run.job_id for run in found} | {test.job_id for test in known.values()}
+    if not concerned:
+        return {}
     tests = {run.pk: test_of(run) for run in found if run.operation == "restore_test"}
-    for run in found:
-        if run.pk in tests:
-            tests[run.pk].point_id = _point_of(run)
+    for run, point in fetch(_POINTS, [array(tests)]):
+        tests[run].point_id = point
     changed = [test for pk, test in tests.items() if pk not in known or _differs(test, known[pk])]
     gone = [test for pk, test in known.items() if pk not in tests]
     RestoreTest.objects.filter(pk__in=[test.pk for test in gone]).delete()
     RestoreTest.objects.bulk_create(
         changed, update_conflicts=True, unique_fields=["run"], update_fields=[name.removesuffix("_id") for name in _FIELDS]
     )
-    _own_items(job)
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN_ITEMS, [array(concerned)])
     before = [known[test.run_id] for test in changed if test.run_id in known]
-    return {test.started_at for test in [*changed, *gone, *before]}
+    began: dict[int, set[dt.datetime]] = defaultdict(set)
+    for test in [*changed, *gone, *before]:
+        began[test.job_id].add(test.started_at)
+    return began
 
 
 def test_of(run: BackupRun) -> RestoreTest:
@@ -78,32 +109,34 @@ def _differs(one: RestoreTest, two: RestoreTest) -> bool:
     return any(getattr(one, name) != getattr(two, name) for name in _FIELDS)
 
 
-def _point_of(run: BackupRun) -> int | None:
-    """The one point of the same service or tool whose id the test names, in full or by its beginning."""
-    if not run.artefact_id:
-        return None
-    place = Q(item__service=run.service_id) if run.service_id else Q(item__tool=run.tool_id)
-    points = RestorePoint.objects.filter(place, external_id__startswith=run.artefact_id).values_list("pk", flat=True)[:2]
-    return points[0] if len(points) == 1 else None
+_NEWEST = """
+SELECT t.* FROM unnest(%(services)s::bigint[]) AS asked(service)
+CROSS JOIN (VALUES ('full', %(most)s), ('sample', 1)) AS kind(scope, most)
+CROSS JOIN LATERAL (
+  SELECT t.* FROM monitoring_backupjob j JOIN monitoring_restoretest t ON t.job_id = j.id
+  WHERE j.service_id = asked.service AND t.scope = kind.scope AND t.outcome <> 'inconclusive' AND t.ended_at <= %(at)s
+  ORDER BY t.ended_at DESC, t.run_id DESC LIMIT kind.most) t
+ORDER BY t.scope, t.ended_at DESC, t.run_id DESC
+"""
 
 
-def _own_items(job: BackupJob) -> None:
-    """A job that only ever tests copies protects nothing: no copy of its own is missed."""
-    protects = hasattr(job, "schedule") or BackupRun.objects.filter(job=job, operation__in=COUNTED).exists()
-    service = job.service_id if protects else None
-    items = ProtectedItem.objects.filter(job=job)
-    items = items.exclude(service=service) if service else items.filter(service__isnull=False)
-    items.update(service=service)
+def inputs_of(*, commitments: Mapping[int, Commitment | None], service_of: Mapping[int, int], at: dt.datetime) -> dict[int, dict[str, Any]]:
+    """What `restore_claim` reads of each service, as JSON values; nothing for those whose commitment promises no restore.
 
-
-def inputs_of(*, jobs: list[BackupJob], commitment: Commitment | None, at: dt.datetime) -> dict[str, Any] | None:
-    """What `restore_claim` reads of a service's jobs, as JSON values; None when the version promises no restore."""
-    if commitment is None or not (commitment.rto_s or commitment.restore_test_days):
-        return None
-    tests = RestoreTest.objects.filter(job__in=jobs, ended_at__lte=at).exclude(outcome="inconclusive").order_by("-ended_at", "-run")
-    checks = BackupRun.objects.filter(job__in=jobs, operation="verify", state="finished", verified__isnull=False, occurred_at__lte=at)
-    newest = [*tests.filter(scope="full")[:FULL_TESTS_READ], *tests.filter(scope="sample")[:1]]
-    return _inputs(commitment.rto_s, commitment.restore_test_days, newest, checks.order_by("job", "-occurred_at", "-pk").distinct("job"))
+    `service_of` gives the service of each of their jobs.
+    """
+    promised = {pk: one for pk, one in commitments.items() if one and (one.rto_s or one.restore_test_days)}
+    if not promised:
+        return {}
+    tests: dict[int, list[RestoreTest]] = defaultdict(list)
+    for test in RestoreTest.objects.raw(_NEWEST, {"services": array(promised), "most": FULL_TESTS_READ, "at": at}):
+        tests[service_of[test.job_id]].append(test)
+    conclusive = BackupRun.objects.filter(operation="verify", state="finished", verified__isnull=False, occurred_at__lte=at)
+    newest = conclusive.filter(job__service__in=promised).order_by("job", "-occurred_at", "-pk").distinct("job")
+    checks: dict[int, list[BackupRun]] = defaultdict(list)
+    for check in newest:
+        checks[service_of[check.job_id]].append(check)
+    return {pk: _inputs(one.rto_s, one.restore_test_days, tests[pk], checks[pk]) for pk, one in promised.items()}
 
 
 def inputs_again(*, recorded: dict[str, Any], runs: Iterable[BackupRun], at: dt.datetime) -> dict[str, Any]:

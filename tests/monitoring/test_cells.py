@@ -39,7 +39,7 @@ def counts(service, day: int) -> dict[str, int]:
 def recounted(service) -> bool:
     """Whether a recount of every day changes nothing."""
     before = list(ServiceDay.objects.filter(service=service).order_by("day").values())
-    cells.recount(service_id=service.pk, days=cells.all_days(service.pk))
+    cells.recount(days={service.pk: cells.all_days(service.pk)}, zones={service.pk: "UTC"})
     after = list(ServiceDay.objects.filter(service=service).order_by("day").values())
     return [{**row, "id": 0} for row in before] == [{**row, "id": 0} for row in after]
 
