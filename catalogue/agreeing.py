@@ -54,7 +54,7 @@ def approve(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:
     """Make the draft count from now on. Raises NotAllowed for its author and for who is no approver; WrongState."""
     with transaction.atomic(), because(reason.strip() or "Approved.", by=by):
         held = _open(row)
-        check_approver(held, by)
+        check_approver(held, by, at)
         held.state, held.approver, held.approved_at = State.APPROVED, by, at
         held.save()
     return held
@@ -69,19 +69,17 @@ def cancel(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:
     return held
 
 
-def check_approver(row: Approved, by: Any) -> None:
-    """Raises NotAllowed, naming who can, unless `by` may approve this text."""
+def check_approver(row: Approved, by: Any, at: dt.datetime) -> None:
+    """Raises NotAllowed, naming the rule or who can, unless `by` may approve this text."""
     able = approvers_of(row)
     others = duties.names(person for person in able if person.pk not in (row.author_id, by.pk)) or "Nobody yet"
     if row.author_id == by.pk:
         raise NotAllowed(f"You wrote {row}, so somebody else must approve it. {others} can.")
-    service = getattr(row, "service", None)
-    allowed = (
-        Service.objects.visible_to(by, "approve").filter(pk=service.pk).exists()
-        if service is not None
-        else by.is_active and by.has_perm("catalogue.approve_service")
-    )
-    if not allowed:
+    if isinstance(row, ImpactAnalysis):
+        duties.check(by=by, act="analyse", on=row.service, at=at)
+        return
+    duties.check(by=by, act="agree", on=row, at=at)
+    if not by.is_active or not by.has_perm("catalogue.approve_service"):  # agreements belong to the whole estate
         raise NotAllowed(f"You may not approve {row}. {others} can.")
 
 

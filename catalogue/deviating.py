@@ -51,7 +51,7 @@ def grant(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str) -> Dev
     """Bear the deviation until its last day. Raises NotAllowed for its owner, for who asked, and for who is no approver; WrongState."""
     with transaction.atomic(), because(reason.strip() or "Granted.", by=by):
         row = _open(deviation)
-        check_granter(row, by)
+        check_granter(row, by, at)
         if row.expires_on < local_day(at, "UTC"):
             raise NotReady([f"It would have ended on {row.expires_on:%d %b %Y}. Ask again with a later day."])
         row.approver, row.granted_at = by, at
@@ -59,14 +59,15 @@ def grant(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str) -> Dev
     return row
 
 
-def check_granter(deviation: Deviation, by: Any) -> None:
-    """Raises NotAllowed, naming who can, unless `by` may grant it: an approver of the service who neither owns nor asked for it."""
+def check_granter(deviation: Deviation, by: Any, at: dt.datetime) -> None:
+    """Raises NotAllowed, naming the rule or who can, unless `by` may grant it: an approver of the service who neither owns nor asked for
+    it, and did not write the promise that it bears.
+    """
     able = duties.who_may("approve", deviation.service, except_ids=[deviation.owner_id, deviation.asked_by_id, by.pk])
     others = f"{duties.names(able)} can." if able else "Nobody else holds that duty yet: an administrator can grant the role approver."
     if by.pk in (deviation.owner_id, deviation.asked_by_id):
         raise NotAllowed(f"Who owns a deviation or asked for it cannot grant it. {others}")
-    if not by.is_active or not Service.objects.visible_to(by, "approve").filter(pk=deviation.service_id).exists():
-        raise NotAllowed(f"You may not grant deviations of {deviation.service.code}. {others}")
+    duties.check(by=by, act="grant", on=deviation.service, at=at)
 
 
 def end(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str) -> Deviation:

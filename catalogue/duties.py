@@ -86,15 +86,20 @@ ACTS = {
     "relate": Doing("steward", "change", "change the relations of"),
     "scope": Doing("steward", "change", "decide the scope of"),
     "approve": Doing("approver", "approve", "approve versions of"),
+    "grant": Doing("approver", "approve", "grant deviations of"),
+    "analyse": Doing("approver", "approve", "approve impact analyses of"),
+    "agree": Doing("approver", "", "approve versions of"),
     "hold": Doing("approver", "approve", "place a legal hold on"),
     "release": Doing("approver", "approve", "release the legal hold on"),
     "resolve": Doing("operator", "", "resolve by hand an incident of"),
 }
-_TO_APPROVE = ("approve", "hold", "release")  # in these a superuser's own deeds count like duties held
+_TO_APPROVE = ("approve", "grant", "analyse", "agree", "hold", "release")  # in these a superuser's own deeds count like duties held
 
 
 def _wrote(*, by: Any, on: Any, at: dt.datetime) -> bool:
     """Whether the person wrote any part of this version, or of the one in force of this service."""
+    if hasattr(on, "author_id"):  # a text with one author, such as an agreement
+        return bool(by.pk == on.author_id)
     version = on if hasattr(on, "author_ids") else on.version_at(at)
     return version is not None and by.pk in version.author_ids
 

@@ -7,12 +7,14 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from catalogue import attesting, deviating
+from catalogue import attesting, batching, deviating, working_through
+from catalogue.models import Batch
 from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.demo import feeding
 from itsm_backup.own_database import keeping
 from monitoring import partitions, polling, sighting
+from monitoring.capability import measured
 from monitoring.models import Tool
 from reporting import scheduling
 from reporting.models import ReportSchedule
@@ -78,6 +80,7 @@ def tend() -> None:
     sighting.see_relations(at=at)
     deviating.remind(at=at)
     attesting.remind(at=at)
+    batching.forget_unstarted(at=at)
     journey.look_at_everything(at=at)
 
 
@@ -92,6 +95,20 @@ def report_due() -> None:
 def report(schedule_id: int) -> None:
     scheduling.work(schedule=ReportSchedule.objects.get(pk=schedule_id), at=now())
     _advance()  # the mails go out
+
+
+@shared_task(name="itsm_backup.batches")
+def batches() -> None:
+    """Hand out again what somebody started and no worker has touched lately, one task each."""
+    for batch_id in working_through.stalled(at=now()):
+        batch.apply_async((batch_id,), expires=600)
+
+
+@shared_task(name="itsm_backup.batch")
+def batch(batch_id: int) -> None:
+    """Work on many entries. Two workers share what waits; one that dies loses and doubles nothing."""
+    working_through.work(batch=Batch.objects.get(pk=batch_id), clock=now, measure=measured)
+    _advance()  # what was approved is judged, the mails go out
 
 
 def _advance() -> None:

@@ -28,10 +28,10 @@ def _do(call: Callable[..., Any], argument: str, done: str) -> Callable[[HttpReq
     return do
 
 
-def _blocked(check: Callable[[Any, Any], None]) -> Callable[[HttpRequest, Any], str]:
+def _blocked(check: Callable[..., None]) -> Callable[[HttpRequest, Any], str]:
     def blocked(request: HttpRequest, row: Any) -> str:
         try:
-            check(row, request.user)
+            check(row, request.user, now())
         except NotAllowed as error:
             return str(error)
         return ""

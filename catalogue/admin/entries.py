@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, Prefetch, Subquery
+from django.db.models import CharField, OuterRef, Prefetch, Q, Subquery
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 from catalogue import publishing
+from catalogue.admin import many
 from catalogue.checking import UNMEASURED, Measured
-from catalogue.models import Service, ServiceVersion
+from catalogue.models import Relation, Service, ServiceVersion
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason, may
 from itsm_backup.common.admin.fields import value_words
 from itsm_backup.common.time import now
@@ -71,6 +73,29 @@ def _version_url(version: ServiceVersion) -> str:
     return reverse("admin:catalogue_serviceversion_change", args=[version.pk])
 
 
+class _InForce(admin.SimpleListFilter):
+    """Entries by a field of their version in force."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        values = ServiceVersion.objects.in_force(now()).filter(service__in=model_admin.get_queryset(request).values("pk"))
+        found = values.order_by(self.parameter_name).values_list(self.parameter_name, flat=True).distinct()
+        return [(value, str(value)) for value in found if value not in (None, "")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() is None:
+            return queryset
+        live = ServiceVersion.objects.in_force(now()).annotate(told=Cast(self.parameter_name, CharField()))
+        return queryset.filter(pk__in=live.filter(told=self.value()).values("service"))
+
+
+class InForceDepartment(_InForce):
+    title, parameter_name = "department", "department"
+
+
+class InForceTier(_InForce):
+    title, parameter_name = "tier", "tier"
+
+
 @admin.register(Service)
 class ServiceAdmin(TrackedAdmin):
     place = 1
@@ -78,7 +103,9 @@ class ServiceAdmin(TrackedAdmin):
     change_form_template = "admin/catalogue/service.html"
     grantable = ("change", "approve")
     list_display = ("code", "name", "lifecycle", "status_now", "in_force", "open_version")
-    list_filter = ("lifecycle", "status__status")
+    list_filter = ("lifecycle", "status__status", InForceDepartment, InForceTier)
+    actions = ("edit_many",)
+    change_list_template = "admin/catalogue/services.html"
     search_fields = ("code", "versions__name")
     ordering = ("code",)
     fields = ("code",)
@@ -111,6 +138,10 @@ class ServiceAdmin(TrackedAdmin):
             return "–"
         version = service.unfinished[0]
         return format_html('<a href="{}">version {}, {}</a>', _version_url(version), version.number, version.get_state_display())
+
+    @admin.action(description="Change fields of the chosen entries", permissions=["change"])
+    def edit_many(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        return many.edit(self, request, queryset)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # a service is retired, never deleted
@@ -149,5 +180,13 @@ class ServiceAdmin(TrackedAdmin):
             "unfinished": next(iter(service.unfinished), None),
             "next_number": next_number(service),
             "may_draft": may(request, Service, "change", service.pk) and service.lifecycle != Service.Lifecycle.RETIRED,
+            "relations": _relations(service),
+            "relate_url": f"{reverse('admin:catalogue_relation_add')}?consumer={service.pk}",
             "draft_url": f"{reverse('admin:catalogue_serviceversion_add')}?service={service.pk}",
         }
+
+
+def _relations(service: Service) -> list[dict[str, Any]]:
+    """What stands between the service and others now, each with the way to change it."""
+    rows = Relation.objects.standing(now()).filter(Q(consumer=service) | Q(provider=service)).select_related("consumer", "provider")
+    return [{"row": row, "href": reverse("admin:catalogue_relation_change", args=[row.pk])} for row in rows.order_by("kind", "pk")]

@@ -11,11 +11,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 
-from catalogue import checking, comparing, duties, publishing, wording
+from catalogue import batching, checking, comparing, duties, publishing, wording
+from catalogue.admin import many
 from catalogue.admin.acts import VERSION_ACTS
 from catalogue.admin.drafts import PROMISES, DraftForm
 from catalogue.admin.entries import measured_of, next_number, portal_url, shown_facts
-from catalogue.models import AgreementVersion, Commitment, Offering, Service, ServiceVersion, Team
+from catalogue.models import AgreementVersion, Batch, Commitment, Offering, Service, ServiceVersion, Team
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason, may
 from itsm_backup.common.admin.fields import label_of, value_words
 from itsm_backup.common.admin.history import Difference
@@ -58,6 +59,7 @@ class VersionAdmin(TrackedAdmin):
     search_fields = ("service__code", "name", "department")
     list_select_related = ("service", "approver")
     ordering = ("service__code", "-number")
+    actions = ("submit_many", "approve_many")
     readonly_fields = ("state_words", "offerings_in_words")
     fieldsets = (
         (None, {"fields": ("service", "state_words", "base")}),
@@ -94,6 +96,19 @@ class VersionAdmin(TrackedAdmin):
 
     def _url(self, version: ServiceVersion) -> str:
         return reverse("admin:catalogue_serviceversion_change", args=[version.pk])
+
+    @admin.action(description="Submit the chosen drafts for approval", permissions=["change"])
+    def submit_many(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        drafts = queryset.filter(state=State.DRAFT)
+        return many.propose(self, request, drafts, act=Batch.Act.SUBMIT, wishes=batching.to_submit, words="Submit for approval")
+
+    @admin.action(description="Approve the chosen versions", permissions=["approve"])
+    def approve_many(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        waiting = queryset.filter(state=State.IN_REVIEW)
+        return many.propose(self, request, waiting, act=Batch.Act.APPROVE, wishes=batching.to_approve, words="Approve")
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        return may(request, Service, "approve")
 
     @admin.display(description="State")
     def state_words(self, version: ServiceVersion) -> Any:

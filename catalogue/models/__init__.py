@@ -1,6 +1,7 @@
 """What we promise: entries, their versions and commitments, who answers for them, and where they stand."""
 
 from catalogue.models.agreements import Agreement, AgreementVersion, Deviation, ImpactAnalysis
+from catalogue.models.batches import Batch, BatchItem
 from catalogue.models.commitments import Commitment, Offering
 from catalogue.models.defaults import Label, TierDefault
 from catalogue.models.duties import Duty, DutyException, GrantEntry, LegalHold
@@ -17,6 +18,8 @@ __all__ = [
     "AgreementVersion",
     "Attestation",
     "AttestationRound",
+    "Batch",
+    "BatchItem",
     "Comment",
     "Commitment",
     "Deviation",

@@ -240,3 +240,21 @@ class Enclosure(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SavedFilter(models.Model):
+    """How somebody looks at a list of the admin: its filters, search and order under a name, for oneself or for everybody."""
+
+    list = models.CharField(max_length=80, help_text="The model whose list it is, such as catalogue.service.")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1_000)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    shared = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["list", "name", "pk"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["list", "owner", "name"], name="saved_filter_once")]
+
+    def __str__(self) -> str:
+        return self.name

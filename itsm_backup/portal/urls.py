@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
 from itsm_backup.portal import (
+    batch_doors,
     calendar_doors,
     deeds,
     duty_doors,
@@ -76,6 +77,15 @@ urlpatterns = [
     path("search", views.search, name="search"),
     path("display", views.display, name="display"),
     path("services/", views.services, name="services"),
+    path("services/import/", batch_doors.import_entries, name="import_entries"),
+    path("services/export/", batch_doors.export, name="export_entries"),
+    path("batches/", batch_doors.batches, name="batches"),
+    path("batches/<rowid:pk>/", batch_doors.batch, name="batch"),
+    path("batches/<rowid:pk>/start", batch_doors.start, name="start_batch"),
+    path("batches/<rowid:pk>/stop", batch_doors.stop, name="stop_batch"),
+    path("batches/<rowid:pk>/submit", batch_doors.submit, name="submit_batch"),
+    path("approvals/", batch_doors.approvals, name="approvals"),
+    path("approvals/approve", batch_doors.approve, name="approve_many"),
     path("services/matrix/", weave_doors.matrix_shown, name="matrix"),
     path("services/matrix/change", weave_doors.change_cells, name="change_cells"),
     path("services/graph/", weave_doors.estate_graph, name="estate_graph"),

@@ -4,6 +4,7 @@ from django.urls import path
 
 from monitoring.api.alertmanager import Alerts as Alertmanagers
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
+from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.relations import Closure, RelationDetail, Relations
@@ -26,6 +27,11 @@ urlpatterns = [
     path("services/<str:code>/versions/<int:number>/", VersionDetail.as_view()),
     path("services/<str:code>/versions/<int:number>/<str:act>", VersionAct.as_view()),
     path("services/<str:code>/diff/", Diff.as_view()),
+    path("legal-holds/", Holds.as_view()),
+    path("legal-holds/<int:pk>/", HoldDetail.as_view()),
+    path("legal-holds/<int:pk>/release", HoldRelease.as_view()),
+    path("duty-exceptions/", Exceptions.as_view()),
+    path("duty-exceptions/<int:pk>/end", ExceptionEnd.as_view()),
     path("jobs/", Jobs.as_view()),
     path("jobs/<int:pk>/", JobDetail.as_view()),
     path("alertmanager/<str:tool>", Alertmanagers.as_view()),

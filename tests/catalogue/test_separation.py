@@ -9,9 +9,9 @@ from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from guardian.shortcuts import assign_perm
 
-from catalogue import duties, excepting, holding, legal_holds, publishing, relating
+from catalogue import agreeing, declaring, deviating, duties, excepting, holding, legal_holds, publishing, relating
 from catalogue.duties import NotAllowed
-from catalogue.models import Duty, DutyException, GrantEntry, LegalHold, Service
+from catalogue.models import Agreement, Duty, DutyException, GrantEntry, LegalHold, Service
 from catalogue.publishing import NotReady
 from incidents import working
 from incidents.models import Incident
@@ -126,6 +126,34 @@ def test_who_holds_both_duties_all_the_same_does_neither(root):
         publishing.edit_draft(version=version, content={"name": "New"}, commitment={}, **said)
     with pytest.raises(NotAllowed, match=rule):
         relating.relate(**ends, **said)
+
+
+def test_deviations_analyses_and_agreements_obey_the_duties_like_versions(root):
+    author, able = make_author(), ("catalogue.view_service", "catalogue.approve_service")
+    service, at = make_service("pacs"), now()
+    agreement = declaring.declare(Agreement(name="SLA"), {"kind": "sla", "party": "Wards"}, by=author, reason="test").row
+    said = {"by": make_user("writer"), "at": at, "reason": "test"}
+    text = agreeing.draft_agreement(agreement=agreement, content={"from_on": at.date(), "rpo_s": 86_400}, **said)
+    analysis = agreeing.draft_analysis(
+        service=service, content={"mtpd_s": 86_400, "tolerated_loss_s": 3_600, "wrt_s": 0, "review_due_on": at.date() + 300 * DAY}, **said
+    )
+    asked = {"owner": make_user("owner"), "expires_on": at.date() + 30 * DAY, **said}
+    deviation = deviating.ask(service=service, code="SCHEDULE_EXCEEDS_RPO", **asked)
+    both = hold(make_user("both"), *able, "monitoring.change_tool")
+    wrote = make_user("author", *able, is_staff=True)  # wrote the version in force
+    acts = {
+        "agreement": lambda by: agreeing.approve(row=text, by=by, at=at, reason="x"),
+        "analysis": lambda by: agreeing.approve(row=analysis, by=by, at=at, reason="x"),
+        "deviation": lambda by: deviating.grant(deviation=deviation, by=by, at=at, reason="x"),
+    }
+    for act in acts.values():
+        with pytest.raises(NotAllowed, match="Monitoring-admin and approver exclude each other"):
+            act(both)
+    for name in ("analysis", "deviation"):
+        with pytest.raises(NotAllowed, match="an author never approves"):
+            acts[name](wrote)
+    for act in acts.values():
+        assert act(make_approver()).approver == make_approver()
 
 
 def test_forms_of_the_admin_refuse_too_and_name_the_rule():

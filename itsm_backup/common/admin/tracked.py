@@ -18,6 +18,7 @@ from itsm_backup.common.admin.grants import GrantsAdmin
 from itsm_backup.common.admin.history import HistoryAdmin
 from itsm_backup.common.admin.reasons import RowsFormSet
 from itsm_backup.common.admin.rights import ByRights, LoggedAdmin
+from itsm_backup.common.admin.saved import SavingAdmin
 
 COUNTED_UP_TO = 10_000
 
@@ -49,7 +50,7 @@ class InWords:
         return in_words(field) if person or not field.is_relation else name
 
 
-class TrackedAdmin(GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):
+class TrackedAdmin(SavingAdmin, GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):
     """A row that people configure: reason on every path, rights on single rows, acts, history with differences."""
 
     change_form_template = "admin/tracked_change_form.html"
@@ -107,7 +108,7 @@ class PlainForm(forms.ModelForm):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
-class FactAdmin(InWords, LoggedAdmin):
+class FactAdmin(InWords, SavingAdmin, LoggedAdmin):
     """What the machine recorded: to read, never to write."""
 
     form = PlainForm

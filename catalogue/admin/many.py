@@ -1,0 +1,123 @@
+"""Many rows of the admin in one go: fields of entries changed, drafts submitted, versions approved. Each is looked at before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+from django import forms
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from catalogue import batching, comparing, importing, wording
+from catalogue.admin.drafts import DraftForm
+from catalogue.models import AgreementVersion, Batch, Team
+from itsm_backup.common.admin import ReasonForm, given_reason
+from itsm_backup.common.admin.rights import PersonField
+from itsm_backup.common.time import now
+
+MOST = 2_000
+_ALONE = ("name", "short_name")  # two entries never share them
+
+
+class EditManyForm(ReasonForm):
+    """The fields of an entry, of which those count whose box is ticked."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in (name for _, names in wording.GROUPS for name in names if name not in _ALONE):
+            self.fields[name] = _field(name)
+
+    @property
+    def ticked(self) -> list[str]:
+        return [name for name in self.data.getlist("change") if name in self.fields] if self.is_bound else []
+
+    @property
+    def groups(self) -> list[tuple[str, list[tuple[Any, bool]]]]:
+        """(title, [(field, whether it is ticked)]) in the order of the entry's own form."""
+        ticked = self.ticked
+        return [(title, [(self[name], name in ticked) for name in names if name in self.fields]) for title, names in wording.GROUPS]
+
+    def full_clean(self) -> None:
+        for name in set(self.fields) - {"change_reason", *self.ticked}:
+            self.fields[name].disabled = True  # what is not ticked is not read
+        super().full_clean()
+
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        if not self.ticked:
+            raise forms.ValidationError("Tick at least one field to change.")
+        return cleaned
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Field → JSON value of what is ticked."""
+        return {name: _json(self.cleaned_data[name]) for name in self.ticked}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return sorted(({name: comparing.as_json(each) for name, each in levels.items()} for levels in value), key=lambda one: one["name"])
+    return comparing.as_json(value)
+
+
+def _field(name: str) -> forms.Field:
+    made: forms.Field = deepcopy(DraftForm.base_fields[name])  # type: ignore[attr-defined]
+    if name in ("owner", "steward"):
+        made = PersonField(get_user_model().objects.filter(is_active=True), label=made.label)
+    elif name == "operations_team":
+        made = forms.ModelChoiceField(Team.objects.all(), label=made.label)
+    elif name in ("sla", "ola", "contract"):
+        agreed = AgreementVersion.objects.filter(state="approved", agreement__kind=name).select_related("agreement")
+        made = forms.ModelChoiceField(agreed, label=made.label)
+    made.required = False
+    return made
+
+
+def edit(door: Any, request: HttpRequest, entries: Any) -> HttpResponse:
+    """Ask which fields shall say what, and why; then propose a draft for each entry."""
+    confirmed = bool(request.POST.get("post"))
+    form = EditManyForm(request.POST if confirmed else None, label_suffix="")
+    codes = list(entries.order_by("code").values_list("code", flat=True)[:MOST])
+    if confirmed and form.is_valid():
+        wishes = importing.to_change(codes, form.values, by=request.user)
+        words = ", ".join(wording.label(name).lower() for name in form.ticked)
+        title = f"Change of {words} of {len(codes)} entr{'y' if len(codes) == 1 else 'ies'}"
+        return _to_batch(request, Batch.Act.DRAFT, title, wishes)
+    context = {"title": f"Change fields of {len(codes)} entr{'y' if len(codes) == 1 else 'ies'}", "action": "edit_many"}
+    return _page(door, request, "admin/catalogue/edit_many.html", codes, form, context)
+
+
+def propose(
+    door: Any, request: HttpRequest, versions: Any, *, act: str, wishes: Callable[..., list[importing.Wish]], words: str
+) -> HttpResponse:
+    """Ask why, then propose the act for each version."""
+    confirmed = bool(request.POST.get("post"))
+    form = ReasonForm(request.POST if confirmed else None)
+    chosen = list(versions.select_related("service").order_by("service__code")[:MOST])
+    counted = f"{len(chosen)} version{'' if len(chosen) == 1 else 's'}"
+    if confirmed and chosen and form.is_valid():
+        return _to_batch(request, act, f"{words}: {counted}", wishes(chosen, by=request.user))
+    context = {"title": f"{words}: {counted}", "action": request.POST.get("action", "")}
+    return _page(door, request, "admin/catalogue/propose_many.html", [str(row) for row in chosen], form, context)
+
+
+def _to_batch(request: HttpRequest, act: str, title: str, wishes: list[importing.Wish]) -> HttpResponse:
+    made = batching.propose(act=act, title=title, wishes=wishes, by=request.user, at=now(), reason=given_reason(request))
+    return HttpResponseRedirect(reverse("portal:batch", args=[made.pk]))
+
+
+def _page(door: Any, request: HttpRequest, template: str, rows: list[str], form: forms.Form, context: dict[str, Any]) -> HttpResponse:
+    return TemplateResponse(
+        request,
+        template,
+        {
+            **door.admin_site.each_context(request), "opts": door.opts, "heading": door.heading, "rows": rows, "form": form,
+            "checkbox": ACTION_CHECKBOX_NAME, "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "across": request.POST.get("select_across", "0"), "media": door.media, **context,
+        },
+    )  # fmt: skip

@@ -1,0 +1,110 @@
+"""Many entries in one go: what is wanted is proposed and looked at, then started, stopped and gone on with."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import prefetch_related_objects
+
+from catalogue import comparing, duties, importing
+from catalogue.importing import Wish
+from catalogue.models import Batch, BatchItem, Service, ServiceVersion
+from catalogue.refusing import NotAllowed, NotReady, Refused
+
+Act, State = Batch.Act, BatchItem.State
+KEPT_UNSTARTED = dt.timedelta(days=14)
+
+
+def propose(*, act: str, title: str, wishes: Sequence[Wish], by: Any, at: dt.datetime, reason: str) -> Batch:
+    """What is wanted, kept to be looked at; nothing of it happens before it is started. Raises NotReady without a reason or a wish."""
+    problems = [] if reason.strip() else ["Say why: the reason is kept with every entry."]
+    problems += [] if wishes else ["Choose at least one entry."]
+    if problems:
+        raise NotReady(problems)
+    words = importing.in_words(wishes)
+    with transaction.atomic():
+        batch = Batch.objects.create(act=act, title=title[:160], reason=reason.strip(), by=by, asked_at=at)
+        BatchItem.objects.bulk_create([_item(batch, wish, told, at) for wish, told in zip(wishes, words, strict=True)])
+    return batch
+
+
+def _item(batch: Batch, wish: Wish, words: str, at: dt.datetime) -> BatchItem:
+    nothing = batch.act == Act.DRAFT and not wish.values
+    state = State.REFUSED if wish.problems else State.NOTHING if nothing else State.WAITING
+    return BatchItem(
+        batch=batch, place=wish.place, code=wish.code, service=wish.service, version=wish.version,
+        wish={"values": wish.values, "seen": wish.seen},
+        words=words, problems=[list(each) for each in wish.problems], state=state, done_at=None if state == State.WAITING else at,
+        told="It says that already." if state == State.NOTHING else "",
+    )  # fmt: skip
+
+
+def start(*, batch: Batch, by: Any, at: dt.datetime, partly: bool = False) -> Batch:
+    """Let the work begin, or go on after a stop. Raises NotReady when items have problems and it is not `partly`; NotAllowed; Refused."""
+    with transaction.atomic():
+        held = _held(batch, by)
+        bad = held.items.filter(state=State.REFUSED).count()
+        if held.started_at is None and bad and not partly:
+            raise NotReady([f"{bad} of {held.items.count()} cannot be done. Put them right, or choose to do only the good ones."])
+        if held.finished_at is not None or (held.started_at is not None and held.stopped_at is None):
+            raise Refused("It was started already. Nothing was changed.")
+        held.started_at, held.stopped_at = held.started_at or at, None
+        held.save()
+    return held
+
+
+def stop(*, batch: Batch, by: Any, at: dt.datetime) -> Batch:
+    """Stop after the entry at hand; what is done stays done. Raises NotAllowed; Refused when nothing of it runs."""
+    with transaction.atomic():
+        held = _held(batch, by)
+        if held.started_at is None or held.finished_at or held.stopped_at:
+            raise Refused("Nothing of it is running. Nothing was changed.")
+        held.stopped_at = at
+        held.save()
+    return held
+
+
+def _held(batch: Batch, by: Any) -> Batch:
+    if by.pk != batch.by_id:
+        raise NotAllowed(f"Only {duties.names([batch.by])}, who asked for it, can do this.")
+    return Batch.objects.select_for_update().get(pk=batch.pk)
+
+
+def to_submit(versions: Iterable[ServiceVersion], *, by: Any) -> list[Wish]:
+    """Drafts as wishes to have them submitted, with what each changes."""
+    return _wishes(versions, by, "change", lambda version: "")
+
+
+def to_approve(versions: Iterable[ServiceVersion], *, by: Any) -> list[Wish]:
+    """Versions as wishes to have exactly what they say now approved; the person's own are refused by name from the start."""
+    own = "You wrote part of it, so somebody else must approve it."
+    return _wishes(versions, by, "approve", lambda version: own if by.pk in version.author_ids else "")
+
+
+def _wishes(versions: Iterable[ServiceVersion], by: Any, right: str, problem: Callable[[ServiceVersion], str]) -> list[Wish]:
+    rows = list(versions)
+    prefetch_related_objects(rows, "service", "commitment", "offerings")
+    able = set(Service.objects.visible_to(by, right).filter(pk__in=[row.service_id for row in rows]).values_list("pk", flat=True))
+    live = ServiceVersion.objects.approved().filter(service__in=[row.service_id for row in rows]).order_by("number")
+    before = {row.service_id: row for row in live.select_related("commitment").prefetch_related("offerings")}
+    found = []
+    for place, row in enumerate(rows, 1):
+        content = comparing.content_of(row)
+        earlier = comparing.content_of(before[row.service_id]) if row.service_id in before else {}
+        told = problem(row) if row.service_id in able else f"You may not {right} {row.service.code}."
+        found.append(
+            Wish(
+                place, row.service.code, row.service, row, before=earlier, seen=comparing.hash_of(content),
+                problems=[("", told)] if told else [], changed=comparing.diff(earlier, content) if earlier else [],
+            )
+        )  # fmt: skip
+    return found
+
+
+def forget_unstarted(*, at: dt.datetime) -> int:
+    """Take away what nobody started within two weeks; returns how many."""
+    old = Batch.objects.filter(started_at=None, asked_at__lt=at - KEPT_UNSTARTED)
+    return sum(1 for batch in old if batch.delete())

@@ -1,0 +1,140 @@
+"""Working through what was started: one entry at a time, each claimed, acted on and decided in one transaction.
+
+A worker that dies takes back what it had not finished, two workers share the rest, and who leaves finds it where it is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.template.loader import render_to_string
+
+from catalogue import columns, comparing, duties, importing, publishing
+from catalogue.checking import UNMEASURED, Measured
+from catalogue.models import Batch, BatchItem, Service, ServiceVersion
+from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common import outbox
+
+log = logging.getLogger(__name__)
+Act, State = Batch.Act, BatchItem.State
+Measure = Callable[[Service, dt.datetime], Measured]
+PATIENCE = dt.timedelta(seconds=30)
+
+
+def work(*, batch: Batch, clock: Callable[[], dt.datetime], measure: Measure | None = None, most: int = 5_000) -> int:
+    """Do what waits, entry by entry, until nothing is left for this worker, somebody stops it or `most` are decided; returns how many.
+
+    `clock` gives each entry its own instant, as if it had been done by hand at that moment.
+    """
+    decided = 0
+    while decided < most and _next(batch.pk, clock(), measure or (lambda service, at: UNMEASURED)):
+        decided += 1
+    _finish(batch.pk, clock())
+    return decided
+
+
+def _next(batch_id: int, at: dt.datetime, measure: Measure) -> bool:
+    with transaction.atomic():
+        batch = Batch.objects.running().select_related("by").filter(pk=batch_id).first()
+        waiting = BatchItem.objects.select_for_update(skip_locked=True).filter(batch=batch_id, state=State.WAITING)
+        item = waiting.order_by("place").first() if batch else None
+        if batch is None or item is None:
+            return False
+        try:
+            with transaction.atomic():
+                item.state, item.told = _ACTS[batch.act](batch, item, at, measure)
+        except (Refused, columns.Unclear) as error:
+            item.state, item.told = State.REFUSED, str(error)
+        except Exception:
+            log.exception("Item %s of batch %s failed.", item.place, batch_id)
+            item.state, item.told = State.REFUSED, "It failed inside the product; nothing of it was kept. The log says why."
+        item.done_at = at
+        item.save()
+    return True
+
+
+def _finish(batch_id: int, at: dt.datetime) -> None:
+    """Close the batch when nothing waits; an entry that another worker has at hand still waits."""
+    with transaction.atomic():
+        batch = Batch.objects.running().select_for_update(of=("self",)).select_related("by").filter(pk=batch_id).first()
+        if batch is not None and not batch.items.filter(state=State.WAITING).exists():
+            batch.finished_at = at
+            batch.save()
+            _tell(batch, at)
+
+
+def _tell(batch: Batch, at: dt.datetime) -> None:
+    """One mail to each who may decide on what was submitted, not one for every entry; and one to who asked for the work."""
+    done = list(batch.items.filter(state=State.DONE).select_related("service"))
+    if batch.act == Act.SUBMIT and done:
+        approvers = {person for service in {item.service for item in done} for person in duties.who_may("approve", service)}
+        for person in approvers - {batch.by}:
+            _write(batch, person, "submitted", f"For approval: {len(done)} entries. {batch.title}", len(done), at)
+    _write(batch, batch.by, "finished", f"Done: {batch.title}", len(done), at)
+
+
+def _write(batch: Batch, person: Any, kind: str, subject: str, done: int, at: dt.datetime) -> None:
+    if not person.email:
+        return
+    counts = {"done": done, "refused": batch.items.filter(state=State.REFUSED).count()}
+    path = f"/approvals/?batch={batch.pk}" if kind == "submitted" else f"/batches/{batch.pk}/"
+    context = {"batch": batch, "kind": kind, "by": duties.names([batch.by]), "organisation": settings.ORGANISATION, **counts,
+               "address": f"{settings.BASE_URL}{path}"}  # fmt: skip
+    outbox.write(
+        key=f"batch/{batch.pk}/{kind}/{person.pk}", thread=f"batch/{batch.pk}/{person.pk}", recipient=person.email, subject=subject,
+        body=render_to_string("catalogue/email/batch.txt", context), at=at,
+    )  # fmt: skip
+
+
+def stalled(*, at: dt.datetime) -> list[int]:
+    """Batches that run but on which nobody worked for half a minute: their worker died, or nobody was told of them."""
+    lately = BatchItem.objects.filter(batch=OuterRef("pk"), done_at__gt=at - PATIENCE)
+    waiting = Batch.objects.running().filter(~Exists(lately), started_at__lte=at - PATIENCE)
+    return list(waiting.order_by("pk").values_list("pk", flat=True))
+
+
+def _draft(batch: Batch, item: BatchItem, at: dt.datetime, measure: Measure) -> tuple[str, str]:
+    service = item.service
+    said: dict[str, Any] = {"by": batch.by, "at": at, "reason": batch.reason}
+    if service is None:
+        if not batch.by.is_active or not batch.by.has_perm("catalogue.add_service"):
+            raise NotAllowed("You may make no new entries. A steward of the whole catalogue can.")
+        service = publishing.create_service(code=item.code, **said)
+    else:
+        duties.check(by=batch.by, act="change", on=service, at=at)
+        newest = service.versions.approved().order_by("-number").first()
+        if newest is not None and comparing.hash_of(comparing.content_of(newest)) != item.wish["seen"]:
+            raise NotReady(
+                [f"{service.code} has another version by now: number {newest.number}. Look at it, and ask for the change again."]
+            )
+    made = publishing.draft_version(service=service, **importing.said(item.wish["values"]), **said)
+    item.service, item.version = service, made  # together, as a refusal takes both back
+    return State.DONE, f"Version {made.number} is a draft."
+
+
+def _submit(batch: Batch, item: BatchItem, at: dt.datetime, measure: Measure) -> tuple[str, str]:
+    version = _version(item)
+    duties.check(by=batch.by, act="change", on=version.service, at=at)
+    publishing.submit(version=version, by=batch.by, at=at, reason=batch.reason, announce=False)
+    return State.DONE, f"Version {version.number} waits for approval."
+
+
+def _approve(batch: Batch, item: BatchItem, at: dt.datetime, measure: Measure) -> tuple[str, str]:
+    version = _version(item)
+    publishing.approve(
+        version=version, by=batch.by, at=at, reason=batch.reason, seen=item.wish["seen"], measured=measure(version.service, at)
+    )
+    return State.DONE, f"Version {version.number} is in force."
+
+
+def _version(item: BatchItem) -> ServiceVersion:
+    return ServiceVersion.objects.select_related("service").get(pk=item.version_id)
+
+
+_ACTS = {Act.DRAFT: _draft, Act.SUBMIT: _submit, Act.APPROVE: _approve}

@@ -1,0 +1,180 @@
+"""Doors of work on many entries: import and export, what is asked for, its start, stop and progress, approvals."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import current_app
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from catalogue import batching, exporting, importing, sheets
+from catalogue.columns import COLUMNS
+from catalogue.models import Batch, Service, ServiceVersion
+from catalogue.refusing import NotAllowed, Refused
+from itsm_backup.common.time import now
+from itsm_backup.portal import batch_page
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.views import page_number, reads, show
+from itsm_backup.portal.words import many
+
+log = logging.getLogger(__name__)
+SECTION = "services"
+
+
+@reads
+def export(request: HttpRequest, *, moment: Moment) -> HttpResponse:
+    """Every entry in force that the person may see, in the columns that the import reads."""
+    format = request.GET.get("format", "csv")
+    if format not in sheets.FORMATS:
+        raise Http404(format)
+    content = exporting.entries(user=request.user, at=moment.at, format=format)
+    name = f"entries-{moment.at:%Y-%m-%d}.{format}"
+    return HttpResponse(content, content_type=sheets.FORMATS[format], headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def may_import(user: Any) -> bool:
+    return user.is_active and (user.has_perm("catalogue.add_service") or Service.objects.visible_to(user, "change").exists())
+
+
+def import_entries(request: HttpRequest) -> HttpResponse:
+    """The form, and the file that it sends: looked at row by row; nothing happens before the person starts it."""
+    return (_take_file if request.method == "POST" else import_form)(request)
+
+
+@reads
+def import_form(request: HttpRequest, *, moment: Moment) -> HttpResponse:
+    return _import_form(request, moment)
+
+
+def _import_form(request: HttpRequest, moment: Moment, *, problem: str = "", typed: str = "", status: int = 200) -> HttpResponse:
+    if not may_import(request.user):
+        raise PermissionDenied("Importing entries takes the role steward. An administrator grants it.")
+    context = {"problem": problem, "typed": typed, "columns": COLUMNS}
+    return show(request, "import_entries", section=SECTION, moment=moment, status=status, **context)
+
+
+@login_required
+def _take_file(request: HttpRequest) -> HttpResponse:
+    at = now()
+    sent, reason = request.FILES.get("file"), _typed(request, "reason")
+    problem = ""
+    if not may_import(request.user):
+        raise PermissionDenied("Importing entries takes the role steward. An administrator grants it.")
+    if sent is None or not reason:
+        problem = "Choose a file." if sent is None else "Say why: the reason is kept with every entry. Choose the file once more."
+    else:
+        try:
+            rows = sheets.read(sent.read(sheets.MOST_BYTES + 1))
+            wishes = importing.wishes(rows, by=request.user, at=at)
+            made = batching.propose(
+                act=Batch.Act.DRAFT, title=f"Import of {sent.name}"[:160], wishes=wishes, by=request.user, at=at, reason=reason
+            )
+        except (sheets.Unreadable, Refused) as error:
+            problem = str(error)
+        else:
+            return redirect("portal:batch", made.pk)
+    return _import_form(request, Moment(at=at, now=at), problem=problem, typed=reason, status=400)
+
+
+def _typed(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").replace("\x00", "").strip()[:1_000]
+
+
+@reads
+def batches(request: HttpRequest, *, moment: Moment) -> HttpResponse:
+    page = batch_page.batches_page(user=request.user, moment=moment, page=page_number(request))
+    return show(request, "batches", section=SECTION, moment=moment, page=page)
+
+
+def _batch(request: HttpRequest, pk: int) -> Batch:
+    found = batch_page.find(pk=pk, user=request.user)
+    if found is None:
+        raise Http404(str(pk))
+    return found
+
+
+@reads
+def batch(request: HttpRequest, *, moment: Moment, pk: int) -> HttpResponse:
+    page = batch_page.batch_page(batch=_batch(request, pk), user=request.user, moment=moment, page=page_number(request))
+    if request.headers.get("X-Fragment") == "progress":
+        response = render(request, "portal/_batch.html", {"page": page})
+        response["Cache-Control"] = "private, no-store"
+        return response
+    return show(request, "batch", section=SECTION, moment=moment, page=page)
+
+
+@require_POST
+@login_required
+def start(request: HttpRequest, *, pk: int) -> HttpResponse:
+    row = _batch(request, pk)
+    _done(request, lambda: batching.start(batch=row, by=request.user, at=now(), partly=request.POST.get("partly") == "yes"))
+    _hand_out(row.pk)
+    return redirect("portal:batch", pk)
+
+
+@require_POST
+@login_required
+def stop(request: HttpRequest, *, pk: int) -> HttpResponse:
+    row = _batch(request, pk)
+    _done(request, lambda: batching.stop(batch=row, by=request.user, at=now()))
+    return redirect("portal:batch", pk)
+
+
+def _done(request: HttpRequest, act: Any) -> Any:
+    try:
+        return act()
+    except NotAllowed as error:
+        raise PermissionDenied(str(error)) from None
+    except Refused as error:
+        messages.error(request, str(error))
+        return None
+
+
+def _hand_out(pk: int) -> None:
+    """Tell a worker now. A lost message costs half a minute: then the heartbeat hands it out."""
+
+    def send() -> None:
+        try:
+            current_app.send_task("itsm_backup.batch", (pk,), expires=600, retry=False)
+        except Exception as error:  # whatever the broker's client raises
+            log.warning("Batch %s waits for the heartbeat: %s", pk, error)
+
+    transaction.on_commit(send)
+
+
+@require_POST
+@login_required
+def submit(request: HttpRequest, *, pk: int) -> HttpResponse:
+    """The drafts that a batch made, proposed to be submitted in one go."""
+    row = _batch(request, pk)
+    drafts = ServiceVersion.objects.filter(pk__in=row.items.filter(state="done").values("version"), state="draft").order_by("service__code")
+    return _proposed(request, Batch.Act.SUBMIT, row.title, batching.to_submit(drafts, by=request.user), row.reason)
+
+
+@reads
+def approvals(request: HttpRequest, *, moment: Moment) -> HttpResponse:
+    page = batch_page.approvals_page(user=request.user, moment=moment, asked=request.GET.dict(), page=page_number(request))
+    return show(request, "approvals", section=SECTION, moment=moment, page=page)
+
+
+@require_POST
+@login_required
+def approve(request: HttpRequest) -> HttpResponse:
+    """The chosen versions, or all that the filters list, proposed to be approved in one go."""
+    rows = batch_page.approvable(request.user, request.POST.dict())
+    if request.POST.get("which") != "all":
+        rows = rows.filter(pk__in=[each for each in request.POST.getlist("version") if each.isdigit() and len(each) < 18])
+    wishes = batching.to_approve(rows[: batch_page.MOST_AT_ONCE], by=request.user)
+    return _proposed(request, Batch.Act.APPROVE, f"Approval of {many(len(wishes), 'version')}", wishes, _typed(request, "reason"))
+
+
+def _proposed(request: HttpRequest, act: str, title: str, wishes: Any, reason: str) -> HttpResponse:
+    made = _done(request, lambda: batching.propose(act=act, title=title, wishes=wishes, by=request.user, at=now(), reason=reason))
+    return redirect("portal:batch", made.pk) if made else redirect("portal:approvals" if act == Batch.Act.APPROVE else "portal:batches")
