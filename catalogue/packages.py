@@ -41,7 +41,7 @@ def line_of(levels: dict[str, Any]) -> str:
 
 
 def _shown(name: str, value: Any) -> Any:
-    field = Offering._meta.get_field(name)
+    field: Any = Offering._meta.get_field(name)
     return value_words(field, field.to_python(value))
 
 

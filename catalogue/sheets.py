@@ -135,7 +135,7 @@ def _xlsx_lines(content: bytes) -> Iterable[tuple[int, list[str]]]:
             names = packed.namelist()
             shared = _shared(packed) if "xl/sharedStrings.xml" in names else []
             sheet = _xml(packed.read(_first_sheet(packed)))
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, RuntimeError, EOFError) as error:
         raise Unreadable("The file is no XLSX workbook that can be read. Save it again as XLSX, or as CSV in UTF-8.") from error
     lines = []
     for place, row in enumerate(sheet.iter(f"{_MAIN}row"), 1):

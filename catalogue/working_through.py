@@ -137,4 +137,8 @@ def _version(item: BatchItem) -> ServiceVersion:
     return ServiceVersion.objects.select_related("service").get(pk=item.version_id)
 
 
-_ACTS = {Act.DRAFT: _draft, Act.SUBMIT: _submit, Act.APPROVE: _approve}
+_ACTS: dict[str, Callable[[Batch, BatchItem, dt.datetime, Measure], tuple[str, str]]] = {
+    Act.DRAFT: _draft,
+    Act.SUBMIT: _submit,
+    Act.APPROVE: _approve,
+}

@@ -17,6 +17,7 @@ app.conf.beat_schedule = {
     "poll": {"task": "itsm_backup.poll_due", "schedule": 15.0, "options": {"expires": 15}},
     "demo": {"task": "itsm_backup.demo_feed", "schedule": 20.0, "options": {"expires": 20}},
     "report": {"task": "itsm_backup.report_due", "schedule": 300.0, "options": {"expires": 300}},
+    "publish": {"task": "itsm_backup.publish", "schedule": 20.0, "options": {"expires": 20}},
     "batches": {"task": "itsm_backup.batches", "schedule": 15.0, "options": {"expires": 15}},
     "own_database": {"task": "itsm_backup.own_database", "schedule": 20.0, "options": {"expires": 20}},
     "deadman": {"task": "itsm_backup.deadman", "schedule": 60.0, "options": {"expires": 50}},

@@ -23,6 +23,7 @@ _TECHNICAL = (
     " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow monitoring.toolmap"
     " reporting.reportschedule reporting.reporttemplate"
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
+    " catalogue.externalcatalogue catalogue.publication"
 )
 
 
@@ -95,7 +96,7 @@ ROLES = {
         duty="connects tools, maps jobs to services, sets schedules and thresholds",
         everywhere=_permissions(
             _TECHNICAL,
-            "add change: monitoring.tool monitoring.backupjob",
+            "add change: monitoring.tool monitoring.backupjob catalogue.externalcatalogue",
             "add change delete: monitoring.jobschedule monitoring.attributionrule monitoring.attributioncondition monitoring.causerule",
             "change: monitoring.statusworkflow",
             "add approve: monitoring.toolmap",

@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from catalogue import attesting, batching, deviating, working_through
+from catalogue import attesting, batching, deviating, telling_outward, working_through
 from catalogue.models import Batch
 from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
@@ -20,6 +20,7 @@ from reporting import scheduling
 from reporting.models import ReportSchedule
 
 log = logging.getLogger(__name__)
+MOST_ROUNDS = 50
 
 
 @shared_task(name="itsm_backup.advance")
@@ -95,6 +96,15 @@ def report_due() -> None:
 def report(schedule_id: int) -> None:
     scheduling.work(schedule=ReportSchedule.objects.get(pk=schedule_id), at=now())
     _advance()  # the mails go out
+
+
+@shared_task(name="itsm_backup.publish")
+def publish() -> None:
+    """Tell external catalogues what changed."""
+    telling_outward.notice_changes(at=now())
+    for _ in range(MOST_ROUNDS):
+        if not telling_outward.send(at=now()):
+            break
 
 
 @shared_task(name="itsm_backup.batches")

@@ -4,6 +4,7 @@ from catalogue.admin.agreements import AgreementAdmin, AgreementVersionAdmin, An
 from catalogue.admin.defaults import LabelAdmin, TierDefaultAdmin
 from catalogue.admin.duties import DutyExceptionAdmin, GrantEntryAdmin, LegalHoldAdmin
 from catalogue.admin.entries import ServiceAdmin
+from catalogue.admin.outward import ExternalCatalogueAdmin, PublicationAdmin
 from catalogue.admin.scope import ScopeDecisionAdmin, ScopeLineAdmin
 from catalogue.admin.surroundings import RejectedRelationAdmin, RelationAdmin, TeamAdmin, WindowAdmin
 from catalogue.admin.versions import VersionAdmin
@@ -14,9 +15,11 @@ __all__ = [
     "AnalysisAdmin",
     "DeviationAdmin",
     "DutyExceptionAdmin",
+    "ExternalCatalogueAdmin",
     "GrantEntryAdmin",
     "LabelAdmin",
     "LegalHoldAdmin",
+    "PublicationAdmin",
     "RejectedRelationAdmin",
     "RelationAdmin",
     "ScopeDecisionAdmin",

@@ -42,10 +42,12 @@ class EditManyForm(ReasonForm):
         ticked = self.ticked
         return [(title, [(self[name], name in ticked) for name in names if name in self.fields]) for title, names in wording.GROUPS]
 
-    def full_clean(self) -> None:
-        for name in set(self.fields) - {"change_reason", *self.ticked}:
-            self.fields[name].disabled = True  # what is not ticked is not read
-        super().full_clean()
+    def _clean_fields(self) -> None:
+        """What is not ticked is not read."""
+        everything = self.fields
+        self.fields = {name: field for name, field in everything.items() if name in ("change_reason", *self.ticked)}
+        super()._clean_fields()  # type: ignore[misc]
+        self.fields = everything
 
     def clean(self) -> Any:
         cleaned = super().clean()

@@ -5,6 +5,7 @@ from catalogue.models.batches import Batch, BatchItem
 from catalogue.models.commitments import Commitment, Offering
 from catalogue.models.defaults import Label, TierDefault
 from catalogue.models.duties import Duty, DutyException, GrantEntry, LegalHold
+from catalogue.models.outward import ExternalCatalogue, Publication
 from catalogue.models.ownership import Attestation, AttestationRound, HandOver
 from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
 from catalogue.models.reviews import Comment, Revision
@@ -25,12 +26,14 @@ __all__ = [
     "Deviation",
     "Duty",
     "DutyException",
+    "ExternalCatalogue",
     "GrantEntry",
     "HandOver",
     "ImpactAnalysis",
     "Label",
     "LegalHold",
     "Offering",
+    "Publication",
     "RejectedRelation",
     "Relation",
     "Revision",

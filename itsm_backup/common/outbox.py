@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from itsm_backup.common.models import Enclosure, Notice
 
@@ -30,6 +30,7 @@ def write(
     at: dt.datetime,
     enclosures: Sequence[tuple[str, str, bytes]] = (),
     withheld: str = "",
+    channel: str = Notice.Channel.EMAIL,
 ) -> bool:
     """Write a message to be sent, once per key; False when it was already written.
 
@@ -38,7 +39,15 @@ def write(
     """
     subject = " ".join(subject.split())[:300]  # a line break would be a header of its own
     with transaction.atomic():
-        content = {"thread": thread, "recipient": recipient, "subject": subject, "body": body, "created_at": at, "not_before": at}
+        content = {
+            "channel": channel,
+            "thread": thread,
+            "recipient": recipient,
+            "subject": subject,
+            "body": body,
+            "created_at": at,
+            "not_before": at,
+        }
         kept_back = {"given_up_at": at, "latest_error": withheld} if withheld else {}
         notice, made = Notice.objects.get_or_create(key=key, defaults={**content, **kept_back})
         if made:
@@ -47,15 +56,22 @@ def write(
     return made
 
 
-def send_waiting(*, at: dt.datetime) -> int:
-    """Send what waits, oldest of each thread first; returns how many were accepted by the mail server.
+def supersede(*, thread: str, at: dt.datetime, why: str) -> int:
+    """Give up what waits in the thread, because something newer is to be said; what is being sent at this moment goes on."""
+    free = Notice.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at), thread=thread, sent_at=None, given_up_at=None)
+    return free.update(given_up_at=at, latest_error=why)
 
+
+def send_waiting(*, at: dt.datetime, channel: str = Notice.Channel.EMAIL, deliver: Callable[[Notice], None] | None = None) -> int:
+    """Send what waits in the channel, oldest of each thread first; returns how many were accepted.
+
+    Without `deliver` messages are handed to the mail server.
     When the server cannot be reached, the rest of the batch is given back at once instead of waiting for it one by one.
     """
-    sent, notices = 0, _claim(at)
+    sent, notices = 0, _claim(at, channel)
     for place, notice in enumerate(notices):
         try:
-            _deliver(notice)
+            (deliver or _deliver)(notice)
         except Exception as error:  # also what no mail can be made of: it waits, and holds only its own thread up
             _postpone(notice, error, at)
             if _is_down(error):
@@ -67,11 +83,13 @@ def send_waiting(*, at: dt.datetime) -> int:
     return sent
 
 
-def _claim(at: dt.datetime) -> list[Notice]:
+def _claim(at: dt.datetime, channel: str = Notice.Channel.EMAIL) -> list[Notice]:
     """Claim messages and commit: whoever dies after this leaves a claim that runs out."""
     earlier = Notice.objects.filter(thread=OuterRef("thread"), id__lt=OuterRef("id"), sent_at=None, given_up_at=None)
     with transaction.atomic():
-        waiting = Notice.objects.waiting(at).filter(~Exists(earlier)).select_for_update(skip_locked=True).order_by("id")[:BATCH]
+        waiting = (
+            Notice.objects.waiting(at).filter(~Exists(earlier), channel=channel).select_for_update(skip_locked=True).order_by("id")[:BATCH]
+        )
         notices = list(waiting)
         Notice.objects.filter(pk__in=[notice.pk for notice in notices]).update(claimed_until=at + CLAIM)
     return notices

@@ -32,12 +32,23 @@ class SavingAdmin(admin.ModelAdmin):
     def _filters(self, request: HttpRequest) -> dict[str, Any]:
         here = asked(request.GET)
         saved = [
-            {"row": row, "href": f"?{row.query}", "here": row.query == here, "mine": row.owner_id == request.user.pk}
+            {
+                "row": row,
+                "href": f"?{row.query}",
+                "here": row.query == here,
+                "mine": row.owner_id == request.user.pk,
+                "forget": f"{self._list_url()}filters/{row.pk}/forget/",
+            }
             for row in SavedFilter.objects.filter(Q(owner=request.user) | Q(shared=True), list=self.opts.label_lower).select_related(
                 "owner"
             )
         ]
-        return {"saved_filters": saved, "asked": here, "kept_already": any(each["here"] for each in saved)}
+        return {
+            "saved_filters": saved,
+            "save_url": f"{self._list_url()}filters/save/",
+            "asked": here,
+            "kept_already": any(each["here"] for each in saved),
+        }
 
     def save_filter(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST" or not self.has_view_permission(request):  # type: ignore[attr-defined]
