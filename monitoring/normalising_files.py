@@ -56,6 +56,8 @@ _SIGNS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("copy-jobs", ('"CopyJobs"',)),
         ("restore-jobs", ('"RestoreJobs"',)),
     ),
+    "prometheus": (("query", ('"resultType"',)),),
+    "icinga2": (("services", ('"check_result"', '"last_check_result"', '"last_state_change"')),),
     "barman": (
         ("show-backup", ('"base_backup_information"',)),
         ("check", ('"hint"', "\tPostgreSQL: ")),

@@ -9,10 +9,12 @@ from monitoring.connectors.barman import Barman
 from monitoring.connectors.base import Connector
 from monitoring.connectors.borg import Borg
 from monitoring.connectors.borgmatic import Borgmatic
+from monitoring.connectors.icinga2 import Icinga2
 from monitoring.connectors.mapped import Mapped
 from monitoring.connectors.pbs import ProxmoxBackupServer
 from monitoring.connectors.pgbackrest import PgBackRest
 from monitoring.connectors.ping import Ping
+from monitoring.connectors.prometheus import Prometheus
 from monitoring.connectors.push import Push
 from monitoring.connectors.restic import Restic
 from monitoring.connectors.veeam import Veeam
@@ -31,6 +33,8 @@ _ALL: tuple[Any, ...] = (
     AwsBackup(),
     Zabbix(),
     Alertmanager(),
+    Prometheus(),
+    Icinga2(),
     Bacula(),
     Mapped(),
     Ping(),
