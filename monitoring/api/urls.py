@@ -8,6 +8,7 @@ from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRele
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.relations import Closure, RelationDetail, Relations
+from monitoring.api.reports import take_report
 from monitoring.api.restores import RestoreTests
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.scope import Discovered, ScopeDecisions, ScopeRegister
@@ -38,6 +39,7 @@ urlpatterns = [
     path("runs", RunsWithoutSlash.as_view()),
     path("runs/", RunsWithSlash.as_view()),
     path("runs/<int:pk>/", RunDetail.as_view()),
+    path("reports/<str:key>", take_report),
     path("restore-tests/", RestoreTests.as_view()),
     path("expected-runs/", ExpectedRuns.as_view()),
     path("alerts/", Alerts.as_view()),

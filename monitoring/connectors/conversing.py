@@ -18,6 +18,7 @@ LONGEST_ROUND_S = 300.0  # a poll is claimed for a quarter of an hour
 OVERLAP = dt.timedelta(hours=2)  # asked for again, for clocks that differ and for what was written late
 FIRST_DAYS = 30
 ENDED = "ended"  # in the meta of an answer: every listing came to its end
+POSTS = "posts"  # the tool reports by itself, and there is nothing to ask
 SPENT = "spent"  # …or not, because the round had had its share
 
 ADDRESS = SettingField(
@@ -154,7 +155,7 @@ def conclude(result: Reading, answer: Answer, *, since: dt.datetime | None = Non
     result.problems += [told for step in answer.steps if (told := problem(step))]
     if stopped := answer.meta.get("stopped"):
         result.problems.append(stopped)
-    if not answer.steps and not result.problems:
+    if not answer.steps and not result.problems and answer.meta.get(POSTS) != "yes":
         result.problems.append("The tool was not asked.")
     if result.rejects:
         result.problems.append(f"Entries that could not be read: {len(result.rejects)}. They are in quarantine, each with its reason.")

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Reading, SettingField, Step, Tested
-from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, MOST_PAGES, Conversation, collect, conclude, window
+from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, ENDED, MOST_PAGES, POSTS, Conversation, collect, conclude, window
 from monitoring.connectors.map_document import BadDocument, Map, filled, found, instant_text, parsed
 from monitoring.connectors.mapped_runs import Reader
 
@@ -31,7 +33,7 @@ class Mapped:
             name="map", label="Map", help="Name of the document, e.g. azure-backup, commvault, duplicati, kopia, netbackup or rubrik.",
             required=True,
         ),
-        ADDRESS,
+        msgspec.structs.replace(ADDRESS, required=False, help=f"{ADDRESS.help} Empty for a tool that posts by itself."),
         SettingField(name="user", label="User or client id", help="Where the map says that it needs one."),
         SettingField(name="secret", label="Password, key or client secret", help="As the map says.", secret=True),
         SettingField(
@@ -47,12 +49,13 @@ class Mapped:
             told = parsed(text) if text else None
         except BadDocument as error:
             return Answer(kind="poll", steps=[Step(name="map", stderr=f"The map {name} cannot be used. {error}")])
-        if told is None or told.list is None:
-            reason = f"There is no map {name} in force." if told is None else f"The map {name} says how to read, but not what to ask."
-            return Answer(kind="poll", steps=[Step(name="map", stderr=reason)])
+        if told is None:
+            return Answer(kind="poll", steps=[Step(name="map", stderr=f"There is no map {name} in force.")])
         since, at = window(cursor, settings)
+        if told.list is None:  # it posts by itself: what it has not told by its deadline is missing, as with a ping
+            return Answer(kind="poll", steps=[], meta={ENDED: "yes", POSTS: "yes", "at": at.isoformat(), DOCUMENT: text})
         values = _values(told, settings, secrets, since, at)
-        lacking = [one for one in told.needs if not values.get(one)]
+        lacking = [one for one in ("address", *told.needs) if not values.get(one)]
         if lacking:
             return Answer(
                 kind="poll", steps=[Step(name="map", stderr=f"The map {name} needs values that are not set: {', '.join(lacking)}.")]

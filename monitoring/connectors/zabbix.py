@@ -40,7 +40,7 @@ class Zabbix:
         talk = Conversation(address=settings.get("address", ""), fetch=fetch, hidden=[token], headers={"Authorization": f"Bearer {token}"})
         since, at = window(cursor, settings)
         latest = cursor.get("eventid")
-        begin: dict[str, Any] = {"eventid_from": str(int(latest) + 1)} if _is_id(latest) else {"time_from": int(since.timestamp())}
+        begin: dict[str, Any] = {"eventid_from": str(int(str(latest)) + 1)} if _is_id(latest) else {"time_from": int(since.timestamp())}
         in_full, page = False, 0
         while page < MOST_ROUND_PAGES:
             told = talk.ask("events", "/api_jsonrpc.php", method="POST", body=_question(begin, settings), headers=JSON_RPC)
@@ -63,7 +63,9 @@ class Zabbix:
         if not result.problems:
             collect(result, answer, "events", rows=_events, one=_event, noun="event")
         read = conclude(result, answer)
-        ids = [int(record.external_id) for record in read.records] + [int(told) for told in [answer.meta.get("latest")] if _is_id(told)]
+        ids = [int(record.external_id) for record in read.records] + [
+            int(str(told)) for told in [answer.meta.get("latest")] if _is_id(told)
+        ]
         read.cursor = {"eventid": str(max(ids))} if ids and not read.rejects else {}
         return read
 

@@ -17,6 +17,7 @@ from monitoring.models import BackupRun, QuarantinedRecord, RawAnswer, ToolMap, 
 from tests.admin_forms import change_url, make_staff, signed_in, url
 from tests.factories import make_admin, make_tool, make_user
 from tests.monitoring.connectors.test_mapped import BARE, ROW
+from tests.recordings import RECORDED
 from tests.standins import STAND_INS
 from tests.toolserver import Says, tool_server
 
@@ -127,6 +128,29 @@ def test_the_page_tries_keeps_and_lets_somebody_else_put_in_force(noon):
     row.refresh_from_db()
     assert (row.state, row.approver.username) == ("in_force", "anna")
     assert signed_in(make_staff("monitoring.view_tool")).get(page).status_code == 403
+
+
+def test_a_tool_that_posts_by_itself_is_read_by_its_map(client, noon, caplog):
+    tool = make_tool("mapped", at=noon, settings={"map": "duplicati"}, ping_key="the-secret-address")
+    reports = [json.loads((RECORDED / f"mapped/duplicati/0{number}-list.json").read_text()) for number in range(3)]
+    page = "/api/v1/reports/the-secret-address"
+    for report in reports:
+        assert client.post(page, json.dumps(report), content_type="application/json").status_code == 200
+    again = client.post(page, json.dumps(reports[0]), content_type="application/json").json()
+    assert (again["stored"], again["unchanged"]) == (0, 1)
+    assert sorted(BackupRun.objects.values_list("outcome", flat=True)) == ["failed", "success", "warning"]
+    assert client.post(page, json.dumps({"Data": {}}), content_type="application/json").status_code == 200  # no operation: left out
+    assert client.post(page, json.dumps({"Data": {"MainOperation": "Backup"}}), content_type="application/json").status_code == 207
+    refused = client.post(page, "{", content_type="application/json")
+    assert refused.status_code == 400 and "cannot be read" in refused.json()["detail"]
+    assert client.get(page).status_code == 405
+    assert client.post("/api/v1/reports/another-address", "{}", content_type="application/json").status_code == 404
+    assert "secret-address" not in caplog.text and "another-address" not in caplog.text
+    with because(WHY):
+        tool.enabled = False
+        tool.save()
+    assert client.post(page, "{}", content_type="application/json").status_code == 404
+    assert polling.poll(tool=tool, at=noon).complete
 
 
 def test_the_list_asks_as_much_for_many_as_for_few(django_assert_max_num_queries, noon):

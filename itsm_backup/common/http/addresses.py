@@ -55,8 +55,8 @@ class Allowed:
         found = list(dict.fromkeys(str(one[4][0]) for one in told))
         allowed = [address for address in found if self._allows(host, port, _plain(address))]
         if not allowed:
-            told = f"{host}:{port} is not among the addresses that tools may be read from."
-            raise Forbidden(f"{told} Whoever runs the product lists them in TOOL_ADDRESSES.")
+            refusal = f"{host}:{port} is not among the addresses that tools may be read from."
+            raise Forbidden(f"{refusal} Whoever runs the product lists them in TOOL_ADDRESSES.")
         return allowed
 
     def _allows(self, host: str, port: int, address: Address) -> bool:

@@ -201,12 +201,17 @@ def test_without_a_map_or_its_values_nothing_is_asked():
         for settings, words in (
             ({"map": "none"}, "There is no map none in force"),
             ({"map": "m", DOCUMENT: "map: 3"}, "The map m cannot be used"),
-            ({"map": "duplicati", DOCUMENT: shipped()["duplicati"]}, "but not what to ask"),
             ({"map": "azure-backup", DOCUMENT: shipped()["azure-backup"]}, "tenant, subscription, resource_group, vault"),
         ):
             told = Mapped().read(ask(Mapped(), settings={**settings, "address": server.address}))
             assert not told.complete and words in " ".join(told.problems)
         assert server.asked == []
+
+
+def test_a_tool_that_posts_by_itself_is_not_asked():
+    with tool_server(lambda asked: Says()) as server:
+        told = Mapped().read(ask(Mapped(), settings={"map": "duplicati", "address": server.address, DOCUMENT: shipped()["duplicati"]}))
+        assert server.asked == [] and told.complete and told.records == []
 
 
 def test_places_keep_the_type_of_their_value_and_fall_out_when_empty():
