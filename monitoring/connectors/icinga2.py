@@ -30,7 +30,7 @@ class Icinga2:
 
     kind = "icinga2"
     label = "Icinga 2"
-    tested: Tested = "recorded"
+    tested: Tested = "live"
     polled = True
     over_http = True
     settings_fields: tuple[SettingField, ...] = (
@@ -75,6 +75,8 @@ class Icinga2:
         checked = {record.job_external_id for record in found.values() if record.state == "finished"}
         result.records = [record for record in found.values() if record.state == "finished" or record.job_external_id not in checked]
         if answer.kind == "poll":
+            if any(step.exit_code in (403, 404) for step in answer.steps):  # without the permission there is nothing at that address
+                result.problems.append("Icinga shows this API user no services. Give it the permission objects/query/Service.")
             result = conclude(result, answer)
             if result.complete and not names:
                 result.problems, result.complete = (

@@ -139,6 +139,7 @@ def test_what_cannot_be_stored_now_is_sent_again(send, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.real_tool("prometheus-alertmanager")
 @pytest.mark.tested("live", "alertmanager")
+@pytest.mark.req("2.3")
 def test_the_real_alertmanager_posts_here(live_server, token, tmp_path: Path):
     (port,) = free_ports(1)
     (tmp_path / "am.yml").write_text(

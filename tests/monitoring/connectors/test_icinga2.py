@@ -122,7 +122,7 @@ def test_it_asks_with_the_filter_and_keeps_no_secret() -> None:
 
 FAULTS = {
     "refuses the sign-in (401)": Says(401, {"error": 401, "status": "Unauthorized. Please check your user credentials."}),
-    "(404)": Says(404, {"error": 404, "status": "No objects found."}),
+    "permission objects/query/Service": Says(404, {"error": 404, "status": "No objects found."}),
     "an error of its own": Says(500, "x"),
     "broke off": Says(200, {"results": [service()] * 20}, half=True),
 }
