@@ -240,7 +240,7 @@ def test_the_lists_ask_few_questions(service, steward, django_assert_max_num_que
     for _ in range(12):
         make_service()
     client = signed_in(steward)
-    with django_assert_max_num_queries(78):  # one of them for each model of the side menu
+    with django_assert_max_num_queries(16):
         client.get(url(Service, "changelist"))
-    with django_assert_max_num_queries(78):
+    with django_assert_max_num_queries(16):
         client.get(url(ServiceVersion, "changelist"))

@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.utils import unquote
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
@@ -39,19 +40,34 @@ def may(request: HttpRequest, model: Any, action: str, pk: Any = None) -> bool:
     """Whether the person may do `action` to the row `pk`, or to any row at all. Asked once per request."""
     asked = request.__dict__.setdefault("_may", {})
     key = (model, action, pk)
-    if key not in asked:
-        asked[key] = _may(request.user, model, action, pk)
+    if key not in asked and pk is None:  # the side menu asks the same of every model: one question for all of them
+        asked |= {(one, action, None): answer for one, answer in _any_row({model, *admin.site._registry}, request.user, action).items()}
+    elif key not in asked:
+        asked[key] = _this_row(request.user, model, action, pk)
     return asked[key]
 
 
-def _may(user: Any, model: Any, action: str, pk: Any) -> bool:
-    held = user.is_active and user.has_perm(f"{model._meta.app_label}.{action}_{model._meta.model_name}")
+def _any_row(kinds: set[Any], user: Any, action: str) -> dict[Any, bool]:
+    """For each model, whether the person may do `action` to any row of it."""
+    found = {model: _by_role(user, model, action) for model in kinds}
+    rows = [(model, model._default_manager.all()) for model, by_role in found.items() if not by_role and user.pk]
+    asked = {f"n{n}": model for n, (model, each) in enumerate(rows) if hasattr(each, "visible_to")}
+    if asked:
+        questions = {name: models.Exists(model._default_manager.visible_to(user, action)) for name, model in asked.items()}
+        answers = get_user_model()._default_manager.filter(pk=user.pk).values(**questions).get()
+        found |= {model: answers[name] for name, model in asked.items()}
+    return found
+
+
+def _this_row(user: Any, model: Any, action: str, pk: Any) -> bool:
     rows = model._default_manager.all()
     if not hasattr(rows, "visible_to"):
-        return held
-    if pk is None:
-        return held or rows.visible_to(user, action).exists()
+        return _by_role(user, model, action)
     return rows.visible_to(user, action).filter(pk=pk).exists()
+
+
+def _by_role(user: Any, model: Any, action: str) -> bool:
+    return user.is_active and user.has_perm(f"{model._meta.app_label}.{action}_{model._meta.model_name}")
 
 
 def sight(user: Any, model: Any) -> Any:
