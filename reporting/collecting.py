@@ -44,16 +44,30 @@ SELECT * FROM (
   WHERE e.state IN ('missed', 'satisfied_late', 'unconfirmed', 'excused')
 ) found WHERE n <= %(most)s ORDER BY 1, n
 """  # noqa: S608
+
+
+def _text(instant: str) -> str:
+    """An instant as `iso` writes it, made by PostgreSQL: a month of copies is many thousand instants that are only passed on."""
+    return f"""replace(to_char({instant} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z')"""
+
+
+# An end after the month is not of this month.
+_ENDS_AT = "least(p.expires_at, p.gone_at, p.invalid_from)"
 _POINTS = f"""
-SELECT b.service, i.id, i.name, p.captured_at, greatest(p.available_at, p.captured_at), least(p.expires_at, p.gone_at, p.invalid_from)
+SELECT b.service, i.id, i.name, {_text("p.captured_at")}, {_text("greatest(p.available_at, p.captured_at)")},
+  CASE WHEN {_ENDS_AT} < b.until THEN {_text(_ENDS_AT)} END
 FROM {_BATCH} JOIN monitoring_protecteditem i ON i.service_id = b.service AND i.first_seen_at < b.until LEFT JOIN LATERAL (
   (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at >= b.since AND p.captured_at < b.until)
   UNION ALL
   (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at < b.since
      AND (p.expires_at IS NULL OR p.expires_at > b.since) AND (p.gone_at IS NULL OR p.gone_at > b.since)
      AND (p.invalid_from IS NULL OR p.invalid_from > b.since) ORDER BY p.captured_at DESC LIMIT 3)
-) p ON true ORDER BY 1, 2, 4, 5
+) p ON true ORDER BY b.service, i.id, p.captured_at, greatest(p.available_at, p.captured_at)
 """  # noqa: S608
+_DAYS = """
+SELECT service_id, day - %(first)s::date, good, failed + missed, worst FROM monitoring_serviceday
+WHERE service_id = ANY(%(services)s) AND day BETWEEN %(first)s AND %(last)s
+"""
 _RUNS = f"""
 SELECT b.service, count(*), count(DISTINCT (r.job_id, r.external_id)),
   count(*) FILTER (WHERE r.ended_at < r.started_at OR r.ended_at > r.first_seen_at + %(skew)s * interval '1 second'),
@@ -85,7 +99,7 @@ def read(*, versions: Sequence[int], month: Month) -> list[dict[str, Any]]:
     _ledger(lines, given)
     _points(lines, given)
     _runs(lines, given)
-    _days(lines, month)
+    _days(lines, given, month)
     _restores(lines, month)
     _incidents(lines, month)
     _windows(lines, month)
@@ -183,14 +197,12 @@ def _ledger(lines: Lines, given: dict[str, Any]) -> None:
 
 def _points(lines: Lines, given: dict[str, Any]) -> None:
     items: dict[tuple[int, int], dict[str, Any]] = {}
-    for service, item, name, captured_at, available_at, ends_at in _fetch(_POINTS, given):
+    for service, item, name, captured_at, available_at, until in _fetch(_POINTS, given):
         if (service, item) not in items:
             items[service, item] = {"item": item, "name": name, "points": []}
             lines[service]["items"].append(items[service, item])
         if captured_at is not None:
-            month_ends_at = dt.datetime.fromisoformat(lines[service]["period"][1])
-            until = ends_at if ends_at is not None and ends_at < month_ends_at else None  # a later end is not of this month
-            items[service, item]["points"].append([iso(captured_at), iso(available_at), iso(until)])
+            items[service, item]["points"].append([captured_at, available_at, until])
 
 
 def _runs(lines: Lines, given: dict[str, Any]) -> None:
@@ -204,17 +216,17 @@ def _runs(lines: Lines, given: dict[str, Any]) -> None:
         }
 
 
-def _days(lines: Lines, month: Month) -> None:
+def _days(lines: Lines, given: dict[str, Any], month: Month) -> None:
     """The letters of the month's day cells, one a day, and what the months before were like."""
-    letters: dict[int, dict[dt.date, str]] = {service: {} for service in lines}
-    cells = ServiceDay.objects.filter(service__in=lines, day__gte=month.first, day__lt=month.following).order_by("service", "day")
-    for service, day, good, failed, missed, worst in cells.values_list("service", "day", "good", "failed", "missed", "worst"):
-        letters[service][day] = worst or ("G" if good else "·")
+    names = [day.isoformat() for day in month.days]
+    letters = {service: ["·"] * len(names) for service in lines}
+    for service, place, good, bad, worst in _fetch(_DAYS, given):
+        letters[service][place] = worst or ("G" if good else "·")
         line = lines[service]
-        line["cells"] = [line["cells"][0] + good, line["cells"][1] + failed + missed]
-        line.setdefault("by_day", {})[day.isoformat()] = [good, good + failed + missed]
+        line["cells"] = [line["cells"][0] + good, line["cells"][1] + bad]
+        line.setdefault("by_day", {})[names[place]] = [good, good + bad]
     for service, line in lines.items():
-        line["days"] = "".join(letters[service].get(day, "·") for day in month.days)
+        line["days"] = "".join(letters[service])
     back = month.first
     for _ in range(MONTHS_OF_BASELINE):
         back = (back - dt.timedelta(days=1)).replace(day=1)

@@ -124,7 +124,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
 
 
 def _count(rows: QuerySet) -> Coalesce:
-    return Coalesce(_one(rows, Count("pk", distinct=True)), 0, output_field=IntegerField())
+    return Coalesce(_one(rows, Count("pk")), 0, output_field=IntegerField())
 
 
 def _one(rows: QuerySet, aggregate: Any) -> Subquery:

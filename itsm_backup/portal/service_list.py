@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Window
 
 from catalogue.models import ServiceVersion
 from itsm_backup.portal.asof import Moment
@@ -67,9 +67,7 @@ def services_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
     wanted = {name: asked.get(name, "").strip() for name in FILTERS}
     everything = standings(user, moment)
     rows = worst_first(_filtered(everything, wanted))
-    total = rows.count()
-    first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
-    shown = list(rows[first : first + PAGE])
+    first, total, shown = _shown(rows, page)
     alerts = alerts_of((row.service_id for row in shown if row.verdict != "kept"), user=user, moment=moment)
     kept = dict(wanted)
     return ServicesPage(
@@ -83,6 +81,15 @@ def services_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
         paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("services", **kept, page=number)),
         csv_href=moment.href("services", **kept, format="csv"),
     )
+
+
+def _shown(rows: QuerySet[ServiceVersion], page: int) -> tuple[int, int, list[Any]]:
+    """How many rows stand before the page, how many there are, and those of the page: the last one when there are not so many."""
+    first = PAGE * (max(1, page) - 1)
+    shown: list[Any] = list(rows.annotate(total=Window(Count("pk")))[first : first + PAGE])
+    if shown or first == 0:
+        return first, shown[0].total if shown else 0, shown
+    return _shown(rows, max(1, -(-rows.count() // PAGE)))
 
 
 def _filtered(rows: QuerySet[ServiceVersion], wanted: Mapping[str, str]) -> QuerySet[ServiceVersion]:

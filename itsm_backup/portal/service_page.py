@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -12,7 +13,7 @@ from django.utils.safestring import SafeString
 from catalogue import legal_holds
 from catalogue.checking import deviations_at
 from catalogue.deviating import CODES
-from catalogue.models import LegalHold, Service, ServiceVersion
+from catalogue.models import Deviation, LegalHold, Service, ServiceVersion
 from itsm_backup.common.charts import Chart
 from itsm_backup.common.time import duration_words, recent_words
 from itsm_backup.portal import proof
@@ -23,7 +24,7 @@ from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems
 from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.standing import exposure_of, standings
 from itsm_backup.portal.words import STATUSES, TIERS, day, instant, person, zone
-from monitoring.models import Evaluation
+from monitoring.models import Evaluation, RestoreTest
 from monitoring.wording import status_sentence
 
 RUNS_SHOWN = 15
@@ -61,9 +62,22 @@ class ServicePage:
 
 
 def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
-    """The version in force of a service that the user may see, as a row of `standings`; None when there is none at that instant."""
+    """The version in force of a service that the user may see, as a row of `standings`; None when there is none at that instant.
+
+    It also says whether the user may change the entry, and which of the rarer things there are, so that the page asks for no others.
+    """
     rows = standings(user, moment).select_related("service__judged__evaluation", "commitment", "operations_team", "steward", "owner")
-    return rows.filter(service__code=code).first()
+    this = {"service": OuterRef("service")}
+    return (
+        rows.annotate(
+            may_change=Exists(Service.objects.visible_to(user, "change").filter(pk=OuterRef("service"))),
+            has_holds=Exists(LegalHold.objects.filter(**this)),
+            has_deviations=Exists(Deviation.objects.filter(**this)),
+            has_restores=Exists(RestoreTest.objects.filter(job__service=OuterRef("service"))),
+        )
+        .filter(service__code=code)
+        .first()
+    )
 
 
 def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
@@ -83,8 +97,8 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         why=moment.href("explain", "evaluation", evaluation.pk) if evaluation else "",
         meta=_meta(version),
         department=Link(version.department, moment.href("services", department=version.department)) if version.department else None,
-        admin_href=_admin_href(service, user, moment),
-        holds=tuple(_hold(one) for one in legal_holds.in_force(service, moment.at)),
+        admin_href=_admin_href(version, user, moment),
+        holds=tuple(_hold(one) for one in legal_holds.in_force(service, moment.at)) if version.has_holds else (),
         exposure=exposure,
         figure=_figure(exposure),
         figure_note=_figure_note(version, evaluation, exposure, moment),
@@ -93,7 +107,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         claims=claims_of(commitment=getattr(version, "commitment", None), evaluation=evaluation, moment=moment),
         runs=tuple(proof.run_row(run, moment, with_job=len(jobs) > 1) for run in runs[:RUNS_SHOWN]),
         runs_zone=moment.at.astimezone(zone()).tzname() or "",
-        restores=restores_of(service_id=service.pk, moment=moment),
+        restores=restores_of(service_id=service.pk, moment=moment) if version.has_restores else (),
         restores_promised=_promises_restores(version),
         older_runs=moment.href("runs", service.code) if len(runs) > RUNS_SHOWN else "",
         days=days,
@@ -102,7 +116,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         problems=problems_of(service_id=service.pk, user=user, moment=moment),
         history=history_of(service_id=service.pk, moment=moment),
         version=version.numbers,
-        borne=tuple(_borne(each) for each in deviations_at(service, moment.at)),
+        borne=tuple(_borne(each) for each in deviations_at(service, moment.at)) if version.has_deviations else (),
     )
 
 
@@ -140,12 +154,12 @@ def _meta(version: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _admin_href(service: Service, user: Any, moment: Moment) -> str:
+def _admin_href(version: Any, user: Any, moment: Moment) -> str:
     """Where the entry is edited, for those who may; nobody edits the past."""
-    if moment.past or not user.is_staff or not Service.objects.visible_to(user, "change").filter(pk=service.pk).exists():
+    if moment.past or not user.is_staff or not version.may_change:
         return ""
     try:
-        return reverse("admin:catalogue_service_change", args=[service.pk])
+        return reverse("admin:catalogue_service_change", args=[version.service_id])
     except NoReverseMatch:
         return ""
 

@@ -31,13 +31,15 @@ def alerts_of(service_ids: Iterable[int], *, user: Any, moment: Moment) -> dict[
     ids = list(service_ids)
     if not ids:
         return {}
-    jobs = BackupJob.objects.filter(service__in=ids, tool__in=Tool.objects.visible_to(user)).values_list("tool", "service").distinct()
+    jobs = BackupJob.objects.filter(service__in=ids, tool__in=Tool.objects.visible_to(user))
+    mine = Q(service__in=ids) | Q(service=None, tool__in=jobs.values("tool"))
+    alerts = list(known_at(Alert.objects.filter(mine), moment.at).select_related("incident_alert__incident__assignee"))
     served = defaultdict(set)
-    for tool, service in jobs:
-        served[tool].add(service)
-    mine = Q(service__in=ids) | Q(service=None, tool__in=list(served))
+    if any(alert.service_id is None for alert in alerts):  # a silent tool concerns every service that it protects
+        for tool, service in jobs.values_list("tool", "service").distinct():
+            served[tool].add(service)
     found: dict[int, list[Alert]] = defaultdict(list)
-    for alert in known_at(Alert.objects.filter(mine), moment.at).select_related("incident_alert__incident__assignee"):
+    for alert in alerts:
         for service in [alert.service_id] if alert.service_id else served[alert.tool_id]:
             found[service].append(alert)
     return {service: sorted(alerts, key=lambda one: (SEVERITIES.index(one.severity), one.opened_at)) for service, alerts in found.items()}

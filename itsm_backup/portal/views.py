@@ -79,9 +79,9 @@ def page_number(request: HttpRequest) -> int:
 
 @reads
 def home(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
-    if not moment.past and first_run.is_empty():
-        return guide(request)
     page = estate.estate_page(user=request.user, moment=moment, by=request.GET.get("by", ""))
+    if not page.counts and not moment.past and first_run.is_empty():
+        return guide(request)
     return show(request, "estate", section="estate", moment=moment, page=page)
 
 

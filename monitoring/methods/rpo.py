@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -60,19 +61,17 @@ class Stretch(msgspec.Struct, frozen=True):
 
 def stretches(points: Iterable[Point], since: dt.datetime, until: dt.datetime, commissioned_at: dt.datetime) -> Iterator[Stretch]:
     """Cut [since, until) where the base of exposure changes; every stretch has one base."""
-    arriving = sorted(points, key=lambda point: max(point.available_at, point.captured_at), reverse=True)
-    edges = {since, until}
-    for point in arriving:
-        edges.update(edge for edge in (max(point.available_at, point.captured_at), point.usable_until) if edge and since < edge < until)
-    newest: list[tuple[float, int, Point]] = []
+    known = [(max(point.available_at, point.captured_at), point.usable_until, point.captured_at) for point in points]
+    edges = {since, until, *(edge for arrives_at, gone_at, _ in known for edge in (arrives_at, gone_at) if edge and since < edge < until)}
+    arriving = sorted(known, key=itemgetter(0), reverse=True)
+    newest: list[tuple[float, int, dt.datetime | None, dt.datetime]] = []
     for starts_at, ends_at in pairwise(sorted(edges)):
-        while arriving and max(arriving[-1].available_at, arriving[-1].captured_at) <= starts_at:
-            point = arriving.pop()
-            heappush(newest, (-point.captured_at.timestamp(), len(arriving), point))
-        while newest and not newest[0][2].is_usable(starts_at):
+        while arriving and arriving[-1][0] <= starts_at:
+            _, gone_at, captured_at = arriving.pop()
+            heappush(newest, (-captured_at.timestamp(), len(arriving), gone_at, captured_at))
+        while newest and (gone_at := newest[0][2]) is not None and gone_at <= starts_at:
             heappop(newest)
-        base = newest[0][2].captured_at if newest else min(commissioned_at, starts_at)
-        yield Stretch(starts_at, ends_at, base)
+        yield Stretch(starts_at, ends_at, newest[0][3] if newest else min(commissioned_at, starts_at))
 
 
 class Breach(msgspec.Struct, frozen=True):

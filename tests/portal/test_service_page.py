@@ -90,9 +90,9 @@ def test_what_one_may_not_see_is_not_found(estate):
 
 
 def test_it_asks_as_often_with_many_runs_as_with_few(estate, root, django_assert_max_num_queries):
-    with django_assert_max_num_queries(11) as few:
+    with django_assert_max_num_queries(8) as few:
         page_of(estate, root)
     push(estate.tool, *(run_record("pacs-2h", "success", estate.at - n * HOUR / 10, minutes=1) for n in range(11, 60)), at=estate.at)
-    with django_assert_max_num_queries(11) as many:
+    with django_assert_max_num_queries(8) as many:
         page_of(estate, root)
     assert len(many) == len(few)
