@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
 
 from catalogue import columns, comparing, duties, importing, publishing
@@ -73,10 +74,19 @@ def _tell(batch: Batch, at: dt.datetime) -> None:
     """One mail to each who may decide on what was submitted, not one for every entry; and one to who asked for the work."""
     done = list(batch.items.filter(state=State.DONE).select_related("service"))
     if batch.act == Act.SUBMIT and done:
-        approvers = {person for service in {item.service for item in done} for person in duties.who_may("approve", service)}
+        approvers = _approvers([item.service_id for item in done])
         for person in approvers - {batch.by}:
             _write(batch, person, "submitted", f"For approval: {len(done)} entries. {batch.title}", len(done), at)
     _write(batch, batch.by, "finished", f"Done: {batch.title}", len(done), at)
+
+
+def _approvers(services: Sequence[int | None]) -> set[Any]:
+    """Who may approve one of these services, by role or by a grant on it; as many questions for one as for thousands."""
+    wanted, pks = "approve_service", [str(pk) for pk in services]
+    of_person = Q(userobjectpermission__permission__codename=wanted, userobjectpermission__object_pk__in=pks)
+    of_group = Q(groups__groupobjectpermission__permission__codename=wanted, groups__groupobjectpermission__object_pk__in=pks)
+    granted = get_user_model().objects.filter(of_person | of_group, is_active=True, is_superuser=False)
+    return {*duties.who_may("approve", Service()), *granted.distinct()}
 
 
 def _write(batch: Batch, person: Any, kind: str, subject: str, done: int, at: dt.datetime) -> None:

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from django.db import connection, connections
+from guardian.shortcuts import assign_perm
 
 from catalogue import batching, importing, publishing, sheets, working_through
 from catalogue.models import Batch, BatchItem, Service, ServiceVersion
@@ -96,10 +97,15 @@ def test_nothing_is_asked_for_without_a_reason_or_an_entry():
 def test_drafts_that_are_submitted_are_told_of_in_one_mail_to_each_approver():
     approver = make_approver()
     drafts = [make_draft(f"SVC-{n}") for n in range(3)]
+    limited, stranger = make_user("limited"), make_user("stranger")
+    assign_perm("catalogue.approve_service", limited, drafts[1].service)
+    assign_perm("catalogue.approve_service", stranger, make_draft("SVC-OTHER").service)
     wishes = batching.to_submit(drafts, by=make_author())
     batch = batching.propose(act="submit", title="Import of a.csv", wishes=wishes, by=make_author(), at=NOON, reason="New site")
     batching.start(batch=batch, by=make_author(), at=NOON)
     assert set(worked(batch).values()) == {"done"}
+    assert Notice.objects.filter(recipient=limited.email).count() == 1, "by a grant on one of them"
+    assert not Notice.objects.filter(recipient=stranger.email).exists()
     mails = Notice.objects.filter(recipient=approver.email)
     assert [mail.subject for mail in mails] == ["For approval: 3 entries. Import of a.csv"]
     assert f"/approvals/?batch={batch.pk}" in mails[0].body
