@@ -83,10 +83,11 @@ def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime) -> None:
     state.latest_answer_at = at
     state.cursor = receipt.cursor or state.cursor  # only now, when what was read is kept: what was not is asked for again
     if receipt.complete:
-        if state.latest_complete_at is None:  # until now nothing was known through it
-            judge_again(BackupJob.objects.filter(tool=tool, service__isnull=False).values_list("service", flat=True), at)
+        is_first = state.latest_complete_at is None  # until now nothing was known through it
         state.latest_complete_at, state.consecutive_failures, state.problem = at, 0, ""
         _settle_what_waited(tool, at)
+        if is_first:  # after the jobs, as settling does it: two who wait for each other would never end
+            judge_again(BackupJob.objects.filter(tool=tool, service__isnull=False).values_list("service", flat=True), at)
     else:
         state.consecutive_failures += 1
         state.problem = " ".join(receipt.problems)[:1_000] or "The answer was not complete."

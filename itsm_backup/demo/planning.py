@@ -71,14 +71,19 @@ def zone() -> ZoneInfo:
 
 def due_on(schedule: Schedule, day: dt.date) -> tuple[dt.datetime, ...]:
     """The instants due on a local day."""
-    return _due_on(schedule, day)
+    return tuple(_due_in(schedule, day.replace(day=1)).get(day, ()))
 
 
-@lru_cache(maxsize=50_000)
-def _due_on(schedule: Schedule, day: dt.date) -> tuple[dt.datetime, ...]:
+@lru_cache(maxsize=5_000)
+def _due_in(schedule: Schedule, first: dt.date) -> dict[dt.date, list[dt.datetime]]:
+    """What is due in the month that begins on `first`, by local day: expanding a day costs nearly as much as a month."""
     zone = ZoneInfo(schedule.zone)
-    start, end = (dt.datetime.combine(one, dt.time(), zone).astimezone(dt.UTC) for one in (day, day + dt.timedelta(days=1)))
-    return tuple(occurrence.due_at for occurrence in schedules.occurrences(schedule, start, end))
+    after = (first + dt.timedelta(days=32)).replace(day=1)
+    start, end = (dt.datetime.combine(one, dt.time(), zone).astimezone(dt.UTC) for one in (first, after))
+    found: dict[dt.date, list[dt.datetime]] = {}
+    for occurrence in schedules.occurrences(schedule, start, end):
+        found.setdefault(occurrence.due_at.astimezone(zone).date(), []).append(occurrence.due_at)
+    return found
 
 
 def runs(job: Job, since: dt.datetime, until: dt.datetime, deviation: Deviation) -> Iterator[Run]:
