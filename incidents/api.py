@@ -111,12 +111,21 @@ class IncidentDetail(GenericAPIView):
         return Response(_detail(request.user, number))
 
 
+class TextField(serializers.CharField):
+    """Text that is sent as text: a number is refused, not written down as words."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Send a text, in quotation marks.")
+        return str(super().to_internal_value(data))
+
+
 class WordsSerializer(serializers.Serializer):
-    text = serializers.CharField(max_length=4_000, help_text="What to write into the timeline.")
+    text = TextField(max_length=4_000, help_text="What to write into the timeline.")
 
 
 class ReasonSerializer(serializers.Serializer):
-    reason = serializers.CharField(max_length=4_000, help_text="Why it is over although no evidence shows it yet.")
+    reason = TextField(max_length=4_000, help_text="Why it is over although no evidence shows it yet.")
 
 
 class Acknowledge(GenericAPIView):

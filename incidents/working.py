@@ -34,9 +34,9 @@ class NotPossible(Exception):
 
 
 def take(*, incident: Incident, by: Any, at: dt.datetime) -> Incident:
-    """Acknowledge: the incident is in progress and assigned to `by`; its alerts are acknowledged."""
+    """Acknowledge: the incident is in progress and assigned to `by`; the alerts that it had by then are acknowledged."""
     incident = move(incident=incident, to="in_progress", reason="", by=by, at=at, assignee=by)
-    Alert.objects.filter(incident_alert__incident=incident, state="firing").update(
+    Alert.objects.filter(incident_alert__incident=incident, incident_alert__attached_at__lte=at, state="firing").update(
         state="acknowledged", acknowledged_at=at, acknowledged_by=by
     )
     return incident

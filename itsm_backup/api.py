@@ -56,7 +56,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         detail = SIGN_IN
     problem = {
         "type": "about:blank",
-        "title": str(getattr(error, "default_detail", "The request was refused.")),
+        "title": _title(error),
         "status": response.status_code,
         "detail": str(detail) if detail else _said(data),
     }
@@ -65,6 +65,15 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     response.data = problem
     response.content_type = PROBLEM
     return response
+
+
+def _title(error: Exception) -> str:
+    """What kind of refusal it is; what differs from case to case stands in the detail."""
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return "This address does not take that method."
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return "This media type is not read here."
+    return str(getattr(error, "default_detail", "The request was refused."))
 
 
 def _said(data: Any) -> str:

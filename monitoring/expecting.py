@@ -54,14 +54,15 @@ def _due(job: BackupJob, state: JobState, version: int, begins: dt.datetime, at:
     early = dt.timedelta(seconds=schedule.early_tolerance_s)
     upcoming = schedules.next_due_after(schedule, at)
     until = max(at + HORIZON, (upcoming + dt.timedelta(seconds=1)) if upcoming else at)
-    spans, left = [(state.ledger_until or begins - early, until)], set()
+    owed_from = begins - early  # an earlier look, or a start of watch that people moved on, owes nothing from before it
+    spans, left = [(max(state.ledger_until or owed_from, owed_from), until)], set()
     if state.schedule_version not in (0, version):
         old = job.expected_runs.filter(state="expected", opens_at__gt=at)
         left = set(old.values_list("local_on", flat=True))
         old.delete()
-        spans = [(at, until)]
+        spans = [(max(at, owed_from), until)]
     elif state.ledger_from and begins < state.ledger_from:  # history from before the ledger has become known
-        spans.append((begins - early, state.ledger_from - early))
+        spans.append((owed_from, state.ledger_from - early))
     state.schedule_version, state.ledger_until, state.next_due_at = version, until, upcoming
     state.ledger_from = min(filter(None, [state.ledger_from, begins]))  # a changed schedule may reach further back, and owes nothing there
     occurrences = [o for since, end in spans for o in schedules.occurrences(schedule, since, end) if o.opens_at >= since - early]

@@ -77,6 +77,31 @@ def restore_sentence(claim: dict[str, Any]) -> str:
     return _RESTORES[claim["detail"]].format(**words)
 
 
+_PLAIN = {
+    "MINUTELY": ("Every minute", "minutes"),
+    "HOURLY": ("Hourly", "hours"),
+    "DAILY": ("Daily", "days"),
+    "WEEKLY": ("Weekly", "weeks"),
+    "MONTHLY": ("Monthly", "months"),
+}
+_WEEKDAYS = {"MO": "Mon", "TU": "Tue", "WE": "Wed", "TH": "Thu", "FR": "Fri", "SA": "Sat", "SU": "Sun"}
+
+
+def rule_words(rrule: str) -> str:
+    """`Daily`, `Every 4 hours`, `Hourly at minute 35`, `Weekly on Mon, Thu`; a rule beyond that in its own notation."""
+    rule = rrule.upper().removeprefix("RRULE:")
+    parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
+    plain = _PLAIN.get(parts.pop("FREQ", ""))
+    interval, minute, days = parts.pop("INTERVAL", "1"), parts.pop("BYMINUTE", ""), parts.pop("BYDAY", "")
+    if plain is None or parts or not all(one.isdigit() for one in minute.split(",") if one):
+        return rule
+    if any(day not in _WEEKDAYS for day in days.split(",") if day):
+        return rule
+    words = plain[0] if interval == "1" else f"Every {interval} {plain[1]}"
+    words += f" at minute {minute.replace(',', ', ')}" if minute else ""
+    return words + (f" on {', '.join(_WEEKDAYS[day] for day in days.split(','))}" if days else "")
+
+
 def _day(instant: str) -> str:
     at = parse_instant(instant)
     return f"{at.day} {at:%b %Y}"

@@ -56,8 +56,9 @@
     if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
     drawer.innerHTML = await answer.text();
     drawer.hidden = false;
+    drawer.scrollTop = 0; // a result of "Run again" stands at the top, whoever pressed at the bottom
     place();
-    ($("#explain-title", drawer) || drawer).focus({ preventScroll: true });
+    ($("[data-result]", drawer) || $("#explain-title", drawer) || drawer).focus({ preventScroll: true });
   };
   const place = () => { // below masthead and rail, and at the top once they are scrolled away
     const above = $(".rail") || $(".masthead");

@@ -119,6 +119,8 @@ def _sentence(version: ServiceVersion | None, found: list[checking.Finding]) -> 
         return f"{many(stops, 'condition')} of its promise {'does' if stops == 1 else 'do'} not hold."
     if borne:
         return f"Its promise holds, but for {many(borne, 'deviation')} that {'is' if borne == 1 else 'are'} borne for a time."
+    if found:
+        return f"Nothing stops its promise; {many(len(found), 'point')} {'is' if len(found) == 1 else 'are'} to be considered."
     return "Nothing speaks against its promise."
 
 

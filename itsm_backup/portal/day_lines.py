@@ -12,7 +12,7 @@ from catalogue.models import Window
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.day_ledger import Answer, Due, Ledger, LocalDay
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.words import OUTCOME_VERDICTS, size
+from itsm_backup.portal.words import result_of, size
 
 RESULTS = {
     "failed": ("broken", "Failed"),
@@ -95,7 +95,7 @@ def _notes(one: Due, kind: str, of: LocalDay, windows: Mapping[int, Window]) -> 
 def run_line(answer: Answer, *, ledger: Ledger, of: LocalDay, named: bool) -> RunLine:
     """One run, with what was learned about it later; `named` tells its job and what it did."""
     run = answer.run
-    verdict, result = OUTCOME_VERDICTS[answer.outcome] if answer.outcome else ("held", run.get_state_display().capitalize())
+    verdict, result = result_of(run, answer.outcome)
     took = duration_words((run.ended_at - run.started_at).total_seconds()) if run.started_at and run.ended_at else ""
     what = f"{run.operation.replace('_', ' ')} of {run.job.name}" if named else ""
     moved = size(run.bytes_stored if run.bytes_stored is not None else run.bytes_source)

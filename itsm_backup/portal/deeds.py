@@ -50,8 +50,13 @@ def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
 
 
 def _typed(request: HttpRequest, name: str, most: int) -> str:
-    """What was typed, without the NULs that the database refuses."""
-    return request.POST.get(name, "").replace("\x00", "")[:most]
+    """What was typed, without the NULs that the database refuses; raises NotPossible for more than fits, so that nothing is cut."""
+    text = request.POST.get(name, "").replace("\x00", "").replace("\r\n", "\n")
+    if len(text) > most:
+        raise working.NotPossible(
+            f"That is {len(text):,} characters, and {most:,} fit. Shorten it, or say where the long text can be read."
+        )
+    return text
 
 
 @deed(CHANGE, "acknowledge")

@@ -80,13 +80,11 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
     rows = standings(user, moment)
     counts = list(
         rows.order_by(group)
-        .values(group, "verdict")
+        .values(group, "verdict", rate=F("commitment__success_rate"))
         .annotate(
             n=Count("pk"),
             least_s=Min("promised_s"),
             most_s=Max("promised_s"),
-            least_rate=Min("commitment__success_rate"),
-            most_rate=Max("commitment__success_rate"),
         )
     )
     verdicts: Counter[str] = Counter()
@@ -96,7 +94,8 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
     needy = sorted((row for row in shown if row.verdict != "kept"), key=_badness)[:MOST_ATTENTION]
     reasons = reasons_of(needy, moment)
     total, kept = verdicts.total(), verdicts["kept"] + verdicts["at_risk"]
-    success = _success(user, moment, target=_common_rate(counts)) if total else None
+    target, like = _common_rate(counts, total)
+    success = _success(user, moment, target=target) if total else None
     sentence, calm = (_sentence(kept, total), "Every newest copy is younger than promised.") if total else _nothing(moment)
     painted = [(verdict, verdicts[verdict]) for verdict in QUIET_FIRST if verdicts[verdict]]
     return EstatePage(
@@ -108,7 +107,7 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
         attention=_attention(needy, reasons, user, moment),
         attention_more=_more(verdicts, len(needy), moment),
         success=success,
-        success_note=success.sentence + moment.as_known_today if success else "",
+        success_note=success.sentence + like + moment.as_known_today if success else "",
         groups=_groups(shown, counts, group, moment),
         grouped_by=group,
         regroup=Link("Group by department", moment.href("estate", by="department"))
@@ -204,11 +203,15 @@ def _success(user: Any, moment: Moment, *, target: float | None) -> Chart | None
     return replace(chart, rows=tuple((link, *row[1:]) for link, row in zip(links, chart.rows, strict=True)))
 
 
-def _common_rate(counts: Sequence[dict[str, Any]]) -> float | None:
-    """The success rate that all services promise alike; None when they differ, because a line for some would judge the others."""
-    rates = {rate for count in counts for rate in (count["least_rate"], count["most_rate"])}
-    only = rates.pop() if len(rates) == 1 else None
-    return float(only) if only is not None else None
+def _common_rate(counts: Sequence[dict[str, Any]], total: int) -> tuple[float | None, str]:
+    """The success rate that most services promise, and whose promise it is where not all do; None when there is no such majority."""
+    rates: Counter[Any] = Counter()
+    for count in counts:
+        rates[count["rate"]] += count["n"]
+    rate, n = rates.most_common(1)[0] if rates else (None, 0)
+    if rate is None or 2 * n <= total:
+        return None, ""
+    return float(rate), "" if n == total else f" The line is what {n:,} of {many(total, 'service')} promise."
 
 
 def _groups(shown: Sequence[Any], counts: Sequence[dict[str, Any]], group: str, moment: Moment) -> tuple[Group, ...]:

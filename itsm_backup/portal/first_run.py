@@ -81,7 +81,7 @@ def _connect(user: Any) -> Step:
     state = "no tool is connected"
     if counted["all"]:
         state = f"{many(counted['all'], 'tool')}, {counted['heard']} heard from" + (
-            f", {counted['silent']} silent" if counted["silent"] else ""
+            f", {counted['silent']} of them silent now" if counted["silent"] else ""
         )
     return _step(
         user,

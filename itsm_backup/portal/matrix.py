@@ -19,7 +19,7 @@ from itsm_backup.portal.service_list import Paging, harmless, paging_of
 from itsm_backup.portal.weave_view import Filters, Named, asked_of, filters_of, kinds_of, named, narrowed, versions_of
 from itsm_backup.portal.words import many
 
-ROWS, COLUMNS, MOST_IN_CSV, BESIDE = 40, 30, 20_000, 9
+ROWS, COLUMNS, MOST_IN_CSV, BESIDE = 50, 30, 20_000, 9
 STRONGEST = (STOPS, BACKUP_STOPS, GOES_ON, SEEN)
 
 
@@ -201,10 +201,13 @@ def _sentence(found: _Found, total: int) -> str:
     letters = [min((letter for letter, _ in there), key=STRONGEST.index) for there in found.cells.values()]
     needed = len({provider for _, provider in found.cells})
     told = [f"{letters.count(letter)} {words}" for letter, words in (
-        (STOPS, "stop with them"), (BACKUP_STOPS, "lose only their backup"), (GOES_ON, "go on"), (SEEN, "to be decided"),
+        (STOPS, "where it stops"), (BACKUP_STOPS, "where only its backup stops"), (GOES_ON, "where it goes on"), (SEEN, "to be decided"),
     ) if letters.count(letter)]  # fmt: skip
     needing = len({consumer for consumer, _ in found.cells})
-    return f"{many(needing, 'service needs', 'services need')} {many(needed, 'other')}: {', '.join(told)}."
+    part = f"Of the {len(found.versions):,} services on this page, " if total > len(found.versions) else ""
+    verb = "needs" if needing == 1 else "need"
+    who = f"{needing:,} {verb}" if part else many(needing, f"service {verb}", f"services {verb}")
+    return f"{part}{who} {many(needed, 'other')}, in {many(len(letters), 'relation')}: {', '.join(told)}."
 
 
 def _beside(chosen: Named, user: Any, moment: Moment) -> Beside:

@@ -142,7 +142,7 @@ def ownership_page(*, user: Any, moment: Moment) -> OwnershipPage:
     attested = _attested(seen, moment)
     held = _hand_overs(HandOver.objects.filter(service__in=seen, answered_at=None), links, user, moment)
     return OwnershipPage(
-        sentence=_sentence(len({gap.service_id for gap in found}), len(doubles), len(rows)),
+        sentence=_sentence(len({gap.service_id for gap in found} & links.keys()), len(doubles), len(rows)),
         gaps=tuple(GapRow(service=links.get(gap.service_id or 0, Link("All entries", "")), sentence=gap.sentence) for gap in found[:SHOWN]),
         more_gaps=max(0, len(found) - SHOWN),
         doubles=doubles[:SHOWN],

@@ -14,8 +14,9 @@ from itsm_backup.common.charts import AgeStep, Chart, RunMark, sawtooth
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.days import cells_html, cells_of, span
-from itsm_backup.portal.words import OUTCOME_VERDICTS, clock, many, size, zone
+from itsm_backup.portal.words import clock, many, result_of, size, zone
 from monitoring.models import BackupJob, BackupRun, JobSchedule, RunRevision, ServiceDay
+from monitoring.wording import rule_words
 
 HOURS, NARROW_HOURS, DAYS = 48, 15, 31
 MOST_RUNS, MOST_JOBS, MOST_POINTS = 250, 50, 500
@@ -128,7 +129,7 @@ def runs_of(*, service_id: int, moment: Moment, before: dt.datetime | None = Non
 
 
 def run_row(run: BackupRun, moment: Moment, *, with_job: bool) -> RunRow:
-    verdict, result = OUTCOME_VERDICTS[run.outcome] if run.outcome else ("held", run.get_state_display().capitalize())
+    verdict, result = result_of(run)
     took = duration_words((run.ended_at - run.started_at).total_seconds()) if run.started_at and run.ended_at else ""
     return RunRow(
         when=clock(run.occurred_at, moment.at),
@@ -167,7 +168,7 @@ def job_rows(*, service_id: int, moment: Moment) -> tuple[JobRow, ...]:
 def _job_row(job: BackupJob, moment: Moment) -> JobRow:
     state, schedule = getattr(job, "state", None), getattr(job, "schedule", None)
     run = state.latest_run if state else None
-    verdict, latest = OUTCOME_VERDICTS[run.outcome] if run and run.outcome else ("", run.get_state_display() if run else "No run yet")
+    verdict, latest = result_of(run) if run and run.outcome else ("", run.get_state_display() if run else "No run yet")
     return JobRow(
         name=job.name,
         tool=f"{job.tool} (replayed recording)" if job.tool.replayed else str(job.tool),
@@ -180,8 +181,7 @@ def _job_row(job: BackupJob, moment: Moment) -> JobRow:
 
 def schedule_words(schedule: JobSchedule) -> str:
     """`Daily 01:30 Europe/London, grace 1 h`; rules beyond plain frequencies in their own notation."""
-    rule = schedule.rrule.upper().removeprefix("RRULE:")
-    plain = {"FREQ=DAILY": "Daily", "FREQ=WEEKLY": "Weekly", "FREQ=MONTHLY": "Monthly"}.get(rule, rule)
+    plain = rule_words(schedule.rrule)
     times = [part for part in schedule.local_times.replace(" ", "").split(",") if part]
     when = ", ".join(times) if len(times) <= 3 else f"{len(times)} times from {times[0]}"
     return f"{plain} {when} {schedule.zone}, grace {duration_words(schedule.grace_s)}"

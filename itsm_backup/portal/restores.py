@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.words import clock, many, size
+from itsm_backup.portal.words import DIFFERS, clock, many, size
 from monitoring.models import RestoreTest
 
 SHOWN = 10
@@ -40,13 +40,15 @@ def _row(test: RestoreTest, moment: Moment) -> RestoreRow:
     amounts = [many(test.rows, "row") if test.rows is not None else "", many(test.files, "file") if test.files is not None else ""]
     compared = "" if test.verified or test.outcome != "passed" else "Not compared"
     copy = f"Copy of {test.point.captured_at:%d %b %H:%M} UTC" if test.point else ""
+    differs = DIFFERS if test.verified is False else ""
+    took_s = test.duration_s if test.duration_s is not None else (test.ended_at - test.started_at).total_seconds()
     return RestoreRow(
         when=clock(test.started_at, moment.at),
         href=moment.href("run", test.run_id),
         verdict=verdict,
         result=result,
         scope="Everything" if test.scope == "full" else "A sample",
-        took=duration_words(test.duration_s) if test.duration_s is not None else "",
+        took=duration_words(took_s) if took_s else "",
         amount=", ".join(filter(None, [*amounts, size(test.size_bytes)])),
-        note=". ".join(filter(None, [compared, copy, test.message.strip().split("\n")[0][:160]])),
+        note=". ".join(filter(None, [differs, compared, copy, test.message.strip().split("\n")[0][:160]])),
     )

@@ -13,8 +13,9 @@ from catalogue.models import ServiceVersion
 from itsm_backup.common.time import duration_words, instant_words, parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.words import OUTCOME_VERDICTS, instant, size, zone
+from itsm_backup.portal.words import DIFFERS, instant, result_of, size, zone
 from monitoring.answers import AnswerGone, open_answer
+from monitoring.combining import PROOFS
 from monitoring.connectors.base import Answer
 from monitoring.models import BackupRun, RawAnswer, RunRevision, Tool
 
@@ -61,7 +62,7 @@ def run_page(*, run: BackupRun, user: Any, moment: Moment) -> RunPage:
     """The page of a run that `find` gave."""
     corrections = list(RunRevision.objects.filter(run=run, at__lte=moment.at).order_by("-at")[:MOST_CORRECTIONS])
     raw, note, refusal = _raw(run, user)
-    verdict, result = OUTCOME_VERDICTS[run.outcome] if run.outcome else ("held", run.get_state_display().capitalize())
+    verdict, result = result_of(run)
     name = ServiceVersion.objects.in_force(moment.at).filter(service=run.service).values_list("name", flat=True).first()
     return RunPage(
         pk=run.pk,
@@ -70,12 +71,24 @@ def run_page(*, run: BackupRun, user: Any, moment: Moment) -> RunPage:
         result=result,
         service=Link(name, moment.href("service", run.service.code)) if run.service and name else None,
         facts=_facts(run),
-        message=run.message or "",
+        message=_message(run),
         corrections=tuple(_correction(one) for one in corrections),
         raw=raw,
         raw_note=note,
         raw_refusal=refusal,
     )
+
+
+def _message(run: BackupRun) -> str:
+    """What the tool said; of a proof that refutes also what that means, because its exit code may have been good."""
+    refuted = f"{DIFFERS}, so this {run.operation.replace('_', ' ')} failed." if run.verified is False else ""
+    return " ".join(filter(None, [refuted, run.message or ""]))
+
+
+def _compared(run: BackupRun) -> str | None:
+    if run.operation not in PROOFS:
+        return None
+    return "nobody compared it" if run.verified is None else "compared, as saved" if run.verified else "compared, not as saved"
 
 
 def _facts(run: BackupRun) -> tuple[tuple[str, str | SafeString], ...]:
@@ -89,6 +102,7 @@ def _facts(run: BackupRun) -> tuple[tuple[str, str | SafeString], ...]:
         ("Ended", run.ended_at and instant(run.ended_at)),
         ("Took", run.started_at and run.ended_at and duration_words((run.ended_at - run.started_at).total_seconds())),
         ("Data consistent at", run.captured_at and instant(run.captured_at)),
+        ("What came back", _compared(run)),
         ("Exit code", None if run.exit_code is None else str(run.exit_code)),
         ("Protected", size(run.bytes_source)),
         ("Stored", size(run.bytes_stored)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.utils.safestring import SafeString
 from itsm_backup.common.time import clock_words, duration_words, instant_words, recent_words
 
 VERDICTS = {"broken": "Broken", "at_risk": "At risk", "no_data": "No data", "held": "Held", "kept": "Kept"}  # worst first
-PROVEN = {"kept": "Kept", "no_data": "Unproven", "broken": "Contradicted"}  # what a restore test says of a promise
+PROVEN = {"kept": "Kept", "no_data": "Unproven", "broken": "Broken"}  # what a restore test says of a promise
 STATUSES = {
     "operational": ("Operational", "kept"),
     "degraded": ("Degraded", "broken"),
@@ -31,7 +32,18 @@ OUTCOME_VERDICTS = {
     "skipped": ("no_data", "Skipped"),
     "unknown": ("no_data", "Unknown"),
 }
+DIFFERS = "What came back was compared, and it is not what was saved"
 BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def result_of(run: Any, outcome: str | None = None) -> tuple[str, str]:
+    """(verdict, word) of a run, of `outcome` where another one was known then. A proof that refutes is no good run."""
+    known = outcome or run.outcome
+    if known is None:
+        return "held", run.get_state_display().capitalize()
+    if run.verified is False and known in run.GOOD:
+        return "broken", "Failed, not as saved"
+    return OUTCOME_VERDICTS[known]
 
 
 def zone() -> ZoneInfo:

@@ -16,6 +16,7 @@ from itsm_backup.common.admin.fields import in_words, value_words
 from itsm_backup.common.time import now
 from monitoring import schedules
 from monitoring.models import BackupJob, JobSchedule
+from monitoring.wording import rule_words
 
 NEXT_SHOWN = 3
 
@@ -45,7 +46,7 @@ class JobAdmin(FactAdmin):
     @admin.display(description="Due")
     def due(self, job: BackupJob) -> str:
         schedule = getattr(job, "schedule", None)
-        return f"{schedule.rrule} at {schedule.local_times} {schedule.zone}" if schedule else "not agreed yet"
+        return " ".join(filter(None, [rule_words(schedule.rrule), schedule.local_times, schedule.zone])) if schedule else "not agreed yet"
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         job = self.get_object(request, object_id)
@@ -67,7 +68,7 @@ def _schedule_link(request: HttpRequest, job: BackupJob) -> tuple[str, str] | No
 class ScheduleAdmin(TrackedAdmin):
     place = 3
     about = "When each job has to have run."
-    list_display = ("job", "rrule", "local_times", "zone", in_words(JobSchedule._meta.get_field("grace_s")), "next_due")
+    list_display = ("job", "rule", "local_times", "zone", in_words(JobSchedule._meta.get_field("grace_s")), "next_due")
     list_filter = ("job__tool",)
     list_select_related = ("job", "job__tool")
     search_fields = ("job__name", "job__external_id")
@@ -84,6 +85,10 @@ class ScheduleAdmin(TrackedAdmin):
                 "tool", "name"
             )
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description="How often", ordering="rrule")
+    def rule(self, schedule: JobSchedule) -> str:
+        return rule_words(schedule.rrule)
 
     @admin.display(description="Next due")
     def next_due(self, schedule: JobSchedule) -> str:

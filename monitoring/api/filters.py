@@ -54,9 +54,21 @@ def within(rows: QuerySet, request: Any, field: str) -> QuerySet:
 
 
 class Words(filters.BaseInFilter, filters.CharFilter):
-    """One or several words, separated by commas."""
+    """One or several words of a list, separated by commas; another word is refused, because finding nothing would look like an answer."""
+
+    def __init__(self, *args: Any, among: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.among = among
+
+    def filter(self, qs: QuerySet, value: list[str] | None) -> QuerySet:
+        wrong = next((word for word in value or [] if word not in self.among), None)
+        if wrong is not None:
+            raise ParseError(f"{self.field_name}: “{wrong[:40]}” is none of {', '.join(self.among)}.")
+        return super().filter(qs, value)
 
 
 def words(field: str, choices: list[str], told: str) -> Words:
-    """A filter for one or several of these words; a word that is none of them finds nothing."""
-    return Words(field_name=field, lookup_expr="in", help_text=f"{told}: one or several of {', '.join(choices)}, separated by commas.")
+    """A filter for one or several of these words; a word that is none of them is refused."""
+    return Words(
+        field_name=field, among=choices, lookup_expr="in", help_text=f"{told}: one or several of {', '.join(choices)}, separated by commas."
+    )

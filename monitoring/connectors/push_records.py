@@ -164,6 +164,11 @@ def _explained(error: str, values: dict[str, Any]) -> tuple[str, str]:
         if "timezone" in error:
             return name, f"{name} has no zone: {got}. Add Z or an offset, like 2026-07-14T01:30:00Z."
         return name, f"{name} is no date and time: {got}. Write it like 2026-07-14T01:30:00Z."
+    held = values.get(name)
+    if held == "":
+        return name, f"{name} is empty."
+    if isinstance(held, str) and "of length <=" in error:
+        return name, f"{name} has {len(held):,} characters, which is more than fit."
     return name, f"{name} does not fit: {error.partition(' - at')[0].replace('`', '')}, not {got}."
 
 

@@ -94,7 +94,14 @@ def test_it_writes_a_note(incident):
 
 @pytest.mark.parametrize(
     ("name", "body", "field"),
-    [("note", {}, "text"), ("note", {"text": "  "}, "text"), ("note", {"text": "a\x00"}, "text"), ("resolve", {"reason": ["x"]}, "reason")],
+    [
+        ("note", {}, "text"),
+        ("note", {"text": "  "}, "text"),
+        ("note", {"text": "a\x00"}, "text"),
+        ("note", {"text": 5}, "text"),
+        ("note", {"text": "x" * 4_001}, "text"),
+        ("resolve", {"reason": ["x"]}, "reason"),
+    ],
 )
 def test_it_says_which_words_are_missing(incident, name, body, field):
     response = act(client_of(make_admin()), incident, name, **body)

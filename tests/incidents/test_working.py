@@ -31,6 +31,11 @@ def test_taking_it_acknowledges_its_alerts(incident, noon):
     assert incident.entries.order_by("-pk").first().by == person
 
 
+def test_it_acknowledges_no_alert_that_came_after(incident, noon):
+    working.take(incident=incident, by=make_user("chris"), at=noon - 90 * HOUR / 60)  # on record before the alert was there
+    assert Alert.objects.get().state == "firing"
+
+
 @pytest.mark.parametrize(("source", "target"), list(itertools.permutations(Incident.State.values, 2)))
 def test_every_step_goes_by_the_table(incident, noon, source, target):
     over = noon if source in ("resolved", "closed") else None

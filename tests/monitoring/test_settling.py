@@ -276,3 +276,14 @@ def test_a_lost_mark_is_found_by_looking_at_everything(tool, job, noon):
     journey.look_at_everything(at=noon)
     journey.advance(at=noon)
     assert states(job)[13] == "satisfied"
+
+
+def test_an_earlier_look_owes_nothing_from_before_the_watch(start, noon):
+    tool = make_tool(at=noon)  # watched from noon on: people moved the start of watch on, or a replay looked earlier
+    job = make_job(tool, "nightly", at=start, service=make_service("SVC-1", at=start, rpo_s=30 * 86_400))
+    make_schedule(job, local_times="00:40,06:40,12:40,18:40", grace_s=3600)
+    journey.advance(at=noon - 2 * DAY)
+    push(tool, run(tool, noon + HOUR), at=noon + 2 * HOUR)
+    journey.advance(at=noon + 2 * HOUR)
+    first = ExpectedRun.objects.filter(job=job).earliest("due_at")
+    assert (first.due_at, first.state) == (noon.replace(minute=40), "satisfied")

@@ -1,9 +1,11 @@
 """The estate page: the sentence, who needs attention, tiles; the same few queries for any number of services."""
 
+from decimal import Decimal
+
 import pytest
 
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.estate import estate_page
+from itsm_backup.portal.estate import _common_rate, estate_page
 from tests.factories import make_user
 from tests.portal.makers import HOUR, add_services, make_person
 
@@ -55,6 +57,13 @@ def test_the_success_line_has_the_promise_that_all_share(estate, root):
     assert "90%</text>" in page.success.svg
     assert len(page.success.rows) == 31
     assert page.success.rows[-1][0] == '<a href="/calendar/?ending=2026-07-14">14 Jul</a>'
+
+
+def test_where_some_promise_something_else_the_line_is_that_of_most():
+    some = [{"rate": Decimal("0.980"), "n": 40}, {"rate": Decimal("0.990"), "n": 1}, {"rate": None, "n": 1}]
+    assert _common_rate(some, 42) == (0.98, " The line is what 40 of 42 services promise.")
+    assert _common_rate(some[:1], 40) == (0.98, "")
+    assert _common_rate([{"rate": Decimal("0.980"), "n": 1}, {"rate": Decimal("0.990"), "n": 1}], 2) == (None, "")
 
 
 def test_the_past_shows_what_was_known_then(estate, root):

@@ -126,6 +126,14 @@ def test_a_note_is_kept_as_text(at_work):
     assert "Operator Person</span>" in page
 
 
+def test_a_note_that_is_too_long_is_refused_and_not_cut(at_work):
+    client, _, address = at_work
+    response = client.post(f"{address}note", {"text": "x" * 200_000})
+    assert response.status_code == 409
+    assert "That is 200,000 characters, and 4,000 fit." in response.content.decode()
+    assert not Incident.objects.get().entries.filter(kind="note").exists()
+
+
 def test_resolving_without_a_reason_is_refused_and_keeps_the_form_open(at_work):
     client, _, address = at_work
     response = client.post(f"{address}resolve", {"reason": "  "})

@@ -66,7 +66,9 @@ def test_each_cell_says_what_happens_to_the_row_when_the_column_stops(woven, roo
     assert letters(page) == {
         "PACS": {"POOL": "B", "NET": "S"}, "RIS": {"PACS": "S", "NET": "G", "POOL": "?"}, "POOL": {"NET": "S"}, "NET": {}, "WIKI": {},
     }  # fmt: skip
-    assert page.sentence == "3 services need 3 others: 3 stop with them, 1 lose only their backup, 1 go on, 1 to be decided."
+    assert page.sentence == (
+        "3 services need 3 others, in 6 relations: 3 where it stops, 1 where only its backup stops, 1 where it goes on, 1 to be decided."
+    )
     assert [column.code for column in page.columns] == ["NET", "POOL", "PACS"]
 
 

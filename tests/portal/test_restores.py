@@ -56,16 +56,23 @@ def test_a_failed_test_contradicts(tool, root, noon):
     push(tool, restore_record("nightly", "failed", TESTED, native_message="checksum differs"), at=noon)
     journey.advance(at=noon)
     page = page_of(root, noon)
-    assert rows(page)["Recovery time (RTO)"][2:] == ("Restore test failed, 23 Jun 2026", "Contradicted")
+    assert rows(page)["Recovery time (RTO)"][2:] == ("Restore test failed, 23 Jun 2026", "Broken")
     assert page.restores[0].note == "checksum differs"
     assert ServiceState.objects.get().verdict == "broken"
+
+
+def test_a_test_that_came_back_differently_says_so(tool, root, noon):
+    push(tool, restore_record("nightly", "success", TESTED, minutes=293, verification_state="failed"), at=noon)
+    journey.advance(at=noon)
+    (test,) = page_of(root, noon).restores
+    assert (test.result, test.took, test.note) == ("Failed", "4 h 53 min", "What came back was compared, and it is not what was saved")
 
 
 def test_a_slow_test_contradicts_the_time_but_keeps_the_interval(tool, root, noon):
     push(tool, restore_record("nightly", "success", TESTED, minutes=600), at=noon)
     journey.advance(at=noon)
     found = rows(page_of(root, noon))
-    assert found["Recovery time (RTO)"] == ("8 h or less", "10 h", "Restore test, 23 Jun 2026", "Contradicted")
+    assert found["Recovery time (RTO)"] == ("8 h or less", "10 h", "Restore test, 23 Jun 2026", "Broken")
     assert found["Restore test"][3] == "Kept"
 
 

@@ -7,7 +7,7 @@ import pytest
 from itsm_backup.portal.run_page import as_text, find, own_record, run_page
 from monitoring.connectors.base import Answer, Step
 from monitoring.models import BackupRun, RawAnswer
-from tests.factories import push, run_record
+from tests.factories import push, restore_record, run_record
 from tests.portal.makers import FULL, HOUR, make_person
 
 pytestmark = pytest.mark.django_db
@@ -93,3 +93,13 @@ def test_a_record_inside_a_cloud_event_is_found():
     body = "\n".join(json.dumps({"id": str(n), "data": {"external_id": f"run-{n}"}}) for n in range(3))
     record, count = own_record(Answer(kind="api", steps=[Step(name="body", stdout=body)]), "run-1")
     assert (json.loads(record)["id"], count) == ("1", 3)
+
+
+def test_a_proof_that_refutes_is_no_good_run_whatever_its_exit_code(estate, root):
+    record = restore_record("pacs-2h", "success", estate.at - 6 * HOUR, verification_state="failed", exit_code=0)
+    push(estate.tool, record, at=estate.at)
+    page = page_of(estate, root, BackupRun.objects.get(operation="restore_test"))
+    facts = {label: str(value) for label, value in page.facts}
+    assert (page.verdict, page.result) == ("broken", "Failed, not as saved")
+    assert page.message == "What came back was compared, and it is not what was saved, so this restore test failed."
+    assert (facts["Exit code"], facts["What came back"]) == ("0", "compared, not as saved")

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from itsm_backup.portal import words
+from monitoring.wording import rule_words
 
 
 @pytest.mark.parametrize(("share", "told"), [(1, "100%"), (0.9997, "99.9%"), (0.963, "96.3%"), (0, "0.0%")])
@@ -36,3 +37,19 @@ def test_times_carry_the_instant_in_utc(settings):
     settings.TIME_ZONE = "Europe/London"
     at = dt.datetime(2026, 7, 14, 8, 42, tzinfo=dt.UTC)
     assert words.instant(at) == '<time datetime="2026-07-14T08:42:00Z">Tue 14 Jul 2026, 09:42 BST</time>'
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("FREQ=DAILY", "Daily"),
+        ("FREQ=HOURLY;BYMINUTE=35", "Hourly at minute 35"),
+        ("RRULE:FREQ=HOURLY;BYMINUTE=18,48", "Hourly at minute 18, 48"),
+        ("FREQ=HOURLY;INTERVAL=4", "Every 4 hours"),
+        ("FREQ=WEEKLY;BYDAY=MO,TH", "Weekly on Mon, Thu"),
+        ("FREQ=MONTHLY;BYDAY=1MO", "FREQ=MONTHLY;BYDAY=1MO"),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=MONTHLY;BYMONTHDAY=-1"),
+    ],
+)
+def test_rules_are_told_in_words_where_there_are_words(rule, words):
+    assert rule_words(rule) == words

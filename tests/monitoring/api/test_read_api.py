@@ -7,8 +7,10 @@ import datetime as dt
 import pytest
 from django.test import Client
 from guardian.shortcuts import assign_perm
+from rest_framework.exceptions import MethodNotAllowed, UnsupportedMediaType
 
 from itsm_backup import journey
+from itsm_backup.api import problem_response
 from itsm_backup.common.time import iso, now
 from monitoring import tokens
 from monitoring.models import Alert, BackupJob, BackupRun, Evaluation
@@ -156,6 +158,24 @@ def test_it_lists_the_ledger(api, estate):
     assert rows
     assert {row["service"] for row in rows} == {"SVC-002"}
     assert api.get("/api/v1/expected-runs/?state=satisfied,missed,expected,satisfied_late,late").status_code == 200
+
+
+def test_a_word_that_is_none_of_the_list_is_refused(api):
+    response = api.get("/api/v1/alerts/?state=firing,nope")
+    assert response.status_code == 400
+    assert response.json()["detail"] == "state: “nope” is none of pending, firing, acknowledged, suppressed, resolved."
+
+
+@pytest.mark.parametrize(
+    ("error", "title", "detail"),
+    [
+        (MethodNotAllowed("DELETE"), "This address does not take that method.", 'Method "DELETE" not allowed.'),
+        (UnsupportedMediaType("text/xml"), "This media type is not read here.", 'Unsupported media type "text/xml" in request.'),
+    ],
+)
+def test_titles_say_what_is_refused_and_leave_the_rest_to_the_detail(error, title, detail):
+    found = problem_response(error, {}).data
+    assert (found["title"], found["detail"]) == (title, detail)
 
 
 def test_it_lists_alerts_and_says_why(api):
