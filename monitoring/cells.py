@@ -1,6 +1,7 @@
 """Day cells: one row per service and local day, always recounted whole, so that late and corrected runs come right.
 
-`restores` counts the restore tests that passed that day. They are no due occurrences: the letter of the day is not theirs.
+Beside what was due stand the restore tests that passed (`restores`), which give no letter, and what went wrong without being due:
+failed runs outside the schedule (`besides`) and failed restore tests (`refuted`). Those make the day failed, but no rate counts them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from itsm_backup.common.time import day_bounds, local_day
 from monitoring.asking import array, fetch
 from monitoring.models import ExpectedRun, ServiceDay
 
-COUNTS = ("good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "restores")
+COUNTS = ("good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "restores", "besides", "refuted")
 # The worst of a day stands in its cell. Warned and late ones are good ones with a remark.
-_LETTERS = (("failed", "F"), ("missed", "M"), ("unknown", "?"), ("late", "L"), ("warned", "W"), ("held", "H"))
+_LETTERS = (
+    ("failed", "F"), ("besides", "F"), ("refuted", "F"), ("missed", "M"), ("unknown", "?"), ("late", "L"), ("warned", "W"), ("held", "H"),
+)  # fmt: skip
+_TESTED = {"passed": "restores", "failed": "refuted"}
 
 
 _LEDGER = """
@@ -34,8 +38,19 @@ JOIN monitoring_backuprun r ON r.service_id = asked.service AND r.occurred_at >=
 WHERE r.state = 'finished' AND r.operation = 'backup' AND NOT EXISTS (SELECT FROM monitoring_jobschedule s WHERE s.job_id = r.job_id)
 """  # noqa: S608 - our own words
 _TESTS = f"""
-SELECT asked.service, t.started_at FROM {_SPANS} JOIN monitoring_backupjob j ON j.service_id = asked.service
-JOIN monitoring_restoretest t ON t.job_id = j.id AND t.started_at >= asked.since AND t.started_at < asked.until WHERE t.outcome = 'passed'
+SELECT asked.service, t.started_at, t.outcome FROM {_SPANS} JOIN monitoring_backupjob j ON j.service_id = asked.service
+JOIN monitoring_restoretest t ON t.job_id = j.id AND t.started_at >= asked.since AND t.started_at < asked.until
+WHERE t.outcome IN ('passed', 'failed')
+"""  # noqa: S608
+# Of scheduled jobs the failed runs for which nothing was due, or no longer: they are seen, though nobody waited for them.
+_BESIDES = f"""
+SELECT r.service_id, r.occurred_at FROM {_SPANS}
+JOIN monitoring_backuprun r ON r.service_id = asked.service AND r.occurred_at >= asked.since AND r.occurred_at < asked.until
+WHERE r.state = 'finished' AND r.operation IN ('backup', 'copy', 'replicate', 'log_backup')
+  AND r.outcome IN ('failed', 'partial', 'cancelled')
+  AND EXISTS (SELECT FROM monitoring_jobschedule s WHERE s.job_id = r.job_id)
+  AND NOT EXISTS (SELECT FROM monitoring_expectedrun e WHERE e.job_id = r.job_id AND e.opens_at <= r.occurred_at
+    AND e.cutoff_at > r.occurred_at AND NOT (e.state IN ('satisfied', 'satisfied_late') AND e.settled_at <= r.occurred_at))
 """  # noqa: S608
 _EMPTY = """
 DELETE FROM monitoring_serviceday c USING unnest(%s::bigint[], %s::date[]) AS empty(service, day)
@@ -58,8 +73,10 @@ def recount(*, days: Mapping[int, Collection[dt.date]], zones: Mapping[int, str]
     spans = [array(wanted), array(since for since, _ in bounds), array(until for _, until in bounds)]
     for service, occurred_at, outcome in fetch(_LOOSE, spans):
         _count(counts, service, local_day(occurred_at, zones[service]), _kinds_of_run(outcome))
-    for service, started_at in fetch(_TESTS, spans):
-        _count(counts, service, local_day(started_at, zones[service]), ["restores"])
+    for service, started_at, outcome in fetch(_TESTS, spans):
+        _count(counts, service, local_day(started_at, zones[service]), [_TESTED[outcome]])
+    for service, occurred_at in fetch(_BESIDES, spans):
+        _count(counts, service, local_day(occurred_at, zones[service]), ["besides"])
     _write(counts)
 
 

@@ -39,10 +39,11 @@ FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS asked(job, si
 JOIN monitoring_backuprun r ON r.job_id = asked.job AND r.occurred_at >= asked.since AND r.occurred_at < asked.until
 WHERE r.operation = ANY(%s)
 """
-# Local days of touched runs of a job without schedule.
+# Local days of touched runs of a job without schedule, and of the failed ones of a job with one: they may be outside of it.
 _LOOSE = """
 SELECT r.job_id, r.occurred_at FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked(job, since)
 JOIN monitoring_backuprun r ON r.job_id = asked.job AND r.occurred_at >= asked.since
+WHERE r.outcome IN ('failed', 'partial', 'cancelled') OR NOT EXISTS (SELECT FROM monitoring_jobschedule s WHERE s.job_id = r.job_id)
 """
 # When time alone brings news of a job: a run dated ahead of our clock.
 _AHEAD = """
@@ -155,8 +156,8 @@ def _forget_open(works: Sequence[Work]) -> None:
 
 
 def _add_loose_days(works: Iterable[Work]) -> None:
-    """Local days that touched runs of jobs without schedule fall on, and the day that one may have left."""
-    loose = {work.job.pk: work for work in works if not work.has_schedule and work.job.service_id and work.state.touched_from}
+    """Local days that touched runs beside a schedule fall on, and the day that one may have left."""
+    loose = {work.job.pk: work for work in works if work.job.service_id and work.state.touched_from}
     if not loose:
         return
     since = {job: work.state.touched_from for job, work in loose.items()}

@@ -103,6 +103,10 @@ def cell_of(on: dt.date, row: Any) -> DayCell:
     counts = [f"{getattr(row, name):,} {told}" for name, told in COUNTS.items() if getattr(row, name)]
     if row.restores:
         counts.append(many(row.restores, "restore test passed", "restore tests passed"))
+    if row.besides:
+        counts.append(f"{row.besides:,} failed outside the schedule")
+    if row.refuted:
+        counts.append(many(row.refuted, "restore test failed", "restore tests failed"))
     return DayCell(on, kind_of(row), ", ".join(counts), restore_passed=row.restores > 0)
 
 

@@ -136,6 +136,8 @@ class ServiceDay(models.Model):
     held = models.PositiveIntegerField(default=0)
     pending = models.PositiveIntegerField(default=0)
     restores = models.PositiveIntegerField(default=0, help_text="Restore tests passed that day, by their start.")
+    besides = models.PositiveIntegerField(default=0, help_text="Failed runs that answered nothing due.")
+    refuted = models.PositiveIntegerField(default=0, help_text="Restore tests failed that day, by their start.")
     worst = models.CharField(max_length=1, blank=True, help_text="Letter of the day cell: blank good, W L F M ? H.")
 
     objects = VisibleQuerySet.as_manager()
@@ -144,7 +146,20 @@ class ServiceDay(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["service", "day"],
-                include=["good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "restores", "worst"],
+                include=[
+                    "good",
+                    "warned",
+                    "late",
+                    "failed",
+                    "missed",
+                    "unknown",
+                    "held",
+                    "pending",
+                    "restores",
+                    "besides",
+                    "refuted",
+                    "worst",
+                ],
                 name="cell_once",
             )
         ]

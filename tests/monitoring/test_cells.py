@@ -11,7 +11,7 @@ from itsm_backup import journey
 from itsm_backup.common.models import because
 from monitoring import cells
 from monitoring.models import ServiceDay
-from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool, push, run_record
+from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool, push, restore_record, run_record
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 pytestmark = pytest.mark.django_db
@@ -167,3 +167,25 @@ def test_a_run_that_moved_leaves_its_old_day(tool, start, noon):
 )
 def test_what_an_occurrence_adds_to_its_day(state, outcome, attempts, kinds):
     assert cells.kinds_of(state, outcome, attempts) == kinds
+
+
+def test_a_run_that_failed_outside_the_schedule_is_seen_but_no_rate_counts_it(tool, start, noon):
+    job = make_job(tool, "weekly", at=start, service=make_service("SVC-1", at=start, rpo_s=30 * 86_400))
+    make_schedule(job, rrule="FREQ=WEEKLY;BYDAY=TU", local_times="02:00", grace_s=3600)  # 7 and 14 July
+    push(tool, run_record("weekly", "success", night(noon, 7)), at=noon)
+    push(tool, run_record("weekly", "failed", night(noon, 9) + 5 * HOUR), run_record("weekly", "failed", night(noon, 4)), at=noon)
+    journey.advance(at=noon)
+    job.refresh_from_db()
+    assert counts(job.service, 5) == {"besides": 1} and worst(job.service)[5] == "F", "before the first that was due"
+    assert counts(job.service, 10) == {"besides": 1} and worst(job.service)[10] == "F", "after what was due on Tuesday had its copy"
+    assert worst(job.service)[7] == ""
+    assert recounted(job.service)
+
+
+def test_a_restore_test_that_refutes_makes_its_day_a_failed_one(tool, nightly, noon):
+    push(tool, *records(noon), restore_record("nightly", "success", night(noon, 6) + 8 * HOUR, verification_state="failed"), at=noon)
+    journey.advance(at=noon)
+    nightly.refresh_from_db()
+    assert counts(nightly.service, 8) == {"good": 1, "refuted": 1}
+    assert worst(nightly.service)[8] == "F"
+    assert recounted(nightly.service)
