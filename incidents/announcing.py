@@ -27,6 +27,12 @@ def announce_resolution(*, incident: Incident, proof: str, at: dt.datetime) -> N
     _write(incident, "resolved", f"[{incident.number}] Resolved: {incident.title}", alert, at, {"proof": proof})
 
 
+def announce_rise(*, incident: Incident, alert: Alert, before: str, at: dt.datetime) -> None:
+    """Tell the operations team that another service makes it heavier than it was."""
+    more = {"before": before, "now": alert.title}
+    _write(incident, "raised", f"[{incident.number}] {incident.priority}, was {before}: {incident.title}", alert, at, more)
+
+
 def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
     """Tell the operations team that what was over happens again."""
     _write(incident, "reopened", f"[{incident.number}] {incident.priority} Again: {incident.title}", alert, at, {"now": alert.title})

@@ -35,5 +35,5 @@ def explain_incident(incident: Incident) -> Explanation:
     """The explanation of the opening alert, with the arithmetic of the incident's priority at its end."""
     found = explain_alert(opening_alert(incident))
     found.answer = f"{incident.title}. {incident.priority_reason}"
-    found.arithmetic = [*found.arithmetic, incident.priority_reason]
+    found.arithmetic = [*found.arithmetic, f"When it was last weighed: {incident.priority_reason}"]
     return found

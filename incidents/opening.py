@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
-from incidents import announcing, prioritising, resolving, waiting
+from incidents import announcing, prioritising, resolving, waiting, weighing
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from incidents.models.incident import OPEN_STATES
 from monitoring.carrying import each
@@ -132,7 +132,7 @@ def _take_cause(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
     """Give the incident the cause that its alert knows, unless another open one has it."""
     if not alert.cause_is_specific or incident.cause_is_specific or not incident.is_open or _same_cause(alert):
         return False
-    incident.cause_key, incident.cause_is_specific, incident.title = alert.cause_key, True, title_of(alert)
+    incident.cause_key, incident.cause_is_specific, incident.title = alert.cause_key, True, weighing.title_of(alert)
     incident.updated_at = at
     incident.save()
     return True
@@ -151,37 +151,32 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.state = Incident.State.IN_PROGRESS if incident.acknowledged_at else Incident.State.NEW
     incident.resolved_at = incident.resolved_by_evaluation = None
     incident.updated_at = at
+    weighing.weigh_again(incident=incident, alert=alert, at=at)
     incident.save()
     IncidentEntry.objects.create(incident=incident, at=alert.last_seen_at, kind="state", text=f"Reopened: {alert.title}", alert=alert)
     announcing.announce_reopening(incident=incident, alert=alert, at=at)
 
 
 def _open(alert: Alert, at: dt.datetime) -> Incident:
-    priority = prioritising.of_alert(alert, at=at)
+    services = prioritising.services_of([alert])
+    priority = prioritising.weigh(services, at=at)
     incident = Incident.objects.create(
         cause_key=alert.cause_key,
         cause_is_specific=alert.cause_is_specific,
-        title=title_of(alert),
+        title=weighing.title_of(alert),
         priority=priority["priority"],
         impact=priority["impact"],
         urgency=priority["urgency"],
         priority_reason=priority["reason"],
-        service_id=alert.service_id or prioritising.hardest_hit(alert),
-        team_id=prioritising.team_of(alert, at=at),
+        service_id=priority["service"],
+        team_id=prioritising.team_of(priority["service"], at=at),
         opened_at=alert.opened_at,
         updated_at=at,
-        impact_at_opening=prioritising.impact_of(alert, at=at),
+        impact_at_opening=prioritising.impact_of(services, at=at),
     )
     IncidentEntry.objects.create(incident=incident, at=alert.opened_at, kind="opened", text=f"Opened for: {alert.title}", alert=alert)
     announcing.announce_opening(incident=incident, alert=alert, at=at)
     return incident
-
-
-def title_of(alert: Alert) -> str:
-    """The sentence that names the incident: what fails, and why as far as a rule knows it."""
-    if alert.cause_title and alert.service_id and alert.alert_class != "rto_test_failed":
-        return f"Backups of {prioritising.name_of(alert.service_id)} fail because {alert.cause_title}"[:240]
-    return alert.title[:240]
 
 
 def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
@@ -193,3 +188,5 @@ def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     if not _take_cause(incident, alert, at):
         incident.updated_at = at
         incident.save(update_fields=["updated_at"])
+    if joins and incident.is_open:
+        weighing.weigh_with(incident=incident, alert=alert, at=at)

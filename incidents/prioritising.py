@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from catalogue.impact import consumers_of
@@ -14,33 +15,40 @@ from monitoring.models import Alert, BackupJob, ServiceState
 LOWEST = {"impact": "low", "urgency": "low", "priority": "P5", "reason": "Nothing is judged yet: P5."}
 
 
-def of_alert(alert: Alert, *, at: dt.datetime) -> dict[str, Any]:
-    """{"impact", "urgency", "priority", "reason"}: the worst over the services that the alert concerns."""
-    services = services_of(alert)
-    states = ServiceState.objects.filter(pk__in=services, evaluation__isnull=False).select_related("evaluation")
-    found = [priority.of_evaluation(state.evaluation, affected=len(services), at=at) for state in states]
-    return min(found, key=lambda one: one["priority"], default=LOWEST)
+def weigh(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
+    """{"impact", "urgency", "priority", "reason", "service"}: the worst over the services; `service` is the one hit hardest.
+
+    Of equal priorities that of the strictest tier counts, then that of the smallest code.
+    """
+    found = {}
+    for state in ServiceState.objects.filter(pk__in=services, evaluation__isnull=False).select_related("evaluation"):
+        found[state.pk] = priority.of_evaluation(state.evaluation, affected=len(services), at=at)
+    versions = ServiceVersion.objects.in_force(at).filter(service__in=services).order_by("tier", "service__code")
+    order = [*versions.values_list("service", flat=True), *services]
+    hardest = min(order, key=lambda pk: (found.get(pk, LOWEST)["priority"], order.index(pk)), default=None)
+    return {**found.get(hardest, LOWEST), "service": hardest}
 
 
-def services_of(alert: Alert) -> list[int]:
-    """The services an alert concerns: its own, or all that depend on the silent tool."""
-    if alert.service_id:
-        return [alert.service_id]
-    jobs = BackupJob.objects.filter(tool=alert.tool_id, service__isnull=False)
-    return sorted(set(jobs.values_list("service", flat=True)))
+def services_of(alerts: Iterable[Alert]) -> list[int]:
+    """The services that alerts concern: their own, or all that depend on a silent tool."""
+    own, tools = set(), set()
+    for alert in alerts:
+        if alert.service_id:
+            own.add(alert.service_id)
+        else:
+            tools.add(alert.tool_id)
+    jobs = BackupJob.objects.filter(tool__in=tools, service__isnull=False) if tools else BackupJob.objects.none()
+    return sorted(own | set(jobs.values_list("service", flat=True)))
 
 
-def hardest_hit(alert: Alert) -> int | None:
-    """Of several services, the one of the strictest tier."""
-    services = services_of(alert)
-    versions = ServiceVersion.objects.in_force(alert.opened_at).filter(service__in=services).order_by("tier", "service__code")
-    return versions.values_list("service", flat=True).first() or next(iter(services), None)
-
-
-def team_of(alert: Alert, *, at: dt.datetime) -> int | None:
-    """The operations team of the service, or of the one hit hardest."""
-    service = alert.service_id or hardest_hit(alert)
+def team_of(service: int | None, *, at: dt.datetime) -> int | None:
+    """The operations team of a service."""
     return ServiceVersion.objects.in_force(at).filter(service=service).values_list("operations_team", flat=True).first()
+
+
+def tier_of(service: int | None, *, at: dt.datetime) -> int:
+    """The tier of a service as its version in force says; 5, below the lowest, without one."""
+    return ServiceVersion.objects.in_force(at).filter(service=service).values_list("tier", flat=True).first() or 5
 
 
 def name_of(service_id: int) -> str:
@@ -48,9 +56,8 @@ def name_of(service_id: int) -> str:
     return newest.values_list("name", flat=True).first() or str(service_id)
 
 
-def impact_of(alert: Alert, *, at: dt.datetime) -> dict[str, Any]:
-    """Who feels it, frozen as it was: the services in breach and everything that stops with them."""
-    services = services_of(alert)
+def impact_of(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
+    """Who feels it at `at`: the services in breach and everything that stops with them."""
     consumers = consumers_of(services, at=at)
     versions = ServiceVersion.objects.in_force(at).filter(service__in=[*services, *(one.service_id for one in consumers)])
     known = {version.service_id: version for version in versions.select_related("service")}

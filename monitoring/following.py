@@ -254,6 +254,7 @@ def _raise(job: BackupJob, event: Event, latest: dict[str, Episode], touched: di
     what = f"{job.name} failed" if event.run else f"{job.name} did not run, due {event.missed.due_at:%d %b %H:%M} UTC"
     title = f"{what}: {cause.title}" if cause.title else what
     episode = latest.get(kind)
+    anew = episode is not None and episode.resolved_at is not None
     if episode is None or (episode.resolved_at and event.at - episode.resolved_at > REOPEN_WITHIN):
         episode = Episode(alert_class=kind, opened_at=event.at, last_seen_at=event.at, cause=cause, title=title)
     elif episode.resolved_at:
@@ -261,7 +262,7 @@ def _raise(job: BackupJob, event: Event, latest: dict[str, Episode], touched: di
     if event.run is None or event.run.pk not in episode.run_ids:
         episode.occurrences += 1
         episode.run_ids = [*episode.run_ids, *([event.run.pk] if event.run else [])][-RUNS_KEPT:]
-    if cause.is_specific or not episode.cause.is_specific:
+    if anew or cause.is_specific or not episode.cause.is_specific:  # what failed before a good run says nothing of what fails now
         episode.cause, episode.title = cause, title
     episode.last_seen_at = event.at
     episode.latest_run = event.run.pk if event.run else episode.latest_run

@@ -35,7 +35,8 @@ def prioritise(*, inputs: dict[str, Any], result: dict[str, Any], effective_tier
             "restore_in_progress_failed": False,
         },
     )
-    return {**found, "reason": _reason(found, effective_tier, affected, exposure_s, rpo_s)}
+    known = rpo is not None and rpo.get("measured_s") is not None
+    return {**found, "reason": _reason(found, effective_tier, affected, exposure_s if known else None, rpo_s)}
 
 
 def _at_next_completion_s(inputs: dict[str, Any], rpo: dict[str, Any] | None) -> int:
@@ -47,7 +48,8 @@ def _at_next_completion_s(inputs: dict[str, Any], rpo: dict[str, Any] | None) ->
     return int((parse_instant(min(ahead)) - parse_instant(since)).total_seconds())
 
 
-def _reason(found: dict[str, Any], tier: int, affected: int, exposure_s: int, rpo_s: int) -> str:
+def _reason(found: dict[str, Any], tier: int, affected: int, exposure_s: int | None, rpo_s: int) -> str:
     wide = f", one step up because {affected} services share the cause" if affected >= WIDE else ""
-    measured = f"newest copy {duration_words(exposure_s)} old, promise {duration_words(rpo_s)}" if rpo_s else "no recovery point promised"
+    age = f"newest copy {duration_words(exposure_s)} old" if exposure_s is not None else "age of the newest copy not known"
+    measured = f"{age}, promise {duration_words(rpo_s)}" if rpo_s else "no recovery point promised"
     return f"Impact {found['impact']} (tier {tier}{wide}), urgency {found['urgency']} ({measured}): {found['priority']}."

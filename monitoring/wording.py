@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from itsm_backup.common.charts.svg import percent_words
@@ -115,6 +116,7 @@ def arithmetic(inputs: dict[str, Any], result: dict[str, Any]) -> list[str]:
             begin = claim["captured_at"] or claim["counted_from"]
             lines.append(f"{_clock(inputs['at'])} − {_clock(begin)} = {duration_words(claim['measured_s'])}")
             lines.append(_against(claim["measured_s"], claim["target_s"]))
+            lines += _beyond_limits(inputs, result, claim)
         if claim["claim"] == "success" and claim["settled"]:
             lines.append(
                 f"{claim['good']} good ÷ {claim['settled']} due = {percent_words(claim['rate'])}, promise {percent_words(claim['target'])}"
@@ -123,6 +125,20 @@ def arithmetic(inputs: dict[str, Any], result: dict[str, Any]) -> list[str]:
         if claim["claim"] == "restore":
             lines += _restore_lines(inputs, claim)
     return lines
+
+
+def _beyond_limits(inputs: dict[str, Any], result: dict[str, Any], claim: dict[str, Any]) -> list[str]:
+    """The share of the promise that is used up, beside the limit that decided the status."""
+    flow = inputs["workflow"]
+    limits = {
+        "rpo_far_exceeded": f"an outage above {flow['outage_factor'][str(inputs['tier'])]:g}",
+        "rpo_nearly_used": f"at risk above {flow['at_risk_fraction']:g}",
+    }
+    if result["status_reason"] not in limits:
+        return []
+    share = claim["measured_s"] / claim["target_s"]
+    words = f"{duration_words(claim['measured_s'])} ÷ {duration_words(claim['target_s'])} = {math.floor(share * 100) / 100:.2f}"
+    return [f"{words}, {limits[result['status_reason']]}"]
 
 
 def _restore_lines(inputs: dict[str, Any], claim: dict[str, Any]) -> list[str]:
@@ -153,9 +169,17 @@ def commitment_sentence(commitment: Any) -> str:
 
 
 def _against(measured_s: int, target_s: int) -> str:
-    measured, target, between = (duration_words(seconds) for seconds in (measured_s, target_s, measured_s - target_s))
-    return f"{measured} − {target} = {between} over" if measured_s > target_s else f"{target} − {measured} = {between} left"
+    over = measured_s > target_s
+    measured, target = _whole_minutes(measured_s), _whole_minutes(target_s)  # else the line would not add up, both sides cut to minutes
+    sums = [duration_words(seconds) for seconds in (measured, target, abs(measured - target))]
+    return f"{sums[0]} − {sums[1]} = {sums[2]} over" if over else f"{sums[1]} − {sums[0]} = {sums[2]} left"
+
+
+def _whole_minutes(seconds: int) -> int:
+    """As many seconds as the words for them say: days and hours are told without minutes, hours with, less with seconds."""
+    unit = 3_600 if seconds > 2 * 86_400 else 60 if seconds >= 60 else 1
+    return seconds - seconds % unit
 
 
 def _clock(instant: str) -> str:
-    return instant[:16].replace("T", " ") + "Z"
+    return instant[:19].replace("T", " ") + "Z"

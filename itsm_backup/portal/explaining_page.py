@@ -138,7 +138,7 @@ def explain_page(*, found: Found, moment: Moment, again: bool = False) -> Explai
     return ExplainPage(
         question=_question(found),
         answer=told.answer,
-        verdict=told.verdict,
+        verdict=_coloured(found, told.verdict),
         subject=Link(version.name, moment.href("service", version.service.code)) if version else None,
         references=_references(told, evaluation, moment),
         record=f"{told.digest[:4]} {told.digest[4:8]}",
@@ -148,6 +148,13 @@ def explain_page(*, found: Found, moment: Moment, again: bool = False) -> Explai
         cite=settings.BASE_URL + reverse("portal:explain", args=permanent),
         again=_again(repeat(evaluation)) if again else None,
     )
+
+
+def _coloured(found: Found, verdict: str) -> str:
+    """An alert or incident that is not over is never shown as good, also where the promise itself is still kept."""
+    subject = found.incident or found.alert
+    is_over = subject is None or subject.resolved_at is not None
+    return "at_risk" if not is_over and verdict in ("kept", "held") else verdict
 
 
 def _question(found: Found) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from incidents import prioritising
 from itsm_backup.common.charts import Chart, TreeNode, impact_tree
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
@@ -32,8 +33,12 @@ class Impact:
 
 
 def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Moment) -> Impact:
-    """The tree as it stood when the incident opened, with the verdicts of the moment; services one may not see are only counted."""
-    frozen = incident.impact_at_opening
+    """The tree as it stood when the incident opened, or with all services that joined since, with the verdicts of the moment;
+    services one may not see are only counted."""
+    frozen, when = incident.impact_at_opening, "as they were when it opened"
+    struck_now = prioritising.services_of(alerts)
+    if not set(struck_now) <= {one["service"] for one in frozen.get("services", [])}:
+        frozen, when = prioritising.impact_of(struck_now, at=moment.at), "with the services that joined since it opened"
     struck, consumers = frozen.get("services", []), frozen.get("consumers", [])
     rows = {row.service_id: row for row in standings(user, moment).filter(service__in=[one["service"] for one in [*struck, *consumers]])}
     seen_struck = [one for one in struck if one["service"] in rows]
@@ -45,8 +50,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
     return Impact(
         tree=impact_tree(columns=[(head, nodes) for head, nodes, _ in columns], sentence=sentence) if seen_struck else None,
         branches=tuple(Branch(head=head, members=members) for head, _, members in columns),
-        note="From the relations of the catalogue as they were when it opened"
-        + (f"; {many(hidden, 'more service')} that you may not see" if hidden else ""),
+        note=f"From the relations of the catalogue {when}" + (f"; {many(hidden, 'more service')} that you may not see" if hidden else ""),
     )
 
 

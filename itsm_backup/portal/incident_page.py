@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils.safestring import SafeString
 from catalogue.duties import names
 from catalogue.models import ServiceVersion
 from incidents.models import Incident, IncidentEntry
+from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
@@ -139,10 +141,26 @@ def _alert_row(alert: Any, moment: Moment) -> AlertRow:
 
 def _story(incident: Incident, user: Any, moment: Moment) -> tuple[Story, ...]:
     entries = IncidentEntry.objects.told_to(user).filter(incident=incident, at__lte=moment.at).select_related("by").order_by("-at", "-pk")
-    return tuple(
-        Story(when=clock(entry.at, moment.at), text=entry.text, who=person(entry.by) if entry.by and entry.kind == "note" else "")
-        for entry in entries[:MOST_ENTRIES]
-    )
+    mails = {(notice.created_at, notice.subject): notice for notice in Notice.objects.filter(key__startswith=f"incident/{incident.pk}/")}
+    told = []
+    for entry in entries[:MOST_ENTRIES]:
+        note = person(entry.by) if entry.by and entry.kind == "note" else ""
+        if entry.kind == "mail":
+            notice = mails.get((entry.at, entry.text.partition(": ")[2]))
+            note = _delivery(notice, moment) if notice else ""
+        told.append(Story(when=clock(entry.at, moment.at), text=entry.text, who=note))
+    return tuple(told)
+
+
+def _delivery(notice: Notice, moment: Moment) -> str:
+    """What became of a mail, as far as it was known at the moment; a withheld one says so in its own line."""
+    if notice.sent_at and notice.sent_at <= moment.at:
+        return f"Sent {notice.sent_at.astimezone(dt.UTC):%H:%M} UTC"
+    if notice.given_up_at:
+        return "" if not notice.attempts else f"Given up after {many(notice.attempts, 'attempt')}: {notice.latest_error}"
+    if not notice.attempts or moment.past:
+        return "Not sent yet"
+    return f"Not sent yet, {many(notice.attempts, 'attempt')}: {notice.latest_error}"
 
 
 def deeds_of(*, incident: Any, user: Any, moment: Moment) -> Deeds:

@@ -156,7 +156,7 @@ def test_a_better_known_cause_takes_the_incident_over(start, noon):
     fail(tool, "b", noon - 30 * MINUTE, noon, message="no space left")
     incident = Incident.objects.get()
     assert (incident.cause_key, incident.incident_alerts.count()) == (f"tool:{tool.pk}", 2)
-    assert incident.title == "Backups of SVC-a fail because the storage is full"
+    assert incident.title == "Backups of SVC-a and 1 more service fail because the storage is full"
 
 
 def test_a_silent_tool_is_one_incident_with_the_service_it_hurts_most(noon):

@@ -66,7 +66,7 @@ def addresses(incident: Incident) -> list[str]:
 
 
 def test_it_is_one_incident_of_two_services(incident):
-    assert incident.title == f"Backups of {SECRET} fail because the storage is full"
+    assert incident.title == f"Backups of {SECRET} and 1 more service fail because the storage is full"
     assert incident.incident_alerts.count() == 2
 
 

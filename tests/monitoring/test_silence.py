@@ -70,7 +70,8 @@ def test_silence_is_one_alert_one_incident_and_one_mail_and_the_services_are_unk
     assert set(ServiceState.objects.values_list("verdict", flat=True)) == {"no_data"}
     assert set(ServiceStatus.objects.values_list("status", flat=True)) == {"unknown"}
     assert ToolState.objects.get().silent_since == noon
-    assert "no such file" in Incident.objects.get().title
+    assert Incident.objects.get().title == f"{tool} has not answered: restic failed"
+    assert "no such file" in Alert.objects.get().evaluation.result["problem"]  # the tool's own words, for the explanation
 
 
 @pytest.mark.django_db

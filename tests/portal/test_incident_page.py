@@ -4,6 +4,7 @@ import pytest
 
 from incidents import working
 from incidents.models import Incident
+from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_list import incidents_page
 from itsm_backup.portal.incident_page import find, incident_page
@@ -51,6 +52,18 @@ def test_the_page_tells_facts_impact_alerts_and_story(estate, root):
     assert page.impact.tree.sentence == "Imaging archive: 1 service depends on it."
     assert {alert.verdict for alert in page.alerts} == {"broken"}
     assert page.story[-1].text.startswith("Opened for: ")
+
+
+def test_the_story_says_what_became_of_each_mail(estate, root):
+    def mails():
+        return [story.who for story in page_of(estate, root).story if story.text.startswith("Mail to")]
+
+    Notice.objects.update(attempts=0, sent_at=None)
+    assert mails() == ["Not sent yet"]
+    Notice.objects.update(attempts=8, latest_error="The mail server refuses.")
+    assert mails() == ["Not sent yet, 8 attempts: The mail server refuses."]
+    Notice.objects.update(sent_at=estate.at)
+    assert mails() == [f"Sent {estate.at:%H:%M} UTC"]
 
 
 def test_services_one_may_not_see_are_counted_not_named(estate):

@@ -1,0 +1,78 @@
+"""How heavy an incident is with all that joined it: its priority, whom it hits hardest, and the sentence that names it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from incidents import announcing, prioritising
+from incidents.models import Incident, IncidentEntry
+from monitoring.models import Alert
+from monitoring.models.alerts import OPEN_STATES
+
+
+def weigh_with(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
+    """An alert joined: where it weighs more than all before it, the incident rises, and names the service that is hit hardest now.
+
+    An incident never gets lighter by an alert that joins. The team is told when another service made it heavier.
+    """
+    services = prioritising.services_of([*_open_alerts(incident), alert])
+    found = prioritising.weigh(services, at=at)
+    before, hit_before = incident.priority, incident.service_id
+    level = found["priority"] == before and _is_stricter(found["service"], hit_before, at)
+    if found["priority"] < before or level:
+        _take(incident, found)
+        happened_at = max(alert.opened_at, incident.opened_at)
+        IncidentEntry.objects.create(incident=incident, at=happened_at, kind="priority", text=incident.priority_reason, alert=alert)
+    incident.title = _named(incident, services)
+    incident.save()
+    if incident.priority < before and incident.service_id != hit_before:
+        announcing.announce_rise(incident=incident, alert=alert, before=before, at=at)
+
+
+def weigh_again(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
+    """It happens again by `alert`: what the incident says of itself is what is true now. The caller saves it."""
+    services = prioritising.services_of([*_open_alerts(incident), alert])
+    _take(incident, prioritising.weigh(services, at=at))
+    incident.title = told = title_of(alert)
+    incident.title = _named(incident, services)
+    if incident.title == told and alert.service_id:
+        incident.service_id = alert.service_id  # the title names it, and is shown to who may see the service of the incident
+
+
+def title_of(alert: Alert) -> str:
+    """The sentence that names the incident: what fails, and why as far as a rule knows it."""
+    if _is_of_backups(alert) and alert.service_id:
+        return _fails_because(prioritising.name_of(alert.service_id), 0, alert.cause_title)
+    return alert.title[:240]
+
+
+def _take(incident: Incident, found: dict[str, Any]) -> None:
+    incident.priority, incident.impact, incident.urgency = found["priority"], found["impact"], found["urgency"]
+    incident.priority_reason, incident.service_id = found["reason"], found["service"]
+
+
+def _named(incident: Incident, services: list[int]) -> str:
+    """The title with the service hit hardest and how many more, where one recognised cause makes backups of several fail."""
+    told = incident.incident_alerts.filter(alert__service=incident.service_id).exclude(alert__cause_title="")
+    link = told.select_related("alert").order_by("-attached_at", "-pk").first()
+    if len(services) < 2 or link is None or incident.service_id is None or not _is_of_backups(link.alert):
+        return incident.title
+    return _fails_because(prioritising.name_of(incident.service_id), len(services) - 1, link.alert.cause_title)
+
+
+def _fails_because(name: str, more: int, cause: str) -> str:
+    others = f" and {more} more service{'s' if more > 1 else ''}" if more else ""
+    return f"Backups of {name}{others} fail because {cause}"[:240]
+
+
+def _is_of_backups(alert: Alert) -> bool:
+    return bool(alert.cause_title) and alert.alert_class != "rto_test_failed"
+
+
+def _is_stricter(service: int | None, other: int | None, at: dt.datetime) -> bool:
+    return service != other and prioritising.tier_of(service, at=at) < prioritising.tier_of(other, at=at)
+
+
+def _open_alerts(incident: Incident) -> list[Alert]:
+    return list(Alert.objects.filter(incident_alert__incident=incident, state__in=OPEN_STATES))
