@@ -19,11 +19,12 @@ POWERS = {
         "steward",
     ),
     "catalogue.approve_service": "approver",
+    "monitoring.approve_attributemapping": "approver",
     **dict.fromkeys(
         ("monitoring.add_tool", "monitoring.change_tool", "monitoring.add_jobschedule", "monitoring.change_jobschedule",
          "monitoring.delete_jobschedule", "monitoring.add_attributionrule", "monitoring.change_attributionrule",
          "monitoring.delete_attributionrule", "monitoring.add_causerule", "monitoring.change_causerule", "monitoring.delete_causerule",
-         "monitoring.change_statusworkflow"),
+         "monitoring.change_statusworkflow", "monitoring.add_attributemapping", "monitoring.change_attributemapping"),
         "monitoring-admin",
     ),
     **dict.fromkeys(("incidents.change_incident", "incidents.resolve_incident"), "operator"),

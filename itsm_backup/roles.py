@@ -24,6 +24,7 @@ _TECHNICAL = (
     " reporting.reportschedule reporting.reporttemplate"
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
     " catalogue.externalcatalogue catalogue.publication"
+    " monitoring.attributemapping"
 )
 
 
@@ -76,7 +77,9 @@ ROLES = {
     ),
     "approver": Role(
         duty="approves versions that others wrote",
-        everywhere=_permissions(_TECHNICAL, "approve: catalogue.service monitoring.toolmap", "override: reporting.report"),
+        everywhere=_permissions(
+            _TECHNICAL, "approve: catalogue.service monitoring.toolmap monitoring.attributemapping", "override: reporting.report"
+        ),
         on_service=_permissions("view approve: catalogue.service"),
         uses_admin=True,
     ),
@@ -96,7 +99,7 @@ ROLES = {
         duty="connects tools, maps jobs to services, sets schedules and thresholds",
         everywhere=_permissions(
             _TECHNICAL,
-            "add change: monitoring.tool monitoring.backupjob catalogue.externalcatalogue",
+            "add change: monitoring.tool monitoring.backupjob catalogue.externalcatalogue monitoring.attributemapping",
             "add change delete: monitoring.jobschedule monitoring.attributionrule monitoring.attributioncondition monitoring.causerule",
             "change: monitoring.statusworkflow",
             "add approve: monitoring.toolmap",

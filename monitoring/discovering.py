@@ -45,7 +45,7 @@ def unclaimed(jobs: QuerySet[BackupJob], at: dt.datetime) -> QuerySet[BackupJob]
     return jobs.filter(~alone, ~together, first_seen_at__lte=at)
 
 
-def things(jobs: QuerySet[BackupJob], at: dt.datetime) -> QuerySet[Any, dict[str, Any]]:
+def things(jobs: QuerySet[BackupJob], at: dt.datetime) -> Any:
     """These jobs as things, each a dict; `thing_of` makes a Thing of one. Ordered by tool, repository and age."""
     used = Q(service__isnull=False) & Q(attributed_at__lte=at)
     return (
@@ -133,7 +133,7 @@ def users_of(lines: Collection[int], at: dt.datetime) -> dict[int, list[tuple[in
         return {}
     jobs = BackupJob.objects.filter(Q(pk__in=alone) | Q(repository_name__in={name for _, name in stores}), first_seen_at__lte=at)
     for pk, tool, repository, service in jobs.values_list("pk", "tool", "repository_name", "service"):
-        line = alone.get(pk) or stores.get((tool, repository))
-        if line:
-            found.setdefault(line, []).append((pk, service or 0))
+        owner = alone.get(pk) or stores.get((tool, repository or ""))
+        if owner:
+            found.setdefault(owner, []).append((pk, service or 0))
     return found

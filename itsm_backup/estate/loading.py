@@ -103,7 +103,13 @@ def load(
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         granting.ensure_roles(at=at)
         people.declare_people(loading, {"steward": steward, "monitoring-admin": monitoring_admin, "approver": approver})
-        for section in (entries.declare_catalogue, sources.declare_monitoring, scopes.declare_scope, people.give_limited_roles):
+        for section in (
+            entries.declare_catalogue,
+            sources.declare_monitoring,
+            scopes.declare_scope,
+            scopes.declare_mappings,
+            people.give_limited_roles,
+        ):
             section(loading)
         if loading.problems:
             raise Unusable(loading.problems)

@@ -8,6 +8,7 @@ from catalogue.models import Agreement, Commitment, Relation, ScopeDecision, Ser
 from catalogue.scoping import QUESTIONS
 from itsm_backup.estate import amounts
 from itsm_backup.roles import ROLES
+from monitoring import converting
 from monitoring.connectors import CONNECTORS
 from monitoring.connectors.base import Connector
 from monitoring.declaring import PROFILES
@@ -40,6 +41,7 @@ def schema() -> dict[str, Any]:
             cause_rules=_list(_cause_rule()),
             maintenance_windows=_list(_window()),
             scope=_list(_scope()),
+            mappings=_list(_attribute_mapping()),
         ),
     }
 
@@ -329,6 +331,29 @@ def _scope() -> dict[str, Any]:
             )
         ),
         required=("name", "decision", "reason", "review"),
+    )
+
+
+def _attribute_mapping() -> dict[str, Any]:
+    return _mapping(
+        "Which attributes of a tool mean which fields of the catalogue. What differs from the version in force becomes a new one.",
+        tool=_text("The name of the tool.", 80),
+        attributes=_list(
+            _mapping(
+                "One attribute.",
+                path=_text("Where the tool says it, e.g. info.encryption.mode.", 500),
+                field=_choice("The field of the catalogue.", converting.FIELDS),
+                unit=_choice("What the tool says it in.", converting.UNITS),
+                transform=_choice("What is taken of it; value when left out.", converting.TRANSFORMS),
+                words={
+                    "type": "object",
+                    "description": "The tool's word and what it means; * is every other.",
+                    "additionalProperties": _choice("What it means.", converting.ENCRYPTIONS),
+                },
+                required=("path", "field", "unit"),
+            )
+        ),
+        required=("tool", "attributes"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The scope register, as an estate file states it."""
+"""The scope register and the mappings of tools, as an estate file states them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from catalogue.declaring import Declared
 from catalogue.models import ScopeDecision, ScopeLine, Service
 from itsm_backup.estate import amounts
 from monitoring import scoping as discovered
+from monitoring import translating
 from monitoring.models import BackupJob, Tool
 
 if TYPE_CHECKING:
@@ -37,6 +38,17 @@ def declare_scope(loading: Loading) -> None:
                 if job is None:
                     raise ValueError(f"{tool.name} has no job {where['id']}. Declare it under jobs, or correct the id.")
                 _claimed(loading, line, tool, {"job": job}, said)
+
+
+def declare_mappings(loading: Loading) -> None:
+    """Each tool's mapping, by the monitoring administrator; versions approved by the approver."""
+    for place, wish in loading.each("mappings"):
+        with loading.item(place):
+            (tool,) = loading.find(Tool, "tools", wish["tool"])
+            rows = [{"transform": "value", **row} for row in wish["attributes"]]
+            said = {"by": loading.monitoring_admin, "approver": loading.approver, "at": loading.at, "reason": loading.reason}
+            declared = translating.declare_mapping(tool=tool, rows=rows, **said)
+            loading.tell(f"mapping of {tool.name}, version {declared.row.number}", declared, LABELS)
 
 
 def _decided(loading: Loading, wish: dict[str, Any], said: dict[str, Any]) -> ScopeLine:

@@ -5,7 +5,7 @@ from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.maps import MapAdmin
 from monitoring.admin.rules import AttributionAdmin, CauseAdmin, WorkflowAdmin
-from monitoring.admin.scope import ScopeClaimAdmin
+from monitoring.admin.scope import AttributeMappingAdmin, ScopeClaimAdmin
 from monitoring.admin.standing import verdict
 from monitoring.admin.tokens import TokenAdmin
 from monitoring.admin.tools import ToolAdmin
@@ -18,6 +18,7 @@ if measured not in measuring:
 
 __all__ = [
     "AlertAdmin",
+    "AttributeMappingAdmin",
     "AttributionAdmin",
     "CauseAdmin",
     "EvaluationAdmin",

@@ -1,4 +1,4 @@
-"""What tools discovered, as parts of the backup services of the scope register."""
+"""What tools discovered as parts of backup services, and how their attributes are mapped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from itsm_backup.common.admin import TrackedAdmin
-from monitoring.models import ScopeClaim
+from monitoring.models import AttributeMapping, ScopeClaim
 
 
 @admin.register(ScopeClaim)
@@ -24,6 +24,27 @@ class ScopeClaimAdmin(TrackedAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(AttributeMapping)
+class AttributeMappingAdmin(TrackedAdmin):
+    place = 7
+    heading = "Attribute mappings"
+    about = "Which of a tool's own attributes mean which fields of the catalogue. The portal writes, tries and approves them."
+    list_display = ("tool", "number", "state", "author", "approver", "approved_at")
+    list_select_related = ("tool", "author", "approver")
+    list_filter = ("state", "tool")
+    search_fields = ("tool__name", "reason")
+    fields = ("tool", ("number", "state"), "rows", "reason", ("author", "approver", "approved_at"))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # the portal tries each version on the tool's last answer
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -7,6 +7,7 @@ from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
+from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
 from monitoring.api.restores import RestoreTests
@@ -47,5 +48,8 @@ urlpatterns = [
     path("evaluations/<int:pk>/", EvaluationDetail.as_view()),
     path("tools/", Tools.as_view()),
     path("tools/<str:name>/", ToolDetail.as_view()),
+    path("tools/<str:name>/mapping/", MappingOfTool.as_view()),
+    path("tools/<str:name>/mapping/<int:number>/approve", ApproveMapping.as_view()),
+    path("services/<str:code>/observed/", ObservedOfService.as_view()),
     path("quarantine/", Quarantine.as_view()),
 ]

@@ -4,6 +4,7 @@ from monitoring.models.alerts import Alert
 from monitoring.models.evaluations import Evaluation, Figure
 from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, RestorePoint
 from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceState, Watermark
+from monitoring.models.mapping import AttributeMapping
 from monitoring.models.maps import ToolMap
 from monitoring.models.restores import RestoreTest
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
@@ -14,6 +15,7 @@ from monitoring.models.tools import ApiToken, Tool, ToolState
 __all__ = [
     "Alert",
     "ApiToken",
+    "AttributeMapping",
     "AttributionCondition",
     "AttributionRule",
     "BackupJob",
