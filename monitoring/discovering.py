@@ -122,13 +122,12 @@ def users_of(lines: Collection[int], at: dt.datetime) -> dict[int, list[tuple[in
     found: dict[int, list[tuple[int, int]]] = {}
     stores: dict[tuple[int, str], int] = {}
     alone: dict[int, int] = {}
-    for line, tool, repository, job in (
-        ScopeClaim.objects.standing(at).filter(line__in=lines).values_list("line", "tool", "repository_name", "job")
-    ):
+    claimed = ScopeClaim.objects.standing(at).filter(line__in=lines).values_list("line", "tool", "repository_name", "job")
+    for line, tool, name, job in claimed:
         if job:
             alone[job] = line
         else:
-            stores[tool, repository] = line
+            stores[tool, name or ""] = line
     if not stores and not alone:
         return {}
     jobs = BackupJob.objects.filter(Q(pk__in=alone) | Q(repository_name__in={name for _, name in stores}), first_seen_at__lte=at)

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitoring', '0014_tool_maps'),
+        ('monitoring', '0015_failed_outside_the_schedule'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
