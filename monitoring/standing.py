@@ -1,4 +1,4 @@
-"""Where services stand, now or as it was known at a past instant: a fixed number of queries for any number of services."""
+"""Where services stand, now or at a past instant as far as it was judged: a fixed number of queries for any number of services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from catalogue.models import Service, ServiceStatus, ServiceVersion, StatusChange
-from itsm_backup.common.time import parse_instant
+from itsm_backup.common.time import iso, parse_instant
+from monitoring.bridging import Bridged, bridge
 from monitoring.models import Evaluation, ServiceState
 
 
@@ -28,6 +29,8 @@ class Standing(msgspec.Struct, kw_only=True):
     exposure_s: int | None = None
     next_due_at: dt.datetime | None = None
     evaluation: int | None = None
+    evaluated_at: dt.datetime | None = None
+    known_today: bool = False  # whether the evaluation did not reach `at`: verdict and copy are then told as known today
     claims: list[dict[str, Any]] = []
 
     @property
@@ -35,14 +38,16 @@ class Standing(msgspec.Struct, kw_only=True):
         return getattr(self.version, "commitment", None)
 
 
-def standings(services: Sequence[Service], *, at: dt.datetime, past: bool = False) -> list[Standing]:
-    """The standing of each service, in their order. With `past`, only what was known at `at` counts."""
+def standings(services: Sequence[Service], *, at: dt.datetime, now: dt.datetime | None = None) -> list[Standing]:
+    """The standing of each service, in their order; with `now`, at a past instant `at`.
+
+    There what was judged then counts, as far as it reached; beyond it, what `bridging` tells."""
     found = {service.pk: Standing(service=service, at=at) for service in services}
     versions = ServiceVersion.objects.in_force(at).filter(service__in=found)
     for version in versions.select_related("commitment", "owner", "steward", "operations_team"):
         found[version.service_id].version = version
-    if past:
-        _as_known(found, at)
+    if now:
+        _as_known(found, at, now)
     else:
         _as_it_is(found)
     return list(found.values())
@@ -59,7 +64,7 @@ def _as_it_is(found: dict[int, Standing]) -> None:
         _take_evaluation(one, state.evaluation)
 
 
-def _as_known(found: dict[int, Standing], at: dt.datetime) -> None:
+def _as_known(found: dict[int, Standing], at: dt.datetime, now: dt.datetime) -> None:
     changes = StatusChange.objects.filter(service__in=found, at__lte=at).order_by("service_id", "-at", "-id").distinct("service_id")
     for change in changes:
         one = found[change.service_id]
@@ -69,12 +74,27 @@ def _as_known(found: dict[int, Standing], at: dt.datetime) -> None:
         one = found[evaluation.service_id or 0]
         one.verdict = evaluation.verdict
         _take_evaluation(one, evaluation)
+    for service, bridged in bridge(ServiceVersion.objects.in_force(at).filter(service__in=found), at, now=now).items():
+        _take_bridged(found[service], bridged)
+
+
+def _take_bridged(one: Standing, bridged: Bridged) -> None:
+    one.known_today, one.verdict, one.captured_at = True, bridged.verdict, bridged.captured_at
+    one.exposure_s = max(0, int((one.at - bridged.counted_from).total_seconds())) if bridged.counted_from else None
+    told = {
+        "verdict": bridged.rpo,
+        "reason": "known_today",
+        "measured_s": one.exposure_s,
+        "captured_at": iso(bridged.captured_at),
+        "counted_from": iso(bridged.counted_from),
+    }
+    one.claims = [{**claim, **told} if claim["claim"] == "rpo" else claim for claim in one.claims]
 
 
 def _take_evaluation(one: Standing, evaluation: Evaluation | None) -> None:
     if evaluation is None:
         return
-    one.evaluation, one.claims = evaluation.pk, evaluation.result.get("claims", [])
+    one.evaluation, one.evaluated_at, one.claims = evaluation.pk, evaluation.at, evaluation.result.get("claims", [])
     rpo = next((claim for claim in one.claims if claim["claim"] == "rpo"), {})
     one.captured_at = parse_instant(rpo["captured_at"]) if rpo.get("captured_at") else None
     if rpo.get("counted_from"):

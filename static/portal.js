@@ -150,13 +150,19 @@
     range.value = String(-back);
     range.hidden = button.hidden = false;
     showDate(false);
+    const keepFocus = () => { try { if (document.activeElement === range) sessionStorage.setItem("as-of-focus", "1"); } catch { /* kept out */ } };
+    try { // each step loads a page; whoever steps by keyboard stays on the slider
+      if (sessionStorage.getItem("as-of-focus")) range.focus({ preventScroll: true });
+      sessionStorage.removeItem("as-of-focus");
+    } catch { /* a browser may keep its storage closed */ }
     let waiting = 0;
     range.addEventListener("input", () => { button.textContent = range.value === "0" ? "Now" : dayOf(Number(range.value)); });
     range.addEventListener("change", () => {
       clearTimeout(waiting);
       waiting = setTimeout(() => {
-        if (range.value === "0") { const now = $(".rail--past a"); if (now) location.assign(now.href); return; }
+        if (range.value === "0") { const now = $(".rail--past a"); if (now) { keepFocus(); location.assign(now.href); } return; }
         field.value = dayOf(Number(range.value));
+        keepFocus();
         asOf.requestSubmit();
       }, 700);
     });

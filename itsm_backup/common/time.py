@@ -35,6 +35,11 @@ def parse_instant(text: str) -> dt.datetime:
     return instant.astimezone(UTC)
 
 
+def is_tellable(at: dt.datetime | dt.date) -> bool:
+    """Whether an instant or day lies where calendars can reckon around it: 1970 to 8999."""
+    return 1970 <= at.year < 9000
+
+
 def local_day(instant: dt.datetime, zone: str) -> dt.date:
     return instant.astimezone(ZoneInfo(zone)).date()
 
@@ -84,10 +89,13 @@ def recent_words(at: dt.datetime, *, now: dt.datetime, zone: ZoneInfo) -> str:
     return f"Today {local:%H:%M} {local.tzname()}, {distance}"
 
 
-def clock_words(at: dt.datetime, *, now: dt.datetime, zone: ZoneInfo) -> str:
-    """An instant in a dense table whose head states the zone: `Today 09:42`, `Mon 13 Jul 21:30`, `3 Nov 2025 21:30`."""
+def clock_words(at: dt.datetime, *, now: dt.datetime, zone: ZoneInfo, dated: bool = False) -> str:
+    """An instant in a dense table whose head states the zone: `Today 09:42`, `Mon 13 Jul 21:30`, `3 Nov 2025 21:30`.
+
+    `dated` never says today: for pages that show another instant than the present.
+    """
     local, today = at.astimezone(zone), now.astimezone(zone)
-    if local.date() == today.date():
+    if local.date() == today.date() and not dated:
         return f"Today {local:%H:%M}"
     if abs((today.date() - local.date()).days) < 300:
         return f"{local:%a} {local.day} {local:%b %H:%M}"

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from itsm_backup.common.time import day_bounds, parse_instant
+from itsm_backup.common.time import day_bounds, is_tellable, parse_instant
 from itsm_backup.portal.words import zone
 
 PARAMETER = "as_of"
@@ -65,6 +65,8 @@ def read(text: str, *, now: dt.datetime) -> Moment:
             at = parse_instant(text.replace(" ", "+"))  # a plus sign in an address arrives as a space
     except (ValueError, OverflowError):
         raise BadInstant(f"“{text[:40]}” is no instant. Write it like 2026-06-30T22:59Z, or only the day: 2026-06-30.") from None
+    if not is_tellable(at):
+        raise BadInstant(f"{text[:40]} lies outside the years 1970 to 8999. Choose an instant at which backups were watched.")
     if at > now:
         raise BadInstant(f"{text[:40]} lies in the future. The portal shows what was known; choose an earlier instant.")
     return Moment(at=at, now=now)

@@ -9,7 +9,8 @@ from typing import Any
 from catalogue.models import Commitment
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.words import PROVEN, VERDICTS, day, many, percent, zone
+from itsm_backup.portal.words import PROVEN, VERDICTS, day, many, percent, short_instant, zone
+from monitoring.bridging import Bridged
 from monitoring.models import Evaluation
 
 
@@ -26,15 +27,20 @@ class Claim:
     why: str = ""
 
 
-def claims_of(*, commitment: Commitment | None, evaluation: Evaluation | None, moment: Moment) -> tuple[Claim, ...]:
-    """Every promise that the version makes, in the order people ask."""
+def claims_of(
+    *, commitment: Commitment | None, evaluation: Evaluation | None, moment: Moment, bridged: Bridged | None = None
+) -> tuple[Claim, ...]:
+    """Every promise that the version makes, in the order people ask; `bridged` where the evaluation did not reach the moment."""
     if commitment is None:
         return ()
     judged = {claim["claim"]: claim for claim in evaluation.result["claims"]} if evaluation and evaluation.service_id else {}
     why = moment.href("explain", "evaluation", evaluation.pk) if evaluation else ""
     found = []
     if commitment.rpo_s:
-        found.append(_rpo(commitment.rpo_s, judged.get("rpo"), why, moment))
+        if bridged:
+            found.append(_bridged_rpo(commitment.rpo_s, bridged, why, moment))
+        else:
+            found.append(_rpo(commitment.rpo_s, judged.get("rpo"), why, moment))
     restore = judged.get("restore")
     if commitment.rto_s:
         found.append(_recovery(commitment.rto_s, restore, why))
@@ -77,11 +83,26 @@ def _rpo(promised_s: int, claim: dict[str, Any] | None, why: str, moment: Moment
     )
 
 
+def _bridged_rpo(promised_s: int, bridged: Bridged, why: str, moment: Moment) -> Claim:
+    """The recovery point at an instant that no judgement reached; its why is that of the last one."""
+    begin, verdict = bridged.counted_from, bridged.rpo or "no_data"
+    age = duration_words(max(0.0, (moment.at - begin).total_seconds())) if begin else ""
+    return Claim(
+        name="Recovery point (RPO)",
+        promised=f"{duration_words(promised_s)} or less",
+        measured=f"{age} then" if bridged.captured_at else f"No copy for {age}" if begin else "Unknown",
+        evidence=f"Computed from what is known today; last judged {short_instant(bridged.judged_at)}",
+        verdict=verdict,
+        verdict_words=_since(verdict, begin + dt.timedelta(seconds=promised_s), moment) if begin else "",
+        why=why,
+    )
+
+
 def _since(verdict: str, crossed_at: dt.datetime, moment: Moment) -> str:
     if verdict != "broken":
         return VERDICTS[verdict]
     local = crossed_at.astimezone(zone())
-    same_day = local.date() == moment.at.astimezone(zone()).date()
+    same_day = not moment.past and local.date() == moment.at.astimezone(zone()).date()
     return f"Broken since {local:%H:%M}" if same_day else f"Broken since {local.day} {local:%b %H:%M}"
 
 

@@ -18,7 +18,7 @@ from itsm_backup.common.charts import Chart, DayCount, success_line, tally
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure, Link
-from itsm_backup.portal.standing import exposure_of, standings
+from itsm_backup.portal.standing import between, exposure_of, standings, told_between
 from itsm_backup.portal.trouble import alerts_of, handled_in, reasons_of, what_is_known
 from itsm_backup.portal.words import TIERS, VERDICTS, many, zone
 from monitoring.models import ServiceDay
@@ -62,6 +62,7 @@ class Group:
 class EstatePage:
     sentence: str
     lead: SafeString | str
+    gap: str  # says from which time of the past no judgement is kept; else empty
     tally_wide: SafeString
     tally_narrow: SafeString
     counts: tuple[tuple[str, str, str], ...]  # verdict, words, link to them
@@ -77,7 +78,8 @@ class EstatePage:
 def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
     """The page for what the user may see, grouped by "tier" or "department"; it asks as often for 40 services as for 10,000."""
     group = GROUPS.get(by, "tier")
-    rows = standings(user, moment)
+    known_today = between(user, moment)
+    rows = standings(user, moment, known_today)
     counts = list(
         rows.order_by(group)
         .values(group, "verdict", rate=F("commitment__success_rate"))
@@ -92,7 +94,7 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
         verdicts[count["verdict"]] += count["n"]
     shown = _shown(rows, group)
     needy = sorted((row for row in shown if row.verdict != "kept"), key=_badness)[:MOST_ATTENTION]
-    reasons = reasons_of(needy, moment)
+    reasons = reasons_of(needy, moment, known_today)
     total, kept = verdicts.total(), verdicts["kept"] + verdicts["at_risk"]
     target, like = _common_rate(counts, total)
     success = _success(user, moment, target=target) if total else None
@@ -101,6 +103,7 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
     return EstatePage(
         sentence=sentence,
         lead=_lead(needy[0], reasons[needy[0].service_id], moment) if needy else calm,
+        gap=told_between(known_today, total=total),
         tally_wide=tally(counts=painted, sentence=sentence),
         tally_narrow=tally(counts=painted, sentence=sentence, rows=2),
         counts=tuple((verdict, f"{n:,} {VERDICTS[verdict].lower()}", moment.href("services", verdict=verdict)) for verdict, n in painted),

@@ -202,7 +202,7 @@ def _run_line(run: Any, moment: Moment) -> RunLine:
     message = f", {first if len(first) <= 60 else first[:59].rstrip() + '…'}" if first else ""
     return RunLine(
         run=Link(f"run {run.run}", moment.href("run", run.run)),
-        when=clock(parse_instant(run.occurred_at), moment.at),
+        when=clock(parse_instant(run.occurred_at), moment),
         result=result + message,
     )
 

@@ -88,7 +88,7 @@ def _row(incident: Any, moment: Moment) -> IncidentRow:
         state=state_then(incident, moment),
         service=service,
         assignee=person(incident.assignee) if incident.assignee else "Nobody yet",
-        opened=recent(incident.opened_at, moment.at),
+        opened=recent(incident.opened_at, moment),
         alerts=incident.alerts,
     )
 

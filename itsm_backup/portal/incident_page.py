@@ -112,10 +112,10 @@ def _facts(incident: Any, moment: Moment) -> tuple[tuple[str, str | SafeString, 
     facts = [
         ("Priority", incident.priority, "bad" if incident.priority in ("P1", "P2") and not incident.over else ""),
         ("State", state, "ok" if incident.over else ""),
-        ("Opened", recent(incident.opened_at, moment.at), ""),
+        ("Opened", recent(incident.opened_at, moment), ""),
     ]
     if incident.over and incident.resolved_at:
-        facts.append(("Resolved", recent(incident.resolved_at, moment.at), ""))
+        facts.append(("Resolved", recent(incident.resolved_at, moment), ""))
     if incident.service_name and incident.service_is_seen:
         link = format_html('<a href="{}">{}</a>', moment.href("service", incident.service.code), incident.service_name)
         facts.append(("Hit hardest", link, ""))
@@ -134,7 +134,7 @@ def _alert_row(alert: Any, moment: Moment) -> AlertRow:
         state=state.capitalize(),
         verdict=BAD_NOW[state],
         count=many(alert.occurrences, "time"),
-        since=clock(alert.opened_at, moment.at),
+        since=clock(alert.opened_at, moment),
         why=moment.href("explain", "alert", alert.pk),
     )
 
@@ -148,14 +148,14 @@ def _story(incident: Incident, user: Any, moment: Moment) -> tuple[Story, ...]:
         if entry.kind == "mail":
             notice = mails.get((entry.at, entry.text.partition(": ")[2]))
             note = _delivery(notice, moment) if notice else ""
-        told.append(Story(when=clock(entry.at, moment.at), text=entry.text, who=note))
+        told.append(Story(when=clock(entry.at, moment), text=entry.text, who=note))
     return tuple(told)
 
 
 def _delivery(notice: Notice, moment: Moment) -> str:
     """What became of a mail, as far as it was known at the moment; a withheld one says so in its own line."""
     if notice.sent_at and notice.sent_at <= moment.at:
-        return f"Sent {notice.sent_at.astimezone(dt.UTC):%H:%M} UTC"
+        return f"Sent {notice.sent_at.astimezone(dt.UTC):%d %b %H:%M} UTC"
     if notice.given_up_at:
         return "" if not notice.attempts else f"Given up after {many(notice.attempts, 'attempt')}: {notice.latest_error}"
     if not notice.attempts or moment.past:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from catalogue.models import ServiceVersion, StatusChange
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.trouble import incident_of
+from itsm_backup.portal.trouble import grew_later, incident_of, title_of
 from itsm_backup.portal.words import STATUSES, instant, many, person, recent
 from monitoring.models import Alert, BackupJob, Tool
 
@@ -70,25 +70,31 @@ def _incident_row(incident: Any, alert: Alert, moment: Moment) -> tuple[Any, Pro
     state = incident.get_state_display() if over == (not incident.is_open) else "Open"
     row = ProblemRow(
         kind="Incident",
-        name=Link(incident.title if incident.service_id == alert.service_id else alert.title, moment.href("incident", incident.number)),
+        name=Link(_incident_title(incident, alert, moment), moment.href("incident", incident.number)),
         state=state,
         priority=incident.priority,
-        since=recent(incident.opened_at, moment.at),
+        since=recent(incident.opened_at, moment),
         note=incident.number + (f", {person(incident.assignee)}" if incident.assignee else ""),
         why=moment.href("explain", "alert", alert.pk),
     )
     return (over, incident.priority, -incident.opened_at.timestamp()), row
 
 
+def _incident_title(incident: Any, alert: Alert, moment: Moment) -> str:
+    if incident.service_id != alert.service_id:
+        return title_of(alert, moment)
+    return incident.title.partition(", due ")[0] if moment.past else incident.title
+
+
 def _alert_row(alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:
     over = alert.resolved_at is not None and alert.resolved_at <= moment.at
     row = ProblemRow(
         kind="Alert",
-        name=Link(alert.title, ""),
+        name=Link(title_of(alert, moment), ""),
         state="Resolved" if over else alert.get_state_display().capitalize() if alert.state != "resolved" else "Firing",
         priority=alert.priority,
-        since=recent(alert.opened_at, moment.at),
-        note=many(alert.occurrences, "time"),
+        since=recent(alert.opened_at, moment),
+        note="" if grew_later(alert, moment) else many(alert.occurrences, "time"),
         why=moment.href("explain", "alert", alert.pk),
     )
     return (over, alert.priority, -alert.opened_at.timestamp()), row

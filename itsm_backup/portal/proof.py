@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.models import OuterRef, Subquery
 from django.utils.safestring import SafeString
 
 from itsm_backup.common.charts import AgeStep, Chart, RunMark, sawtooth
@@ -16,6 +17,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.days import cells_html, cells_of, span
 from itsm_backup.portal.words import clock, many, result_of, size, zone
 from monitoring.models import BackupJob, BackupRun, JobSchedule, RunRevision, ServiceDay
+from monitoring.planning import COUNTED
 from monitoring.wording import rule_words
 
 HOURS, NARROW_HOURS, DAYS = 48, 15, 31
@@ -69,12 +71,15 @@ class Copy:
     ends_at: dt.datetime | None
 
 
-def saws(*, service_id: int, promised_s: int | None, runs: Sequence[BackupRun], moment: Moment) -> tuple[Chart, Chart]:
+def saws(
+    *, service_id: int, promised_s: int | None, runs: Sequence[BackupRun], moment: Moment, known_at: dt.datetime | None = None
+) -> tuple[Chart, Chart]:
     """The sawtooth of 48 hours, and that of 15 for a narrow screen."""
     start = moment.at - dt.timedelta(hours=HOURS)
-    steps = age_steps(copies_of(service_id=service_id, start=start, end=moment.at, known_at=moment.at), start=start, end=moment.at)
+    copies = copies_of(service_id=service_id, start=start, end=moment.at, known_at=known_at or moment.at)
+    steps = age_steps(copies, start=start, end=moment.at)
     marks = [RunMark(run.ended_at or run.occurred_at, MARKS.get(run.outcome or "", "other")) for run in runs if run.operation in PROTECTING]
-    common = {"steps": steps, "runs": marks[::-1], "promise_s": promised_s, "now": moment.at, "zone": zone()}
+    common = {"steps": steps, "runs": marks[::-1], "promise_s": promised_s, "now": moment.at, "zone": zone(), "dated": moment.past}
     return sawtooth(**common, hours=HOURS), sawtooth(**common, hours=NARROW_HOURS, width=340)
 
 
@@ -112,15 +117,21 @@ def _newest(points: Iterable[Copy], at: dt.datetime) -> dt.datetime | None:
     return max(usable, default=None)
 
 
-def runs_of(*, service_id: int, moment: Moment, before: dt.datetime | None = None, most: int = MOST_RUNS) -> list[BackupRun]:
-    """The newest runs that were known at the moment, with the outcome they had then; `before` pages into the past."""
+def runs_of(
+    *, service_id: int, moment: Moment, before: dt.datetime | None = None, most: int = MOST_RUNS, known_at: dt.datetime | None = None
+) -> list[BackupRun]:
+    """The newest runs that were known at the moment, or at `known_at`, with the outcome they had then; `before` pages into the past."""
     runs = BackupRun.objects.filter(service=service_id, occurred_at__lte=moment.at).select_related("job").order_by("-occurred_at", "-pk")
     if before:
         runs = runs.filter(occurred_at__lt=before)
-    if not moment.past:
+    if not moment.past or (known_at and known_at >= moment.now):
         return list(runs[:most])
-    found = list(runs.filter(first_seen_at__lte=moment.at)[:most])
-    later = RunRevision.objects.filter(run__in=found, at__gt=moment.at).order_by("-at", "-pk")
+    return _as_then(list(runs.filter(first_seen_at__lte=moment.at)[:most]), moment.at)
+
+
+def _as_then(found: list[BackupRun], at: dt.datetime) -> list[BackupRun]:
+    """The runs with the outcome that was known of them at that instant."""
+    later = RunRevision.objects.filter(run__in=found, at__gt=at).order_by("-at", "-pk")
     then = {revision.run_id: revision.before for revision in later}  # the earliest later revision wins
     for run in found:
         run.outcome = then.get(run.pk, {}).get("outcome", run.outcome)
@@ -132,7 +143,7 @@ def run_row(run: BackupRun, moment: Moment, *, with_job: bool) -> RunRow:
     verdict, result = result_of(run)
     took = duration_words((run.ended_at - run.started_at).total_seconds()) if run.started_at and run.ended_at else ""
     return RunRow(
-        when=clock(run.occurred_at, moment.at),
+        when=clock(run.occurred_at, moment),
         verdict=verdict,
         result=result,
         took=took,
@@ -160,20 +171,32 @@ def strip(*, service: Any, moment: Moment) -> tuple[SafeString, str]:
     return cells_html(cells, code=service.code, moment=moment, element="li"), note
 
 
-def job_rows(*, service_id: int, moment: Moment) -> tuple[JobRow, ...]:
+def job_rows(*, service_id: int, moment: Moment, known_at: dt.datetime | None = None) -> tuple[JobRow, ...]:
+    """The jobs as they stand; in the past with the latest finished run known then, and without what was due next."""
     jobs = BackupJob.objects.filter(service=service_id).select_related("tool", "schedule", "state__latest_run").order_by("name", "pk")
-    return tuple(_job_row(job, moment) for job in jobs[:MOST_JOBS])
+    shown = list(jobs[:MOST_JOBS])
+    if not moment.past:
+        return tuple(_job_row(job, job.state.latest_run if hasattr(job, "state") else None, moment) for job in shown)
+    latest = _latest_then(shown, moment, known_at or moment.at)
+    return tuple(_job_row(job, latest.get(job.pk), moment) for job in shown)
 
 
-def _job_row(job: BackupJob, moment: Moment) -> JobRow:
+def _latest_then(jobs: list[BackupJob], moment: Moment, known_at: dt.datetime) -> dict[int, BackupRun]:
+    """The latest finished run of each job at the moment: one indexed look-up each, in one question."""
+    runs = BackupRun.objects.filter(job=OuterRef("pk"), occurred_at__lte=moment.at, first_seen_at__lte=known_at, operation__in=COUNTED)
+    newest = runs.filter(ended_at__lte=moment.at).exclude(outcome__in=["skipped", "unknown"]).order_by("-occurred_at", "-pk")
+    ids = BackupJob.objects.filter(pk__in=[job.pk for job in jobs]).values(latest=Subquery(newest.values("pk")[:1]))
+    return {run.job_id: run for run in _as_then(list(BackupRun.objects.filter(pk__in=ids)), known_at)}
+
+
+def _job_row(job: BackupJob, run: BackupRun | None, moment: Moment) -> JobRow:
     state, schedule = getattr(job, "state", None), getattr(job, "schedule", None)
-    run = state.latest_run if state else None
     verdict, latest = result_of(run) if run and run.outcome else ("", run.get_state_display() if run else "No run yet")
     return JobRow(
         name=job.name,
         tool=f"{job.tool} (replayed recording)" if job.tool.replayed else str(job.tool),
         schedule=schedule_words(schedule) if schedule else "No schedule",
-        next_due=clock(state.next_due_at, moment.at) if state and state.next_due_at else "",
+        next_due=clock(state.next_due_at, moment) if state and state.next_due_at and not moment.past else "",
         latest=latest,
         verdict=verdict,
     )

@@ -70,6 +70,6 @@ def _row(report: Any, moment: Moment) -> ReportRow:
         verdict=STATE_VERDICTS[report.state],
         state=report.get_state_display(),
         says="" if report.state == Report.State.BLOCKED else f"{sentence_of(report)}.",
-        made=recent(report.made_at, moment.at),
+        made=recent(report.made_at, moment),
         sent=f"{report.sent} of {report.owed}" if report.owed else "To nobody",
     )

@@ -83,7 +83,7 @@ def report_page(*, report: Report, user: Any, moment: Moment, part: str) -> Repo
         pdf_off="" if stopped else _pdf_off(report),
         deliveries=_deliveries(report, moment),
         revisions=tuple(
-            (Link(f"Revision {other.revision}", moment.href("report", other.pk)), recent(other.made_at, moment.at)) for other in revisions
+            (Link(f"Revision {other.revision}", moment.href("report", other.pk)), recent(other.made_at, moment)) for other in revisions
         ),
         may_compile=user.has_perm(COMPILE) and not moment.past,
         may_override=stopped and is_newest and user.has_perm(OVERRIDE) and not moment.past,
@@ -120,7 +120,7 @@ def _facts(report: Report, moment: Moment) -> tuple[tuple[str, Any], ...]:
     return (
         ("Services", report.data["scope"]["words"]),
         ("Revision", report.revision),
-        ("Made", recent(report.made_at, moment.at)),
+        ("Made", recent(report.made_at, moment)),
         ("Snapshot", report.number),
         ("Catalogue version", report.data["catalogue_version"]),
     )
@@ -168,7 +168,7 @@ def _deliveries(report: Report, moment: Moment) -> tuple[DeliveryRow, ...]:
     for delivery in report.deliveries.filter(at__lte=moment.at).select_related("notice").order_by("recipient"):
         notice = delivery.notice
         if notice.sent_at and notice.sent_at <= moment.at:
-            rows.append(DeliveryRow(recipient=delivery.recipient, verdict="kept", words=recent(notice.sent_at, moment.at)))
+            rows.append(DeliveryRow(recipient=delivery.recipient, verdict="kept", words=recent(notice.sent_at, moment)))
         elif notice.given_up_at:
             rows.append(DeliveryRow(recipient=delivery.recipient, verdict="broken", words=f"Given up: {notice.latest_error}"))
         else:

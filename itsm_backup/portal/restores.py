@@ -43,7 +43,7 @@ def _row(test: RestoreTest, moment: Moment) -> RestoreRow:
     differs = DIFFERS if test.verified is False else ""
     took_s = test.duration_s if test.duration_s is not None else (test.ended_at - test.started_at).total_seconds()
     return RestoreRow(
-        when=clock(test.started_at, moment.at),
+        when=clock(test.started_at, moment),
         href=moment.href("run", test.run_id),
         verdict=verdict,
         result=result,

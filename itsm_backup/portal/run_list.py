@@ -27,7 +27,7 @@ def runs_page(*, version: Any, moment: Moment, before: str) -> RunsPage:
     """One page of the runs; `before` (an instant) is where the page above ended, anything unreadable begins at the newest."""
     try:
         start = parse_instant(before) if before else None
-    except ValueError:
+    except (ValueError, OverflowError):
         start = None
     runs = runs_of(service_id=version.service_id, moment=moment, before=start, most=PAGE + 1)
     code = version.service.code

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from itsm_backup.common.time import is_tellable
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_list import known_at
@@ -58,7 +59,7 @@ def _days(query: str, moment: Moment) -> HitGroup:
         on = dt.date.fromisoformat(query)
     except ValueError:
         return HitGroup(name="Days", found=())
-    if on > moment.at.astimezone(zone()).date():
+    if not is_tellable(on) or on > moment.at.astimezone(zone()).date():
         return HitGroup(name="Days", found=())
     link = Link(f"{on:%A} {day(on)}", moment.href("calendar", ending=on.isoformat()))
     return HitGroup(name="Days", found=(Hit(link, "the calendar that ends with it"),))

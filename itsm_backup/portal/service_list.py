@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Window
 from catalogue.models import ServiceVersion
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure, Link
-from itsm_backup.portal.standing import exposure_of, standings, worst_first
+from itsm_backup.portal.standing import between, exposure_of, standings, told_between, worst_first
 from itsm_backup.portal.trouble import alerts_of, handled_in
 from itsm_backup.portal.words import TIERS, VERDICTS, many, person
 from monitoring.models import BackupJob
@@ -52,6 +52,7 @@ class Paging:
 @dataclass(frozen=True, kw_only=True)
 class ServicesPage:
     sentence: str
+    gap: str  # says from which time of the past no judgement is kept; else empty
     rows: tuple[ServiceRow, ...]
     tiers: tuple[Choice, ...]
     departments: tuple[Choice, ...]
@@ -65,13 +66,15 @@ class ServicesPage:
 def services_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: int) -> ServicesPage:
     """One page of the list; `asked` holds the filters as the address gives them, unknown values match nothing."""
     wanted = {name: asked.get(name, "").strip() for name in FILTERS}
-    everything = standings(user, moment)
+    known_today = between(user, moment)
+    everything = standings(user, moment, known_today)
     rows = worst_first(_filtered(everything, wanted))
     first, total, shown = _shown(rows, page)
     alerts = alerts_of((row.service_id for row in shown if row.verdict != "kept"), user=user, moment=moment)
     kept = dict(wanted)
     return ServicesPage(
         sentence=_sentence(total, wanted),
+        gap=told_between(known_today),
         rows=tuple(_row(row, alerts.get(row.service_id, []), moment) for row in shown),
         tiers=tuple(Choice(value=str(n), words=f"Tier {n}, {name.lower()}", chosen=wanted["tier"] == str(n)) for n, name in TIERS.items()),
         departments=_departments(everything, wanted["department"]),

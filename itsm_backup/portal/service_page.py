@@ -22,8 +22,8 @@ from itsm_backup.portal.claiming import Claim, claims_of
 from itsm_backup.portal.framing import Exposure, Link
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
 from itsm_backup.portal.restores import RestoreRow, restores_of
-from itsm_backup.portal.standing import exposure_of, standings
-from itsm_backup.portal.words import STATUSES, TIERS, day, instant, person, zone
+from itsm_backup.portal.standing import between, exposure_of, standings, told_between
+from itsm_backup.portal.words import STATUSES, TIERS, day, instant, person, short_instant, zone
 from monitoring.models import Evaluation, RestoreTest
 from monitoring.wording import status_sentence
 
@@ -41,6 +41,7 @@ class ServicePage:
     department: Link | None
     admin_href: str
     holds: tuple[str, ...]  # legal holds, in words
+    gap: str  # says from which time of the past no judgement is kept; else empty
     exposure: Exposure
     figure: tuple[tuple[str, str], ...]  # (("6", "h"), ("12", "min")), empty when not known
     figure_note: SafeString | str
@@ -64,11 +65,14 @@ class ServicePage:
 def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
     """The version in force of a service that the user may see, as a row of `standings`; None when there is none at that instant.
 
-    It also says whether the user may change the entry, and which of the rarer things there are, so that the page asks for no others.
+    It also says whether the user may change the entry, and which of the rarer things there are, so that the page asks for no others;
+    its `known_today` is what `between` tells of it.
     """
-    rows = standings(user, moment).select_related("service__judged__evaluation", "commitment", "operations_team", "steward", "owner")
+    known_today = between(user, moment, code=code)
+    rows = standings(user, moment, known_today)
+    rows = rows.select_related("service__judged__evaluation", "commitment", "operations_team", "steward", "owner")
     this = {"service": OuterRef("service")}
-    return (
+    found: Any = (
         rows.annotate(
             may_change=Exists(Service.objects.visible_to(user, "change").filter(pk=OuterRef("service"))),
             has_holds=Exists(LegalHold.objects.filter(**this)),
@@ -78,14 +82,19 @@ def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
         .filter(service__code=code)
         .first()
     )
+    if found is not None:
+        found.known_today = known_today
+    return found
 
 
 def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
     """The page of a row that `find` gave; the number of queries does not grow with runs, jobs or history."""
     service, evaluation = version.service, _evaluation(version, moment)
-    runs = proof.runs_of(service_id=service.pk, moment=moment)
-    jobs = proof.job_rows(service_id=service.pk, moment=moment)
-    saw, saw_narrow = proof.saws(service_id=service.pk, promised_s=version.promised_s, runs=runs, moment=moment)
+    bridged = version.known_today.get(service.pk)
+    known_at = moment.now if bridged else moment.at
+    runs = proof.runs_of(service_id=service.pk, moment=moment, known_at=known_at)
+    jobs = proof.job_rows(service_id=service.pk, moment=moment, known_at=known_at)
+    saw, saw_narrow = proof.saws(service_id=service.pk, promised_s=version.promised_s, runs=runs, moment=moment, known_at=known_at)
     days, days_note = proof.strip(service=service, moment=moment)
     exposure = exposure_of(version, moment)
     words = STATUSES[version.stands][0]
@@ -99,12 +108,13 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         department=Link(version.department, moment.href("services", department=version.department)) if version.department else None,
         admin_href=_admin_href(version, user, moment),
         holds=tuple(_hold(one) for one in legal_holds.in_force(service, moment.at)) if version.has_holds else (),
+        gap=told_between(version.known_today, total=1),
         exposure=exposure,
         figure=_figure(exposure),
         figure_note=_figure_note(version, evaluation, exposure, moment),
         saw=saw,
         saw_narrow=saw_narrow,
-        claims=claims_of(commitment=getattr(version, "commitment", None), evaluation=evaluation, moment=moment),
+        claims=claims_of(commitment=getattr(version, "commitment", None), evaluation=evaluation, moment=moment, bridged=bridged),
         runs=tuple(proof.run_row(run, moment, with_job=len(jobs) > 1) for run in runs[:RUNS_SHOWN]),
         runs_zone=moment.at.astimezone(zone()).tzname() or "",
         restores=restores_of(service_id=service.pk, moment=moment) if version.has_restores else (),
@@ -171,10 +181,14 @@ def _figure(exposure: Exposure) -> tuple[tuple[str, str], ...]:
 
 def _figure_note(version: Any, evaluation: Evaluation | None, exposure: Exposure, moment: Moment) -> SafeString | str:
     """When the copy was taken, and what that means for the promise; else why nothing is known."""
+    bridged = version.known_today.get(version.service_id)
+    if not exposure.known and bridged:
+        return f"Not judged at that time; last judged {short_instant(bridged.judged_at)}."
     if not exposure.known:
         return status_sentence(evaluation.inputs, evaluation.result) if evaluation else "It is not judged yet."
     taken = recent_words(version.captured_at, now=moment.at, zone=zone()).split(", ")[0]
-    taken = f"today at {taken.removeprefix('Today ')}" if taken.startswith("Today") else instant(version.captured_at)
+    today = taken.startswith("Today") and not moment.past
+    taken = f"today at {taken.removeprefix('Today ')}" if today else instant(version.captured_at)
     if not version.promised_s:
         return format_html("Taken {}. The entry promises no recovery point.", taken)
     promise = duration_words(version.promised_s)

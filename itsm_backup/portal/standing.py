@@ -1,11 +1,27 @@
-"""Where services stand at an instant: the judged state now, the latest judgement that was known then."""
+"""Where services stand at an instant: the judged state now, in the past the latest judgement of then as far as it reached."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Case, CharField, DateTimeField, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    DateTimeField,
+    F,
+    Func,
+    IntegerField,
+    JSONField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
@@ -14,17 +30,33 @@ from itsm_backup.common.charts import exposure_bar
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure
-from itsm_backup.portal.words import VERDICTS, age_of_promise
+from itsm_backup.portal.words import VERDICTS, age_of_promise, many, short_instant
+from monitoring.bridging import Bridged, bridge, gap_of
 from monitoring.models import Evaluation
 
 WORST_FIRST = ("broken", "at_risk", "no_data", "held", "kept")
 
 
-def standings(user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
+Between = Mapping[int, Bridged]
+
+
+def between(user: Any, moment: Moment, *, code: str = "") -> Between:
+    """What is known today of the services, or of one, whose judgement of then did not reach the moment; empty for now."""
+    if not moment.past:
+        return {}
+    versions = entries(user, moment)
+    return bridge(versions.filter(service__code=code) if code else versions, moment.at, now=moment.now)
+
+
+def standings(user: Any, moment: Moment, known_today: Between | None = None) -> QuerySet[ServiceVersion]:
     """The versions in force of the services that the user may see, each with `verdict`, `rank` (0 is worst), `captured_at`,
-    `promised_s`, `stands` (operational status), `next_due_at` (None in the past) and `judgement` (id of the evaluation)."""
+    `promised_s`, `stands` (operational status), `next_due_at` (None in the past) and `judgement` (id of the evaluation).
+
+    `known_today` is what `between` gave, for pages that tell of it; else it is asked for here."""
     versions = entries(user, moment).select_related("service", "steward")
-    rows = _known_then(versions, moment.at) if moment.past else _known_now(versions)
+    if known_today is None:
+        known_today = between(user, moment)
+    rows = _known_then(versions, moment.at, known_today) if moment.past else _known_now(versions)
     ranks = [When(verdict=verdict, then=Value(rank)) for rank, verdict in enumerate(WORST_FIRST)]
     return rows.annotate(rank=Case(*ranks, default=Value(len(WORST_FIRST)), output_field=IntegerField()))
 
@@ -50,31 +82,47 @@ def _known_now(versions: QuerySet[ServiceVersion]) -> QuerySet[ServiceVersion]:
     )
 
 
-def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime) -> QuerySet[ServiceVersion]:
+def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime, known_today: Between) -> QuerySet[ServiceVersion]:
     latest = Evaluation.objects.filter(service=OuterRef("service"), at__lte=at).order_by("-at", "-id")
     # The RPO claim, where there is one, is the first of the claims.
     first_claim = KeyTextTransform("captured_at", KeyTextTransform("0", "result__claims"))
+    captured_at = Cast(Subquery(latest.annotate(_captured=first_claim).values("_captured")[:1]), DateTimeField())
+    verdict = Coalesce(Subquery(latest.values("verdict")[:1]), Value("no_data"), output_field=CharField())
+    verdicts = {pk: one.verdict for pk, one in known_today.items()}
+    copies = {pk: one.captured_at.isoformat() if one.captured_at else None for pk, one in known_today.items()}
     return versions.annotate(
-        verdict=Coalesce(Subquery(latest.values("verdict")[:1]), Value("no_data"), output_field=CharField()),
-        captured_at=Cast(Subquery(latest.annotate(_captured=first_claim).values("_captured")[:1]), DateTimeField()),
+        verdict=_rather(verdicts, verdict, CharField()),
+        captured_at=_rather(copies, captured_at, DateTimeField()),
         promised_s=F("commitment__rpo_s"),
         judgement=Subquery(latest.values("pk")[:1]),
         stands=Coalesce(Subquery(latest.values("status")[:1]), Value("unknown"), output_field=CharField()),
-        holds_until=Cast(
-            Subquery(latest.annotate(_ends=KeyTextTransform("next_change_at", "result")).values("_ends")[:1]), DateTimeField()
-        ),
         next_due_at=Value(None, output_field=DateTimeField()),
     )
 
 
-def exposure_of(row: Any, moment: Moment) -> Exposure:
-    """The exposure of a row of `standings`, in words and as a bar.
+def _rather(known: Mapping[int, str | None], otherwise: Any, field: Any) -> Any:
+    """The value that is known of a service by its id, else the other; in the database, so that lists can filter and sort by it."""
+    if not known:
+        return otherwise
+    by_service = Cast(Value(json.dumps(known), output_field=TextField()), JSONField())
+    found = Func(by_service, Cast("service", TextField()), function="jsonb_extract_path_text", output_field=TextField())
+    return Case(When(service__in=list(known), then=Cast(found, field)), default=otherwise, output_field=field)
 
-    In the past it is told as far as the judgement of then reached: after that nobody had looked, and nothing more was known.
-    """
-    holds_until = getattr(row, "holds_until", None)
-    if moment.past and holds_until and holds_until < moment.at:
-        moment = Moment(at=holds_until, now=moment.now)
+
+def told_between(known_today: Between, *, total: int | None = None) -> str:
+    """A sentence for pages of a time from which no judgement is kept; empty where one reached the moment."""
+    gap = gap_of(known_today.values())
+    if gap is None:
+        return ""
+    since, until = gap
+    told = f"between {short_instant(since)} and {short_instant(until)}" if until else f"since {short_instant(since)}"
+    count = sum(one.unwatched for one in known_today.values())
+    of = "" if count == total else f" of {many(count, 'service')}"
+    return f"No new judgement{of} was made {told}: ages are computed from what is known today."
+
+
+def exposure_of(row: Any, moment: Moment) -> Exposure:
+    """The exposure of a row of `standings`, in words and as a bar."""
     return exposure(row.verdict, row.captured_at, row.promised_s, moment)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from incidents.models import Incident
-from itsm_backup.common.time import clock_words, duration_words
+from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.words import many, person, zone
+from itsm_backup.portal.standing import Between
+from itsm_backup.portal.words import clock_within, many, person, short_instant
 from monitoring.models import Alert, BackupJob, Evaluation, Tool
 from monitoring.wording import status_sentence
 
@@ -45,11 +46,17 @@ def alerts_of(service_ids: Iterable[int], *, user: Any, moment: Moment) -> dict[
     return {service: sorted(alerts, key=lambda one: (SEVERITIES.index(one.severity), one.opened_at)) for service, alerts in found.items()}
 
 
-def reasons_of(rows: Iterable[Any], moment: Moment) -> dict[int, str]:
+def reasons_of(rows: Iterable[Any], moment: Moment, known_today: Between) -> dict[int, str]:
     """Why each of these rows of `standings` stands where it does, by service, in a sentence that no clock makes wrong."""
     rows = list(rows)
     judged = {one.pk: one for one in Evaluation.objects.filter(pk__in=[row.judgement for row in rows if row.judgement])}
-    return {row.service_id: _reason(row, judged.get(row.judgement), moment) for row in rows}
+    return {row.service_id: _bridged_reason(row, known_today) or _reason(row, judged.get(row.judgement), moment) for row in rows}
+
+
+def _bridged_reason(row: Any, known_today: Between) -> str:
+    """What a judgement gave as its reason does not hold where it did not reach."""
+    one = known_today.get(row.service_id)
+    return f"Not judged at that time; last judged {short_instant(one.judged_at)}." if one and one.unwatched else ""
 
 
 def _reason(row: Any, judged: Evaluation | None, moment: Moment) -> str:
@@ -59,7 +66,7 @@ def _reason(row: Any, judged: Evaluation | None, moment: Moment) -> str:
         # The age itself stands beside it and goes on counting.
         if row.next_due_at is None:
             return "" if moment.past else "No next run is known."
-        return f"Next run due {clock_words(row.next_due_at, now=moment.at, zone=zone()).replace('Today', 'today')}."
+        return f"Next run due {clock_within(row.next_due_at, moment)}."
     return status_sentence(judged.inputs, judged.result)
 
 
@@ -67,14 +74,25 @@ def what_is_known(alerts: list[Alert], reason: str, moment: Moment) -> str:
     """What records prove about a service in trouble, in a sentence or two: its bad runs first, else the reason of its status."""
     failed = next((alert for alert in alerts if alert.alert_class == Alert.Class.JOB_FAILED), None)
     if failed:
-        since = clock_words(failed.opened_at, now=moment.at, zone=zone()).replace("Today", "today")
+        since = clock_within(failed.opened_at, moment)
         cause = f" {failed.cause_title[:1].upper()}{failed.cause_title[1:]}." if failed.cause_title else ""
-        return f"{many(failed.occurrences, 'failed run')} since {since}.{cause}"
+        runs = "Failed runs" if grew_later(failed, moment) else many(failed.occurrences, "failed run")
+        return f"{runs} since {since}.{cause}"
     told = next((alert for alert in alerts if alert.alert_class in (Alert.Class.JOB_MISSED, Alert.Class.SOURCE_STALE)), None)
     if told and told.alert_class == Alert.Class.SOURCE_STALE:  # what the tool said, which may be long, stands in the alert
-        seen = clock_words(told.opened_at, now=moment.at, zone=zone()).replace("Today", "today")
+        seen = clock_within(told.opened_at, moment)
         return f"{told.title.partition(': ')[0]}. Noticed {seen}; nothing is known since."
-    return f"{told.title}." if told else reason
+    return f"{title_of(told, moment)}." if told else reason
+
+
+def grew_later(alert: Alert, moment: Moment) -> bool:
+    """Whether the alert was seen again after the moment: its count and its latest occurrence are of later."""
+    return moment.past and alert.last_seen_at > moment.at
+
+
+def title_of(alert: Alert, moment: Moment) -> str:
+    """The alert's title, without the latest occurrence that it names when that came after the moment."""
+    return alert.title.partition(", due ")[0] if grew_later(alert, moment) else alert.title
 
 
 def handled_in(alerts: list[Alert], moment: Moment) -> tuple[Link | None, str]:

@@ -5,6 +5,7 @@ import datetime as dt
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
+from itsm_backup.common.time import is_tellable
 from itsm_backup.portal import (
     batch_doors,
     calendar_doors,
@@ -60,7 +61,10 @@ class Day:
     regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
     def to_python(self, value: str) -> dt.date:
-        return dt.date.fromisoformat(value)
+        day = dt.date.fromisoformat(value)
+        if not is_tellable(day):
+            raise ValueError(f"{value} lies outside the years 1970 to 8999")
+        return day
 
     def to_url(self, value: dt.date) -> str:
         return value.isoformat()

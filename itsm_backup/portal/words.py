@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -11,6 +11,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from itsm_backup.common.time import clock_words, duration_words, instant_words, recent_words
+
+if TYPE_CHECKING:
+    from itsm_backup.portal.asof import Moment
 
 VERDICTS = {"broken": "Broken", "at_risk": "At risk", "no_data": "No data", "held": "Held", "kept": "Kept"}  # worst first
 PROVEN = {"kept": "Kept", "no_data": "Unproven", "broken": "Broken"}  # what a restore test says of a promise
@@ -33,6 +36,7 @@ OUTCOME_VERDICTS = {
     "unknown": ("no_data", "Unknown"),
 }
 DIFFERS = "What came back was compared, and it is not what was saved"
+TIME = '<time datetime="{}">{}</time>'
 BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -57,17 +61,28 @@ def _utc(at: dt.datetime) -> str:
 
 def instant(at: dt.datetime) -> SafeString:
     """`<time>` with date, clock and zone."""
-    return format_html('<time datetime="{}">{}</time>', _utc(at), instant_words(at, zone=zone()))
+    return format_html(TIME, _utc(at), instant_words(at, zone=zone()))
 
 
-def recent(at: dt.datetime, now: dt.datetime) -> SafeString:
-    """`<time>` as somebody on the same day says it, with the distance."""
-    return format_html('<time datetime="{}">{}</time>', _utc(at), recent_words(at, now=now, zone=zone()))
+def recent(at: dt.datetime, moment: Moment) -> SafeString:
+    """`<time>` as somebody on the same day says it, with the distance; with its date on a page of the past."""
+    return instant(at) if moment.past else format_html(TIME, _utc(at), recent_words(at, now=moment.at, zone=zone()))
 
 
-def clock(at: dt.datetime, now: dt.datetime) -> SafeString:
+def short_instant(at: dt.datetime) -> str:
+    """`8 Oct 23:55`, in a sentence about a time that the page names with its zone."""
+    local = at.astimezone(zone())
+    return f"{local.day} {local:%b %H:%M}"
+
+
+def clock(at: dt.datetime, moment: Moment) -> SafeString:
     """`<time>` for a dense table whose head states the zone."""
-    return format_html('<time datetime="{}">{}</time>', _utc(at), clock_words(at, now=now, zone=zone()))
+    return format_html(TIME, _utc(at), clock_words(at, now=moment.at, zone=zone(), dated=moment.past))
+
+
+def clock_within(at: dt.datetime, moment: Moment) -> str:
+    """The same within a sentence: `today 09:42`."""
+    return clock_words(at, now=moment.at, zone=zone(), dated=moment.past).replace("Today", "today")
 
 
 def day(on: dt.date) -> str:

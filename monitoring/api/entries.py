@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -14,8 +14,10 @@ from rest_framework.response import Response
 
 from catalogue.models import Service, ServiceVersion, StatusChange
 from catalogue.models.status import OperationalStatus
+from itsm_backup.common.time import now
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
+from monitoring.bridging import bridge
 from monitoring.models import Evaluation
 from monitoring.models.ledger import Verdict
 from monitoring.standing import standings
@@ -60,6 +62,10 @@ class ServiceSerializer(serializers.Serializer):
     )
     next_due_at = serializers.DateTimeField(allow_null=True)
     evaluation = serializers.IntegerField(allow_null=True, help_text="See /api/v1/evaluations/<id>/ for why.")
+    evaluated_at = serializers.DateTimeField(allow_null=True, help_text="When that evaluation was made.")
+    known_today = serializers.BooleanField(
+        help_text="True where the evaluation did not reach `at`: verdict, copy and exposure are then told from what is known today."
+    )
     at = serializers.DateTimeField(help_text="The instant that all of this is about.")
 
 
@@ -90,7 +96,7 @@ class Services(GenericAPIView):
         rows = Service.objects.visible_to(request.user)
         rows = rows.filter(Exists(_in_force(at))) if past else rows.listed()
         page = self.paginate_queryset(_filtered(rows, request.query_params, at, past).order_by("code"))
-        return self.get_paginated_response(ServiceSerializer(standings(page or [], at=at, past=past), many=True).data)
+        return self.get_paginated_response(ServiceSerializer(standings(page or [], at=at, now=now() if past else None), many=True).data)
 
 
 class ServiceDetail(GenericAPIView):
@@ -103,7 +109,7 @@ class ServiceDetail(GenericAPIView):
     def get(self, request: Any, code: str) -> Response:
         at, past = moment_of(request)
         service = get_for(Service.objects.all(), user=request.user, code=code)
-        return Response(ServiceDetailSerializer(standings([service], at=at, past=past)[0]).data)
+        return Response(ServiceDetailSerializer(standings([service], at=at, now=now() if past else None)[0]).data)
 
 
 def _in_force(at: Any) -> QuerySet:
@@ -119,7 +125,7 @@ def _filtered(rows: QuerySet, asked: Any, at: Any, past: bool) -> QuerySet:
         rows = rows.filter(Exists(_in_force(at).filter(tier__in=tiers.split(","))))
     if department := asked.get("department", "").replace("\x00", ""):
         rows = rows.filter(Exists(_in_force(at).filter(department=department)))
-    rows = _having(rows, asked, "verdict", Verdict.values, _verdict(at, past), "no_data")
+    rows = _having(rows, asked, "verdict", Verdict.values, _verdict(rows, asked, at, past), "no_data")
     return _having(rows, asked, "status", OperationalStatus.values, _status(at, past), "unknown")
 
 
@@ -133,10 +139,16 @@ def _having(rows: QuerySet, asked: Any, name: str, choices: list[str], found: An
     return rows.filter(condition | Q(**{f"the_{name}": None}) if otherwise in wanted else condition)
 
 
-def _verdict(at: Any, past: bool) -> Any:
-    if not past:
+def _verdict(rows: QuerySet, asked: Any, at: Any, past: bool) -> Any:
+    if not past or not asked.get("verdict"):
         return F("judged__verdict")
-    return Subquery(Evaluation.objects.filter(service=OuterRef("pk"), at__lte=at).order_by("-at", "-id").values("verdict")[:1])
+    bridged = bridge(ServiceVersion.objects.in_force(at).filter(service__in=rows), at, now=now())
+    told: dict[str, list[int]] = {}
+    for service, one in bridged.items():
+        told.setdefault(one.verdict, []).append(service)
+    latest = Evaluation.objects.filter(service=OuterRef("pk"), at__lte=at).order_by("-at", "-id").values("verdict")[:1]
+    known = [When(pk__in=services, then=Value(verdict)) for verdict, services in told.items()]
+    return Case(*known, default=Subquery(latest), output_field=CharField())
 
 
 def _status(at: Any, past: bool) -> Any:

@@ -11,7 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ParseError
 
-from itsm_backup.common.time import now, parse_instant
+from itsm_backup.common.time import is_tellable, now, parse_instant
 
 WINDOW = dt.timedelta(days=31)
 AS_OF = OpenApiParameter(
@@ -27,9 +27,12 @@ def instant_of(request: Any, name: str) -> dt.datetime | None:
     if not text:
         return None
     try:
-        return parse_instant(text)
+        at = parse_instant(text)
     except (ValueError, OverflowError):
         raise ParseError(f"{name} is no instant with a zone: {text[:60]}. Write it like 2026-11-23T09:42Z.") from None
+    if not is_tellable(at):
+        raise ParseError(f"{name} lies outside the years 1970 to 8999: {text[:60]}.")
+    return at
 
 
 def moment_of(request: Any) -> tuple[dt.datetime, bool]:

@@ -199,6 +199,7 @@ def test_the_slider_goes_to_the_past_by_keyboard_and_back(tab, estate_now):
     page.wait_for_url("**as_of=*")
     assert "tier=1" in page.url
     assert "You are looking at" in page.inner_text(".rail")
+    page.wait_for_function("document.activeElement.matches('form[data-asof] input[type=range]')")
     page.click("text=Back to now")
     page.wait_for_url("**/services/?tier=1")
     page.focus("form[data-asof] input[type=range]")

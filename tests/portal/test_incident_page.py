@@ -63,7 +63,7 @@ def test_the_story_says_what_became_of_each_mail(estate, root):
     Notice.objects.update(attempts=8, latest_error="The mail server refuses.")
     assert mails() == ["Not sent yet, 8 attempts: The mail server refuses."]
     Notice.objects.update(sent_at=estate.at)
-    assert mails() == [f"Sent {estate.at:%H:%M} UTC"]
+    assert mails() == [f"Sent {estate.at:%d %b %H:%M} UTC"]
 
 
 def test_services_one_may_not_see_are_counted_not_named(estate):

@@ -98,6 +98,23 @@ def test_the_past_keeps_to_itself_and_offers_no_deed(client, pages, estate_now):
         assert {form for form in forms if not form.startswith(("/display", "/accounts/", "/explain/"))} == set(), page
 
 
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00Z", "1969-12-31T23:59Z", "9000-01-01T00:00Z", "0001-01-01"])
+def test_no_page_shows_an_instant_that_no_calendar_can_reckon_with(client, root, pages, instant):
+    client.force_login(root, backend=BACKEND)
+    answers = {page: client.get(f"{page}{'&' if '?' in page else '?'}as_of={instant}").status_code for page in pages}
+    assert set(answers.values()) == {400}, answers
+
+
+@pytest.mark.parametrize("on", ["0001-01-01", "0001-01-02", "1969-12-31", "9999-12-31"])
+def test_no_page_shows_a_day_that_no_calendar_can_reckon_with(client, root, estate_now, on):
+    client.force_login(root, backend=BACKEND)
+    assert client.get(f"/services/SVC-003/days/{on}/").status_code == 404
+    assert client.get(f"/calendar/?ending={on}").status_code == 200
+    assert client.get(f"/services/SVC-003/calendar/?month={on[:7]}").status_code == 200
+    assert client.get(f"/search?q={on}").status_code == 200
+    assert client.get(f"/services/SVC-003/runs/?before={on}T00:00%2B14:00").status_code == 200
+
+
 @pytest.mark.parametrize("text", ["nonsense", "2999-01-01T00:00Z", "2026-02-30"])
 def test_a_bad_instant_is_told_not_thrown(client, root, estate_now, text):
     client.force_login(root, backend=BACKEND)
@@ -215,5 +232,11 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     read = {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "reports", "explain",
             "versions", "version", "compare", "commitment", "deviations", "ownership", "entry_ownership"}  # fmt: skip
     read |= {"matrix", "estate_graph", "relations", "service_graph", "duties", "calendar", "service_calendar", "day"}
+    deeds |= {"start_batch", "stop_batch", "submit_batch", "approve_many"}
+    elsewhere |= {"import_entries", "export_entries", "batches", "batch", "approvals"}  # tests/portal/test_batches.py
+    deeds |= {"decide_scope", "join_scope", "release_scope"}
+    elsewhere |= {"scope", "scope_line", "scope_decide"}  # tests/portal/test_scope_pages.py
+    deeds |= {"draft_mapping", "approve_mapping", "give_up_mapping"}
+    elsewhere |= {"mappings", "mapping", "observed", "evidence"}  # tests/browser/test_mappings.py, tests/portal/test_duties_page.py
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

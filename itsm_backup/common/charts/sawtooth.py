@@ -59,6 +59,7 @@ def sawtooth(
     promise_s: float | None,
     now: dt.datetime,
     zone: ZoneInfo,
+    dated: bool = False,
     hours: int = 48,
     width: float = 760,
 ) -> Chart:
@@ -81,7 +82,7 @@ def sawtooth(
     parts += [_mark(run.kind, canvas.x(run.at)) for run in shown]
     parts += _legend(plot.right + 8, {run.kind for run in shown})
     parts += canvas.hours(zone)
-    rows = tuple((clock_words(run.at, now=now, zone=zone), run.kind) for run in shown)
+    rows = tuple((clock_words(run.at, now=now, zone=zone, dated=dated), run.kind) for run in shown)
     return Chart(svg=picture("saw", width, HEIGHT, sentence, parts), sentence=sentence, head=("Run", "Result"), rows=rows)
 
 

@@ -96,7 +96,10 @@ def test_it_filters_services(api, query, codes):
     assert [row["code"] for row in api.get(f"/api/v1/services/?{query}").json()["results"]] == codes
 
 
-@pytest.mark.parametrize("query", ["verdict=fine", "status=x", "tier=5", "as_of=soon", "as_of=2999-01-01T00:00Z", "as_of=2026-01-01T00:00"])
+@pytest.mark.parametrize(
+    "query",
+    ["verdict=fine", "status=x", "tier=5", "as_of=soon", "as_of=2999-01-01T00:00Z", "as_of=2026-01-01T00:00", "as_of=0001-01-01T00:00Z"],
+)
 def test_it_refuses_filters_that_mean_nothing(api, query):
     response = api.get(f"/api/v1/services/?{query}")
     assert response.status_code == 400
