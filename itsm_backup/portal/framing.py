@@ -68,9 +68,13 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    """Age of the newest restorable copy against the promise. `captured` (ISO, UTC) lets the page count on by itself."""
+    """Age of the newest restorable copy against the promise. `captured` (ISO, UTC) lets the page count on by itself.
+
+    `verdict` is the service's; `of_age` that of the age alone: a young copy is shown as good where something else is broken.
+    """
 
     verdict: str
+    of_age: str
     age: str
     promise: str
     tile: str

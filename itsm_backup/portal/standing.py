@@ -34,6 +34,7 @@ from itsm_backup.portal.words import VERDICTS, age_of_promise, many, short_insta
 from monitoring.bridging import Bridged, bridge, gap_of
 from monitoring.models import Evaluation
 
+AT_RISK_FROM = 0.9  # of the promise
 WORST_FIRST = ("broken", "at_risk", "no_data", "held", "kept")
 
 
@@ -137,12 +138,15 @@ def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | No
     sentence = f"{told}, promise {promise or 'not set'}. {VERDICTS[verdict]}."
     beyond = lacking and verdict != "kept"  # a young service may not owe a copy yet: then its bar is empty, not full
     bar_s = age_s if age_s is not None else 2.0 * promised_s if beyond and promised_s else None
+    young = age_s is not None and promised_s is not None and age_s <= AT_RISK_FROM * promised_s
+    of_age = "kept" if young and verdict in ("at_risk", "broken") else verdict
     return Exposure(
         verdict=verdict,
+        of_age=of_age,
         age=words,
         promise=promise,
         tile=f"no copy / {promise}" if lacking and promise else age_of_promise(age_s, promised_s),
-        bar=exposure_bar(age_s=bar_s, promise_s=promised_s, verdict=verdict, sentence=sentence),
+        bar=exposure_bar(age_s=bar_s, promise_s=promised_s, verdict=of_age, sentence=sentence),
         known=age_s is not None,
         captured=f"{captured_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}" if age_s is not None and captured_at and not moment.past else "",
         promise_s=promised_s,

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.test import Client
 
 from catalogue import publishing
-from catalogue.models import Service, ServiceVersion, Window
+from catalogue.models import ExternalCatalogue, Service, ServiceVersion, Window
 from itsm_backup.common.models import because
 from itsm_backup.portal.fonts import ensure_fonts
 from monitoring.models import AttributionRule, BackupJob, CauseRule, JobSchedule, QuarantinedRecord, Tool
@@ -95,7 +95,8 @@ def pages():
     yield from (change_url(row) for row in (service, draft, tool, rule, BackupJob.objects.get(), JobSchedule.objects.get()))
     yield change_url(ServiceVersion.objects.get(number=1))
     yield from (url(model, "changelist") for model in (Service, AttributionRule, BackupJob))
-    yield from (url(model, "add") for model in (ServiceVersion, Tool, Window))
+    yield url(Service, "changelist") + "?lifecycle__exact=catalogue"  # with a filter that can be kept
+    yield from (url(model, "add") for model in (ServiceVersion, Tool, Window, ExternalCatalogue))
     yield url(Tool, "add") + "?kind=restic"
     yield from (url(Tool, page, tool.pk) for page in ("history", "permissions", "delete"))
     yield url(Tool, "simple_history", tool.pk, tool.history.first().pk)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from catalogue import batching, importing, publishing
 from incidents.models import Incident
 from monitoring.models import BackupRun
 from tests.factories import make_admin
@@ -14,7 +15,9 @@ def pages(estate):
     incident = Incident.objects.get().number
     run = BackupRun.objects.filter(service=estate.imaging).latest("occurred_at").pk
     then = f"{estate.at:%Y-%m-%dT%H:%MZ}"
+    many = many_entries(estate)
     return [
+        *many,
         "/",
         f"/?as_of={then}",
         "/services/",
@@ -44,6 +47,20 @@ def pages(estate):
         "/services/?as_of=2026-99-99",
         "/nothing-here",
     ]
+
+
+def many_entries(estate):
+    """Work on many entries: the form, what is looked at, what runs, the list, and what waits for approval."""
+    by = estate.imaging.versions.get().owner
+    draft = publishing.draft_version(service=estate.research, content={"supplier": "A"}, commitment={}, by=by, at=estate.at, reason="New")
+    publishing.submit(version=draft, by=by, at=estate.at, announce=False)
+    batches = []
+    for values in ({"supplier": "Archive Ltd"}, {"tier": 9}):
+        wishes = importing.to_change(["SVC-003", "SVC-011", "SVC-033"], values, by=make_admin())
+        said = {"by": by, "at": estate.at, "reason": "New contract"}
+        batches.append(batching.propose(act="draft", title="Change of 3 entries", wishes=wishes, **said))
+    batching.start(batch=batches[0], by=by, at=estate.at, partly=True)
+    return ["/services/import/", "/batches/", *(f"/batches/{batch.pk}/" for batch in batches), "/approvals/"]
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desk", "light"), ("desk", "dark"), ("phone", "light"), ("phone", "dark")])

@@ -78,7 +78,7 @@ def test_the_full_pool_is_told_on_the_home_page_and_has_one_incident(told):
     assert (worst.verdict, worst.service.words) == ("broken", "Imaging archive (PACS)")
     assert "failed run" in worst.known and "The storage is full." in worst.known
     incident = Incident.objects.get(pk=int(worst.handled.words[4:]))
-    assert incident.title == "Backups of Imaging archive (PACS) fail because the storage is full"
+    assert incident.title == "Backups of Imaging archive (PACS) and 2 more services fail because the storage is full"
     assert incident.assignee.username == "operator"
     hit = {code for code in incident.incident_alerts.values_list("alert__service__code", flat=True) if code}
     assert {"SVC-003", "SVC-011"} <= hit, "several services fail on the same repository"

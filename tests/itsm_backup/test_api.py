@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
@@ -15,17 +16,18 @@ from hypothesis.strategies import booleans
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from catalogue.models import Relation, Service
+from catalogue import excepting, legal_holds, scoping
+from catalogue.models import DutyException, LegalHold, Relation, ScopeDecision, Service
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import because
-from itsm_backup.common.time import now
+from itsm_backup.common.time import iso, now
 from itsm_backup.wsgi import application
-from monitoring import tokens
-from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, Evaluation
+from monitoring import tokens, translating
+from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, Evaluation, Tool
 from reporting import compiling, rendering
 from reporting.scoping import Month, Scope, month_named
-from tests.factories import make_admin, make_job, make_service, make_tool, push, run_record
+from tests.factories import make_admin, make_job, make_service, make_tool, make_user, push, run_record
 
 pytestmark = pytest.mark.django_db
 
@@ -103,17 +105,59 @@ def _report() -> dict[str, object]:
     return {"id": report.pk, "name": "snapshot.json"}
 
 
+def _decided() -> ScopeDecision:
+    wish = {name: value for name, value in WISH.items() if name not in ("name", "review_on")}
+    return scoping.decide_new(name="Laptops", by=make_admin(), at=now(), review_on=dt.date(2099, 3, 31), entry=None, **wish)
+
+
+def _excepted() -> DutyException:
+    asked = {"person": make_user(), "one": "steward", "other": "monitoring-admin", "owner": make_user(), "reason": "Cover"}
+    return excepting.except_duties(**asked, valid_until=now() + dt.timedelta(days=30), by=make_admin(), at=now())
+
+
+def _held() -> LegalHold:
+    service = Service.objects.get(code="SVC-002")
+    return legal_holds.place(service=service, owner=make_user(), reason="Matter", by=make_admin(), at=now())
+
+
+def _mapped() -> dict[str, object]:
+    draft = translating.draft_mapping(tool=Tool.objects.get(name="scripts"), rows=[MAPPED], by=make_admin(), at=now(), reason="As told")
+    return {"name": "scripts", "number": draft.number}
+
+
+MAPPED = {"path": "list.archives[].start", "field": "retention_days", "unit": "instant", "transform": "oldest_age"}
+WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid", "answers": dict.fromkeys(scoping.QUESTIONS, "no"),
+        "review_on": "2099-03-31", "reason": "Fuzzed"}  # fmt: skip
+REASON = {"reason": "Fuzzed"}
+# What a known thing is sent, where chance alone would never write a body that is taken.
+BODIES = {
+    "/api/v1/duty-exceptions/": lambda: {
+        "person": make_user().username, "one": "steward", "other": "monitoring-admin", "owner": make_user().username,
+        "valid_until": iso(now() + dt.timedelta(days=30)), **REASON,
+    },
+    "/api/v1/duty-exceptions/{id}/end": lambda: REASON,
+    "/api/v1/legal-holds/": lambda: {"service": "SVC-002", "owner": make_user().username, **REASON},
+    "/api/v1/legal-holds/{id}/release": lambda: REASON,
+    "/api/v1/scope/": lambda: WISH,
+    "/api/v1/scope/{id}/decisions/": lambda: {**WISH, "replaces": ScopeDecision.objects.get().pk},
+    "/api/v1/tools/{name}/mapping/": lambda: {"rows": [MAPPED], **REASON},
+    "/api/v1/tools/{name}/mapping/{number}/approve": lambda: REASON,
+}  # fmt: skip
 KNOWN = {
     "alertmanager": lambda: {"tool": make_tool("alertmanager").name},
     "alerts": lambda: {"id": Alert.objects.first().pk},
+    "duty-exceptions": lambda: {"id": _excepted().pk},
     "evaluations": lambda: {"id": Evaluation.objects.first().pk},
     "incidents": lambda: {"number": Incident.objects.first().number},
     "jobs": lambda: {"id": BackupJob.objects.first().pk},
+    "legal-holds": lambda: {"id": _held().pk},
     "relations": lambda: {"id": Relation.objects.first().pk},
     "reports": _report,
     "runs": lambda: {"id": BackupRun.objects.first().pk},
+    "scope": lambda: {"id": _decided().line_id},
     "services": lambda: {"code": "SVC-001", "number": 1, "act": "submit"},
     "tools": lambda: {"name": "scripts"},
+    "/api/v1/tools/{name}/mapping/{number}/approve": _mapped,
 }
 
 
@@ -121,7 +165,9 @@ KNOWN = {
 def test_it_answers_as_it_is_documented(api_schema, method, path):
     operation = api_schema[path][method]
     token = tokens.issue(user=make_admin(), scope=ApiToken.Scope.WRITE, tool=None, at=now(), days=1)
-    known = {name: each for name, each in KNOWN[path.split("/")[3]]().items() if f"{{{name}}}" in path} if "{" in path else None
+    facts = KNOWN.get(path) or KNOWN.get(path.split("/")[3])
+    known = {name: each for name, each in facts().items() if f"{{{name}}}" in path} if facts and "{" in path else None
+    body = BODIES[path]() if method == "post" and path in BODIES else None
     seen = set()
 
     @given(case=operation.as_strategy(), is_known=booleans())
@@ -135,6 +181,8 @@ def test_it_answers_as_it_is_documented(api_schema, method, path):
             case.query = {"from": "1", "to": "1"}
         if known and is_known:
             case.path_parameters = known
+        if body and is_known:
+            case.body = body
         if path.startswith("/api/v1/relations/") and method != "get" and is_known:
             case.headers = {**(case.headers or {}), "If-Match": "*"}
             ends = {"consumer": "SVC-001", "provider": "SVC-002", "kind": "supplied_by"} if method == "post" else {}

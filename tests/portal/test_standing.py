@@ -19,6 +19,12 @@ def test_an_exposure_tells_age_and_promise():
     assert found.captured == "2026-07-14T05:48:00Z"
 
 
+def test_a_young_copy_is_shown_as_good_where_something_else_is_broken():
+    young, old = (exposure("broken", NOON - hours * HOUR, 4 * 3600, NOW) for hours in (1, 5))
+    assert (young.verdict, young.of_age, old.of_age) == ("broken", "kept", "broken")
+    assert "bar--kept" in young.bar and "bar--broken" in old.bar
+
+
 def test_no_data_is_unknown_however_old_the_last_known_copy_is():
     found = exposure("no_data", NOON - HOUR, 48 * 3600, NOW)
     assert (found.age, found.tile, found.known, found.captured) == ("Unknown", "unknown / 48 h", False, "")
