@@ -44,9 +44,9 @@ def run(arguments: "list[str]") -> int:
     command, rest = arguments[0], arguments[1:]
     try:
         if command == "up" and {"-h", "--help"} & set(rest):
-            from itsm_backup.launcher import starting
+            from itsm_backup.launcher.options import options
 
-            starting.options(rest)
+            options(rest)
         preparing.ensure(with_tests=command == "test")
         from itsm_backup.launcher import running, starting
 

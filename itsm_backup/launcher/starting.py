@@ -14,6 +14,7 @@ from itsm_backup.launcher.accounts import service_account
 from itsm_backup.launcher.children import Child, Children, clear_leftovers
 from itsm_backup.launcher.data_folder import DataFolder
 from itsm_backup.launcher.listening import address_of, health, names_of, take_port
+from itsm_backup.launcher.options import options
 from itsm_backup.launcher.preparing import REPOSITORY
 from itsm_backup.launcher.supervising import StopAsked, StopFlag, Supervisor
 from itsm_backup.launcher.trouble import Trouble, disk_is_full, log_tail, say
@@ -21,24 +22,6 @@ from itsm_backup.launcher.updating import FIRST_START_LINE, PROGRESS, TROUBLE_LI
 
 HEALTHY_WITHIN_S = 90.0
 WAIT_FOR_COMMAND_S = 60.0
-
-
-def options(arguments: list[str]) -> argparse.Namespace:
-    """What `up` was called with."""
-    parser = argparse.ArgumentParser(
-        prog="manage.py up", description="Start everything: database, broker, web, worker and beat. Stop with Ctrl-C."
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s; 0 takes a free one)")
-    parser.add_argument("--data", metavar="DIR", help="data folder (default: DATA_DIR, else var in the clone)")
-    parser.add_argument("--empty", action="store_true", help="first start without the demo estate")
-    parser.add_argument("--workers", type=int, default=2, help="web processes (default: %(default)s)")
-    chosen = parser.parse_args(arguments)
-    if chosen.workers < 1:
-        parser.error("--workers must be 1 or more")
-    if not 0 <= chosen.port <= 65535:
-        parser.error("--port must be between 0 and 65535")
-    return chosen
 
 
 def default_data_folder() -> Path:

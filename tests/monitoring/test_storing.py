@@ -127,6 +127,51 @@ def test_every_row_carries_its_seal(tool, noon):
     assert all(bytes(run.seal) == seal_of(run) for run in BackupRun.objects.all())
 
 
+def test_the_table_of_runs_loses_nothing_between_its_columns():
+    """The wide ones first. A column that came by a later migration stands at the end; it costs nothing while it is empty."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attname, attlen FROM pg_attribute WHERE attrelid = 'monitoring_backuprun'::regclass AND attnum > 0"
+            " AND NOT attisdropped AND attname NOT IN ('rows_total') ORDER BY attnum"
+        )
+        widths = [(name, width) for name, width in cursor.fetchall() if width not in (-1, 1)]  # texts and truths fit anywhere
+        cursor.execute(
+            "SELECT min(attnum) FROM pg_attribute WHERE attrelid = 'monitoring_backuprun'::regclass AND attnum > 0 AND attlen = -1"
+        )
+        first_text = cursor.fetchone()[0]
+    assert widths == sorted(widths, key=lambda column: -column[1])
+    assert first_text > len(widths)
+
+
+def test_an_installation_whose_columns_have_another_order_stores_the_same(tool, noon):
+    """Those made before the columns were ordered by width: every statement calls them by name."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for name, kind in (
+            ("first_seen_at", "timestamptz"),
+            ("bytes_source", "bigint"),
+            ("level", "varchar(12)"),
+            ("ended_at", "timestamptz"),
+        ):
+            cursor.execute(
+                f"ALTER TABLE monitoring_backuprun ADD COLUMN moved {kind}, DROP COLUMN {name}; "
+                f"ALTER TABLE monitoring_backuprun RENAME COLUMN moved TO {name}"
+            )
+    sent = run_record("nightly", "success", noon - HOUR, level="full", bytes_source=158_000)
+    assert push(tool, sent, at=noon).results[0].status == "stored"
+    assert push(tool, sent, at=noon).results[0].status == "unchanged"
+    run = BackupRun.objects.get()
+    assert (run.level, run.bytes_source, run.first_seen_at, run.ended_at) == (
+        "full",
+        158_000,
+        noon,
+        dt.datetime.fromisoformat(sent["ended_at"]),
+    )
+
+
 def test_a_run_is_narrow(tool, noon):
     """At most 450 bytes with its indexes, beside the names that its tool gives it."""
     from django.db import connection
