@@ -16,7 +16,7 @@ from itsm_backup.common.models import because
 
 State = ServiceVersion.State
 Levels = Mapping[str, Any]
-RESERVED_CODES = ("export", "graph", "import", "matrix", "relations")  # pages below /services/
+RESERVED_CODES = ("detected", "export", "graph", "import", "matrix", "relations")  # pages below /services/
 
 
 def create_service(*, code: str, by: Any, at: dt.datetime, reason: str) -> Service:

@@ -8,16 +8,19 @@ import msgspec
 from django.db import connection
 
 from monitoring.asking import array, fetch
-from monitoring.connectors.base import Reading
+from monitoring.connectors.base import Reading, Record
 from monitoring.models import BackupJob, JobState, ProtectedItem, Tool
 
 _FIND = "SELECT external_id, id FROM monitoring_backupjob WHERE tool_id = %s AND external_id = ANY(%s)"
+# A job follows what its newest run told; a run that is known late, or a reading of the past, moves nothing back.
 _LEARN = """
 UPDATE monitoring_backupjob AS job
-SET target_name = coalesce(job.target_name, told.target), repository_name = coalesce(job.repository_name, told.repository)
-FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(external_id, target, repository)
+SET target_name = coalesce(told.target, job.target_name), repository_name = coalesce(told.repository, job.repository_name)
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS told(external_id, target, repository, at)
 WHERE job.tool_id = %s AND job.external_id = told.external_id
-  AND (job.target_name IS NULL AND told.target IS NOT NULL OR job.repository_name IS NULL AND told.repository IS NOT NULL)
+  AND (told.target IS DISTINCT FROM job.target_name AND told.target IS NOT NULL
+       OR told.repository IS DISTINCT FROM job.repository_name AND told.repository IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM monitoring_backuprun later WHERE later.job_id = job.id AND later.occurred_at > told.at)
 """
 _LOCK = "SELECT job_id FROM monitoring_jobstate WHERE job_id = ANY(%s::bigint[]) ORDER BY job_id FOR UPDATE"
 _SERVICES = "SELECT id, service_id FROM monitoring_backupjob WHERE id = ANY(%s::bigint[])"
@@ -45,7 +48,7 @@ def hold_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str, Ser
 
 def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str, int]:
     """The id of the job of every series in the reading by its external id; new ones are made with their state and item."""
-    named = {record.job_external_id: record for record in reading.records}
+    named = {record.job_external_id: record for record in sorted(reading.records, key=_began)}  # the newest of each
     wanted = list(dict.fromkeys([*named, *reading.job_ids]))
     known: dict[str, int] = dict(fetch(_FIND, [tool.pk, wanted]))
     _learn(tool, known, named)
@@ -72,14 +75,18 @@ def register_jobs(*, tool: Tool, reading: Reading, at: dt.datetime) -> dict[str,
     return known
 
 
+def _began(record: Record) -> dt.datetime:
+    return record.started_at or record.created_at
+
+
 def _learn(tool: Tool, known: dict[str, int], named: dict) -> None:
-    """Note what a declared job protects and where, once a reading tells: incidents are grouped by the repository that has the fault."""
+    """Note what a job protects and where it writes: incidents are grouped by the repository that has the fault."""
     told = [one for one in known if one in named and (named[one].target_name or named[one].repository_name)]
     if told:
         targets = [_text(named, one, "target_name", 200) for one in told]
         repositories = [_text(named, one, "repository_name", 300) for one in told]
         with connection.cursor() as cursor:
-            cursor.execute(_LEARN, [told, targets, repositories, tool.pk])
+            cursor.execute(_LEARN, [told, targets, repositories, [_began(named[one]) for one in told], tool.pk])
 
 
 def furnish(*, jobs: list[BackupJob], at: dt.datetime) -> None:

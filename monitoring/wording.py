@@ -7,6 +7,7 @@ from typing import Any
 
 from itsm_backup.common.charts.svg import percent_words
 from itsm_backup.common.time import duration_words, parse_instant
+from monitoring.converting import FIELDS
 
 _REASONS = {
     "held": "Maintenance is under way.",
@@ -183,3 +184,18 @@ def _whole_minutes(seconds: int) -> int:
 
 def _clock(instant: str) -> str:
     return instant[:19].replace("T", " ") + "Z"
+
+
+def schedule_words(schedule: Any) -> str:
+    """`Daily 01:30 Europe/London, grace 1 h`; rules beyond plain frequencies in their own notation."""
+    times = [part for part in schedule.local_times.replace(" ", "").split(",") if part]
+    when = ", ".join(times) if len(times) <= 3 else f"{len(times)} times from {times[0]}"
+    return f"{rule_words(schedule.rrule)} {when} {schedule.zone}, grace {duration_words(schedule.grace_s)}"
+
+
+def field_words(field: str, value: Any) -> str:
+    """A value of a catalogue field in words: 26 h, 35 d, 02:30, at rest."""
+    meant = FIELDS[field]
+    if meant.kind == "duration":
+        return f"{value} d" if meant.unit == "d" else duration_words(value)
+    return str(value).replace("_", " ").replace("everywhere", "at rest and in transit")

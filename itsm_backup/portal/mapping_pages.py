@@ -9,7 +9,6 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from catalogue.refusing import NotAllowed
-from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.words import instant, many, person
@@ -19,6 +18,7 @@ from monitoring.beside import Beside, Pair
 from monitoring.converting import FIELDS, TRANSFORMS, UNITS
 from monitoring.models import AttributeMapping, Tool
 from monitoring.translating import Observed
+from monitoring.wording import field_words
 
 MOST_TOOLS = 200
 
@@ -191,13 +191,8 @@ def _version(row: AttributeMapping, rows: list[AttributeMapping]) -> VersionRow:
 
 
 def said(field: str, value: Any) -> str:
-    """A value of a field in words: 26 h, 35 d, 02:30, at rest."""
-    if value is None:
-        return "–"
-    meant = FIELDS[field]
-    if meant.kind == "duration":
-        return f"{value} d" if meant.unit == "d" else duration_words(value)
-    return str(value).replace("_", " ").replace("everywhere", "at rest and in transit")
+    """A value of a field in words; a dash where there is none."""
+    return "–" if value is None else field_words(field, value)
 
 
 @dataclass(frozen=True, kw_only=True)

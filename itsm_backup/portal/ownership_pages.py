@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from itsm_backup.common.time import local_day
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.words import day, instant, many, person, zone
-from monitoring.models import BackupJob, JobSchedule
+from monitoring.models import BackupJob, DetectedChange
 from monitoring.overlaps import overlaps
 
 MOST_JOBS, SHOWN = 5_000, 200
@@ -137,7 +137,7 @@ def ownership_page(*, user: Any, moment: Moment) -> OwnershipPage:
     versions = ServiceVersion.objects.in_force(moment.at).filter(service__in=seen)
     rows = list(versions.select_related("service", "owner", "steward", "operations_team").order_by("name"))
     links = {row.service_id: Link(row.name, moment.href("entry_ownership", row.service.code)) for row in rows}
-    found = [*responsibilities.gaps(services=seen, at=moment.at), *_changed_since(rows)]
+    found = [*responsibilities.gaps(services=seen, at=moment.at), *_changed(seen, moment)]
     doubles = _doubles(seen, links, moment)
     attested = _attested(seen, moment)
     held = _hand_overs(HandOver.objects.filter(service__in=seen, answered_at=None), links, user, moment)
@@ -173,26 +173,11 @@ def _holder(row: ServiceVersion, links: dict[int, Link], attested: dict[int, str
     )  # fmt: skip
 
 
-def _changed_since(versions: Iterable[ServiceVersion]) -> list[responsibilities.Gap]:
-    """Entries whose jobs were scheduled anew after the version in force was approved: does it still say what is true?"""
-    approved = {row.service_id: row for row in versions if row.approved_at}
-    if not approved:
-        return []
-    oldest = min(row.approved_at for row in approved.values())
-    changes = JobSchedule.history.filter(history_date__gt=oldest, history_type="~", job__service__in=approved)
-    latest: dict[int, Any] = {}
-    for change in changes.select_related("job", "history_user").order_by("history_date"):
-        version = approved[change.job.service_id]
-        if change.history_date > version.approved_at:
-            latest[change.job.service_id] = change
-    return [
-        responsibilities.Gap(
-            service_id, "configuration",
-            f"The schedule of {change.job.name} changed on {day(change.history_date.date())}, after version"
-            f" {approved[service_id].number} was approved: it needs a new version, or a look at whether it still holds.",
-        )
-        for service_id, change in latest.items()
-    ]  # fmt: skip
+def _changed(seen: Any, moment: Moment) -> list[responsibilities.Gap]:
+    """Entries behind which something changed after the version in force was approved: does it still say what is true?"""
+    counts = Counter(DetectedChange.objects.waiting(moment.at).filter(service__in=seen).values_list("service_id", flat=True))
+    told = "detected behind it: it needs a new version, or a word that none is needed."
+    return [responsibilities.Gap(pk, "configuration", f"{many(count, 'change')} {told}") for pk, count in counts.items()]
 
 
 def _doubles(seen: Any, links: dict[int, Link], moment: Moment) -> tuple[DoubleRow, ...]:
@@ -261,7 +246,7 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
     version = rows.select_related("service", "owner", "steward", "operations_team").first()
     name = version.name if version else service.code
     links = {service.pk: Link(name, moment.href("service", service.code))}
-    found = [*responsibilities.gaps(services=[service.pk], at=moment.at), *_changed_since([version] if version else [])]
+    found = [*responsibilities.gaps(services=[service.pk], at=moment.at), *_changed([service.pk], moment)]
     may = not moment.past and version is not None and Service.objects.visible_to(user, "change").filter(pk=service.pk).exists()
     answers = service.attestations.filter(answered_at__lte=moment.at).select_related("person", "round").order_by("-answered_at")
     return EntryOwnershipPage(

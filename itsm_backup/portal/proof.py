@@ -16,9 +16,9 @@ from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.days import cells_html, cells_of, span
 from itsm_backup.portal.words import clock, many, result_of, size, zone
-from monitoring.models import BackupJob, BackupRun, JobSchedule, RunRevision, ServiceDay
+from monitoring.models import BackupJob, BackupRun, RunRevision, ServiceDay
 from monitoring.planning import COUNTED
-from monitoring.wording import rule_words
+from monitoring.wording import schedule_words
 
 HOURS, NARROW_HOURS, DAYS = 48, 15, 31
 MOST_RUNS, MOST_JOBS, MOST_POINTS = 250, 50, 500
@@ -200,11 +200,3 @@ def _job_row(job: BackupJob, run: BackupRun | None, moment: Moment) -> JobRow:
         latest=latest,
         verdict=verdict,
     )
-
-
-def schedule_words(schedule: JobSchedule) -> str:
-    """`Daily 01:30 Europe/London, grace 1 h`; rules beyond plain frequencies in their own notation."""
-    plain = rule_words(schedule.rrule)
-    times = [part for part in schedule.local_times.replace(" ", "").split(",") if part]
-    when = ", ".join(times) if len(times) <= 3 else f"{len(times)} times from {times[0]}"
-    return f"{plain} {when} {schedule.zone}, grace {duration_words(schedule.grace_s)}"

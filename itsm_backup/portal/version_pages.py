@@ -15,6 +15,7 @@ from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.commitment_page import Check, checks_of
+from itsm_backup.portal.detected_pages import ChangeRow, waiting_rows
 from itsm_backup.portal.diffing import Diff, diff_of
 from itsm_backup.portal.words import instant, person
 from monitoring.capability import measured
@@ -46,6 +47,7 @@ class VersionsPage:
     rows: tuple[VersionRow, ...]
     older: int
     newer: int
+    detected: tuple[ChangeRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,7 @@ def versions_page(*, service: Service, user: Any, moment: Moment) -> VersionsPag
         rows=rows,
         older=numbers[1] if len(numbers) > 1 else 0,
         newer=numbers[0] if numbers else 0,
+        detected=waiting_rows([service.pk], user=user, moment=moment),
     )
 
 

@@ -5,7 +5,7 @@ from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.maps import MapAdmin
 from monitoring.admin.rules import AttributionAdmin, CauseAdmin, WorkflowAdmin
-from monitoring.admin.scope import AttributeMappingAdmin, ScopeClaimAdmin
+from monitoring.admin.scope import AttributeMappingAdmin, ScopeClaimAdmin, SettledChangeAdmin
 from monitoring.admin.standing import verdict
 from monitoring.admin.tokens import TokenAdmin
 from monitoring.admin.tools import ToolAdmin
@@ -29,6 +29,7 @@ __all__ = [
     "RunAdmin",
     "ScheduleAdmin",
     "ScopeClaimAdmin",
+    "SettledChangeAdmin",
     "TokenAdmin",
     "ToolAdmin",
     "WorkflowAdmin",

@@ -1,4 +1,4 @@
-"""What tools discovered as parts of backup services, and how their attributes are mapped."""
+"""What people said about what tools told: parts of backup services, mapped attributes, detected changes that need no new version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from itsm_backup.common.admin import TrackedAdmin
-from monitoring.models import AttributeMapping, ScopeClaim
+from monitoring.models import AttributeMapping, ScopeClaim, SettledChange
 
 
 @admin.register(ScopeClaim)
@@ -45,6 +45,25 @@ class AttributeMappingAdmin(TrackedAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # the portal tries each version on the tool's last answer
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(SettledChange)
+class SettledChangeAdmin(TrackedAdmin):
+    place = 7
+    heading = "Settled changes"
+    about = "Detected changes of which a steward said that no new version is needed, and why. The portal's page of detected changes asks."
+    list_display = ("change", "reason", "settled_by", "settled_at")
+    list_select_related = ("change__service", "change__job", "settled_by")
+    fields = ("change", "reason", ("settled_by", "settled_at"))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -1,6 +1,7 @@
 """What really happens: tools, jobs, runs, points, the ledger of due runs, judgements and alerts."""
 
 from monitoring.models.alerts import Alert
+from monitoring.models.detected import DetectedChange, DetectedValue, SettledChange
 from monitoring.models.evaluations import Evaluation, Figure
 from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, RestorePoint
 from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceState, Watermark
@@ -21,6 +22,8 @@ __all__ = [
     "BackupJob",
     "BackupRun",
     "CauseRule",
+    "DetectedChange",
+    "DetectedValue",
     "Evaluation",
     "ExpectedRun",
     "Figure",
@@ -35,6 +38,7 @@ __all__ = [
     "ScopeClaim",
     "ServiceDay",
     "ServiceState",
+    "SettledChange",
     "StatusWorkflow",
     "Tool",
     "ToolMap",

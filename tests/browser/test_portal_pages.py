@@ -35,6 +35,7 @@ def pages(estate):
         "/services/SVC-003/versions/1/",
         "/services/SVC-003/commitment/",
         "/deviations/",
+        "/services/detected/",
         f"/runs/{run}/",
         "/incidents/",
         "/incidents/?view=resolved",

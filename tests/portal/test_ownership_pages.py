@@ -7,14 +7,16 @@ import pytest
 from catalogue import attesting, deviating, handing_over
 from catalogue.models import AttestationRound, HandOver
 from itsm_backup.common.models import because
-from monitoring import correlation
+from monitoring import correlation, detecting
+from monitoring.models import BackupJob
 from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool
 from tests.portal.makers import make_person
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 DAY = dt.timedelta(days=1)
-PAGES = ("/ownership/", "/deviations/", "/services/SVC-001/ownership/", "/services/SVC-001/commitment/")
+PAGES = ("/ownership/", "/deviations/", "/services/SVC-001/ownership/", "/services/SVC-001/commitment/",
+         "/services/detected/", "/services/SVC-001/versions/")  # fmt: skip
 
 
 def entry(code, noon, people):
@@ -22,11 +24,14 @@ def entry(code, noon, people):
     tool = make_tool(at=noon - 9 * DAY)
     job = make_job(tool, f"job-{code}", at=noon - 9 * DAY, service=service)
     schedule = make_schedule(job, local_times="01:30")
+    make_rule(make_service(f"X-{code}", at=noon - 9 * DAY), tool, f"job-{code}", at=noon - 9 * DAY)
+    correlation.attribute_jobs(at=noon)
+    BackupJob.objects.filter(pk=job.pk).update(service=service, first_seen_at=noon - 9 * DAY)
+    detecting.detect_changes(at=noon - 2 * DAY)
     with because("Moved", by=people["steward"]):
         schedule.local_times = "02:30"
         schedule.save()
-    make_rule(make_service(f"X-{code}", at=noon - 9 * DAY), tool, f"job-{code}", at=noon - 9 * DAY)
-    correlation.attribute_jobs(at=noon)
+    detecting.detect_changes(at=noon - DAY)
     deviation = deviating.ask(
         service=service, code="SCHEDULE_EXCEEDS_RPO", owner=people["stakeholder"], expires_on=(noon + 9 * DAY).date(), by=people["steward"],
         at=noon - DAY, reason="New array",
@@ -51,7 +56,7 @@ def test_pages_ask_as_often_for_many_entries_as_for_few(client, noon, people, dj
             text = client.get(page).content.decode()
         counts[page] = len(few.captured_queries)
         if page == "/ownership/":
-            assert "job-SVC-001" in text and "it needs a new version, or a look" in text and "Check SVC-001" in text
+            assert "1 change detected behind it: it needs a new version" in text and "Check SVC-001" in text
     for number in range(2, 12):
         entry(f"SVC-{number:03}", noon, people)
     for page in PAGES:

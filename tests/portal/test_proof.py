@@ -8,6 +8,7 @@ import pytest
 from itsm_backup.portal import proof
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.proof import Copy, age_steps
+from monitoring import wording
 from monitoring.models import JobSchedule, RestorePoint
 from tests.factories import push, run_record
 from tests.portal.makers import HOUR
@@ -107,4 +108,4 @@ def test_jobs_tell_when_they_are_due_and_how_the_latest_went(estate):
     ],
 )
 def test_a_schedule_in_words(rule, times, words):
-    assert proof.schedule_words(JobSchedule(rrule=rule, local_times=times, zone="UTC", grace_s=3600)) == words
+    assert wording.schedule_words(JobSchedule(rrule=rule, local_times=times, zone="UTC", grace_s=3600)) == words

@@ -42,6 +42,7 @@ def pages(estate_now):
         "/services/SVC-003/versions/1..1/",
         "/services/SVC-003/commitment/",
         "/deviations/",
+        "/services/detected/",
         "/ownership/",
         "/services/SVC-003/ownership/",
         f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
@@ -236,6 +237,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"import_entries", "export_entries", "batches", "batch", "approvals"}  # tests/portal/test_batches.py
     deeds |= {"decide_scope", "join_scope", "release_scope"}
     elsewhere |= {"scope", "scope_line", "scope_decide"}  # tests/portal/test_scope_pages.py
+    read, deeds = read | {"detected"}, deeds | {"settle_detected"}
     deeds |= {"draft_mapping", "approve_mapping", "give_up_mapping"}
     elsewhere |= {"mappings", "mapping", "observed", "evidence"}  # tests/browser/test_mappings.py, tests/portal/test_duties_page.py
     assert names == read | deeds | elsewhere

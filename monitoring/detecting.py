@@ -1,0 +1,191 @@
+"""Changes of the backups behind an entry, found by looking again: they say which entries need a new version."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from catalogue import checking, duties
+from catalogue.models import Service, ServiceVersion
+from catalogue.refusing import NotReady, WrongState
+from itsm_backup.common import outbox
+from itsm_backup.common.models import because
+from monitoring import translating
+from monitoring.attributes import Told, told_by
+from monitoring.capability import measured
+from monitoring.converting import FIELDS
+from monitoring.models import AttributeMapping, BackupJob, DetectedChange, DetectedValue, SettledChange
+from monitoring.wording import field_words, schedule_words
+
+MOST_ENTRIES = 500  # looked at in one go, those first that were not looked at for the longest time
+LOOK, JOB, REPOSITORY, SCHEDULE, ENCRYPTED, CHECK = "look", "job", "repository", "schedule", "encrypted", "check:"
+ASPECTS = {JOB: "Job", REPOSITORY: "Repository", SCHEDULE: "Schedule", ENCRYPTED: "Copies"}
+SET_NOT_GROWN = ("value", "words")  # transforms of what a tool is set to; ages and distances move from day to day by themselves
+Key = tuple[int | None, str]
+
+
+class Said(NamedTuple):
+    """What an aspect is compared by, and how it is told."""
+
+    value: str
+    words: str
+
+
+Difference = tuple[Key, str | None, Said]  # what it was is None where it was not known
+
+
+def aspect_words(aspect: str) -> str:
+    """The name of an aspect for people."""
+    if aspect.startswith(CHECK):
+        return "Promise"
+    return ASPECTS.get(aspect) or FIELDS[aspect].label
+
+
+def detect_changes(*, at: dt.datetime) -> int:
+    """Look at the entries in force again, at most MOST_ENTRIES; returns how many changes were detected. Safe to repeat at any time.
+
+    The first look at an entry only remembers. Its steward gets one mail for each look that found something.
+    """
+    seen = DetectedValue.objects.filter(aspect=LOOK, job=None)
+    known = dict(seen.filter(looked_at__lte=at).order_by("looked_at").values_list("service_id", "looked_at")[: 2 * MOST_ENTRIES])
+    fresh = Service.objects.filter(pk__in=_in_force(at).values("service")).exclude(pk__in=seen.values("service"))
+    wanted = [*fresh.values_list("pk", flat=True)[:MOST_ENTRIES], *known][:MOST_ENTRIES]
+    versions = _in_force(at).filter(service__in=wanted).select_related("service", "commitment", "sla", "ola", "contract", "steward")
+    answers: dict[int, tuple[AttributeMapping | None, Told | None]] = {}
+    return sum(_look(version, answers, at) for version in versions)
+
+
+def _in_force(at: dt.datetime) -> Any:
+    return ServiceVersion.objects.in_force(at)
+
+
+def _look(version: ServiceVersion, answers: dict[int, Any], at: dt.datetime) -> int:
+    with transaction.atomic():
+        row, new = DetectedValue.objects.get_or_create(
+            service=version.service, job=None, aspect=LOOK, defaults={"since_at": at, "looked_at": at}
+        )  # fmt: skip
+        held = DetectedValue.objects.select_for_update(skip_locked=True).filter(pk=row.pk).first()
+        if held is None or (held.looked_at >= at and not new):
+            return 0  # another worker looks, or has just looked
+        kept = {(one.job_id, one.aspect): one for one in DetectedValue.objects.filter(service=version.service).exclude(pk=row.pk)}
+        found = _differences(kept, dict(_values(version, kept, answers, at)), first=new)
+        _remember(version, kept, found, at)
+        DetectedValue.objects.filter(pk=row.pk).update(looked_at=at)
+        changes = [made for key, before, after in found if before is not None and (made := _change(version, key, before, after, at))]
+        if changes:
+            _tell(version, changes, at)
+    return len(changes)
+
+
+def _differences(
+    kept: Mapping[Key, DetectedValue], values: Mapping[Key, Said], *, first: bool
+) -> list[Difference]:  # fmt: skip
+    """Every aspect that is new or another than it was: key, what it was (None: not known until now), what it is."""
+    told: list[Difference] = []
+    for key, said in values.items():
+        row = kept.get(key)
+        if row is None:
+            told.append((key, "" if key[1].startswith(CHECK) and not first else None, said))
+        elif row.value != said.value:
+            told.append((key, row.value, said))
+    return told
+
+
+def _values(version: ServiceVersion, kept: Mapping[Key, DetectedValue], answers: dict[int, Any], at: dt.datetime) -> Iterator[Any]:
+    jobs = BackupJob.objects.filter(service=version.service, first_seen_at__lte=at).select_related("tool", "schedule", "state__latest_run")
+    here = set()
+    for job in jobs:
+        here.add(job.pk)
+        yield from (((job.pk, aspect), said) for aspect, said in _of_job(job, answers, at))
+    for pk, aspect in kept:
+        if aspect == JOB and pk not in here:
+            yield (pk, JOB), Said("protects it no longer", "")
+    yield from _promise(version, kept, at)
+
+
+def _of_job(job: BackupJob, answers: dict[int, Any], at: dt.datetime) -> Iterator[tuple[str, Said]]:
+    yield JOB, Said("protects it", "")
+    if job.repository_name:
+        yield REPOSITORY, Said(job.repository_name, "")
+    if schedule := getattr(job, "schedule", None):
+        yield SCHEDULE, Said(schedule_words(schedule), "")
+    run = job.state.latest_run if hasattr(job, "state") else None
+    if run is not None and run.encrypted is not None:
+        yield ENCRYPTED, Said("encrypted" if run.encrypted else "not encrypted", "")
+    if job.tool_id not in answers:
+        mapping = translating.in_force(job.tool, at)
+        answers[job.tool_id] = mapping, told_by(job.tool, at) if mapping else None
+    mapping, told = answers[job.tool_id]
+    rows = [row for row in mapping.rows if row["transform"] in SET_NOT_GROWN] if mapping and told else []
+    for one in translating.observe(rows=rows, told=told, zone=job.tool.zone, job=job.external_id) if rows else ():
+        if one.field and not one.problem:
+            yield one.field, Said(field_words(one.field, one.value), "")
+
+
+def _promise(version: ServiceVersion, kept: Mapping[Key, DetectedValue], at: dt.datetime) -> Iterator[tuple[Key, Said]]:
+    """What the backups can do beside what is promised: each inequality that does not hold any more, and those that do again."""
+    stops = {
+        f"{CHECK}{one.code}": one.sentence
+        for one in checking.findings(asked=checking.question_of(version), measured=measured(version.service, at), at=at) if one.stops
+    }  # fmt: skip
+    for aspect, sentence in stops.items():
+        yield (None, aspect), Said("does not hold", sentence)
+    for pk, aspect in kept:
+        if aspect.startswith(CHECK) and aspect not in stops:
+            yield (pk, aspect), Said("", "")
+
+
+def _remember(version: ServiceVersion, kept: Mapping[Key, DetectedValue], found: list[Difference], at: dt.datetime) -> None:
+    fresh = []
+    for (job, aspect), _, said in found:
+        row = kept.get((job, aspect)) or DetectedValue(service=version.service, job_id=job, aspect=aspect)
+        row.value, row.since_at, row.looked_at = said.value, at, at
+        fresh.append(row)
+    DetectedValue.objects.bulk_create([row for row in fresh if row.pk is None])
+    DetectedValue.objects.bulk_update([row for row in fresh if row.pk is not None], ["value", "since_at", "looked_at"])
+
+
+def _change(version: ServiceVersion, key: Key, before: str, said: Said, at: dt.datetime) -> DetectedChange | None:
+    """The change as a fact; None when it only takes back what still waited."""
+    job, aspect = key
+    waiting = DetectedChange.objects.waiting(at).filter(service=version.service, job=job, aspect=aspect).order_by("detected_at")
+    first = waiting.first()
+    if first is not None and first.before == said.value:
+        DetectedChange.objects.filter(pk__in=[row.pk for row in waiting]).update(undone_at=at)
+        return None
+    if aspect.startswith(CHECK) and not said.value:
+        return None  # it holds again, and nobody waits for anything
+    return DetectedChange.objects.create(
+        service=version.service, job_id=job, aspect=aspect, before=before, after=said.words or said.value, detected_at=at
+    )  # fmt: skip
+
+
+def _tell(version: ServiceVersion, changes: list[DetectedChange], at: dt.datetime) -> None:
+    if not version.steward.email or not version.steward.is_active:
+        return
+    context = {
+        "version": version, "changes": [(aspect_words(one.aspect), one) for one in changes], "organisation": settings.ORGANISATION,
+        "address": f"{settings.BASE_URL}/services/detected/?service={version.service.code}",
+    }  # fmt: skip
+    outbox.write(
+        key=f"detected/{version.service_id}/{at:%Y%m%d%H%M%S%f}", thread=f"detected/{version.service_id}", recipient=version.steward.email,
+        subject=f"{version.name}: its backups changed after version {version.number} was approved",
+        body=render_to_string("monitoring/email/detected.txt", context), at=at,
+    )  # fmt: skip
+
+
+def settle(*, change: DetectedChange, by: Any, at: dt.datetime, reason: str) -> SettledChange:
+    """No new version is needed for this change, says a steward. Raises NotAllowed, NotReady without a reason, WrongState."""
+    duties.check(by=by, act="change", on=change.service, at=at)
+    if not reason.strip():
+        raise NotReady(["Say why no new version is needed: an auditor reads it beside the change."])
+    with transaction.atomic(), because(reason.strip(), by=by):
+        held = DetectedChange.objects.select_for_update(of=("self",)).get(pk=change.pk)
+        if not DetectedChange.objects.waiting(at).filter(pk=held.pk).exists():
+            raise WrongState("This change waits no more: it was undone, settled, or taken up by a new version. Nothing was changed.")
+        return SettledChange.objects.create(change=held, reason=reason.strip(), settled_at=at, settled_by=by)
