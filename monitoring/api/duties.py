@@ -75,7 +75,8 @@ class ReasonSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=1_000, help_text="Kept with its history.")
 
 
-def _acted(act: Callable[..., Any], **asked: Any) -> Any:
+def acted(act: Callable[..., Any], **asked: Any) -> Any:
+    """Do it; a refusal becomes 403 or 409 with its sentence."""
     try:
         return act(**asked)
     except NotAllowed as error:
@@ -91,7 +92,8 @@ def _person(field: str, name: str) -> Any:
     return found
 
 
-def _checked(form: type[serializers.Serializer], request: Any) -> dict[str, Any]:
+def checked(form: type[serializers.Serializer], request: Any) -> dict[str, Any]:
+    """What was sent, checked by the form; raises ValidationError naming each field."""
     sent = form(data=request.data)
     sent.is_valid(raise_exception=True)
     return dict(sent.validated_data)
@@ -116,10 +118,10 @@ class Holds(GenericAPIView):
 
     @extend_schema(operation_id="legal_holds_create", request=NewHoldSerializer, responses={201: HoldSerializer})
     def post(self, request: Any) -> Response:
-        asked = _checked(NewHoldSerializer, request)
+        asked = checked(NewHoldSerializer, request)
         service = get_for(Service.objects.all(), user=request.user, code=asked.pop("service"))
         owner = _person("owner", asked.pop("owner"))
-        made = _acted(legal_holds.place, service=service, owner=owner, **asked, by=request.user, at=now())
+        made = acted(legal_holds.place, service=service, owner=owner, **asked, by=request.user, at=now())
         return Response(HoldSerializer(made).data, status=status.HTTP_201_CREATED)
 
 
@@ -141,8 +143,8 @@ class HoldRelease(GenericAPIView):
 
     @extend_schema(operation_id="legal_holds_release", request=ReasonSerializer, responses={200: HoldSerializer, 409: None})
     def post(self, request: Any, pk: int) -> Response:
-        asked = _checked(ReasonSerializer, request)
-        return Response(HoldSerializer(_acted(legal_holds.release, hold=_hold(request, pk), **asked, by=request.user, at=now())).data)
+        asked = checked(ReasonSerializer, request)
+        return Response(HoldSerializer(acted(legal_holds.release, hold=_hold(request, pk), **asked, by=request.user, at=now())).data)
 
 
 def _hold(request: Any, pk: int) -> Any:
@@ -167,9 +169,9 @@ class Exceptions(GenericAPIView):
 
     @extend_schema(operation_id="duty_exceptions_create", request=NewExceptionSerializer, responses={201: ExceptionSerializer})
     def post(self, request: Any) -> Response:
-        asked = _checked(NewExceptionSerializer, request)
+        asked = checked(NewExceptionSerializer, request)
         people = {field: _person(field, asked.pop(field)) for field in ("person", "owner")}
-        made = _acted(excepting.except_duties, **people, **asked, by=request.user, at=now())
+        made = acted(excepting.except_duties, **people, **asked, by=request.user, at=now())
         return Response(ExceptionSerializer(made).data, status=status.HTTP_201_CREATED)
 
 
@@ -180,9 +182,9 @@ class ExceptionEnd(GenericAPIView):
 
     @extend_schema(operation_id="duty_exceptions_end", request=ReasonSerializer, responses={200: ExceptionSerializer, 409: None})
     def post(self, request: Any, pk: int) -> Response:
-        asked = _checked(ReasonSerializer, request)
+        asked = checked(ReasonSerializer, request)
         found = get_for(DutyException.objects.select_related("person", "owner", "approver"), user=request.user, pk=pk)
-        return Response(ExceptionSerializer(_acted(excepting.end, exception=found, **asked, by=request.user, at=now())).data)
+        return Response(ExceptionSerializer(acted(excepting.end, exception=found, **asked, by=request.user, at=now())).data)
 
 
 def _exceptions(user: Any) -> QuerySet[DutyException]:

@@ -4,6 +4,7 @@ from django.urls import path
 
 from monitoring.api.alertmanager import Alerts as Alertmanagers
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
+from monitoring.api.detected import Changes, SettleChange
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
@@ -29,6 +30,8 @@ urlpatterns = [
     path("services/<str:code>/versions/<int:number>/", VersionDetail.as_view()),
     path("services/<str:code>/versions/<int:number>/<str:act>", VersionAct.as_view()),
     path("services/<str:code>/diff/", Diff.as_view()),
+    path("detected-changes/", Changes.as_view()),
+    path("detected-changes/<int:pk>/settle", SettleChange.as_view()),
     path("legal-holds/", Holds.as_view()),
     path("legal-holds/<int:pk>/", HoldDetail.as_view()),
     path("legal-holds/<int:pk>/release", HoldRelease.as_view()),

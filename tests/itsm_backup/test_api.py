@@ -24,7 +24,7 @@ from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
 from itsm_backup.wsgi import application
 from monitoring import tokens, translating
-from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, Evaluation, Tool
+from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, DetectedChange, Evaluation, Tool
 from reporting import compiling, rendering
 from reporting.scoping import Month, Scope, month_named
 from tests.factories import make_admin, make_job, make_service, make_tool, make_user, push, run_record
@@ -120,6 +120,11 @@ def _held() -> LegalHold:
     return legal_holds.place(service=service, owner=make_user(), reason="Matter", by=make_admin(), at=now())
 
 
+def _detected() -> DetectedChange:
+    service = Service.objects.get(code="SVC-002")
+    return DetectedChange.objects.create(service=service, aspect="encrypted", before="encrypted", after="not encrypted", detected_at=now())
+
+
 def _mapped() -> dict[str, object]:
     draft = translating.draft_mapping(tool=Tool.objects.get(name="scripts"), rows=[MAPPED], by=make_admin(), at=now(), reason="As told")
     return {"name": "scripts", "number": draft.number}
@@ -131,6 +136,7 @@ WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid",
 REASON = {"reason": "Fuzzed"}
 # What a known thing is sent, where chance alone would never write a body that is taken.
 BODIES = {
+    "/api/v1/detected-changes/{id}/settle": lambda: REASON,
     "/api/v1/duty-exceptions/": lambda: {
         "person": make_user().username, "one": "steward", "other": "monitoring-admin", "owner": make_user().username,
         "valid_until": iso(now() + dt.timedelta(days=30)), **REASON,
@@ -146,6 +152,7 @@ BODIES = {
 KNOWN = {
     "alertmanager": lambda: {"tool": make_tool("alertmanager").name},
     "alerts": lambda: {"id": Alert.objects.first().pk},
+    "detected-changes": lambda: {"id": _detected().pk},
     "duty-exceptions": lambda: {"id": _excepted().pk},
     "evaluations": lambda: {"id": Evaluation.objects.first().pk},
     "incidents": lambda: {"number": Incident.objects.first().number},

@@ -148,6 +148,25 @@ def test_a_steward_says_why_none_is_needed(imaging, noon):
     assert (kept.history_user, kept.history_change_reason) == (steward, "The entry names no repository")
 
 
+def test_through_the_api(imaging, noon, client):
+    backed_up(tool_of(imaging), noon - 2 * HOUR, repository_name="s3:bucket")
+    detecting.detect_changes(at=noon)
+    steward = make_user("steward", "catalogue.view_service", "catalogue.change_service")
+    client.force_login(steward, backend="django.contrib.auth.backends.ModelBackend")
+    (row,) = client.get("/api/v1/detected-changes/?waiting=true&service=PACS").json()["results"]
+    assert (row["aspect"], row["job"], row["before"], row["after"]) == ("repository", "pacs-nightly", "/srv/pool", "s3:bucket")
+    address = f"/api/v1/detected-changes/{row['id']}/settle"
+    assert client.post(address, {}, content_type="application/json").status_code == 400
+    settled = client.post(address, {"reason": "Named nowhere"}, content_type="application/json").json()
+    assert (settled["settled_by"], settled["settled_because"]) == ("steward", "Named nowhere")
+    assert client.post(address, {"reason": "Again"}, content_type="application/json").status_code == 409
+    assert client.get("/api/v1/detected-changes/?waiting=true").json()["count"] == 0
+    assert client.get("/api/v1/detected-changes/").json()["count"] == 1
+    client.force_login(make_user("stranger"), backend="django.contrib.auth.backends.ModelBackend")
+    assert client.post(address, {"reason": "Mine"}, content_type="application/json").status_code == 404
+    assert client.get("/api/v1/detected-changes/").json()["count"] == 0
+
+
 def test_those_not_looked_at_for_longest_come_first_and_a_look_costs_no_more_with_more_entries_behind(imaging, noon, monkeypatch):
     monkeypatch.setattr(detecting, "MOST_ENTRIES", 1)
     for code in ("A", "B"):
