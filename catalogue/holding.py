@@ -24,6 +24,7 @@ POWERS = {
         ("monitoring.add_tool", "monitoring.change_tool", "monitoring.add_jobschedule", "monitoring.change_jobschedule",
          "monitoring.delete_jobschedule", "monitoring.add_attributionrule", "monitoring.change_attributionrule",
          "monitoring.delete_attributionrule", "monitoring.add_causerule", "monitoring.change_causerule", "monitoring.delete_causerule",
+         "monitoring.change_capabilityweights",
          "monitoring.change_statusworkflow", "monitoring.add_attributemapping", "monitoring.change_attributemapping"),
         "monitoring-admin",
     ),

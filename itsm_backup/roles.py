@@ -24,7 +24,7 @@ _TECHNICAL = (
     " reporting.reportschedule reporting.reporttemplate"
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
     " catalogue.externalcatalogue catalogue.publication"
-    " monitoring.attributemapping"
+    " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday"
 )
 
 
@@ -101,7 +101,7 @@ ROLES = {
             _TECHNICAL,
             "add change: monitoring.tool monitoring.backupjob catalogue.externalcatalogue monitoring.attributemapping",
             "add change delete: monitoring.jobschedule monitoring.attributionrule monitoring.attributioncondition monitoring.causerule",
-            "change: monitoring.statusworkflow",
+            "change: monitoring.statusworkflow monitoring.capabilityweights",
             "add approve: monitoring.toolmap",
             "poll: monitoring.tool",
             "see_ping_address: monitoring.backupjob",

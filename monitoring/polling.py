@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings as deployment
@@ -12,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from itsm_backup.common.http.client import trusting
-from monitoring import intake, mapping
+from monitoring import attending, intake, mapping
 from monitoring.connectors.base import Answer, Runner, Step
 from monitoring.connectors.fetching import fetching
 from monitoring.connectors.querying import querying
@@ -48,13 +49,15 @@ def poll(*, tool: Tool, at: dt.datetime, run: Runner | None = None) -> intake.Re
     if tool.replayed and run is None:
         raise Replayed(f"{tool} is a replayed recording: it answers by itself, and there is nothing to ask.")
     state, _ = ToolState.objects.get_or_create(tool=tool)
-    answer = _ask(tool, state, run or run_program, at)
+    answer = ask(tool=tool, cursor=state.cursor, run=run or run_program, at=at)
     receipt = intake.receive(tool=tool, answer=answer, at=at)
+    attending.note_round(tool=tool, answer=answer, receipt=receipt, since=state.latest_complete_at, at=at)
     _note(tool=tool, receipt=receipt, at=at)
     return receipt
 
 
-def _ask(tool: Tool, state: ToolState, run: Runner, at: dt.datetime) -> Answer:
+def ask(*, tool: Tool, cursor: Mapping[str, Any], at: dt.datetime, run: Runner = run_program) -> Answer:
+    """What the tool says when it is asked from this place on. Stores nothing."""
     connector = tool.connector
     if not connector.polled:
         raise ValueError(f"{tool} reports by itself and cannot be polled.")
@@ -62,17 +65,17 @@ def _ask(tool: Tool, state: ToolState, run: Runner, at: dt.datetime) -> Answer:
     if getattr(connector, "over_sql", False):
         secrets: Any = tool.secrets
         with querying(allowed=deployment.TOOL_ADDRESSES, settings=settings, secrets=secrets) as query:
-            queried: Answer = connector.ask(settings=settings, secrets=secrets, query=query, cursor=state.cursor)
+            queried: Answer = connector.ask(settings=settings, secrets=secrets, query=query, cursor=cursor)
         return queried
     if not getattr(connector, "over_http", False):
-        asked: Answer = connector.ask(settings=settings, secrets=tool.secrets, run=run, cursor=state.cursor)
+        asked: Answer = connector.ask(settings=settings, secrets=tool.secrets, run=run, cursor=cursor)
         return asked
     try:
         verify = trusting(tool.settings.get("certificates", ""))
     except ValueError as error:
         return Answer(kind="poll", steps=[Step(name="certificates", stderr=str(error))])
     with fetching(allowed=deployment.TOOL_ADDRESSES, verify=verify) as fetch:
-        heard: Answer = connector.ask(settings=settings, secrets=tool.secrets, fetch=fetch, cursor={**state.cursor, "at": at.isoformat()})
+        heard: Answer = connector.ask(settings=settings, secrets=tool.secrets, fetch=fetch, cursor={**cursor, "at": at.isoformat()})
     return heard
 
 

@@ -18,6 +18,7 @@ from itsm_backup.demo.world import DAYS, begins_at, day_at, world
 from itsm_backup.estate.beginning import DEMO_PEOPLE, OWN_DATABASE
 from itsm_backup.estate.loading import load
 from itsm_backup.estate.reading import read
+from monitoring import assessing
 from monitoring.models import BackupRun
 from monitoring.partitions import ensure_partitions
 
@@ -25,6 +26,7 @@ STANDING: dict[str, Any] = {"steward": "steward", "monitoring_admin": "monitorin
 EVENING = dt.time(23, 55)
 # Evenings at which the history is looked at, in days before the anchor: every ten days, and the last days each.
 EVENINGS = (90, 80, 70, 60, 50, 40, 30, 20, 13, 8, 6, 5, 4, 3, 2)
+TRIED_BEFORE = 60  # days before the anchor on which its tools were tried first
 CLOSE_HOURS, CLOSE_STEP = 25, dt.timedelta(hours=5)
 RESUME_WITHIN = dt.timedelta(hours=1)  # after this an interrupted load begins anew: its stories count from its anchor
 Tell = Callable[[str], None]
@@ -55,9 +57,18 @@ def load_demo(*, at: dt.datetime, tell: Tell = lambda words: None) -> None:
         if instant <= mark.fed_until:
             continue
         step(mark=mark, at=instant)
+        if instant == day_at(mark.anchor_at, TRIED_BEFORE, EVENING):
+            _try_tools(at=instant)
         day = min((instant - begins_at(mark.anchor_at)).days + 1, DAYS)
         tell(f"Replaying recorded answers: day {day} of {DAYS}, {BackupRun.objects.count():,} runs, step {done} of {len(instants)}")
+    _try_tools(at=at)
     Replay.objects.update(loaded_at=at)
+
+
+def _try_tools(*, at: dt.datetime) -> None:
+    """Give each tool of the demo its scorecard, by the answers that it has given."""
+    for tool in replaying.demo_tools():
+        assessing.keep(tool=tool, by=None, at=at)
 
 
 def step(*, mark: Replay, at: dt.datetime) -> None:

@@ -24,7 +24,7 @@ from monitoring.models import AttributeMapping, Tool
 SECTION, MAY_SEE = "services", "monitoring.view_attributemapping"
 
 
-def _tool(request: HttpRequest, name: str) -> Tool:
+def tool_of(request: HttpRequest, name: str) -> Tool:
     tool = Tool.objects.visible_to(request.user).filter(name=name).first()
     if tool is None:
         raise Http404(name)
@@ -40,7 +40,7 @@ def mappings(request: HttpRequest, *, moment: Moment) -> HttpResponse:
 
 @reads
 def one(request: HttpRequest, *, moment: Moment, name: str) -> HttpResponse:
-    page = mapping_pages.mapping_page(tool=_tool(request, name), user=request.user, moment=moment)
+    page = mapping_pages.mapping_page(tool=tool_of(request, name), user=request.user, moment=moment)
     return show(request, "mapping", section=SECTION, moment=moment, page=page)
 
 
@@ -68,7 +68,7 @@ def _sent_rows(request: HttpRequest) -> list[dict[str, Any]]:
 @require_POST
 @login_required
 def draft(request: HttpRequest, *, name: str) -> HttpResponse:
-    tool, at = _tool(request, name), now()
+    tool, at = tool_of(request, name), now()
     rows, reason = _sent_rows(request), request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
     try:
         made = translating.draft_mapping(tool=tool, rows=rows, by=request.user, at=at, reason=reason)
@@ -89,7 +89,7 @@ def draft(request: HttpRequest, *, name: str) -> HttpResponse:
 
 def _deciding(act: Callable[..., AttributeMapping], told: str) -> Any:
     def door(request: HttpRequest, *, name: str, number: int) -> HttpResponse:
-        tool = _tool(request, name)
+        tool = tool_of(request, name)
         row = AttributeMapping.objects.filter(tool=tool, number=number).select_related("tool", "author").first()
         if row is None:
             raise Http404(str(number))

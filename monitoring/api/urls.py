@@ -14,7 +14,7 @@ from monitoring.api.reports import take_report
 from monitoring.api.restores import RestoreTests
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.scope import Discovered, ScopeDecisions, ScopeRegister
-from monitoring.api.tools import Quarantine, ToolDetail, Tools
+from monitoring.api.tools import Assessments, Quarantine, ToolDetail, Tools
 from monitoring.api.versions import Diff, VersionAct, VersionDetail, Versions
 
 urlpatterns = [
@@ -51,6 +51,7 @@ urlpatterns = [
     path("evaluations/<int:pk>/", EvaluationDetail.as_view()),
     path("tools/", Tools.as_view()),
     path("tools/<str:name>/", ToolDetail.as_view()),
+    path("tools/<str:name>/assessments/", Assessments.as_view()),
     path("tools/<str:name>/mapping/", MappingOfTool.as_view()),
     path("tools/<str:name>/mapping/<int:number>/approve", ApproveMapping.as_view()),
     path("services/<str:code>/observed/", ObservedOfService.as_view()),

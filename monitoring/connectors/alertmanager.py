@@ -10,6 +10,7 @@ from typing import Any
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Outcome, Reading, Record, Reject, Runner, SettingField, Tested
+from monitoring.connectors.capabilities import declare, full, none, part
 from monitoring.connectors.redaction import redact
 
 MAX_ALERTS = 5_000
@@ -34,6 +35,14 @@ class Alertmanager:
             label="Alerts that mean a failed backup",
             help="Names with * and ?, separated by commas, e.g. BackupFailed, *JobFailed. Each such alert is one failed run.",
         ),
+    )
+    capabilities = declare(
+        read_runs=part("Alerts, and no backups, unless an alert is named as meaning a failed one."),
+        read_schedules=none("An alert knows no schedule."),
+        verify_data=none("An alert says nothing of copies."),
+        incremental=full("It posts what is new, and repeats what was not taken."),
+        authentication=full("An ingest token that is bound to the tool."),
+        rate_limits=full("It is never asked; bodies are limited in size and number."),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:

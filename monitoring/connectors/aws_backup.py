@@ -21,6 +21,7 @@ from monitoring.connectors.base import (
     Tested,
     VerificationState,
 )
+from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none
 from monitoring.connectors.conversing import Conversation, collect, conclude, window
 
 PAGE = 1_000
@@ -56,6 +57,14 @@ class AwsBackup:
         SettingField(name="session_token", label="Session token", help="Only with temporary keys.", secret=True),
         SettingField(name="address", label="Other address", help="Only for a private endpoint: https://vpce-….amazonaws.com."),
     )  # fmt: skip
+    capabilities = declare(
+        read_runs=full("Backup, copy and restore jobs of the last 30 days with their state."),
+        read_schedules=none("The window of a plan is not read."),
+        verify_data=full("Restore jobs and their validation."),
+        incremental=full("Jobs made or completed since the latest complete round."),
+        authentication=full("Access key with signed requests, over HTTPS."),
+        rate_limits=full(HTTP_LIMITS),
+    )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:
         """Ask for the jobs that were made, and for those that were completed, since the latest complete round."""

@@ -8,6 +8,7 @@ from typing import Any
 from monitoring.connectors import reading
 from monitoring.connectors.bacula_jobs import off_by_s, read_job, rows_of, whole
 from monitoring.connectors.base import Answer, Query, Reading, Reject, SettingField, Step, Tested
+from monitoring.connectors.capabilities import declare, full
 from monitoring.connectors.querying import SETTINGS
 
 PAGE, MOST_PAGES, MOST_OPEN, HISTORY_DAYS = 1000, 20, 500, 100
@@ -48,6 +49,14 @@ class Bacula:
         SettingField(
             name="history_days", label="Days of history", help="How far back the first reading goes, 1 to 3650.", default=str(HISTORY_DAYS)
         ),
+    )
+    capabilities = declare(
+        read_runs=full("Every job of the catalogue with every outcome that it keeps."),
+        read_schedules=full("The time for which each job was scheduled."),
+        verify_data=full("Jobs that verify and restore."),
+        incremental=full("Goes on after the job that was read last; open ones are read again."),
+        authentication=full("A database user that can read and nothing else; TLS as set."),
+        rate_limits=full("A few statements a round, read-only, each within a minute."),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], query: Query, cursor: Mapping[str, Any]) -> Answer:

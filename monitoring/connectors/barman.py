@@ -12,6 +12,7 @@ from monitoring.connectors.barman_listing import Listing, read_listing
 from monitoring.connectors.barman_runs import LISTINGS, OPERATIONS, parse, read_runs
 from monitoring.connectors.base import Answer, Reading, Reject, Runner, SettingField, Step, Tested
 from monitoring.connectors.borg import DEFAULT_TIMEOUT_S, LONGEST_TIMEOUT_S, number
+from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
 from monitoring.connectors.redaction import redact
 
 MOST_SHOWN, SHOW_TIMEOUT_S = 10, 30.0  # with the listing they stay within the quarter of an hour for which a poll is claimed
@@ -36,6 +37,14 @@ class Barman:
             help="How long the listing of Barman may take, 1 to 240.",
             default=f"{DEFAULT_TIMEOUT_S:g}",
         ),
+    )
+    capabilities = declare(
+        read_runs=part("Backups, also such that failed while they were copied; one refused at its start is reported by a wrapper."),
+        read_schedules=none("Barman has no schedule."),
+        verify_data=part("Checks and recoveries that a wrapper reports."),
+        incremental=part("The list is read in full; details are asked only for backups that were never shown."),
+        authentication=part("Rights of the account on this machine; Barman asks for no secret."),
+        rate_limits=full(PROGRAM_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:

@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from monitoring.connectors.capabilities import Declared
+
 EvidenceKind = Literal["run_log", "artefact", "push", "metric", "alert", "manual", "derived"]
 Operation = Literal["backup", "copy", "restore", "restore_test", "verify", "prune", "replicate", "log_backup", "other"]
 Level = Literal["full", "incremental", "differential", "synthetic", "log", "snapshot", "unknown"]
@@ -171,6 +173,7 @@ class Connector(Protocol):
     label: str
     tested: Tested
     settings_fields: tuple[SettingField, ...]
+    capabilities: Mapping[str, Declared]
     polled: bool
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:

@@ -10,6 +10,7 @@ from monitoring.connectors import borg_archives, borg_failures, reading, running
 from monitoring.connectors.base import Answer, Reading, Record, Reject, Runner, SettingField, Step
 from monitoring.connectors.borg_command import parse
 from monitoring.connectors.borg_runs import OPERATIONS, read_run
+from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
 from monitoring.connectors.redaction import redact, url_secrets
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -66,6 +67,14 @@ class Borg:
             help="How long one call of borg may take, 1 to 240.",
             default=f"{DEFAULT_TIMEOUT_S:g}",
         ),
+    )
+    capabilities = declare(
+        read_runs=part("Archives that still exist; a failed run leaves nothing in a repository, so its wrapper reports it."),
+        read_schedules=none("borg has no schedule."),
+        verify_data=part("Checks and extractions that a wrapper reports."),
+        incremental=none("Every archive is listed in every round; sizes are asked for the newest only."),
+        authentication=full("Passphrase or key file, handed over in the environment; ssh by the account's keys."),
+        rate_limits=full(PROGRAM_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:

@@ -14,6 +14,7 @@ from monitoring.connectors.borg import DEFAULT_SIZES, DEFAULT_TIMEOUT_S, LONGEST
 from monitoring.connectors.borgmatic_command import LISTINGS, action, parse
 from monitoring.connectors.borgmatic_log import essence
 from monitoring.connectors.borgmatic_runs import read_run
+from monitoring.connectors.capabilities import LOCK_LIMITS, declare, full, none, part
 from monitoring.connectors.redaction import redact
 
 _VERSION = re.compile(r"^(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?\S{0,30})$", re.MULTILINE)
@@ -58,6 +59,14 @@ class Borgmatic:
             help="How long one call of borgmatic may take, 1 to 240.",
             default=f"{DEFAULT_TIMEOUT_S:g}",
         ),
+    )
+    capabilities = declare(
+        read_runs=part("Archives that still exist; failures come by its healthchecks hook or a wrapper's report."),
+        read_schedules=none("borgmatic's timer is not read."),
+        verify_data=part("Checks and extractions that a wrapper reports."),
+        incremental=none("Every archive is listed in every round."),
+        authentication=full("Passphrase in the environment or in borgmatic's own configuration."),
+        rate_limits=part(LOCK_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:

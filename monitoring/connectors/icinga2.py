@@ -10,6 +10,7 @@ from typing import Any
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Outcome, Reading, Record, Reject, SettingField, Tested
+from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none, part
 from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, Conversation, conclude
 from monitoring.connectors.redaction import redact
 
@@ -44,6 +45,14 @@ class Icinga2:
             help="host!service with * and ?, separated by commas, e.g. *!nightly-dump. Each result of theirs is one run of a backup.",
         ),
         CERTIFICATES,
+    )
+    capabilities = declare(
+        read_runs=part("The latest result of each service; what came between two rounds is not seen."),
+        read_schedules=none("The interval of a check is not the schedule of a backup."),
+        verify_data=none("A check says nothing of copies."),
+        incremental=none("The latest results are asked for in every round."),
+        authentication=full("An API user with password, over HTTPS."),
+        rate_limits=full(HTTP_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:

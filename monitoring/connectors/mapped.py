@@ -12,8 +12,9 @@ import msgspec
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Reading, SettingField, Step, Tested
+from monitoring.connectors.capabilities import HTTP_LIMITS, Declared, declare, full, none, part
 from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, ENDED, MOST_PAGES, POSTS, Conversation, collect, conclude, window
-from monitoring.connectors.map_document import BadDocument, Map, filled, found, instant_text, parsed
+from monitoring.connectors.map_document import LEFT_OUT, BadDocument, Choice, Map, filled, found, instant_text, parsed
 from monitoring.connectors.mapped_runs import Reader
 
 DOCUMENT = "document"  # in the settings given to `ask` and in the meta of the answer, so that it can be read alike ever after
@@ -41,6 +42,14 @@ class Mapped:
         ),
         CERTIFICATES,
     )  # fmt: skip
+    capabilities = declare(
+        read_runs=part("What the map lists, with the outcomes that its words mean."),
+        read_schedules=part("Where the map names the time for which a run was scheduled."),
+        verify_data=part("Where the map reads checks or restores."),
+        incremental=part("Where the map asks from a time on."),
+        authentication=part("As the map signs in."),
+        rate_limits=full(HTTP_LIMITS),
+    )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:
         """Sign in and ask for the list, page by page, as the document in the settings says."""
@@ -169,3 +178,28 @@ def _oldest_running(result: Reading, answer: Answer) -> dt.datetime | None:
     told = reading.instant(answer.meta.get("at"))
     begun = [one.created_at for one in result.records if one.state != "finished"]
     return min((start for start in begun if told and start > told.at - LONGEST_RUNNING), default=None)
+
+
+def declared_by(told: Map) -> dict[str, Declared]:
+    """What one document lets us read of its tool."""
+    runs, how, meanings = told.runs, told.list, set(told.statuses.values())
+    bad = "failed" in meanings or "partial" in meanings
+    operations = (
+        {*runs.operation.words.values(), runs.operation.other or LEFT_OUT} if isinstance(runs.operation, Choice) else {runs.operation}
+    )
+    proves = operations & {"verify", "restore", "restore_test"}
+    asked = msgspec.json.encode(msgspec.to_builtins(how)).decode() if how else ""
+    goes_on = how is None or "{since}" in asked or "{lookback_s}" in asked
+    signs_in = how is None or told.sign_in.kind != "none"
+    return declare(
+        read_runs=full("Runs with their outcome, failed ones too.") if bad else part("Runs; none of the map's words means a failure."),
+        read_schedules=full(f"At {runs.scheduled_at}.")
+        if runs.scheduled_at
+        else none("The map names no time for which a run was scheduled."),
+        verify_data=full(f"Runs that {', '.join(sorted(proves))}.") if proves else none("The map reads no check and no restore."),
+        incremental=full("Asked from a time on, or told by the tool itself.") if goes_on else none("Everything is listed in every round."),
+        authentication=full(f"Sign-in by {told.sign_in.kind}." if how else "Its own secret address.")
+        if signs_in
+        else none("The map signs in nowhere."),
+        rate_limits=full(HTTP_LIMITS if how else "It is never asked."),
+    )

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Operation, Outcome, Reading, Record, SettingField, Tested
+from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none, part
 from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, Conversation, collect, conclude, window
 
 PAGE = 500
@@ -54,6 +55,14 @@ class ProxmoxBackupServer:
         SettingField(name="node", label="Node", help="The server's own name in its API.", default="localhost"),
         CERTIFICATES,
     )  # fmt: skip
+    capabilities = declare(
+        read_runs=full("Tasks with their outcome, and the snapshots that they left."),
+        read_schedules=none("Jobs of the server are not read."),
+        verify_data=full("Verify tasks and the state of each snapshot."),
+        incremental=part("Tasks since the latest complete round; snapshots are listed in full."),
+        authentication=full("API token with the right to audit, over HTTPS."),
+        rate_limits=full(HTTP_LIMITS),
+    )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:
         """Ask for the tasks since the latest complete round, or since the oldest one still running then, and for every snapshot."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from monitoring.connectors import reading, running
 from monitoring.connectors.base import Answer, Reading, Reject, Runner, SettingField, Step
 from monitoring.connectors.borg import DEFAULT_TIMEOUT_S, LONGEST_TIMEOUT_S, number
+from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
 from monitoring.connectors.pgbackrest_info import read_info
 from monitoring.connectors.pgbackrest_runs import OPERATIONS, parse, read_run
 from monitoring.connectors.redaction import redact
@@ -43,6 +44,14 @@ class PgBackRest:
             help="How long one call of pgBackRest may take, 1 to 240.",
             default=f"{DEFAULT_TIMEOUT_S:g}",
         ),
+    )
+    capabilities = declare(
+        read_runs=part("Backups that were finished and still exist; failures come by a wrapper's report."),
+        read_schedules=none("pgBackRest has no schedule."),
+        verify_data=part("Verifications, checks and restores that a wrapper reports."),
+        incremental=none("Every backup is listed in every round."),
+        authentication=full("Rights of the account on configuration and repositories; passphrase of a repository in the environment."),
+        rate_limits=full(PROGRAM_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:

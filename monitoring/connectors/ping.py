@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Outcome, Reading, Record, Reject, Runner, SettingField
+from monitoring.connectors.capabilities import declare, full, none, part
 from monitoring.connectors.ping_bodies import Proof, read_body
 
 # Exit codes that are neither success nor failure, by the program whose code the ping carries.
@@ -53,6 +54,14 @@ class Ping:
             help="yes: a ping with ?create=1 makes the job of a slug that is not known yet; no: it is refused.",
             default="yes",
         ),
+    )
+    capabilities = declare(
+        read_runs=full("Every start, end and failure that a script tells."),
+        read_schedules=none("A script tells when it runs, not when it was due."),
+        verify_data=none("A ping tells an outcome and nothing of copies."),
+        incremental=full("Each ping is one event."),
+        authentication=part("The address is the secret."),
+        rate_limits=full("Never asked; 300 pings a minute of one job are taken."),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:

@@ -12,6 +12,7 @@ import msgspec
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Reading, Record, SettingField, Tested
+from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none, part
 from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, Conversation, conclude, document_of
 
 # What is asked for and the metric that stands for it unless a query is given; without series, the first is a fault, the others are not.
@@ -57,6 +58,14 @@ class Prometheus:
             for role, metric in ROLES.items()
         ),
         CERTIFICATES,
+    )
+    capabilities = declare(
+        read_runs=part("The last good backup and the latest attempt of each series; two between two rounds are one."),
+        read_schedules=none("A metric knows no schedule."),
+        verify_data=none("A metric says nothing of copies."),
+        incremental=none("Each query is asked in full, for now."),
+        authentication=part("Token or password of a proxy; Prometheus itself asks for none."),
+        rate_limits=full(HTTP_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:

@@ -17,6 +17,7 @@ import msgspec
 from itsm_backup.common.time import duration_words, iso
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Reading, Record, Reject, Runner, SettingField, Step
+from monitoring.connectors.capabilities import declare, full
 from monitoring.connectors.push_bodies import Element, NoJson, TooMany, elements
 from monitoring.connectors.push_records import Unreadable, read_record
 from monitoring.connectors.redaction import redact
@@ -64,6 +65,14 @@ class Push:
     tested: Literal["live", "recorded", "documented"] = "live"
     polled = False
     settings_fields: tuple[SettingField, ...] = ()
+    capabilities = declare(
+        read_runs=full("Every run that a script or system sends, with its outcome."),
+        read_schedules=full("The time for which a run was scheduled, where the sender tells it."),
+        verify_data=full("Restore tests and checks with what they compared."),
+        incremental=full("Each record is sent once; a repeat changes nothing."),
+        authentication=full("An ingest token that may be bound to the tool."),
+        rate_limits=full("Never asked; 5,000 records and 5 MiB a call are taken."),
+    )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:
         """Nothing can be asked: the other side sends. Returns an answer without steps."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from monitoring.connectors import reading, restic_failures, running
 from monitoring.connectors.base import Answer, Reading, Record, Reject, Runner, SettingField, Step
+from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
 from monitoring.connectors.command_line import Command
 from monitoring.connectors.redaction import redact, url_secrets
 from monitoring.connectors.restic_command import parse, protected, repository
@@ -62,6 +63,14 @@ class Restic:
             help="How long one call of restic may take, 1 to 240.",
             default=f"{DEFAULT_TIMEOUT_S:g}",
         ),
+    )
+    capabilities = declare(
+        read_runs=part("Copies that still exist; a failed run leaves nothing in a repository, so its wrapper reports it."),
+        read_schedules=none("restic has no schedule."),
+        verify_data=part("Checks and restores that a wrapper reports."),
+        incremental=none("Every snapshot is listed in every round."),
+        authentication=full("Password of the repository and access to the backend, handed over in the environment."),
+        rate_limits=full(PROGRAM_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], run: Runner, cursor: Mapping[str, Any]) -> Answer:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Operation, Outcome, Reading, Record, SettingField, State, Tested
+from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none
 from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, Conversation, collect, conclude, window
 
 API_VERSION = "1.1-rev0"
@@ -41,6 +42,14 @@ class Veeam:
             name="api_version", label="API version", help="The header x-api-version, e.g. 1.1-rev0 for version 12.", default=API_VERSION
         ),
         CERTIFICATES,
+    )
+    capabilities = declare(
+        read_runs=full("Sessions with their result, failed and cancelled ones too."),
+        read_schedules=none("The schedule of a job is not read."),
+        verify_data=full("SureBackup and restore sessions."),
+        incremental=full("Sessions that began or ended since the latest complete round."),
+        authentication=full("User and password for a token that is renewed, over HTTPS."),
+        rate_limits=full(HTTP_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Operation, Outcome, Reading, Record, SettingField, State, Tested
+from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none
 from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, Conversation, collect, conclude, window
 
 PAGE = 250
@@ -43,6 +44,14 @@ class Velero:
         ),
         CERTIFICATES,
     )  # fmt: skip
+    capabilities = declare(
+        read_runs=full("Backups and restores with their phase, until their time to live is over."),
+        read_schedules=none("Schedule objects are not read."),
+        verify_data=full("Restores."),
+        incremental=none("Every backup and restore is listed in every round, page by page."),
+        authentication=full("Token of a service account, over HTTPS."),
+        rate_limits=full(HTTP_LIMITS),
+    )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:
         """Ask for every backup and restore that the cluster keeps; there is nothing to go on from."""

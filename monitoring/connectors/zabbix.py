@@ -7,6 +7,7 @@ from typing import Any
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Outcome, Reading, Record, SettingField, Tested
+from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none, part
 from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, Conversation, collect, conclude, window
 
 PAGE = 1_000
@@ -33,6 +34,14 @@ class Zabbix:
         ),
         CERTIFICATES,
     )  # fmt: skip
+    capabilities = declare(
+        read_runs=part("Events of triggers: alerts, and no backups."),
+        read_schedules=none("Zabbix watches and schedules nothing."),
+        verify_data=none("An event says nothing of copies."),
+        incremental=full("Goes on after the event that was read last."),
+        authentication=full("API token of a user who may read, over HTTPS."),
+        rate_limits=full(HTTP_LIMITS),
+    )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:
         """Ask for the events after the latest one that was read, in their order."""

@@ -1,6 +1,7 @@
 """What really happens: tools, jobs, runs, points, the ledger of due runs, judgements and alerts."""
 
 from monitoring.models.alerts import Alert
+from monitoring.models.assessments import Assessment, CapabilityWeights, ToolDay
 from monitoring.models.detected import DetectedChange, DetectedValue, SettledChange
 from monitoring.models.evaluations import Evaluation, Figure
 from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, RestorePoint
@@ -16,11 +17,13 @@ from monitoring.models.tools import ApiToken, Tool, ToolState
 __all__ = [
     "Alert",
     "ApiToken",
+    "Assessment",
     "AttributeMapping",
     "AttributionCondition",
     "AttributionRule",
     "BackupJob",
     "BackupRun",
+    "CapabilityWeights",
     "CauseRule",
     "DetectedChange",
     "DetectedValue",
@@ -41,6 +44,7 @@ __all__ = [
     "SettledChange",
     "StatusWorkflow",
     "Tool",
+    "ToolDay",
     "ToolMap",
     "ToolState",
     "Watermark",

@@ -43,6 +43,9 @@ def pages(estate_now):
         "/services/SVC-003/commitment/",
         "/deviations/",
         "/services/detected/",
+        "/tools/",
+        "/tools/bkp-ctl-02/",
+        "/tools/compare?c=tool:bkp-ctl-02&c=kind:restic&w_read_runs=9",
         "/ownership/",
         "/services/SVC-003/ownership/",
         f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
@@ -238,6 +241,8 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     deeds |= {"decide_scope", "join_scope", "release_scope"}
     elsewhere |= {"scope", "scope_line", "scope_decide"}  # tests/portal/test_scope_pages.py
     read, deeds = read | {"detected"}, deeds | {"settle_detected"}
+    deeds |= {"test_connection", "keep_weights"}
+    read |= {"tools", "tool", "compare_tools"}
     deeds |= {"draft_mapping", "approve_mapping", "give_up_mapping"}
     elsewhere |= {"mappings", "mapping", "observed", "evidence"}  # tests/browser/test_mappings.py, tests/portal/test_duties_page.py
     assert names == read | deeds | elsewhere
