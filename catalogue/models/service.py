@@ -49,7 +49,7 @@ class Team(Tracked):
 class ServiceQuerySet(TrackedQuerySet):
     def listed(self) -> Self:
         """Entries that stand in the catalogue today."""
-        return self.filter(lifecycle__in=[Service.Lifecycle.CATALOGUE, Service.Lifecycle.PENDING_RETIREMENT])
+        return self.filter(lifecycle__in=Service.LISTED)
 
 
 @tracked
@@ -61,6 +61,8 @@ class Service(Tracked):
         CATALOGUE = "catalogue", "catalogue"
         PENDING_RETIREMENT = "pending_retirement", "pending retirement"
         RETIRED = "retired", "retired"
+
+    LISTED = (Lifecycle.CATALOGUE, Lifecycle.PENDING_RETIREMENT)
 
     code = models.CharField(
         max_length=40,

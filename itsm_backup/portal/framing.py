@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Exists, IntegerField, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Max, Min, Q, QuerySet, Subquery, Value
+from django.db.models.functions import JSONObject
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -102,37 +102,33 @@ def frame_of(request: HttpRequest, *, section: str, moment: Moment) -> Frame:
 
 
 def _counted(user: Any, moment: Moment) -> dict[str, Any]:
-    """Everything the frame counts, as sub-selects of one row."""
+    """Everything the frame counts, each table read once, as sub-selects of one row."""
     services = Service.objects.listed().visible_to(user)
-    states = ToolState.objects.filter(tool__enabled=True)
-    polled = states.filter(next_poll_at__isnull=False)
+    watched = BackupJob.objects.filter(service__isnull=False).values("service")
+    polled = Q(next_poll_at__isnull=False)
     incidents = Incident.objects.visible_to(user).filter(Q(resolved_at=None) | Q(resolved_at__gt=moment.at), opened_at__lte=moment.at)
-    return (
-        get_user_model()
-        .objects.filter(pk=user.pk)
-        .values(
-            services=_count(services),
-            watched=_count(services.filter(Exists(BackupJob.objects.filter(service=OuterRef("pk"))))),
-            versions=_count(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at)),
-            open_incidents=_count(incidents.exclude(state="cancelled")),
-            tools=_count(states),
-            replayed=_count(states.filter(tool__replayed=True)),
-            silent=_count(states.filter(silent_since__isnull=False)),
-            never=_count(polled.filter(latest_answer_at=None)),
-            oldest=_one(polled, Min("latest_answer_at")),
-            newest=_one(states, Max("latest_answer_at")),
-            longest_poll_s=_one(polled, Max("tool__poll_interval_s")),
-        )
-        .get()
-    )
+    found = get_user_model().objects.filter(pk=user.pk).values_list(
+        _told(services, services=Count("pk"), watched=Count("pk", filter=Q(pk__in=watched))),
+        _told(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("pk")),
+        _told(incidents.exclude(state="cancelled"), open_incidents=Count("pk")),
+        _told(
+            ToolState.objects.filter(tool__enabled=True),
+            tools=Count("pk"),
+            replayed=Count("pk", filter=Q(tool__replayed=True)),
+            silent=Count("pk", filter=Q(silent_since__isnull=False)),
+            never=Count("pk", filter=polled & Q(latest_answer_at=None)),
+            oldest=Min("latest_answer_at", filter=polled),
+            newest=Max("latest_answer_at"),
+            longest_poll_s=Max("tool__poll_interval_s", filter=polled),
+        ),
+    ).get()  # fmt: skip
+    told: dict[str, Any] = {name: value for part in found for name, value in part.items()}
+    return told | {name: dt.datetime.fromisoformat(told[name]) for name in ("oldest", "newest") if told[name]}
 
 
-def _count(rows: QuerySet) -> Coalesce:
-    return Coalesce(_one(rows, Count("pk")), 0, output_field=IntegerField())
-
-
-def _one(rows: QuerySet, aggregate: Any) -> Subquery:
-    return Subquery(rows.order_by().annotate(_all=Value(1)).values("_all").annotate(_found=aggregate).values("_found"))
+def _told(rows: QuerySet, **aggregates: Any) -> Subquery:
+    """What the rows come to, as one JSON object; of no rows, too, because nothing groups them."""
+    return Subquery(rows.order_by().annotate(_all=Value(1)).values("_all").annotate(_told=JSONObject(**aggregates)).values("_told"))
 
 
 def _replayed(replayed: int, tools: int) -> str:

@@ -24,6 +24,10 @@ HOURS, NARROW_HOURS, DAYS = 48, 15, 31
 MOST_RUNS, MOST_JOBS, MOST_POINTS = 250, 50, 500
 PROTECTING = ("backup", "copy", "replicate", "log_backup")
 MARKS = {"success": "good", "warning": "warning", "failed": "failed", "partial": "failed", "cancelled": "failed", "missed": "missed"}
+TOLD_OF_RUNS = (
+    "job", "service", "operation", "state", "outcome", "verified", "occurred_at", "started_at", "ended_at", "bytes_stored",
+    "bytes_source", "message",
+)  # fmt: skip
 OTHER_WORK = {"restore_test": "restore test", "restore": "restore", "verify": "check", "prune": "clean-up"}  # runs that make no copy
 
 _POINTS = """
@@ -121,7 +125,7 @@ def runs_of(
     *, service_id: int, moment: Moment, before: dt.datetime | None = None, most: int = MOST_RUNS, known_at: dt.datetime | None = None
 ) -> list[BackupRun]:
     """The newest runs that were known at the moment, or at `known_at`, with the outcome they had then; `before` pages into the past."""
-    runs = BackupRun.objects.filter(service=service_id, occurred_at__lte=moment.at).select_related("job").order_by("-occurred_at", "-pk")
+    runs = BackupRun.objects.filter(service=service_id, occurred_at__lte=moment.at).only(*TOLD_OF_RUNS).order_by("-occurred_at", "-pk")
     if before:
         runs = runs.filter(occurred_at__lt=before)
     if not moment.past or (known_at and known_at >= moment.now):

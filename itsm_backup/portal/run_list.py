@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import prefetch_related_objects
+
 from itsm_backup.common.time import parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.proof import RunRow, run_row, runs_of
@@ -30,6 +32,7 @@ def runs_page(*, version: Any, moment: Moment, before: str) -> RunsPage:
     except (ValueError, OverflowError):
         start = None
     runs = runs_of(service_id=version.service_id, moment=moment, before=start, most=PAGE + 1)
+    prefetch_related_objects(runs, "job")
     code = version.service.code
     last = runs[PAGE - 1].occurred_at.isoformat() if len(runs) > PAGE else ""
     return RunsPage(

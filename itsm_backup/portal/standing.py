@@ -64,8 +64,10 @@ def standings(user: Any, moment: Moment, known_today: Between | None = None) -> 
 
 def entries(user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
     """The versions in force of the services that the user may see: those listed today, or all that stood in the catalogue then."""
-    services = Service.objects.visible_to(user)
-    return ServiceVersion.objects.in_force(moment.at).filter(service__in=services if moment.past else services.listed())
+    versions, seen = ServiceVersion.objects.in_force(moment.at), Service.objects.visible_to(user)
+    if not moment.past:
+        versions = versions.filter(service__lifecycle__in=Service.LISTED)
+    return versions.filter(service__in=seen) if seen.query.has_filters() else versions  # who sees all is compared with no list
 
 
 def worst_first(rows: QuerySet[ServiceVersion]) -> QuerySet[ServiceVersion]:

@@ -4,9 +4,11 @@ import datetime as dt
 
 import pytest
 
+from itsm_backup import journey
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.service_page import find, service_page
-from tests.factories import make_service, push, run_record
+from itsm_backup.portal.words import person
+from tests.factories import make_job, make_service, push, run_record
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("3.2")]
@@ -23,6 +25,27 @@ def test_it_tells_who_answers_for_it(estate, root):
     assert ("Tier", "1, critical to life") in page.meta
     assert ("Label", "Patient data") in page.meta
     assert page.version == "version 1 (1.0.0)"
+
+
+def test_people_are_called_as_everywhere(estate, root):
+    """The names come from the database here; one without a full name is called by the account's."""
+    version = find(code="SVC-003", user=root, moment=estate.moment)
+    for named, unnamed in ((version.steward, version.owner), (version.owner, version.steward)):
+        type(named).objects.filter(pk=named.pk).update(first_name="Ada", last_name="Byron")
+        type(unnamed).objects.filter(pk=unnamed.pk).update(first_name="", last_name="")
+        again = find(code="SVC-003", user=root, moment=estate.moment)
+        told = dict(page_of(estate, root).meta)
+        assert (told["Steward"], told["Owner"]) == (person(again.steward), person(again.owner))
+    assert told["Backups run by"] == str(version.operations_team)
+
+
+def test_runs_tell_their_job_where_there_are_several(estate, root, django_assert_max_num_queries):
+    assert {run.job for run in page_of(estate, root).runs} == {""}
+    make_job(estate.tool, "pacs-files", service=estate.imaging)
+    push(estate.tool, run_record("pacs-files", "success", estate.at - HOUR, minutes=1), at=estate.at)
+    journey.advance(at=estate.at)
+    with django_assert_max_num_queries(9):
+        assert {run.job for run in page_of(estate, root).runs} == {"pacs-2h", "pacs-files"}
 
 
 def test_the_figure_counts_and_the_note_does_the_sum(estate, root):
