@@ -29,16 +29,23 @@ def request(path: str, body: bytes = b"", *, method: str = "POST", **headers: st
 
 
 class Connection:
-    """One kept connection."""
+    """One connection, kept unless the server closes it after each answer: then it is opened anew for the next."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self.port, self.is_open = port, False
+        self._open()
+
+    def _open(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=120)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.is_open = True
 
     def ask(self, sent: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
+        if not self.is_open:
+            self._open()
         self.socket.sendall(sent)
-        got = self.socket.recv(65_536)
+        got = self._more()
         while b"\r\n\r\n" not in got:
             got += self._more()
         head, _, body = got.partition(b"\r\n\r\n")
@@ -50,6 +57,8 @@ class Connection:
             wanted = int(lowered.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
             while len(body) < wanted:
                 body += self._more()
+        if b"connection: close" in lowered:
+            self.close()
         return int(head[9:12]), body
 
     def _more(self) -> bytes:
@@ -60,6 +69,7 @@ class Connection:
 
     def close(self) -> None:
         self.socket.close()
+        self.is_open = False
 
 
 def load(port: int, requests: list[bytes], *, seconds: float, connections: int = 4) -> Load:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from itsm_backup.bench import databases, keys, telling
+from itsm_backup.bench import databases, keys, peers, telling
 from itsm_backup.bench.serving import REPOSITORY
 from itsm_backup.bench.sizes import SIZES
 from itsm_backup.launcher.children import Child, Children
@@ -27,14 +27,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", choices=(*NAMES, "all"), help="what to measure")
         parser.add_argument("--size", choices=tuple(SIZES), default="full", help="how much is generated (default: %(default)s)")
+        for name, how in (("--healthchecks", "as it is shipped"), ("--healthchecks-kept", "with DB_CONN_MAX_AGE=None")):
+            parser.add_argument(name, metavar="ADDRESS", help=f"measure pings beside a healthchecks that runs here, {how}")
         parser.add_argument("--json", action="store_true", help="print the results as JSON, to compare them over time")
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = NAMES if options["name"] == "all" else (options["name"],)
         try:
+            self.beside = {variable: str(peers.port_of(options[one])) for one, variable in peers.VARIABLES.items() if options[one]}
             with databases.throwaway(setting("DATABASE_URL")) as url, tempfile.TemporaryDirectory(prefix="itsm-backup-bench-") as folder:
                 results = self._measured(names, options["size"], url, Path(folder))
-        except (databases.Occupied, databases.NotAllowed) as error:
+        except (databases.Occupied, databases.NotAllowed, peers.Unfit) as error:
             raise CommandError(str(error)) from None
         finally:
             keys.remove()
@@ -43,7 +46,7 @@ class Command(BaseCommand):
     def _measured(self, names: tuple[str, ...], size: str, url: str, folder: Path) -> dict[str, Any]:
         """What a process of its own measures, whose only database is the throw-away one."""
         command = [sys.executable, "-m", "itsm_backup.bench", *names, "--size", size, "--results", str(folder / "results.json")]
-        environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "itsm_backup.bench.settings"}
+        environment = {**os.environ, **self.beside, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "itsm_backup.bench.settings"}
         environment.pop("DATABASE_URL_FILE", None)
         children = Children(folder / "children.json")
         child = Child(
