@@ -5,14 +5,14 @@ The columns are read from the database, so that a table that grows keeps being c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from django.db import connection, transaction
 
 from itsm_backup.bench.pattern import Pattern
 
-STRIDE = 1_000_000  # the pattern has fewer rows than this in any table; a copy's id tells its number
+STRIDE = 100_000  # the pattern has fewer rows than this in any table; a copy's id tells its number, and the 20,000th still fits four bytes
 FAILING_EVERY = 20
 _RUNS_OF = "(SELECT id FROM monitoring_backupjob WHERE service_id = %(service)s)"
 # Tables in the order in which their rows need each other, and which rows are the service's.
@@ -60,7 +60,7 @@ OWN = {
     "catalogue_statuschange.evaluation": f"p.evaluation + g::bigint * {STRIDE}",
     "monitoring_alert.dedup_key": "p.dedup_key || '-' || g",
     "monitoring_alert.cause_key": "p.cause_key || '-' || g",
-    "monitoring_alert.run_ids": f"(SELECT array_agg(run + g::bigint * {STRIDE}) FROM unnest(p.run_ids) AS run)",  # noqa: S608
+    "monitoring_alert.run_ids": f"ARRAY(SELECT run + g::bigint * {STRIDE} FROM unnest(p.run_ids) AS run)",  # noqa: S608
     "incidents_incident.cause_key": "p.cause_key || '-' || g",
 }
 _FIELDS = """
@@ -84,9 +84,12 @@ FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text = ANY(%(tabl
 """
 
 
-def multiply(pattern: Pattern, *, services: int) -> None:
-    """So many services more, one in twenty of them failing, with all that belongs to them; then the statistics are fresh."""
-    columns = {table: _columns(table) for table in TABLES}
+def multiply(pattern: Pattern, *, services: int, own: Mapping[str, str] | None = None) -> None:
+    """So many services more, one in twenty of them failing, with all that belongs to them; then the statistics are fresh.
+
+    `own` says further what a copy has of its own: "table.column" to SQL in which `g` is its number.
+    """
+    columns = {table: _columns(table, {**OWN, **(own or {})}) for table in TABLES}
     with transaction.atomic(), _bare():
         for table in TABLES:
             _copy(table, columns[table], pattern.kept, f"generate_series(1, {services}) g WHERE g % {FAILING_EVERY} <> 0")
@@ -103,7 +106,7 @@ def multiply(pattern: Pattern, *, services: int) -> None:
 
 def lengthen_days(*, days: int) -> None:
     """Day cells back to so many days ago, so that rollups are equally full however long the history of runs is."""
-    columns = ", ".join(f'"{name}"' for name in _columns("monitoring_serviceday") if name not in ("id", "service_id", "day"))
+    columns = ", ".join(f'"{name}"' for name in _columns("monitoring_serviceday", OWN) if name not in ("id", "service_id", "day"))
     _execute(f"""
     INSERT INTO monitoring_serviceday (service_id, day, {columns}) SELECT service_id, current_date - n, {columns}
     FROM (SELECT DISTINCT ON (service_id) * FROM monitoring_serviceday WHERE good > 0 ORDER BY service_id, day) p,
@@ -113,12 +116,12 @@ def lengthen_days(*, days: int) -> None:
     _execute("ANALYZE monitoring_serviceday")
 
 
-def _columns(table: str) -> dict[str, str]:
+def _columns(table: str, own: Mapping[str, str]) -> dict[str, str]:
     """Each column of the table and what a copy has in it."""
     with connection.cursor() as cursor:
         cursor.execute(_FIELDS, [table])
         return {
-            name: OWN.get(f"{table}.{name}") or (f'p."{name}" + g::bigint * {STRIDE}' if is_id or points_to in TABLES else f'p."{name}"')
+            name: own.get(f"{table}.{name}") or (f'p."{name}" + g::bigint * {STRIDE}' if is_id or points_to in TABLES else f'p."{name}"')
             for name, is_id, points_to in cursor.fetchall()
         }
 

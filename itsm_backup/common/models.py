@@ -94,12 +94,24 @@ class VisibleQuerySet(models.QuerySet):
         condition, earlier_absent = models.Q(), models.Q()
         for path in owners:
             owner = _related_model(self.model, path)
-            seen = owner._default_manager.visible_to(user, "view" if by_role else action)
+            seen = _seen_once(owner, user, "view" if by_role else action)
             condition |= earlier_absent & models.Q(**{f"{path}__in": seen})
             earlier_absent &= models.Q(**{f"{path}__isnull": True})
         if action not in self.model._meta.default_permissions:  # "see_ping_address": the owner knows no such right
             condition |= _granted(self.model, user, action)
         return self.filter(condition)
+
+
+def _seen_once(owner: Any, user: Any, action: str) -> Any:
+    """What `visible_to` gives of an owner, made once for a person as it was loaded: most rows hang on the same few owners.
+
+    It is a question that nobody has asked yet, so it answers with the rights of the moment in which it is.
+    """
+    made = user.__dict__.setdefault("_owners_seen", {})
+    key = (owner, action)
+    if key not in made:
+        made[key] = owner._default_manager.visible_to(user, action)
+    return made[key]
 
 
 def _granted(model: Any, user: Any, action: str) -> models.Q:

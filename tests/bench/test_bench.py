@@ -37,6 +37,7 @@ def test_it_measures_every_goal_and_leaves_nothing_behind():
     assert all(one["ratio"] > 0 and one["product"]["least"] <= one["product"]["most"] for one in results["results"])
     assert {one["kept"] for one in results["results"] if one["goal"] == "G3"} == {True}  # statements are counted, not timed
     assert not [one["note"] for one in results["results"] if "NOT equal" in one["note"]]
+    assert [one for one in results["results"] if one["what"] == "services list at 200 entries beside 20"]
     words = telling.told(results)
     assert all(f"\n{one['goal']} " in f"\n{words}" and one["what"] in words for one in results["results"])
     assert results["machine"]["postgresql"] in words

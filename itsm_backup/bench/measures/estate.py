@@ -62,12 +62,12 @@ def _is_there(path: str) -> bool:
 
 
 class Looker:
-    """Somebody who may see everything, looking at pages."""
+    """Somebody looking at pages: one who may see everything, unless another one is named."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, username: str = "root") -> None:
         databases.use(url)
         self.url, self.client = url, Client()
-        self.client.force_login(get_user_model().objects.get(username="root"))
+        self.client.force_login(get_user_model().objects.get(username=username))
 
     def look(self, path: str) -> bytes:
         databases.use(self.url)
@@ -77,7 +77,7 @@ class Looker:
         return bytes(answer.content)
 
     def took_ms(self, path: str) -> float:
-        return _least_ms(lambda: self.look(path))
+        return least_ms(lambda: self.look(path))
 
     def asked(self, path: str) -> tuple[int, float]:
         """How many questions the page asks, without those of the session, and how long PostgreSQL takes for them."""
@@ -101,7 +101,7 @@ class Looker:
         return len(seen), sum(seen)
 
 
-def _least_ms(act: Callable[[], object]) -> float:
+def least_ms(act: Callable[[], object]) -> float:
     """The quickest of a few in a row: what the page costs, not what else the machine did."""
     found = []
     for _ in range(LOOKS):
@@ -135,7 +135,7 @@ def _beside_sql(size: Size, usual: str, pages: dict[str, str]) -> Iterator[Measu
         count = looker.asked(path)[0]
         sides = {
             "product": lambda path=path: looker.asked(path)[1],
-            "SQL by hand": lambda name=name: _least_ms(lambda: questions.ask(name)),
+            "SQL by hand": lambda name=name: least_ms(lambda: questions.ask(name)),
         }
         rounds = measuring.alternate(sides, rounds=size.rounds)
         found = measuring.compared(

@@ -12,9 +12,11 @@ from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import Permission
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+from guardian.models import GroupObjectPermission, UserObjectPermission
 
 from itsm_backup.common.admin.fields import form_field_of
 
@@ -50,13 +52,35 @@ def may(request: HttpRequest, model: Any, action: str, pk: Any = None) -> bool:
 def _any_row(kinds: set[Any], user: Any, action: str) -> dict[Any, bool]:
     """For each model, whether the person may do `action` to any row of it."""
     found = {model: _by_role(user, model, action) for model in kinds}
-    rows = [(model, model._default_manager.all()) for model, by_role in found.items() if not by_role and user.pk]
+    held = _held_on_rows(user) if user.pk else set()
+    rows = [
+        (model, model._default_manager.all()) for model, by_role in found.items() if not by_role and _perhaps(user, model, action, held)
+    ]
     asked = {f"n{n}": model for n, (model, each) in enumerate(rows) if hasattr(each, "visible_to")}
     if asked:
         questions = {name: models.Exists(model._default_manager.visible_to(user, action)) for name, model in asked.items()}
         answers = get_user_model()._default_manager.filter(pk=user.pk).values(**questions).get()
         found |= {model: answers[name] for name, model in asked.items()}
     return found
+
+
+def _held_on_rows(user: Any) -> set[str]:
+    """Every right that the person or one of their roles holds on some single row, as `catalogue.change_service`."""
+    if "_held_on_rows" not in user.__dict__:
+        on_rows = models.Q(pk__in=UserObjectPermission.objects.filter(user=user).values("permission"))
+        on_rows |= models.Q(pk__in=GroupObjectPermission.objects.filter(group__in=user.groups.all()).values("permission"))
+        found = Permission.objects.filter(on_rows).values_list("content_type__app_label", "codename")
+        user._held_on_rows = {f"{app}.{codename}" for app, codename in found}
+    return user._held_on_rows
+
+
+def _perhaps(user: Any, model: Any, action: str, held: set[str]) -> bool:
+    """Whether there can be such a row at all: a right on single rows is held from which the model's rows hang."""
+    by_role = _by_role(user, model, action)
+    owners = getattr(model, "permission_from", ()) if by_role or action == "view" else deciding_owners(model)
+    if f"{model._meta.app_label}.{action}_{model._meta.model_name}" in held or (by_role and not owners):
+        return True
+    return any(_perhaps(user, related(model, path), "view" if by_role else action, held) for path in owners)
 
 
 def _this_row(user: Any, model: Any, action: str, pk: Any) -> bool:
