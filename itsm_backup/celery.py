@@ -18,6 +18,8 @@ app.conf.beat_schedule = {
     "demo": {"task": "itsm_backup.demo_feed", "schedule": 20.0, "options": {"expires": 20}},
     "report": {"task": "itsm_backup.report_due", "schedule": 300.0, "options": {"expires": 300}},
     "publish": {"task": "itsm_backup.publish", "schedule": 20.0, "options": {"expires": 20}},
+    "cmdbs": {"task": "itsm_backup.read_cmdbs", "schedule": 30.0, "options": {"expires": 30}},
+    "reconcile": {"task": "itsm_backup.reconcile", "schedule": 20.0, "options": {"expires": 20}},
     "batches": {"task": "itsm_backup.batches", "schedule": 15.0, "options": {"expires": 15}},
     "own_database": {"task": "itsm_backup.own_database", "schedule": 20.0, "options": {"expires": 20}},
     "deadman": {"task": "itsm_backup.deadman", "schedule": 60.0, "options": {"expires": 50}},

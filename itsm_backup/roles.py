@@ -25,6 +25,9 @@ _TECHNICAL = (
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
     " catalogue.externalcatalogue catalogue.publication"
     " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday"
+    " catalogue.cmdb catalogue.cmdbstate catalogue.configurationitem catalogue.itemrelation catalogue.itemreject catalogue.itemlink"
+    " catalogue.fieldmaster monitoring.agreement monitoring.comparison monitoring.writeback monitoring.writeconflict"
+    " monitoring.conflictdecision"
 )
 
 
@@ -68,6 +71,8 @@ ROLES = {
             " catalogue.label catalogue.tierdefault",
             "add change: catalogue.scopeline monitoring.scopeclaim",
             "add: catalogue.scopedecision",
+            "add change delete: catalogue.itemlink",
+            "decide: monitoring.writeconflict",
             "add change delete: reporting.reportschedule",
             "change: reporting.reporttemplate",
             "compile: reporting.report",
@@ -102,6 +107,9 @@ ROLES = {
             "add change: monitoring.tool monitoring.backupjob catalogue.externalcatalogue monitoring.attributemapping",
             "add change delete: monitoring.jobschedule monitoring.attributionrule monitoring.attributioncondition monitoring.causerule",
             "change: monitoring.statusworkflow monitoring.capabilityweights",
+            "add change: catalogue.cmdb",
+            "add change delete: catalogue.itemlink catalogue.fieldmaster",
+            "decide: monitoring.writeconflict",
             "add approve: monitoring.toolmap",
             "poll: monitoring.tool",
             "see_ping_address: monitoring.backupjob",

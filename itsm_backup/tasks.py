@@ -7,13 +7,13 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from catalogue import attesting, batching, deviating, telling_outward, working_through
-from catalogue.models import Batch
+from catalogue import attesting, batching, deviating, inventorying, telling_outward, working_through
+from catalogue.models import Batch, Cmdb, ItemLink
 from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.demo import feeding
 from itsm_backup.own_database import keeping
-from monitoring import detecting, partitions, polling, sighting
+from monitoring import detecting, partitions, polling, reconciling, sighting, writing_back
 from monitoring.capability import measured
 from monitoring.models import Tool
 from reporting import scheduling
@@ -105,6 +105,34 @@ def publish() -> None:
     telling_outward.notice_changes(at=now())
     for _ in range(MOST_ROUNDS):
         if not telling_outward.send(at=now()):
+            break
+
+
+@shared_task(name="itsm_backup.read_cmdbs")
+def read_cmdbs() -> None:
+    """Hand out the CMDBs that are due, one task each."""
+    for cmdb_id in inventorying.claim_due(at=now()):
+        read_cmdb.apply_async((cmdb_id,), expires=600)
+
+
+@shared_task(name="itsm_backup.read_cmdb")
+def read_cmdb(cmdb_id: int) -> None:
+    """Read one CMDB; the entries of what was read are compared next."""
+    at = now()
+    cmdb = Cmdb.objects.get(pk=cmdb_id)
+    inventorying.read(cmdb=cmdb, at=at)
+    seen = ItemLink.objects.filter(item__cmdb=cmdb, item__last_seen_at__gte=at) | ItemLink.objects.filter(item__gone_at__gte=at)
+    reconciling.touch(service_ids=seen.values("service"), at=at)
+
+
+@shared_task(name="itsm_backup.reconcile")
+def reconcile() -> None:
+    """Compare the entries that are due, and tell CMDBs what follows."""
+    for _ in range(MOST_ROUNDS):
+        if reconciling.compare_due(at=now()) < reconciling.AT_ONCE:
+            break
+    for _ in range(MOST_ROUNDS):
+        if not writing_back.send(at=now()):
             break
 
 

@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         self.close_connection = self.close_connection or says.half
 
-    do_GET = do_POST = do_PATCH = _any
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _any
 
     def log_message(self, *args: object) -> None:
         pass

@@ -1,6 +1,7 @@
 """The admin doors of the catalogue: entries and their versions, then what surrounds them."""
 
 from catalogue.admin.agreements import AgreementAdmin, AgreementVersionAdmin, AnalysisAdmin, DeviationAdmin
+from catalogue.admin.configuration import CmdbAdmin, ConfigurationItemAdmin, FieldMasterAdmin, ItemLinkAdmin
 from catalogue.admin.defaults import LabelAdmin, TierDefaultAdmin
 from catalogue.admin.duties import DutyExceptionAdmin, GrantEntryAdmin, LegalHoldAdmin
 from catalogue.admin.entries import ServiceAdmin
@@ -13,10 +14,14 @@ __all__ = [
     "AgreementAdmin",
     "AgreementVersionAdmin",
     "AnalysisAdmin",
+    "CmdbAdmin",
+    "ConfigurationItemAdmin",
     "DeviationAdmin",
     "DutyExceptionAdmin",
     "ExternalCatalogueAdmin",
+    "FieldMasterAdmin",
     "GrantEntryAdmin",
+    "ItemLinkAdmin",
     "LabelAdmin",
     "LegalHoldAdmin",
     "PublicationAdmin",

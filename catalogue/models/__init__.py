@@ -3,6 +3,15 @@
 from catalogue.models.agreements import Agreement, AgreementVersion, Deviation, ImpactAnalysis
 from catalogue.models.batches import Batch, BatchItem
 from catalogue.models.commitments import Commitment, Offering
+from catalogue.models.configuration import (
+    Cmdb,
+    CmdbState,
+    ConfigurationItem,
+    FieldMaster,
+    ItemLink,
+    ItemReject,
+    ItemRelation,
+)
 from catalogue.models.defaults import Label, TierDefault
 from catalogue.models.duties import Duty, DutyException, GrantEntry, LegalHold
 from catalogue.models.outward import ExternalCatalogue, Publication
@@ -21,15 +30,22 @@ __all__ = [
     "AttestationRound",
     "Batch",
     "BatchItem",
+    "Cmdb",
+    "CmdbState",
     "Comment",
     "Commitment",
+    "ConfigurationItem",
     "Deviation",
     "Duty",
     "DutyException",
     "ExternalCatalogue",
+    "FieldMaster",
     "GrantEntry",
     "HandOver",
     "ImpactAnalysis",
+    "ItemLink",
+    "ItemReject",
+    "ItemRelation",
     "Label",
     "LegalHold",
     "Offering",

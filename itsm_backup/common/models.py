@@ -206,6 +206,7 @@ class Notice(models.Model):
     class Channel(models.TextChoices):
         EMAIL = "email", "e-mail"
         CATALOGUE = "catalogue", "external catalogue"
+        CMDB = "cmdb", "CMDB"
 
     channel = models.CharField(max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     key = models.CharField(max_length=200, unique=True, help_text="What this message is about; the same fact never makes two messages.")

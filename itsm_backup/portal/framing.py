@@ -17,7 +17,7 @@ from incidents.models import Incident
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import PARAMETER, Moment
 from itsm_backup.portal.words import instant, many, zone
-from monitoring.models import BackupJob, ToolState
+from monitoring.models import Agreement, BackupJob, ToolState
 
 STALE_S = 15 * 60
 
@@ -55,6 +55,7 @@ class Frame:
     watched: str
     watched_href: str
     open_incidents: int
+    agreement: str = ""  # in how many services catalogue, CMDB and monitoring say the same; empty where none was compared
     replayed: str = ""  # how many tools are replayed recordings, in words; empty when all are real
     as_of_value: str = ""
     as_of_query: str = ""  # appended to links, so that the past stays the past from page to page
@@ -95,6 +96,7 @@ def frame_of(request: HttpRequest, *, section: str, moment: Moment) -> Frame:
         watched=f"{counted['watched']:,} of {many(counted['services'], 'service')}",
         watched_href=moment.href("services", watched="no" if counted["watched"] < counted["services"] else ""),
         open_incidents=counted["open_incidents"],
+        agreement=f"{counted['agreeing']:,} of {many(counted['compared'], 'service')}" if counted["compared"] else "",
         replayed=_replayed(counted["replayed"], counted["tools"]),
         as_of_value=moment.value,
         as_of_query=f"?{PARAMETER}={moment.value}" if moment.past else "",
@@ -109,6 +111,11 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     incidents = Incident.objects.visible_to(user).filter(Q(resolved_at=None) | Q(resolved_at__gt=moment.at), opened_at__lte=moment.at)
     found = get_user_model().objects.filter(pk=user.pk).values_list(
         _told(services, services=Count("pk"), watched=Count("pk", filter=Q(pk__in=watched))),
+        _told(
+            Agreement.objects.filter(service__in=services, comparison__isnull=False),
+            compared=Count("pk"),
+            agreeing=Count("pk", filter=Q(differing=0)),
+        ),
         _told(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("pk")),
         _told(incidents.exclude(state="cancelled"), open_incidents=Count("pk")),
         _told(

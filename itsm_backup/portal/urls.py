@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from itsm_backup.common.time import is_tellable
 from itsm_backup.portal import (
+    agreement_doors,
     batch_doors,
     calendar_doors,
     deeds,
@@ -103,6 +104,13 @@ urlpatterns = [
     path("services/relations/rejected/<rowid:pk>/again", weave_doors.propose_again, name="propose_relation_again"),
     path("services/detected/", detected_doors.detected, name="detected"),
     path("services/detected/<rowid:pk>/settle", detected_doors.settle, name="settle_detected"),
+    path("services/agreement/", agreement_doors.agreement, name="agreement"),
+    path("services/agreement/again", agreement_doors.again, name="compare_again"),
+    path("services/agreement/items/", agreement_doors.items, name="agreement_items"),
+    path("services/agreement/items/link", agreement_doors.link, name="link_items"),
+    path("services/agreement/links/<rowid:pk>/end", agreement_doors.unlink, name="unlink_item"),
+    path("services/agreement/conflicts/<rowid:pk>/decide", agreement_doors.decide, name="decide_conflict"),
+    path("services/<str:code>/agreement/", agreement_doors.one, name="agreement_of"),
     path("services/<str:code>/", views.service, name="service"),
     path("services/<str:code>/graph/", weave_doors.service_graph, name="service_graph"),
     path("services/<str:code>/runs/", views.runs, name="runs"),

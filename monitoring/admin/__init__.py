@@ -1,6 +1,7 @@
 """The admin doors of monitoring: tools and their keys, jobs and when they are due, rules, and what was recorded."""
 
 from catalogue.admin.entries import facts_of_service, measuring
+from monitoring.admin.agreement import WriteBackAdmin, WriteConflictAdmin
 from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin, QuarantineAdmin, RunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.maps import MapAdmin
@@ -33,4 +34,6 @@ __all__ = [
     "TokenAdmin",
     "ToolAdmin",
     "WorkflowAdmin",
+    "WriteBackAdmin",
+    "WriteConflictAdmin",
 ]

@@ -1,5 +1,6 @@
 """What really happens: tools, jobs, runs, points, the ledger of due runs, judgements and alerts."""
 
+from monitoring.models.agreement import Agreement, Comparison, ConflictDecision, WriteBack, WriteConflict
 from monitoring.models.alerts import Alert
 from monitoring.models.assessments import Assessment, CapabilityWeights, ToolDay
 from monitoring.models.detected import DetectedChange, DetectedValue, SettledChange
@@ -15,6 +16,7 @@ from monitoring.models.scope import ScopeClaim
 from monitoring.models.tools import ApiToken, Tool, ToolState
 
 __all__ = [
+    "Agreement",
     "Alert",
     "ApiToken",
     "Assessment",
@@ -25,6 +27,8 @@ __all__ = [
     "BackupRun",
     "CapabilityWeights",
     "CauseRule",
+    "Comparison",
+    "ConflictDecision",
     "DetectedChange",
     "DetectedValue",
     "Evaluation",
@@ -48,4 +52,6 @@ __all__ = [
     "ToolMap",
     "ToolState",
     "Watermark",
+    "WriteBack",
+    "WriteConflict",
 ]

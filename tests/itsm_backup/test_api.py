@@ -17,14 +17,14 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from catalogue import excepting, legal_holds, scoping
-from catalogue.models import DutyException, LegalHold, Relation, ScopeDecision, Service
+from catalogue.models import Cmdb, ConfigurationItem, DutyException, LegalHold, Relation, ScopeDecision, Service
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
 from itsm_backup.wsgi import application
 from monitoring import tokens, translating
-from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, DetectedChange, Evaluation, Tool
+from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, DetectedChange, Evaluation, Tool, WriteConflict
 from reporting import compiling, rendering
 from reporting.scoping import Month, Scope, month_named
 from tests.factories import make_admin, make_job, make_service, make_tool, make_user, push, run_record
@@ -130,6 +130,23 @@ def _mapped() -> dict[str, object]:
     return {"name": "scripts", "number": draft.number}
 
 
+def _cmdb() -> Cmdb:
+    with because("test"):
+        return Cmdb.objects.create(
+            name="netbox", kind="netbox", address="https://netbox.example.org", secrets={"token": "x", "webhook": "x"}
+        )
+
+
+def _disputed() -> WriteConflict:
+    item = ConfigurationItem.objects.create(
+        cmdb=_cmdb(), table="device", external_id="1", name="pacs-01", first_seen_at=now(), last_seen_at=now()
+    )  # fmt: skip
+    service = Service.objects.get(code="SVC-001")
+    return WriteConflict.objects.create(
+        item=item, service=service, field="owner", ours="A", theirs="B", why="other", found_at=now()
+    )  # fmt: skip
+
+
 MAPPED = {"path": "list.archives[].start", "field": "retention_days", "unit": "instant", "transform": "oldest_age"}
 WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid", "answers": dict.fromkeys(scoping.QUESTIONS, "no"),
         "review_on": "2099-03-31", "reason": "Fuzzed"}  # fmt: skip
@@ -141,6 +158,7 @@ BODIES = {
         "person": make_user().username, "one": "steward", "other": "monitoring-admin", "owner": make_user().username,
         "valid_until": iso(now() + dt.timedelta(days=30)), **REASON,
     },
+    "/api/v1/conflicts/{id}/decide": lambda: {"choice": "theirs", **REASON},
     "/api/v1/duty-exceptions/{id}/end": lambda: REASON,
     "/api/v1/legal-holds/": lambda: {"service": "SVC-002", "owner": make_user().username, **REASON},
     "/api/v1/legal-holds/{id}/release": lambda: REASON,
@@ -153,6 +171,8 @@ KNOWN = {
     "alertmanager": lambda: {"tool": make_tool("alertmanager").name},
     "alerts": lambda: {"id": Alert.objects.first().pk},
     "detected-changes": lambda: {"id": _detected().pk},
+    "cmdb": lambda: {"name": _cmdb().name},
+    "conflicts": lambda: {"id": _disputed().pk},
     "duty-exceptions": lambda: {"id": _excepted().pk},
     "evaluations": lambda: {"id": Evaluation.objects.first().pk},
     "incidents": lambda: {"number": Incident.objects.first().number},
@@ -201,4 +221,5 @@ def test_it_answers_as_it_is_documented(api_schema, method, path):
 
     try_one()
     guarded = path.endswith(("{number}/", "{act}")) and method != "get"  # without the ETag of what was read nothing is written
-    assert {428} & seen if guarded else {200, 201, 207} & seen
+    signed = path.endswith("/webhook")  # whoever does not know the shared secret never gets in
+    assert {428} & seen if guarded else {403} & seen if signed else {200, 201, 207} & seen

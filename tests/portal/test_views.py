@@ -245,5 +245,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     read |= {"tools", "tool", "compare_tools"}
     deeds |= {"draft_mapping", "approve_mapping", "give_up_mapping"}
     elsewhere |= {"mappings", "mapping", "observed", "evidence"}  # tests/browser/test_mappings.py, tests/portal/test_duties_page.py
+    deeds |= {"compare_again", "link_items", "unlink_item", "decide_conflict"}
+    elsewhere |= {"agreement", "agreement_of", "agreement_items"}  # tests/portal/test_agreement_pages.py
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

@@ -1,0 +1,8 @@
+"""Kinds of CMDB, by the word that settings use. Adding one is a file and a line here."""
+
+from __future__ import annotations
+
+from catalogue.cmdbs.base import Kind
+from catalogue.cmdbs.netbox import NetBox
+
+CMDBS: dict[str, Kind] = {one.kind: one for one in (NetBox(),)}
