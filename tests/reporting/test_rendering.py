@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import io
 import json
@@ -22,8 +23,9 @@ from reporting import compiling, rendering, sealing
 from reporting.models import Report
 from reporting.rows import rows_of
 from reporting.scoping import Scope
-from tests.reporting.makers import JULY_1, JUNE, make_estate
+from tests.reporting.makers import JULY_1, JUNE, late_run_arrives, make_estate
 
+DAY = dt.timedelta(days=1)
 ROOT = Path(__file__).parents[2]
 needs_pdf = pytest.mark.skipif(bool([name for name in pdf.LIBRARIES if not pdf._opens(pdf.LIBRARIES[name])]), reason="Pango is not here")
 
@@ -87,6 +89,55 @@ def test_two_other_processes_make_the_same_bytes(typefaces):
             [sys.executable, "-c", program, str(report.pk)], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
         )
         assert json.loads(done.stdout) == [kept, True]
+
+
+_ON_ANOTHER_DAY = """
+import datetime as dt, hashlib, json, sys, time
+real, day = time.time, dt.datetime.fromisoformat(sys.argv[1])
+shift_s = day.timestamp() - real()
+time.time = lambda: real() + shift_s
+from itsm_backup.common import time as clock
+clock.now = lambda: day
+import django
+django.setup()
+from django.core.management import call_command
+from reporting import rendering
+from reporting.models import Report
+call_command("compile_report", "--month", "2026-06")
+for report in Report.objects.order_by("revision"):
+    print(json.dumps({name: hashlib.sha256(content).hexdigest() for name, content in rendering.make(report)}))
+"""
+
+
+def _made_on(day: dt.datetime, *, zone: str) -> tuple[str, list[dict[str, str]]]:
+    """What the command says in a process whose clock shows that day, and the digests of every file of each revision, made there."""
+    environment = {**os.environ, **_same_database(), "TZ": zone}
+    command = [sys.executable, "-c", _ON_ANOTHER_DAY, day.isoformat()]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    made = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return done.stdout, made
+
+
+@needs_pdf
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.req("7.5")
+def test_a_past_month_made_on_two_days_is_the_same_and_a_late_run_makes_a_revision(typefaces):
+    estate = make_estate()
+    said, made = _made_on(JULY_1, zone="UTC")
+    assert "revision 1" in said and "made now" in said
+    kept = {file.name: bytes(file.digest).hex() for file in Report.objects.get().files.all()}
+    assert made == [kept] and len(kept) == 7
+
+    said, made = _made_on(JULY_1 + 20 * DAY, zone="Pacific/Auckland")
+    assert "nothing changed since it was made" in said and made == [kept]
+
+    late_run_arrives(estate, at=JULY_1 + 21 * DAY)
+    said, made = _made_on(JULY_1 + 22 * DAY, zone="America/Chicago")
+    assert "revision 2" in said and "made now" in said
+    assert "the backup “warehouse-nightly” due on Wed 17 Jun 2026" in said and "its run arrived later" in said
+    assert made[0] == kept and made[1].keys() == kept.keys()
+    assert all(made[1][name] != kept[name] for name in ("services.csv", "technical.html", "technical.pdf"))
 
 
 def _same_database() -> dict[str, str]:
