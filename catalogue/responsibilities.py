@@ -35,6 +35,10 @@ class Gap(NamedTuple):
     sentence: str
 
 
+_OF_PERSON = [f"{duty}__{name}" for duty in ("owner", "steward") for name in ("username", "first_name", "last_name", "email", "is_active")]
+_READ = ("service", "review_due_on", "operations_team__name", "operations_team__email", *_OF_PERSON)
+
+
 def holders(role: str) -> list[Any]:
     """Active people who hold a role over the whole estate, by name."""
     return list(get_user_model().objects.filter(groups__name=role, is_active=True).order_by("last_name", "username"))
@@ -45,7 +49,7 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     today = local_day(at, "UTC")
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services)
     found: list[Gap] = []
-    for version in versions.select_related("owner", "steward", "operations_team").order_by("name"):
+    for version in versions.select_related("owner", "steward", "operations_team").only(*_READ).order_by("name"):
         found += [Gap(version.service_id, kind, sentence) for kind, sentence in _of_version(version, today)]
     late = Attestation.objects.filter(service__in=services, answered_at=None, round__due_on__lt=today).select_related("round", "person")
     for row in late:

@@ -89,9 +89,9 @@ def evidence_of(found: Collection[Thing], at: dt.datetime) -> dict[int, dict[str
 
 
 def versions_of(services: Collection[int], at: dt.datetime) -> dict[int, ServiceVersion]:
-    """Service → its version in force."""
-    rows = ServiceVersion.objects.in_force(at).filter(service__in=services) if services else ()
-    return {row.service_id: row for row in rows}
+    """Service → its version in force, as far as evidence and lists tell of it: many services may use one repository."""
+    rows = ServiceVersion.objects.in_force(at).only("service", "name", "labels", "regulations") if services else ()
+    return {row.service_id: row for row in rows.filter(service__in=services)} if services else {}
 
 
 def hosting_of(name: str) -> str:

@@ -21,6 +21,7 @@ from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason, may
 from itsm_backup.common.admin.fields import value_words
 from itsm_backup.common.time import now
 
+MOST_RELATIONS = 50  # on the page of an entry
 OPEN = [ServiceVersion.State.DRAFT, ServiceVersion.State.IN_REVIEW]
 Fact = tuple[str, Any]  # a label and what it says
 facts_of_service: list[Callable[[Service], list[Fact]]] = []  # floors above add theirs
@@ -172,6 +173,7 @@ class ServiceAdmin(TrackedAdmin):
         return super().change_view(request, object_id, form_url, {**nothing_to_save, **told, **(extra_context or {})})
 
     def _told(self, request: HttpRequest, service: Any) -> dict[str, Any]:
+        relations = _relations(service)
         versions = service.versions.select_related("approver").order_by("-number")
         return {
             "facts": shown_facts(service),
@@ -180,13 +182,15 @@ class ServiceAdmin(TrackedAdmin):
             "unfinished": next(iter(service.unfinished), None),
             "next_number": next_number(service),
             "may_draft": may(request, Service, "change", service.pk) and service.lifecycle != Service.Lifecycle.RETIRED,
-            "relations": _relations(service),
+            "relations": relations[:MOST_RELATIONS],
+            "more_relations": f"{reverse('admin:catalogue_relation_changelist')}?q={service.code}" if relations[MOST_RELATIONS:] else "",
             "relate_url": f"{reverse('admin:catalogue_relation_add')}?consumer={service.pk}",
             "draft_url": f"{reverse('admin:catalogue_serviceversion_add')}?service={service.pk}",
         }
 
 
 def _relations(service: Service) -> list[dict[str, Any]]:
-    """What stands between the service and others now, each with the way to change it."""
+    """What stands between the service and others now, each with the way to change it; one more than are shown."""
     rows = Relation.objects.standing(now()).filter(Q(consumer=service) | Q(provider=service)).select_related("consumer", "provider")
-    return [{"row": row, "href": reverse("admin:catalogue_relation_change", args=[row.pk])} for row in rows.order_by("kind", "pk")]
+    shown = rows.order_by("kind", "pk")[: MOST_RELATIONS + 1]
+    return [{"row": row, "href": reverse("admin:catalogue_relation_change", args=[row.pk])} for row in shown]

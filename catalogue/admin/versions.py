@@ -135,7 +135,12 @@ class VersionAdmin(TrackedAdmin):
     def _choices(self, db_field: Any, request: HttpRequest, offered: Any) -> Any:
         if db_field.related_model is AgreementVersion:
             return offered.filter(state="approved", agreement__kind=db_field.name).select_related("agreement")
-        return offered if db_field.related_model is Team else super()._choices(db_field, request, offered)  # every writer names a team
+        if db_field.related_model is Team:
+            return offered  # every writer names a team
+        narrowed = super()._choices(db_field, request, offered)
+        if db_field.name == "service" and (named := _number(request.GET.get("service"))):
+            return narrowed.filter(pk=named)  # a new version of the entry that the address names
+        return narrowed
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("service", *super().get_readonly_fields(request, obj)) if obj else super().get_readonly_fields(request, obj)
@@ -220,8 +225,9 @@ class VersionAdmin(TrackedAdmin):
         return {"changes": changes(obj), "portal_url": portal_url(obj.service)}
 
     def _service_of_new(self, request: HttpRequest) -> Service | None:
-        pk = _number(request.POST.get("service") or request.GET.get("service"))
-        return Service.objects.visible_to(request.user, "change").filter(pk=pk).first()
+        named = request.GET.get("service") or request.POST.get("service") or ""
+        asked = {"pk": int(named)} if _number(named) else {"code": named}
+        return Service.objects.visible_to(request.user, "change").filter(**asked).first()
 
     def _told(self, request: HttpRequest, service: Service, version: ServiceVersion | None) -> dict[str, Any]:
         number = version.number if version else next_number(service)

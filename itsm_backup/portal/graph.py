@@ -54,8 +54,8 @@ def service_graph(*, service: Service, user: Any, moment: Moment) -> GraphPage:
         sentence=sentence,
         chart=layered_graph(columns=columns, lines=_lines({*down, *up}, names), sentence=sentence) if shown else None,
         lists=(
-            (f"What {me.name} needs", _nested(me.pk, below, names, _words(down, up=False), moment)),
-            (f"What needs {me.name}", _nested(me.pk, above, names, _words(up, up=True), moment)),
+            (f"What {me.name} needs", _nested(me.pk, below, names, _words(down, names, up=False), moment)),
+            (f"What needs {me.name}", _nested(me.pk, above, names, _words(up, names, up=True), moment)),
         ),
         left_out=_left_out(len(needed) + len(needing) - shown),
         service_href=moment.href("service", me.code),
@@ -141,10 +141,12 @@ def _lines(walked: Iterable[Walked], names: Mapping[int, Named]) -> list[LayerLi
     ]  # fmt: skip
 
 
-def _words(walked: Iterable[Walked], *, up: bool) -> dict[tuple[int, int], str]:
-    """(from, to) along the walk → how the consumer needs the provider."""
+def _words(walked: Iterable[Walked], names: Mapping[int, Named], *, up: bool) -> dict[tuple[int, int], str]:
+    """(from, to) along the walk → how the consumer needs the provider, for those that are named."""
     found: dict[tuple[int, int], list[str]] = {}
     for one in walked:
+        if one.provider_id not in names or one.consumer_id not in names:
+            continue
         ends = (one.provider_id, one.consumer_id) if up else (one.consumer_id, one.provider_id)
         found.setdefault(ends, []).append(_how(one))
     return {ends: "; ".join(words) for ends, words in found.items()}

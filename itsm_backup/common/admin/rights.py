@@ -118,13 +118,34 @@ def related(model: Any, path: str) -> Any:
 
 
 class VisibleRelatedFilter(admin.RelatedFieldListFilter):
-    """A filter by a related row offers only what the person may see."""
+    """A filter by a related row offers only what the person may see, and nothing where that is too much to choose from."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         ordering = self.field_admin_ordering(field, request, model_admin)
-        return field.get_choices(
-            include_blank=False, ordering=ordering, limit_choices_to={"pk__in": sight(request.user, field.related_model).values("pk")}
-        )
+        seen = sight(request.user, field.related_model)
+        if seen[: MOST_OFFERED + 1].count() > MOST_OFFERED:
+            return []  # nobody reads so long a list: the search finds them
+        return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to={"pk__in": seen.values("pk")})
+
+
+MOST_OFFERED = 200  # rows in a list to choose from; of more, one is named by its code
+
+
+class CodeField(forms.ModelChoiceField):
+    """One row of very many, named by its code."""
+
+    widget = forms.TextInput
+    default_error_messages = {"invalid_choice": "There is no “%(value)s” that you may choose here. Write a code as the lists show it."}
+
+    def __init__(self, queryset: Any, **options: Any) -> None:
+        super().__init__(queryset, **{**options, "to_field_name": "code", "empty_label": None})
+        self.widget.attrs |= {"autocomplete": "off", "class": "vTextField"}
+        self.help_text = f"{self.help_text} Write its code.".strip()
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, int):  # the id of a row that is stored, or named in the address
+            return self.queryset.filter(pk=value).values_list("code", flat=True).first()
+        return super().prepare_value(value)
 
 
 class PersonField(forms.ModelChoiceField):
@@ -132,6 +153,12 @@ class PersonField(forms.ModelChoiceField):
 
     def label_from_instance(self, obj: Any) -> str:
         return obj.get_full_name() or obj.get_username()
+
+
+def _too_many(offered: Any) -> bool:
+    """More rows than anybody wants to read in a list, where they have codes to name them by."""
+    coded = any(field.name == "code" for field in offered.model._meta.concrete_fields)
+    return coded and offered[: MOST_OFFERED + 1].count() > MOST_OFFERED
 
 
 class ByRights(BaseModelAdmin):
@@ -179,9 +206,17 @@ class ByRights(BaseModelAdmin):
             narrowed = offered.filter(pk__in=narrowed.values("pk")) | offered.filter(pk=kept)
         if issubclass(db_field.related_model, AbstractBaseUser):
             kwargs["form_class"] = PersonField
+        elif _too_many(narrowed):
+            kwargs["form_class"] = CodeField
         if self._needed(db_field, request) == "change":
             kwargs["required"] = True  # without it the row would belong to nobody's right
         return super().formfield_for_foreignkey(db_field, request, **{**kwargs, "queryset": narrowed})
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address names: rows by their ids."""
+        told = super().get_changeform_initial_data(request)  # type: ignore[misc]
+        keys = {field.name for field in self.model._meta.concrete_fields if isinstance(field, models.ForeignKey)}
+        return {name: int(value) if name in keys and str(value).isdecimal() else value for name, value in told.items()}
 
     def _choices(self, db_field: Any, request: HttpRequest, offered: Any) -> Any:
         if hasattr(offered, "visible_to"):
@@ -234,9 +269,9 @@ class LoggedAdmin(ByRights, admin.ModelAdmin):
         return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
 
 
-def exists(model: Any, pk: Any) -> bool:
+def exists(model: Any, pk: Any, *, by: str = "pk") -> bool:
     try:
-        return model._base_manager.filter(pk=pk).exists()
+        return model._base_manager.filter(**{by: pk}).exists()
     except (ValueError, ValidationError):
         return False
 
@@ -248,9 +283,9 @@ def _logging_form(form_class: type[forms.ModelForm], request: HttpRequest) -> ty
         def add_error(self, field: str | None, error: Any) -> None:
             chosen = self.fields.get(field) if field else None
             if isinstance(chosen, forms.ModelChoiceField) and getattr(error, "code", "") == "invalid_choice":
-                pk = self.data.get(self.add_prefix(field))
-                if exists(chosen.queryset.model, pk):
-                    log_refusal(request, action="choose", what=words_of(chosen.queryset.model, pk))
+                named = self.data.get(self.add_prefix(field))
+                if exists(chosen.queryset.model, named, by=chosen.to_field_name or "pk"):
+                    log_refusal(request, action="choose", what=words_of(chosen.queryset.model, named))
             super().add_error(field, error)
 
     return LoggingForm
