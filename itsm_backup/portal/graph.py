@@ -19,6 +19,7 @@ from itsm_backup.portal.weave_view import Filters, Named, asked_of, filters_of, 
 from itsm_backup.portal.words import many
 
 MOST = 200  # boxes of one picture
+MOST_LINES = 400  # between them; of more, each service is drawn with the shortest way to it alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +49,28 @@ def service_graph(*, service: Service, user: Any, moment: Moment) -> GraphPage:
     columns = [*_columns(below, me, names, moment, "Needs", -1), ("", [LayerBox(key=me.pk, title=me.short, note=me.code, tone="start")])]
     columns += _columns(above, me, names, moment, "Needed by", 1)
     shown = len(below) + len(above)
+    lines, ways = _drawn(_lines({*down, *up}, names), below, above)
     return GraphPage(
         code=me.code,
         name=me.name,
         sentence=sentence,
-        chart=layered_graph(columns=columns, lines=_lines({*down, *up}, names), sentence=sentence) if shown else None,
+        chart=layered_graph(columns=columns, lines=lines, sentence=sentence) if shown else None,
         lists=(
             (f"What {me.name} needs", _nested(me.pk, below, names, _words(down, names, up=False), moment)),
             (f"What needs {me.name}", _nested(me.pk, above, names, _words(up, names, up=True), moment)),
         ),
-        left_out=_left_out(len(needed) + len(needing) - shown),
+        left_out=f"{_left_out(len(needed) + len(needing) - shown)}{ways}".strip(),
         service_href=moment.href("service", me.code),
     )
+
+
+def _drawn(lines: list[LayerLine], below: Sequence[Consumer], above: Sequence[Consumer]) -> tuple[list[LayerLine], str]:
+    """The lines of the picture, and a sentence on those that would hide it."""
+    if len(lines) <= MOST_LINES:
+        return lines, ""
+    nearest = {(one.service_id, one.via_id) for one in below} | {(one.via_id, one.service_id) for one in above}
+    kept = [line for line in lines if (line.source, line.target) in nearest]
+    return kept, f" Only the shortest way to each is drawn; {len(lines) - len(kept):,} more relations stand between them."
 
 
 def estate_graph(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> GraphPage:
@@ -84,6 +95,7 @@ def estate_graph(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> Grap
         (f"{many(depth, 'step')} up" if depth else "Rests on nothing", _boxes(kept, layer, depth, moment))
         for depth in range(max(layer.values(), default=-1) + 1)
     ]  # fmt: skip
+    lines = {one for one in lines if one.provider_id in kept and one.consumer_id in kept}
     sentence = f"{many(len(kept), 'service')} and {many(len(lines), 'relation')} between them."
     return GraphPage(
         code="",

@@ -176,7 +176,7 @@ def _row(version: Any, columns: Sequence[Named], found: _Found, able: set[int], 
     return Row(
         name=Link(version.name, moment.href("service_graph", code)),
         code=code,
-        note=f"Tier {version.tier}" + (f", {version.department}" if version.department else ""),
+        note=f"{code}, tier {version.tier}" + (f", {version.department}" if version.department else ""),
         cells=tuple(_cell(version, one, found) for one in columns),
         may_change=version.service_id in able,
     )

@@ -21,7 +21,7 @@ from catalogue.refusing import NotAllowed, NotReady, Refused
 from itsm_backup.common.time import now
 from itsm_backup.portal import ownership_pages
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.views import reads, show
+from itsm_backup.portal.views import page_number, reads, show
 
 SECTION = "services"
 
@@ -35,7 +35,10 @@ def _service(request: HttpRequest, code: str) -> Service:
 
 @reads
 def ownership(request: HttpRequest, *, moment: Moment) -> HttpResponse:
-    page = ownership_pages.ownership_page(user=request.user, moment=moment)
+    gaps = request.GET.get("gaps", "")
+    page = ownership_pages.ownership_page(
+        user=request.user, moment=moment, page=page_number(request), gaps_page=int(gaps) if gaps.isdigit() and len(gaps) < 7 else 1
+    )
     return show(request, "ownership", section=SECTION, moment=moment, page=page)
 
 

@@ -16,11 +16,12 @@ from catalogue.models import Attestation, AttestationRound, HandOver, Service, S
 from itsm_backup.common.time import local_day
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.service_list import Paging, paging_of
 from itsm_backup.portal.words import day, instant, many, person, zone
 from monitoring.models import BackupJob, DetectedChange
 from monitoring.overlaps import overlaps
 
-MOST_JOBS, SHOWN = 5_000, 200
+MOST_JOBS, SHOWN = 5_000, 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +83,11 @@ class RoundRow:
 class OwnershipPage:
     sentence: str
     gaps: tuple[GapRow, ...]
-    more_gaps: int
+    gaps_paging: Paging
     doubles: tuple[DoubleRow, ...]
     hand_overs: tuple[HandOverRow, ...]
     holders: tuple[HolderRow, ...]
-    more_holders: int
+    holders_paging: Paging
     rounds: tuple[RoundRow, ...]
     parties: tuple[str, ...]
     matrix: tuple[MatrixRow, ...]
@@ -149,31 +150,49 @@ def _matrix() -> tuple[MatrixRow, ...]:
     return tuple(MatrixRow(activity=name, letters=tuple(zip(responsibilities.PARTIES, letters, strict=True))) for name, letters in rows)
 
 
-def ownership_page(*, user: Any, moment: Moment) -> OwnershipPage:
-    """The estate's page; the number of queries does not grow with it."""
+def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int = 1) -> OwnershipPage:
+    """The estate's page, one page of gaps and one of entries; the number of queries does not grow with it."""
     seen = Service.objects.visible_to(user)
     versions = ServiceVersion.objects.in_force(moment.at).filter(service__in=seen)
     names = {pk: (name, code) for pk, name, code in versions.values_list("service", "name", "service__code")}
-    rows = list(versions.select_related("service", "owner", "steward", "operations_team").order_by("name")[:SHOWN])
+    first = _first(page, len(names))
+    rows = list(versions.select_related("service", "owner", "steward", "operations_team").order_by("name", "pk")[first : first + SHOWN])
     links = _Links(names, moment)
     found = [*responsibilities.gaps(services=seen, at=moment.at), *_changed(seen, moment)]
+    start = _first(gaps_page, len(found))
     doubles = _doubles(seen, links, moment)
     attested = _attested(seen, moment)
     held = _hand_overs(HandOver.objects.filter(service__in=seen, answered_at=None), links, user, moment)
     return OwnershipPage(
         sentence=_sentence(len({gap.service_id for gap in found} & links.keys()), len(doubles), len(names)),
-        gaps=tuple(GapRow(service=links.get(gap.service_id or 0, Link("All entries", "")), sentence=gap.sentence) for gap in found[:SHOWN]),
-        more_gaps=max(0, len(found) - SHOWN),
+        gaps=tuple(
+            GapRow(service=links.get(gap.service_id or 0, Link("All entries", "")), sentence=gap.sentence)
+            for gap in found[start : start + SHOWN]
+        ),
+        gaps_paging=_paging(moment, "gaps", start, len(found), page=first // SHOWN + 1),
         doubles=doubles[:SHOWN],
         hand_overs=held[:SHOWN],
         holders=tuple(_holder(row, links, attested) for row in rows),
-        more_holders=max(0, len(names) - SHOWN),
+        holders_paging=_paging(moment, "page", first, len(names), gaps=start // SHOWN + 1),
         rounds=_rounds(seen, moment),
         parties=responsibilities.PARTIES,
         matrix=_matrix(),
         may_ask=not moment.past and user.has_perm("catalogue.change_service"),
         departments=tuple(versions.exclude(department="").order_by("department").values_list("department", flat=True).distinct()),
     )
+
+
+def _first(page: int, total: int) -> int:
+    """How many rows stand before the page; the last one is shown when there are not so many."""
+    return SHOWN * (min(max(1, page), max(1, -(-total // SHOWN))) - 1)
+
+
+def _paging(moment: Moment, name: str, first: int, total: int, **other: int) -> Paging:
+    kept = {key: number for key, number in other.items() if number > 1}
+    return paging_of(
+        first, min(SHOWN, total - first), total, SHOWN,
+        lambda number: moment.href("ownership", **kept, **{name: number}) + ("#gaps-title" if name == "gaps" else "#holders-title"),
+    )  # fmt: skip
 
 
 def _sentence(gaps: int, doubles: int, entries: int) -> str:

@@ -20,6 +20,7 @@ from tests.portal.makers import make_person
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 HOUR = dt.timedelta(hours=1)
+EDGE = 'class="edge'
 
 
 @pytest.fixture
@@ -241,3 +242,6 @@ def test_ten_thousand_entries_and_sixty_thousand_relations_are_walked_at_once(wo
     assert letters(past) == letters(page)
     shown = graph.service_graph(service=worst, user=root, moment=moment(noon + HOUR))
     assert shown.chart.svg.count('class="node ') <= graph.MOST and "left out" in shown.left_out
+    assert shown.chart.svg.count(EDGE) < graph.MOST and "Only the shortest way to each is drawn" in shown.left_out
+    estate = graph.estate_graph(user=root, moment=moment(noon + HOUR), asked={})
+    assert f" and {estate.chart.svg.count(EDGE):,} relations between them." in estate.sentence

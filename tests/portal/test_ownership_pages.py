@@ -1,12 +1,14 @@
 """Ownership, attestation and deviations in the portal: who may do what, and no more questions for a bigger estate."""
 
 import datetime as dt
+import re
 
 import pytest
 
 from catalogue import attesting, deviating, handing_over
 from catalogue.models import AttestationRound, HandOver
 from itsm_backup.common.models import because
+from itsm_backup.portal import ownership_pages
 from monitoring import correlation, detecting
 from monitoring.models import BackupJob
 from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool
@@ -99,3 +101,15 @@ def test_a_stranger_finds_no_round(client, noon, people):
     assert client.get(f"/attestations/{AttestationRound.objects.get().pk}/").status_code == 404
     assert client.get("/services/SVC-001/ownership/").status_code == 404
     assert "SVC-001" not in client.get("/ownership/").content.decode() + client.get("/deviations/").content.decode()
+
+
+def test_entries_and_gaps_come_in_pages(client, noon, people, monkeypatch):
+    monkeypatch.setattr(ownership_pages, "SHOWN", 2)
+    for number in range(5):
+        make_service(f"SVC-{number}", name=f"Entry {number}", at=noon - DAY)
+    client.force_login(people["auditor"], backend=BACKEND)
+    first, last = (client.get(f"/ownership/?page={page}&gaps=2").content.decode() for page in (1, 9))
+    held = [re.findall(r">(Entry \d)</a></th><td data-head", text) for text in (first, last)]
+    assert held == [["Entry 0", "Entry 1"], ["Entry 4"]]
+    assert "Entries 1 to 2 of 5" in first and "Entries 5 to 5 of 5" in last and "Gaps 3 to 4 of" in first
+    assert 'href="/ownership/?gaps=2&amp;page=2#holders-title"' in first
