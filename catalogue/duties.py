@@ -91,6 +91,7 @@ ACTS = {
     "agree": Doing("approver", "", "approve versions of"),
     "hold": Doing("approver", "approve", "place a legal hold on"),
     "release": Doing("approver", "approve", "release the legal hold on"),
+    "override": Doing("operator", "override", "set by hand the status of"),
     "resolve": Doing("operator", "", "resolve by hand an incident of"),
 }
 _TO_APPROVE = ("approve", "grant", "analyse", "agree", "hold", "release")  # in these a superuser's own deeds count like duties held

@@ -28,7 +28,7 @@ POWERS = {
          "monitoring.change_statusworkflow", "monitoring.add_attributemapping", "monitoring.change_attributemapping"),
         "monitoring-admin",
     ),
-    **dict.fromkeys(("incidents.change_incident", "incidents.resolve_incident"), "operator"),
+    **dict.fromkeys(("catalogue.override_service", "incidents.change_incident", "incidents.resolve_incident"), "operator"),
 }  # fmt: skip
 
 _HELD = """

@@ -22,6 +22,7 @@ _TECHNICAL = (
     " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
     " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow monitoring.toolmap"
     " reporting.reportschedule reporting.reporttemplate"
+    " catalogue.statusoverride"
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
     " catalogue.externalcatalogue catalogue.publication"
     " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday"
@@ -59,7 +60,7 @@ class Role:
     uses_admin: bool = False
 
 
-_INCIDENT_WORK = _permissions("change resolve: incidents.incident")
+_INCIDENT_WORK = _permissions("change resolve: incidents.incident", "override: catalogue.service")
 ROLES = {
     "steward": Role(
         duty="writes what entries say and promise",

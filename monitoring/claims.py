@@ -91,6 +91,13 @@ class PreviousInput(msgspec.Struct, kw_only=True, frozen=True):
     by_rpo: bool = False
 
 
+class OverrideInput(msgspec.Struct, kw_only=True, frozen=True):
+    override: Id
+    status: Literal["operational", "degraded", "outage", "maintenance"]
+    until: Instant
+    reason: str = ""
+
+
 class JudgementInputs(msgspec.Struct, kw_only=True, frozen=True):
     at: Instant
     tier: int
@@ -106,6 +113,7 @@ class JudgementInputs(msgspec.Struct, kw_only=True, frozen=True):
     restore: RestoreInput | None = None
     workflow: WorkflowInput = WorkflowInput()
     previous: PreviousInput | None = None
+    override: OverrideInput | None = None
 
     def __post_init__(self) -> None:
         if self.occurrences.settled != self.occurrences.good + self.occurrences.bad:

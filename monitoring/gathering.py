@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from django.db.models import Min
 
-from catalogue.models import Commitment, ServiceStatus, ServiceVersion, Window
+from catalogue.models import Commitment, ServiceStatus, ServiceVersion, StatusOverride, Window
 from itsm_backup.common.time import iso, month_bounds
 from monitoring import planning, proving, schedules, workflow
 from monitoring.asking import array, fetch
@@ -89,6 +89,7 @@ def inputs_of(judged: Sequence[Judged], *, rules: StatusWorkflow, at: dt.datetim
     items, holds, previous = _items(ids, at), _holds(ids, at), _previous([one.state for one in judged])
     counted = _counted(periods)
     told = _jobs(jobs)
+    overrides = _overrides(ids, at)
     restores = proving.inputs_of(commitments={one.pk: one.commitment for one in judged}, service_of=service_of, at=at)
     return [
         {
@@ -109,6 +110,7 @@ def inputs_of(judged: Sequence[Judged], *, rules: StatusWorkflow, at: dt.datetim
             "restore": restores.get(one.pk),
             "workflow": workflow.thresholds(rules),
             "previous": previous.get(one.pk),
+            **overrides.get(one.pk, {}),
         }
         for one in judged
     ]
@@ -195,8 +197,18 @@ def _holds(ids: Sequence[int], at: dt.datetime) -> dict[int, list[dict[str, Any]
     return found
 
 
+def _overrides(ids: Sequence[int], at: dt.datetime) -> dict[int, dict[str, Any]]:
+    """What people said about the status, where somebody did."""
+    return {
+        row.service_id: {"override": {"override": row.pk, "status": row.status, "until": iso(row.expires_at), "reason": row.reason}}
+        for row in StatusOverride.objects.standing(at).filter(service__in=ids)
+    }
+
+
 def _previous(states: Sequence[ServiceState]) -> dict[int, dict[str, Any]]:
-    by_rpo = {state.pk: bool(state.evaluation and state.evaluation.result.get("by_rpo")) for state in states}
+    """Where they stood before; a status that was set by hand says nothing about what is computed after it."""
+    results = {state.pk: state.evaluation.result if state.evaluation else {} for state in states}
+    by_rpo = {pk: bool(result.get("by_rpo")) for pk, result in results.items() if result.get("status_reason") != "set_by_hand"}
     found = ServiceStatus.objects.filter(service__in=by_rpo)
     return {row.service_id: {"status": row.status, "since": iso(row.since), "by_rpo": by_rpo[row.service_id]} for row in found}
 

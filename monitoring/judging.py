@@ -16,6 +16,8 @@ A breach of the RPO, unknown and maintenance act at once, in both directions. Ev
 without any settled occurrence does not hold it back (occurrences, not evaluations; BM-HYST). The occurrences of a restore are
 its tests: the status falls to degraded when `fall_after` in a row contradict it, on top of what the other claims ask for, and
 rises when a test proves it. Equality with a limit complies.
+
+A status set by hand stands in place of the computed one until it expires; the verdict, the claims and the alerts are as ever.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from monitoring.claims import (
 )
 from monitoring.restore_claim import next_change_at, restore_claim
 
-VERSION = "2"  # 2 judges restores, too; inputs of version 1 hold none and give the same results as ever
+VERSION = "3"  # 2 judges restores, too; 3 knows a status set by hand. Older inputs hold neither and give the same results as ever
 
 
 class JudgingError(ValueError):
@@ -58,7 +60,7 @@ def judge_service(inputs: dict[str, Any]) -> dict[str, Any]:
     moment they are good, or missed or failed past their deadline · sources
     [tool, name, silent, silent_since] · holds [window, from, until] · restore {rto_s, test_days, tests, checks} (see
     `restore_claim`) or null · workflow {at_risk_fraction, outage_factor by tier, fall_after, rise_after} · previous {status,
-    since, by_rpo} or null.
+    since, by_rpo} or null · override {override, status, until, reason}, only while somebody has set the status by hand.
 
     Result: verdict · status · status_reason · by_rpo (whether the status comes from a breach of the RPO; pass it back as
     `previous`) · claims · conditions (what calls for an alert) · unjudged {items, jobs} behind silent tools, whose missing
@@ -126,7 +128,9 @@ def _active_until(inputs: JudgementInputs) -> dt.datetime | None:
 def _status_of_all(
     inputs: JudgementInputs, claims: list[dict[str, Any]], verdict: Verdict, reason: str, standings: list[ItemStanding]
 ) -> tuple[str, str, bool]:
-    """The status that the other claims ask for, at least degraded while tests in a row contradict the restore."""
+    """The status set by hand; else that of the other claims, at least degraded while tests in a row contradict the restore."""
+    if inputs.override is not None and inputs.at < inputs.override.until:
+        return inputs.override.status, "set_by_hand", False
     restore = _contradicted(claims)
     if restore is None or verdict in ("held", "no_data"):
         return _status(inputs, verdict, reason, standings)
@@ -212,7 +216,7 @@ def _job_conditions(job: JobInput, inputs: JudgementInputs) -> list[dict[str, An
 def _next_change(inputs: JudgementInputs, standings: list[ItemStanding], claims: list[dict[str, Any]]) -> dt.datetime | None:
     ahead = [standing.next_change_at for standing in standings]
     ahead += [next_change_at(claim, inputs.at) for claim in claims if claim["claim"] == "restore"]
-    ahead += [_active_until(inputs), *(hold.starts_at for hold in inputs.holds)]
+    ahead += [inputs.override.until if inputs.override else None, _active_until(inputs), *(hold.starts_at for hold in inputs.holds)]
     if inputs.success_target is not None:
         ahead.append(inputs.period[1])
     return min((instant for instant in ahead if instant is not None and instant > inputs.at), default=None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from django.db import connection, transaction
 from django.db.models import Min
 
-from catalogue.models import Commitment, Service, ServiceVersion, Window
+from catalogue.models import Commitment, Service, ServiceVersion, StatusOverride, Window
 from itsm_backup.common.models import Tracked
 from monitoring.models import JobSchedule, JobState, ServiceState, StatusWorkflow, Tool, ToolState, Watermark
 from monitoring.storing import judge_again
@@ -85,6 +85,10 @@ def _workflow(since: int, at: dt.datetime) -> None:
     _services(Service.objects.listed().values_list("pk", flat=True), at)
 
 
+def _overrides(since: int, at: dt.datetime) -> None:
+    _services(StatusOverride.history.filter(history_id__gt=since).values_list("service_id", flat=True), at)
+
+
 def _tools(since: int, at: dt.datetime) -> None:
     tools = Tool.history.filter(history_id__gt=since).values("id")
     ToolState.objects.filter(pk__in=tools).update(next_judgement_at=at)
@@ -111,4 +115,5 @@ _CONCERNS: dict[type[Tracked], Callable[[int, dt.datetime], None]] = {
     JobSchedule: _schedules,
     StatusWorkflow: _workflow,
     Tool: _tools,
+    StatusOverride: _overrides,
 }

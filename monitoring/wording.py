@@ -32,6 +32,9 @@ def status_sentence(inputs: dict[str, Any], result: dict[str, Any]) -> str:
     """Why the service has this status, in one or two sentences."""
     rpo = next((claim for claim in result["claims"] if claim["claim"] == "rpo"), None)
     reason = result["status_reason"]
+    if reason == "set_by_hand":
+        until = parse_instant(inputs["override"]["until"])
+        return f"Set by hand until {until.day} {until:%b %Y, %H:%M} UTC: {inputs['override']['reason']}"
     if rpo and reason in ("rpo_exceeded", "rpo_far_exceeded", "rpo_nearly_used"):
         return rpo_sentence(rpo)
     if reason == "source_silent" and not any(source.get("silent_since") for source in inputs["sources"]):

@@ -1,9 +1,22 @@
-"""The status workflow in force: the one row of thresholds."""
+"""The status workflow in force: the one row of thresholds, and how it is changed."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from catalogue import duties
+from catalogue.refusing import NotAllowed, NotReady, problems_of
 from itsm_backup.common.models import because
 from monitoring.models import StatusWorkflow
+
+FIELDS = (
+    "at_risk_fraction", "outage_factor_tier_1", "outage_factor_tier_2", "outage_factor_tier_3", "outage_factor_tier_4", "fall_after",
+    "rise_after",
+)  # fmt: skip
 
 
 def current() -> StatusWorkflow:
@@ -23,3 +36,30 @@ def thresholds(row: StatusWorkflow) -> dict[str, object]:
         "fall_after": row.fall_after,
         "rise_after": row.rise_after,
     }
+
+
+def drafted(values: Mapping[str, Any]) -> StatusWorkflow:
+    """The row with these thresholds, not kept. Raises NotReady with what is wrong with them."""
+    row = current()
+    for name in FIELDS:
+        if name in values:
+            setattr(row, name, values[name])
+    problems = problems_of(row)
+    if problems:
+        raise NotReady(problems)
+    return row
+
+
+def put_in_force(*, values: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> StatusWorkflow:
+    """These thresholds count from the next judgement on. Raises NotAllowed, NotReady."""
+    if told := duties.objection(by, StatusWorkflow, at):
+        raise NotAllowed(told)
+    if not by.is_active or not by.has_perm("monitoring.change_statusworkflow"):
+        raise NotAllowed("You may not change the thresholds: monitoring administrators do.")
+    if not reason.strip():
+        raise NotReady(["Say why: every judgement names the version of the thresholds, and an auditor reads this beside it."])
+    with transaction.atomic(), because(reason.strip(), by=by):
+        StatusWorkflow.objects.select_for_update().get(pk=current().pk)
+        row = drafted(values)
+        row.save()
+    return row

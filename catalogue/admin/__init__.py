@@ -7,7 +7,7 @@ from catalogue.admin.duties import DutyExceptionAdmin, GrantEntryAdmin, LegalHol
 from catalogue.admin.entries import ServiceAdmin
 from catalogue.admin.outward import ExternalCatalogueAdmin, PublicationAdmin
 from catalogue.admin.scope import ScopeDecisionAdmin, ScopeLineAdmin
-from catalogue.admin.surroundings import RejectedRelationAdmin, RelationAdmin, TeamAdmin, WindowAdmin
+from catalogue.admin.surroundings import RejectedRelationAdmin, RelationAdmin, StatusOverrideAdmin, TeamAdmin, WindowAdmin
 from catalogue.admin.versions import VersionAdmin
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "ScopeDecisionAdmin",
     "ScopeLineAdmin",
     "ServiceAdmin",
+    "StatusOverrideAdmin",
     "TeamAdmin",
     "TierDefaultAdmin",
     "VersionAdmin",

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from catalogue import relating
 from catalogue.duties import Refused
-from catalogue.models import RejectedRelation, Relation, Team, Window
+from catalogue.models import RejectedRelation, Relation, StatusOverride, Team, Window
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason
 from itsm_backup.common.time import now
 
@@ -46,6 +46,27 @@ class RejectedRelationAdmin(TrackedAdmin):
     list_display = ("seen", "reason", "rejected_by", "rejected_at")
     list_select_related = ("seen__consumer", "seen__provider", "rejected_by")
     fields = ("seen", "reason", "rejected_by", "rejected_at")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(StatusOverride)
+class StatusOverrideAdmin(TrackedAdmin):
+    place = 4
+    heading = "Statuses set by hand"
+    about = "Where a person's word stood in place of the computed status: who, why, until when. The page of a status sets and ends it."
+    list_display = ("service", "status", "owner", "made_at", "expires_at", "ended_at")
+    list_select_related = ("service", "owner")
+    list_filter = ("status", ("ended_at", admin.EmptyFieldListFilter))
+    search_fields = ("service__code", "reason")
+    fields = ("service", "status", "reason", "owner", ("made_at", "made_by"), "expires_at", ("ended_at", "ended_by"))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

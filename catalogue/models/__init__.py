@@ -20,7 +20,7 @@ from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
 from catalogue.models.reviews import Comment, Revision
 from catalogue.models.scope import ScopeDecision, ScopeLine
 from catalogue.models.service import Service, ServiceVersion, Team
-from catalogue.models.status import ServiceStatus, StatusChange
+from catalogue.models.status import ServiceStatus, StatusChange, StatusOverride
 from catalogue.models.windows import Window
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "ServiceStatus",
     "ServiceVersion",
     "StatusChange",
+    "StatusOverride",
     "Team",
     "TierDefault",
     "Window",

@@ -77,7 +77,10 @@ class Service(Tracked):
 
     class Meta:
         ordering = ["code"]
-        permissions = [("approve_service", "Can approve versions of a service")]
+        permissions = [
+            ("approve_service", "Can approve versions of a service"),
+            ("override_service", "Can set the status of a service by hand"),
+        ]
         triggers = [
             pgtrigger.Trigger(
                 name="code_is_fixed",

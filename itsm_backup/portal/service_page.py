@@ -61,6 +61,7 @@ class ServicePage:
     problems: tuple[ProblemRow, ...]
     history: tuple[HistoryRow, ...]
     version: str  # "version 7 (2.3.0)"
+    by_hand: str
     borne: tuple[str, ...]  # deviations that hold, one sentence each
 
 
@@ -142,8 +143,15 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         problems=problems_of(service_id=service.pk, user=user, moment=moment),
         history=history_of(service_id=service.pk, moment=moment),
         version=version.numbers,
+        by_hand=_by_hand(evaluation),
         borne=tuple(_borne(each) for each in deviations_at(service, moment.at)) if version.has_deviations else (),
     )
+
+
+def _by_hand(evaluation: Evaluation | None) -> str:
+    """Who reads the status has to know that a person set it."""
+    by_hand = evaluation is not None and evaluation.result["status_reason"] == "set_by_hand"
+    return status_sentence(evaluation.inputs, evaluation.result) if evaluation and by_hand else ""
 
 
 def _promises_restores(version: Any) -> bool:

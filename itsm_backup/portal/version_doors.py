@@ -114,7 +114,8 @@ def _typed(request: HttpRequest, name: str) -> str:
 def approve(request: HttpRequest, row: ServiceVersion) -> str:
     at = now()
     done = publishing.approve(
-        version=row, by=request.user, at=at, reason=_typed(request, "reason"), effective_from=_instant(_typed(request, "effective_from")),
+        version=row, by=request.user, at=at, reason=_typed(request, "reason"),
+        effective_from=instant_typed(_typed(request, "effective_from")),
         seen=_typed(request, "seen"), measured=measured(row.service, at),
     )  # fmt: skip
     return f"{done.name}, {done.numbers}, is approved."
@@ -159,7 +160,7 @@ def roll_back(request: HttpRequest, *, code: str, number: int) -> HttpResponse:
     return redirect("portal:version", code, made.number)
 
 
-def _instant(text: str) -> dt.datetime | None:
+def instant_typed(text: str) -> dt.datetime | None:
     """What a date-and-time field sent, in the portal's zone. Raises NotReady for anything else."""
     if not text:
         return None

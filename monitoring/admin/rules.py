@@ -96,7 +96,7 @@ class CauseAdmin(SwitchedAdmin):
 class WorkflowAdmin(TrackedAdmin):
     place = 6
     heading = "Status thresholds"
-    about = "The thresholds by which measurements become a status."
+    about = "The thresholds by which measurements become a status. The portal (Services, Thresholds) tries others on past days first."
     fields = (
         "at_risk_fraction",
         ("outage_factor_tier_1", "outage_factor_tier_2", "outage_factor_tier_3", "outage_factor_tier_4"),

@@ -126,7 +126,21 @@ class StatusWorkflow(Tracked):
         constraints = [
             models.CheckConstraint(condition=models.Q(id=1), name="workflow_is_one_row"),
             models.CheckConstraint(
-                condition=models.Q(at_risk_fraction__gt=0, at_risk_fraction__lte=1), name="workflow_fraction_is_a_share"
+                condition=models.Q(at_risk_fraction__gt=0, at_risk_fraction__lte=1),
+                name="workflow_fraction_is_a_share",
+                violation_error_message="A service is at risk from a share of its promise on: more than 0, at most 1.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    outage_factor_tier_1__gte=1, outage_factor_tier_2__gte=1, outage_factor_tier_3__gte=1, outage_factor_tier_4__gte=1
+                ),
+                name="workflow_outage_beyond_promise",
+                violation_error_message="An outage begins beyond the promise: every factor is 1 or more.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(fall_after__gte=1, rise_after__gte=1),
+                name="workflow_counts_from_one",
+                violation_error_message="A status falls and rises after one occurrence at least.",
             ),
         ]
 

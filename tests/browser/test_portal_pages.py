@@ -34,6 +34,8 @@ def pages(estate):
         "/services/SVC-003/versions/",
         "/services/SVC-003/versions/1/",
         "/services/SVC-003/commitment/",
+        "/services/SVC-003/status/",
+        "/thresholds/?fall_after=1&days=30",
         "/deviations/",
         "/services/detected/",
         f"/runs/{run}/",

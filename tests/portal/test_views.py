@@ -41,6 +41,8 @@ def pages(estate_now):
         "/services/SVC-003/versions/1/",
         "/services/SVC-003/versions/1..1/",
         "/services/SVC-003/commitment/",
+        "/services/SVC-003/status/",
+        "/thresholds/?fall_after=1&days=30",
         "/deviations/",
         "/services/detected/",
         "/tools/",
@@ -216,7 +218,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
     client.force_login(operator, backend=BACKEND)
     client.get("/")
     for page in pages:
-        if page.startswith("/evidence/"):
+        if page.startswith(("/evidence/", "/thresholds/")):
             continue  # not for limited rights: tests/portal/test_duties_page.py
         checked = any(part in page for part in ("/versions/1", "/commitment/", "ownership/"))  # with the checks of the promise, and gaps
         # 3 of the person and their rights; a day is told from twelve sides
@@ -240,7 +242,8 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"import_entries", "export_entries", "batches", "batch", "approvals"}  # tests/portal/test_batches.py
     deeds |= {"decide_scope", "join_scope", "release_scope"}
     elsewhere |= {"scope", "scope_line", "scope_decide"}  # tests/portal/test_scope_pages.py
-    read, deeds = read | {"detected"}, deeds | {"settle_detected"}
+    read |= {"detected", "status", "thresholds"}
+    deeds |= {"settle_detected", "set_status", "end_status", "put_thresholds_in_force"}
     deeds |= {"test_connection", "keep_weights"}
     read |= {"tools", "tool", "compare_tools"}
     deeds |= {"draft_mapping", "approve_mapping", "give_up_mapping"}

@@ -1,0 +1,162 @@
+"""Thresholds of the status, and what others would have made of past days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from catalogue import duties
+from catalogue.models import Service, ServiceVersion
+from itsm_backup.common.time import duration_words
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.words import STATUSES, instant, many
+from monitoring import rehearsing, workflow
+from monitoring.models import StatusWorkflow
+from monitoring.rehearsing import Course, Rehearsal
+
+DAYS, SHOWN = (1, 7, 30), 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldRow:
+    name: str
+    label: str
+    hint: str
+    now: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CourseRow:
+    service: Link
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    steps_before: int
+    steps_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdsPage:
+    sentence: str
+    fields: tuple[FieldRow, ...]
+    days: int
+    choices: tuple[int, ...]
+    changed: bool
+    problems: tuple[str, ...]
+    tried: bool
+    since: SafeString | str
+    note: str
+    rows: tuple[CourseRow, ...]
+    more: int
+    may_change: bool
+    why_not: str
+    reason: str
+
+
+_LABELS = {
+    "at_risk_fraction": ("At risk from", "this share of the promised recovery point on"),
+    "outage_factor_tier_1": ("Outage, tier 1", "beyond so many times the recovery point"),
+    "outage_factor_tier_2": ("Outage, tier 2", "beyond so many times the recovery point"),
+    "outage_factor_tier_3": ("Outage, tier 3", "beyond so many times the recovery point"),
+    "outage_factor_tier_4": ("Outage, tier 4", "beyond so many times the recovery point"),
+    "fall_after": ("Falls after", "so many bad occurrences in a row"),
+    "rise_after": ("Rises after", "so many good occurrences in a row"),
+}
+
+
+def thresholds_page(
+    *, user: Any, moment: Moment, typed: Mapping[str, str], days: int, reason: str = "", problems: tuple[str, ...] = ()
+) -> ThresholdsPage:
+    """The thresholds in force; with others typed, what these would have made of the last days."""
+    row = workflow.current()
+    values = {name: typed[name].strip() for name in workflow.FIELDS if name in typed}
+    draft: StatusWorkflow | None = None
+    if values and not problems:
+        try:
+            draft = workflow.drafted(values)
+        except workflow.NotReady as error:
+            problems = tuple(error.problems)
+    changed = draft is not None and workflow.thresholds(draft) != workflow.thresholds(row)
+    tried = _tried(draft, user, moment, days) if draft is not None and changed else None
+    rows = _rows(tried, moment) if tried else ()
+    why_not = duties.objection(user, StatusWorkflow, moment.now)
+    may = not why_not and user.has_perm("monitoring.change_statusworkflow") and not moment.past
+    return ThresholdsPage(
+        sentence=_sentence(tried, len(rows)),
+        fields=tuple(
+            FieldRow(name=name, label=label, hint=hint, now=_plain(getattr(row, name)), value=values.get(name, _plain(getattr(row, name))))
+            for name, (label, hint) in _LABELS.items()
+        ),
+        days=days,
+        choices=DAYS,
+        changed=changed,
+        problems=problems,
+        tried=tried is not None,
+        since=instant(tried.since) if tried else "",
+        note=_note(tried) if tried else "",
+        rows=rows[:SHOWN],
+        more=max(0, len(rows) - SHOWN),
+        may_change=may,
+        why_not=why_not,
+        reason=reason,
+    )
+
+
+def _plain(value: Any) -> str:
+    text = str(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _tried(draft: StatusWorkflow, user: Any, moment: Moment, days: int) -> Rehearsal:
+    services = Service.objects.visible_to(user)
+    since = moment.at - dt.timedelta(days=days)
+    return rehearsing.rehearse(services=services, thresholds=workflow.thresholds(draft), since=since, until=moment.at)
+
+
+def _sentence(tried: Rehearsal | None, differing: int) -> str:
+    if tried is None:
+        return "The thresholds by which measurements become a status."
+    of = many(len(tried.courses), "service")
+    if not differing:
+        return f"None of {of} would have stood otherwise."
+    return f"{differing} of {of} would have stood otherwise."
+
+
+def _note(tried: Rehearsal) -> str:
+    before = sum(len(each.before) - 1 for each in tried.courses)
+    after = sum(len(each.after) - 1 for each in tried.courses)
+    bad = [sum(_bad(each, steps) for each in tried.courses) for steps in ("before", "after")]
+    told = f"{many(tried.evaluations, 'judgement')} made again. Steps of status: {before} before, {after} with these thresholds."
+    return f"{told} Degraded or out, all services together: {duration_words(bad[0])} before, {duration_words(bad[1])} with these."
+
+
+def _bad(course: Course, which: str) -> float:
+    spent = course.seconds(course.before if which == "before" else course.after)
+    return spent.get("degraded", 0.0) + spent.get("outage", 0.0)
+
+
+def _rows(tried: Rehearsal, moment: Moment) -> tuple[CourseRow, ...]:
+    differing = [each for each in tried.courses if each.differs]
+    pks = [each.service_id for each in differing]
+    names = {row.service_id: row for row in ServiceVersion.objects.in_force(moment.at).filter(service__in=pks).select_related("service")}
+    codes = dict(Service.objects.filter(pk__in=pks).values_list("pk", "code"))
+    rows = []
+    for each in differing:
+        version, code = names.get(each.service_id), codes[each.service_id]
+        rows.append(
+            CourseRow(
+                service=Link(version.name if version else code, moment.href("service", code)), before=_spent(each, each.before),
+                after=_spent(each, each.after), steps_before=len(each.before) - 1, steps_after=len(each.after) - 1,
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+def _spent(course: Course, steps: Any) -> tuple[str, ...]:
+    spent = course.seconds(steps)
+    return tuple(f"{STATUSES[status][0]} {duration_words(seconds)}" for status, seconds in sorted(spent.items(), key=lambda one: -one[1]))
