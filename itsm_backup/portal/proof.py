@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce, Least
 from django.utils.safestring import SafeString
 
 from itsm_backup.common.charts import AgeStep, Chart, RunMark, sawtooth
@@ -21,6 +22,8 @@ from monitoring.planning import COUNTED
 from monitoring.wording import schedule_words
 
 HOURS, NARROW_HOURS, DAYS = 48, 15, 31
+MARKED_BACK = dt.timedelta(hours=HOURS, days=3)  # a run is marked where it ended; none of interest took longer than three days
+EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MOST_RUNS, MOST_JOBS, MOST_POINTS = 250, 50, 500
 PROTECTING = ("backup", "copy", "replicate", "log_backup")
 MARKS = {"success": "good", "warning": "warning", "failed": "failed", "partial": "failed", "cancelled": "failed", "missed": "missed"}
@@ -122,15 +125,29 @@ def _newest(points: Iterable[Copy], at: dt.datetime) -> dt.datetime | None:
 
 
 def runs_of(
-    *, service_id: int, moment: Moment, before: dt.datetime | None = None, most: int = MOST_RUNS, known_at: dt.datetime | None = None
+    *,
+    service_id: int,
+    moment: Moment,
+    before: dt.datetime | None = None,
+    most: int = MOST_RUNS,
+    newest: int | None = None,
+    known_at: dt.datetime | None = None,
 ) -> list[BackupRun]:
-    """The newest runs that were known at the moment, or at `known_at`, with the outcome they had then; `before` pages into the past."""
+    """The newest runs that were known at the moment, or at `known_at`, with the outcome they had then; `before` pages into the past.
+
+    `newest` leaves out all but so many and those that the sawtooth may mark.
+    """
     runs = BackupRun.objects.filter(service=service_id, occurred_at__lte=moment.at).only(*TOLD_OF_RUNS).order_by("-occurred_at", "-pk")
+    as_then = moment.past and not (known_at and known_at >= moment.now)
+    if as_then:
+        runs = runs.filter(first_seen_at__lte=moment.at)
     if before:
         runs = runs.filter(occurred_at__lt=before)
-    if not moment.past or (known_at and known_at >= moment.now):
-        return list(runs[:most])
-    return _as_then(list(runs.filter(first_seen_at__lte=moment.at)[:most]), moment.at)
+    if newest:
+        last = Coalesce(Subquery(runs.values("occurred_at")[newest - 1 : newest]), Value(EARLIEST))
+        runs = runs.filter(occurred_at__gte=Least(last, Value(moment.at - MARKED_BACK)))
+    found = list(runs[:most])
+    return _as_then(found, moment.at) if as_then else found
 
 
 def _as_then(found: list[BackupRun], at: dt.datetime) -> list[BackupRun]:

@@ -106,7 +106,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
     service, evaluation = version.service, _evaluation(version, moment)
     bridged = version.known_today.get(service.pk)
     known_at = moment.now if bridged else moment.at
-    runs = proof.runs_of(service_id=service.pk, moment=moment, known_at=known_at)
+    runs = proof.runs_of(service_id=service.pk, moment=moment, known_at=known_at, newest=RUNS_SHOWN + 1)
     jobs = proof.job_rows(service_id=service.pk, moment=moment, known_at=known_at)
     saw, saw_narrow = proof.saws(service_id=service.pk, promised_s=version.promised_s, runs=runs, moment=moment, known_at=known_at)
     shown = runs[:RUNS_SHOWN]

@@ -76,6 +76,21 @@ def test_a_corrected_run_shows_in_the_past_what_was_known_then(estate):
 
 
 @pytest.mark.django_db
+def test_the_newest_runs_and_those_of_the_chart_are_read_and_no_more(estate):
+    def found(newest, moment=estate.moment):
+        return [run.occurred_at for run in proof.runs_of(service_id=estate.imaging.pk, moment=moment, newest=newest)]
+
+    here = found(None)
+    old = [estate.at - days * 24 * HOUR for days in range(4, 30)]
+    push(estate.tool, *(run_record("pacs-2h", "success", began, minutes=1) for began in old), at=estate.at)
+    assert len(here) > 16 and found(16) == [*here, old[0], old[1]]  # of two days, and three more in which a long one may have begun
+    assert found(len(here) + 10) == [*here, *old[:10]]
+    assert found(1_000) == [*here, *old]
+    then = Moment(at=estate.at - 20 * 24 * HOUR, now=estate.at)
+    assert found(3, then) == []  # none was known by then
+
+
+@pytest.mark.django_db
 def test_a_run_learned_of_later_is_not_in_the_past(estate):
     late = Moment(at=estate.at - HOUR, now=estate.at)
     assert all(run.first_seen_at <= late.at for run in proof.runs_of(service_id=estate.imaging.pk, moment=late))
