@@ -184,6 +184,15 @@ def test_it_claims_only_what_a_journey_proves():
     assert sorted(claimed - proven) == []
 
 
+def test_every_claim_links_to_a_test_that_carries_its_mark():
+    rows = re.findall(r"^\| (\d\.\d) \| .* \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    for requirement, links in rows:
+        paths = re.findall(r"\]\((tests/[^)]+)\)", links)
+        assert paths, requirement
+        for path in paths:
+            assert re.search(rf"mark\.req\([^)]*\"{requirement}\"", (ROOT / path).read_text()), (requirement, path)
+
+
 @pytest.mark.parametrize("command", ["python3 manage.py up", "python3 manage.py test"])
 def test_it_shows_the_two_commands(command):
     assert command in (ROOT / "README.md").read_text()
