@@ -69,7 +69,8 @@ def _drawn(lines: list[LayerLine], below: Sequence[Consumer], above: Sequence[Co
     if len(lines) <= MOST_LINES:
         return lines, ""
     nearest = {(one.service_id, one.via_id) for one in below} | {(one.via_id, one.service_id) for one in above}
-    kept = [line for line in lines if (line.source, line.target) in nearest]
+    softest_first = sorted(lines, key=lambda line: not line.dashed)  # of two between the same, the harder is drawn
+    kept = list({ends: line for line in softest_first if (ends := (line.source, line.target)) in nearest}.values())
     return kept, f" Only the shortest way to each is drawn; {len(lines) - len(kept):,} more relations stand between them."
 
 

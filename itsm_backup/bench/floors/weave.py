@@ -30,12 +30,16 @@ WHERE r.strength = 'hard' AND (r.valid_until IS NULL OR r.valid_until > now()) A
 """
 UP, DOWN = CLOSURE.format(near="provider_id", far="consumer_id"), CLOSURE.format(near="consumer_id", far="provider_id")
 ADMIN = """
-SELECT s.code, s.lifecycle, st.status,
-  (SELECT v.name FROM catalogue_serviceversion v WHERE v.service_id = s.id ORDER BY number DESC LIMIT 1),
-  (SELECT v.number FROM catalogue_serviceversion v WHERE v.service_id = s.id AND v.state = 'approved' AND v.effective @> now()),
-  (SELECT v.number FROM catalogue_serviceversion v WHERE v.service_id = s.id AND v.state IN ('draft', 'in_review')),
-  (SELECT count(*) FROM catalogue_service)
-FROM catalogue_service s LEFT JOIN catalogue_servicestatus st ON st.service_id = s.id ORDER BY s.code LIMIT 100
+WITH live AS MATERIALIZED (SELECT service_id, number, department, tier FROM catalogue_serviceversion v
+  WHERE v.state = 'approved' AND v.effective @> now())
+SELECT jsonb_build_object(
+  'rows', (SELECT jsonb_agg(n) FROM (SELECT s.code, s.lifecycle, st.status, l.number,
+     (SELECT v.name FROM catalogue_serviceversion v WHERE v.service_id = s.id ORDER BY number DESC LIMIT 1),
+     (SELECT v.number FROM catalogue_serviceversion v WHERE v.service_id = s.id AND v.state IN ('draft', 'in_review')) AS unfinished
+     FROM catalogue_service s LEFT JOIN catalogue_servicestatus st ON st.service_id = s.id LEFT JOIN live l ON l.service_id = s.id
+     ORDER BY s.code LIMIT 50) n),
+  'count', (SELECT count(*) FROM catalogue_service),
+  'filters', (SELECT jsonb_build_array(jsonb_agg(DISTINCT department), jsonb_agg(DISTINCT tier)) FROM live))
 """
 SEARCH = """
 SELECT jsonb_build_object(

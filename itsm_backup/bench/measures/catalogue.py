@@ -72,13 +72,15 @@ def _grown(size: Size, name: str, path: str, who: str, here: Looker, there: Look
     rounds = measuring.alternate({"few": lambda: here.took_ms(path), "many": lambda: there.took_ms(path)}, rounds=size.rounds)
     asked_here, asked_there = here.asked(path)[0], there.asked(path)[0]
     same = "equal" if asked_here == asked_there else f"NOT equal: {asked_here} and {asked_there}"
+    if asked_there < asked_here:  # a list to choose from that is left out where nobody could read it
+        same = f"{asked_there} instead of {asked_here}"
     seen_by = "" if who == "root" else ", for a person with rights on one department"
     found = measuring.compared(
         rounds, goal="G8", what=f"{name} at {size.entries:,} entries beside {size.entries // AS_MANY_TIMES:,}{seen_by}",
         product="many", base="few", limit=1.2 if name in OF_ONE else AS_MANY_TIMES, at_least=False, unit="ms",
         note=f"The number of questions is {same}.",
     )  # fmt: skip
-    found.kept = found.kept and asked_here == asked_there
+    found.kept = found.kept and asked_there <= asked_here
     return found
 
 
