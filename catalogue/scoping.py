@@ -72,11 +72,11 @@ def _agreed(version: ServiceVersion | None) -> Said:
 
 
 def _used(users: list[ServiceVersion]) -> Said:
-    names = ", ".join(version.name for version in users[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
+    names = ", ".join(version.name for version in users[:3]) + (f" and {len(users) - 3:,} more" if len(users) > 3 else "")
     if not users:
         return Said(Answer.UNKNOWN, "No service is known to use it.")
     return Said(
-        Answer.YES if len(users) > 1 else Answer.NO, f"{len(users)} {'services use' if len(users) > 1 else 'service uses'} it: {names}."
+        Answer.YES if len(users) > 1 else Answer.NO, f"{len(users):,} {'services use' if len(users) > 1 else 'service uses'} it: {names}."
     )
 
 

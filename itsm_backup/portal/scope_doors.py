@@ -16,10 +16,11 @@ from catalogue import scoping
 from catalogue.models import ScopeDecision, ScopeLine
 from catalogue.refusing import NotAllowed, NotReady, Refused
 from itsm_backup.common.time import now
-from itsm_backup.portal import asof, scope_lines, scope_pages, scope_register
+from itsm_backup.portal import asof, scope_lines, scope_many, scope_pages, scope_register
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.scope_lines import Line, Waiting
-from itsm_backup.portal.views import page_number, reads, show
+from itsm_backup.portal.views import page_number, reads, show, sorry
+from itsm_backup.portal.words import many
 from monitoring import scoping as discovered
 from monitoring.models import ScopeClaim
 
@@ -106,6 +107,27 @@ def _decided(request: HttpRequest, one: Waiting, typed: dict[str, str], moment: 
     if one.thing is not None:
         return discovered.decide_discovered(thing=one.thing, name=name, **asked, **said)
     return scoping.decide_new(name=name, **asked, **said)
+
+
+@require_POST
+@login_required
+def decide_many(request: HttpRequest) -> HttpResponse:
+    """Several of what waits, one decision and one reason: all of them or none."""
+    at = now()
+    moment, typed, subjects = asof.Moment(at=at, now=at), _typed(request), request.POST.getlist("subject")
+    if not scope_lines.may_decide(request.user, moment):
+        raise PermissionDenied(f"You may read the register, but not decide. {scoping.who_decides(request.user)}")
+    try:
+        if not subjects:
+            raise NotReady(["Choose at least one of what waits."])
+        asked = _asked(request, typed, moment)
+        wanted = scope_many.Wanted(outcome=asked["outcome"], entry=asked["entry"], review_on=asked["review_on"])
+        made = scope_many.decide_many(subjects=subjects, wanted=wanted, user=request.user, moment=moment, reason=typed["reason"])
+    except Refused as error:
+        remedy = "Go back with your browser: what you chose is still there."
+        return sorry(request, title="Nothing was decided yet", what=str(error), remedy=remedy, status=409, section=SECTION)
+    messages.success(request, f"{many(len(made), 'backup service')} decided: {scope_register.OUTCOMES[asked['outcome']].lower()}.")
+    return redirect("portal:scope")
 
 
 def _asked(request: HttpRequest, typed: dict[str, str], moment: Moment) -> dict[str, Any]:

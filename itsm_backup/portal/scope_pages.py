@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +17,12 @@ from itsm_backup.portal import scope_lines
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.scope_lines import HOSTINGS, OUTCOMES, Finding, Line, Waiting
-from itsm_backup.portal.scope_register import entry_link, proposal_words
+from itsm_backup.portal.scope_register import NEXT_REVIEW, entry_link, proposal_words
 from itsm_backup.portal.words import day, instant, person, zone
 from monitoring import discovering
 from monitoring.models import BackupJob, ScopeClaim
 
 ANSWERS = dict(Answer.choices)
-NEXT_REVIEW = dt.timedelta(days=182)
 MOST_LINES = 300
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,15 +14,17 @@ from django.utils.safestring import SafeString
 
 from catalogue import scoping
 from catalogue.models import ScopeDecision
+from itsm_backup.common.time import local_day
 from itsm_backup.portal import scope_lines
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.scope_lines import HOSTINGS, OUTCOMES, Finding, Line, Waiting
 from itsm_backup.portal.service_list import Choice, Paging, harmless, paging_of
-from itsm_backup.portal.words import day, instant, many, person
+from itsm_backup.portal.words import day, instant, many, person, zone
 from monitoring import discovering
 
 PAGE, MOST_FINDINGS, FILTERS = 50, 50, ("text", "outcome", "hosting", "finding")
+NEXT_REVIEW = dt.timedelta(days=182)
 FINDINGS = {"orphaned": "Carrier gone", "overdue": "Review overdue", "changed": "Answer changed"}
 
 
@@ -43,6 +46,7 @@ class FindingRow:
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingRow:
+    subject: str
     name: str
     source: str
     since: SafeString
@@ -85,6 +89,7 @@ class RegisterPage:
     filtered: bool
     csv_href: str
     may_add: bool
+    review_on: str  # the day that is offered for the next review
 
 
 def register_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: int, waits: int) -> RegisterPage:
@@ -113,6 +118,7 @@ def register_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
         filtered=any(wanted.values()),
         csv_href=moment.href("scope", **wanted, format="csv"),
         may_add=may_decide,
+        review_on=(local_day(moment.at, str(zone())) + NEXT_REVIEW).isoformat(),
     )
 
 
@@ -179,7 +185,7 @@ def _findings(decided: Iterable[Line], able: bool, moment: Moment) -> tuple[Find
 
 def _waiting_row(one: Waiting, moment: Moment, may_decide: bool) -> WaitingRow:
     return WaitingRow(
-        name=one.name, source=one.source, since=instant(one.since), proposal=proposal_words(one.proposal),
+        subject=one.subject, name=one.name, source=one.source, since=instant(one.since), proposal=proposal_words(one.proposal),
         evidence=tuple(said.because for said in one.said.values() if said.answer != scoping.Answer.UNKNOWN),
         href=moment.href("scope_decide", one.subject), may_decide=may_decide,
     )  # fmt: skip

@@ -138,6 +138,7 @@ urlpatterns = [
     path("attestations/<rowid:pk>/", ownership_doors.attestation, name="attestation"),
     path("attestations/<rowid:pk>/answer", ownership_doors.attest, name="attest"),
     path("scope/", scope_doors.register, name="scope"),
+    path("scope/decide", scope_doors.decide_many, name="decide_many_scopes"),
     path("scope/<rowid:pk>/", scope_doors.line, name="scope_line"),
     path("scope/decide/<str:subject>/", scope_doors.form, name="scope_decide"),
     path("scope/decide/<str:subject>/decide", scope_doors.decide, name="decide_scope"),

@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from catalogue import scoping
+from catalogue.models import ScopeDecision
 from itsm_backup.common.time import now
 from itsm_backup.portal import scope_register
 from itsm_backup.portal.asof import Moment
@@ -88,3 +89,56 @@ def test_it_asks_as_often_for_many_backup_services_as_for_few(django_assert_max_
     with django_assert_max_num_queries(14):
         page = shown(root)
     assert (len(page.rows), page.counts[3].count, len(page.waiting)) == (33, 36, 36)
+
+
+def waiting(root):
+    """An entry that is a backup service, two repositories that a tool told of, and one that was written down."""
+    make_service("vault", name="Vault", kind="backup_service")
+    tool = make_tool()
+    for number in range(2):
+        make_job(tool, f"job-{number}", repository_name=f"/srv/pool-{number}")
+    scoping.open_line(name="Tapes", by=root, at=now() - DAY, reason="seen")
+    return [row.subject for row in shown(root).waiting]
+
+
+def asked_for(subjects, **other):
+    typed = {"subject": subjects, "outcome": "excluded", "entry": "", "reason": "Looked at together",
+             "review_on": (now() + 9 * DAY).date().isoformat()}  # fmt: skip
+    return {**typed, **other}
+
+
+def test_several_are_decided_on_at_once_with_one_reason(client, root):
+    subjects = waiting(root)
+    assert len(subjects) == 4
+    client.force_login(make_person("steward", now()), backend=BACKEND)
+    page = client.get("/scope/").content.decode()
+    assert all(f'name="subject" value="{subject}" form="decide-many"' in page for subject in subjects)
+    others = [subject for subject in subjects if not subject.startswith("entry-")]
+    said = client.post("/scope/decide", asked_for(others, outcome="referenced", entry="vault"), follow=True)
+    assert "3 backup services decided: referenced" in said.content.decode()
+    client.post("/scope/decide", asked_for(["entry-vault"], outcome="listed"))
+    rows = {one.line.name: (one.outcome, one.entry.code, one.reason) for one in ScopeDecision.objects.select_related("line", "entry")}
+    assert rows.pop("Vault") == ("listed", "vault", "Looked at together")
+    assert set(rows.values()) == {("referenced", "vault", "Looked at together")} and len(rows) == 3
+    assert shown(root).waiting == ()
+
+
+def test_of_several_none_is_decided_when_one_cannot_be(client, root):
+    subjects = waiting(root)
+    client.force_login(make_person("steward", now()), backend=BACKEND)
+    answer = client.post("/scope/decide", asked_for(subjects, outcome="listed"))
+    told = answer.content.decode()
+    assert answer.status_code == 409 and "Tapes: Name the entry" in told and "Vault: " not in told
+    assert client.post("/scope/decide", asked_for([])).status_code == 409
+    assert client.post("/scope/decide", asked_for(subjects, reason="")).status_code == 409
+    assert client.post("/scope/decide", asked_for(["job-999999", "new", "nothing"])).status_code == 409
+    assert not ScopeDecision.objects.exists() and len(shown(root).waiting) == 4
+
+
+@pytest.mark.parametrize("role", ["auditor", "operator", "monitoring-admin"])
+def test_who_only_reads_decides_on_none(client, root, role):
+    subjects = waiting(root)
+    client.force_login(make_person(role, now()), backend=BACKEND)
+    assert "decide-many" not in client.get("/scope/").content.decode()
+    assert client.post("/scope/decide", asked_for(subjects)).status_code == 403
+    assert not ScopeDecision.objects.exists()
