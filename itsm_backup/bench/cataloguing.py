@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
@@ -111,6 +112,6 @@ def _limit(pattern: Pattern) -> None:
     granting.grant(user=person, role="steward", departments=[SMALL], by=root, at=pattern.at, reason=REASON)
 
 
-def _execute(statement: str, values: dict[str, object]) -> None:
+def _execute(statement: str, values: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
