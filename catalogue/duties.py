@@ -89,12 +89,13 @@ ACTS = {
     "grant": Doing("approver", "approve", "grant deviations of"),
     "analyse": Doing("approver", "approve", "approve impact analyses of"),
     "agree": Doing("approver", "", "approve versions of"),
+    "rule": Doing("approver", "", "put rules in force for"),
     "hold": Doing("approver", "approve", "place a legal hold on"),
     "release": Doing("approver", "approve", "release the legal hold on"),
     "override": Doing("operator", "override", "set by hand the status of"),
     "resolve": Doing("operator", "", "resolve by hand an incident of"),
 }
-_TO_APPROVE = ("approve", "grant", "analyse", "agree", "hold", "release")  # in these a superuser's own deeds count like duties held
+_TO_APPROVE = ("approve", "grant", "analyse", "agree", "rule", "hold", "release")  # in these a superuser's own deeds count like duties held
 
 
 def _wrote(*, by: Any, on: Any, at: dt.datetime) -> bool:

@@ -20,7 +20,7 @@ _BUSINESS = (
 _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"
     " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
-    " monitoring.attributioncondition monitoring.causerule monitoring.statusworkflow monitoring.toolmap"
+    " monitoring.attributioncondition monitoring.causerule monitoring.ruleversion monitoring.statusworkflow monitoring.toolmap"
     " reporting.reportschedule reporting.reporttemplate"
     " catalogue.statusoverride"
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
@@ -84,7 +84,8 @@ ROLES = {
     "approver": Role(
         duty="approves versions that others wrote",
         everywhere=_permissions(
-            _TECHNICAL, "approve: catalogue.service monitoring.toolmap monitoring.attributemapping", "override: reporting.report"
+            _TECHNICAL, "approve: catalogue.service monitoring.toolmap monitoring.attributemapping monitoring.ruleversion",
+            "override: reporting.report"
         ),
         on_service=_permissions("view approve: catalogue.service"),
         uses_admin=True,
@@ -106,7 +107,8 @@ ROLES = {
         everywhere=_permissions(
             _TECHNICAL,
             "add change: monitoring.tool monitoring.backupjob catalogue.externalcatalogue monitoring.attributemapping",
-            "add change delete: monitoring.jobschedule monitoring.attributionrule monitoring.attributioncondition monitoring.causerule",
+            "add change delete: monitoring.jobschedule",
+            "add change: monitoring.attributionrule monitoring.causerule monitoring.ruleversion",
             "change: monitoring.statusworkflow monitoring.capabilityweights",
             "add change: catalogue.cmdb",
             "add change delete: catalogue.itemlink catalogue.fieldmaster",

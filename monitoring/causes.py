@@ -9,6 +9,7 @@ import msgspec
 import re2
 from django.db.models import Max
 
+from monitoring.conditions import IDENTITY, Condition, RuleSet, all_of
 from monitoring.models import BackupJob, BackupRun, CauseRule
 
 log = logging.getLogger(__name__)
@@ -29,28 +30,45 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
 
 def read_cause(*, run: BackupRun | None, job: BackupJob) -> Cause:
     """The cause of a bad run of this job."""
-    if run and run.message:
-        for rule in CauseRule.objects.filter(enabled=True):
-            if _recognises(rule, run.message):
-                version = rule.history.aggregate(newest=Max("history_id"))["newest"]
-                return Cause(key=component_key(rule.component, job), name=rule.name, title=rule.title, rule=version)
-    return Cause(key=component_key("job", job))
+    rule = rules_of_causes().first(fact_of_run(run.message, run.outcome, run.operation, job)) if run else None
+    if rule is None:
+        return Cause(key=component_key("job", job))
+    version = rule.history.aggregate(newest=Max("history_id"))["newest"]
+    return Cause(key=component_key(rule.component, job), name=rule.name, title=rule.title, rule=version)
+
+
+def rules_of_causes(*, without: int | None = None) -> RuleSet[CauseRule]:
+    """The cause rules in force, ready to be asked."""
+    return RuleSet(asked_in_order(without=without))
+
+
+def asked_in_order(*, without: int | None = None) -> list[tuple[CauseRule, list[Condition]]]:
+    """The cause rules in force in their order; what cannot be read is left out, and logged."""
+    found = []
+    for rule in CauseRule.objects.filter(enabled=True).exclude(pk=without):
+        try:
+            all_of(rule.plain)
+        except re2.error as error:
+            log.error("The cause rule %s is left out: %s. Correct its pattern.", rule.name, error)
+            continue
+        if rule.plain:
+            found.append((rule, rule.plain))
+    return found
+
+
+def fact_of_run(message: str | None, outcome: str | None, operation: str, job: BackupJob) -> dict[str, str]:
+    """A run as conditions of cause rules read it."""
+    identity = {field: getattr(job, field) or "" for field in IDENTITY}
+    return {**identity, "message": message or "", "outcome": outcome or "", "operation": operation}
 
 
 def titles_of(messages: Iterable[str]) -> dict[str, str]:
-    """What the rules of today make of each message, for those that one recognises: one question."""
+    """What the rules of today make of each message, by itself: those that look at more than it are left out. One question."""
     wanted = set(filter(None, messages))
-    rules = list(CauseRule.objects.filter(enabled=True)) if wanted else []
-    found = {message: next((rule.title for rule in rules if _recognises(rule, message)), "") for message in wanted}
-    return {message: title for message, title in found.items() if title}
-
-
-def _recognises(rule: CauseRule, message: str) -> bool:
-    try:
-        return re2.search(f"(?i){rule.pattern}", message) is not None
-    except re2.error as error:
-        log.error("The cause rule %s is left out: %s. Correct its pattern.", rule.name, error)
-        return False
+    asked = asked_in_order() if wanted else []
+    rules = RuleSet([(rule, plain) for rule, plain in asked if {one.field for one in plain} == {"message"}])
+    found = {message: rules.first({"message": message}) for message in wanted}
+    return {message: rule.title for message, rule in found.items() if rule}
 
 
 def component_key(component: str, job: BackupJob) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable
 
 import re2
 from django.db import transaction
@@ -13,6 +12,7 @@ from django.db.models import Count, Max, Q
 from itsm_backup.common.time import local_day
 from monitoring import cells, following
 from monitoring.carrying import each
+from monitoring.conditions import IDENTITY, Condition, RuleSet, all_of
 from monitoring.models import AttributionCondition, AttributionRule, BackupJob, BackupRun, ExpectedRun, JobState, ProtectedItem
 from monitoring.registering import furnish
 from monitoring.storing import judge_again
@@ -25,12 +25,11 @@ def attribute_jobs(*, at: dt.datetime) -> int:
     """Consider every job that has not seen the rules as they are now; returns how many were considered."""
     ruleset = _ruleset(at)
     waiting = BackupJob.objects.filter(Q(ruleset__lt=ruleset) | Q(ruleset__gt=ruleset)).select_related("tool").order_by("pk")[:BATCH]
-    rules = _compiled(at) if waiting else []
+    rules = RuleSet(rules_at(at) if waiting else [])
     jobs = {job.pk: job for job in waiting}
 
     def attribute(job_id: int) -> bool:
-        rule = next((rule for rule, holds in rules if holds(jobs[job_id])), None)
-        _assign(job=jobs[job_id], rule=rule, ruleset=ruleset, at=at)
+        _assign(job=jobs[job_id], rule=rules.first(fact_of(jobs[job_id])), ruleset=ruleset, at=at)
         return True
 
     return each(jobs, attribute, "attributing job")
@@ -48,40 +47,29 @@ def _ruleset(at: dt.datetime) -> int:
     return changes * 100_000 + passed["begun"] + passed["ended"]
 
 
-def _compiled(at: dt.datetime) -> list[tuple[AttributionRule, Callable[[BackupJob], bool]]]:
-    rules = AttributionRule.objects.in_force(at).select_related("service").prefetch_related("conditions")
-    compiled = []
-    for rule in rules:
+def rules_at(at: dt.datetime, *, without: int | None = None) -> list[tuple[AttributionRule, list[Condition]]]:
+    """The rules in force in their order with what must hold for each; what can never be asked is left out, and logged."""
+    found = []
+    for rule in AttributionRule.objects.in_force(at).exclude(pk=without).select_related("service").prefetch_related("conditions"):
+        conditions = asked_of(rule.tool_id, [row.plain for row in rule.conditions.all()])
         try:
-            compiled.append((rule, matcher(rule)))
+            all_of(conditions)
         except re2.error as error:
             log.error("The rule %s is left out: %s. Correct its pattern.", rule, error)
-    return compiled
+            continue
+        if conditions:
+            found.append((rule, conditions))
+    return found
 
 
-def matcher(rule: AttributionRule) -> Callable[[BackupJob], bool]:
-    """A function that tells whether a job is the rule's. A rule without tool and without conditions matches nothing."""
-    tests = [_test(condition) for condition in rule.conditions.all()]
-
-    def holds(job: BackupJob) -> bool:
-        if not tests and rule.tool_id is None:
-            return False
-        return rule.tool_id in (None, job.tool_id) and all(test(job) for test in tests)
-
-    return holds
+def asked_of(tool_id: int | None, conditions: list[Condition]) -> list[Condition]:
+    """What must hold for a rule; without tool and without conditions it matches nothing, and the list is empty."""
+    return [*([Condition("tool", "equals", str(tool_id))] if tool_id else []), *conditions]
 
 
-def _test(condition: AttributionCondition) -> Callable[[BackupJob], bool]:
-    field, value = condition.field, condition.value
-    operators = {
-        "equals": lambda text: text == value,
-        "starts_with": lambda text: text.startswith(value),
-        "contains": lambda text: value in text,
-    }
-    if condition.operator == "matches":
-        pattern = re2.compile(value)
-        return lambda job: pattern.search(getattr(job, field) or "") is not None
-    return lambda job: operators[condition.operator](getattr(job, field) or "")
+def fact_of(job: BackupJob) -> dict[str, str]:
+    """The identity of a job, as conditions read it; what the tool did not tell is an empty text."""
+    return {**{field: getattr(job, field) or "" for field in IDENTITY}, "tool": str(job.tool_id)}
 
 
 @transaction.atomic

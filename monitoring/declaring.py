@@ -11,9 +11,10 @@ from django.db import transaction
 from catalogue.declaring import Declared, declare
 from catalogue.models import Service
 from catalogue.publishing import NotReady, problems_of
-from itsm_backup.common.models import because
+from monitoring import ruling
+from monitoring.conditions import Condition
 from monitoring.connectors import CONNECTORS
-from monitoring.models import AttributionCondition, AttributionRule, BackupJob, CauseRule, JobSchedule, JobState, Tool, ToolState
+from monitoring.models import BackupJob, JobSchedule, JobState, Tool, ToolState
 from monitoring.registering import furnish
 
 PROFILES = ("default", "restic", "borg")
@@ -76,42 +77,42 @@ def declare_schedule(*, job: BackupJob, by: Any, at: dt.datetime, reason: str, *
 
 
 def declare_rule(
-    *, name: str, service: Service, conditions: Iterable[tuple[str, str, str]], by: Any, at: dt.datetime, reason: str, **wanted: Any
-) -> Declared:
-    """The attribution rule of this name with exactly these conditions (field, operator, value), in force from `at` when new."""
-    row = AttributionRule.objects.filter(name=name).first() or AttributionRule(name=name, valid_from=at)
-    with transaction.atomic():
-        declared = declare(row, {"service": service, **wanted}, by=by, reason=reason)
-        changed = dict(declared.changed) | _align(row, set(conditions), by, reason)
-    return Declared(row, declared.made, changed)
+    *, name: str, service: Service, conditions: Iterable[tuple[str, str, str]], by: Any, approver: Any, at: dt.datetime, reason: str,
+    **wanted: Any,
+) -> Declared:  # fmt: skip
+    """The attribution rule of this name with exactly these conditions (field, operator, value), in force from `at` when new.
+
+    What differs is a version, written by `by` and approved by `approver`. Raises NotReady, NotAllowed.
+    """
+    content = {**wanted, "service": service, "conditions": sorted(set(conditions))}
+    return _in_force("attribution", name, content, by, approver, at, reason)
 
 
-def declare_cause_rule(*, name: str, by: Any, at: dt.datetime, reason: str, **wanted: Any) -> Declared:
-    """The cause rule of this name; `wanted` are fields of CauseRule."""
-    row = CauseRule.objects.filter(name=name).first() or CauseRule(name=name)
-    return declare(row, wanted, by=by, reason=reason)
+def declare_cause_rule(*, name: str, by: Any, approver: Any, at: dt.datetime, reason: str, **wanted: Any) -> Declared:
+    """The cause rule of this name; `wanted` are title, pattern, component, position, enabled. Raises NotReady, NotAllowed."""
+    content = {field: value for field, value in wanted.items() if field != "pattern"}
+    if "pattern" in wanted:
+        content["conditions"] = [("message", "matches", wanted["pattern"])]
+    return _in_force("cause", name, content, by, approver, at, reason)
 
 
-def _align(rule: AttributionRule, wanted: set[tuple[str, str, str]], by: Any, reason: str) -> dict[str, tuple[Any, Any]]:
-    held = {(each.field, each.operator, each.value): each for each in rule.conditions.all()}
-    if held.keys() == wanted:
-        return {}
-    with because(reason, by=by):
-        for key in held.keys() - wanted:
-            held[key].delete()
-        for name, operator, value in sorted(wanted - held.keys()):
-            condition = AttributionCondition(rule=rule, field=name, operator=operator, value=value)
-            problems = problems_of(condition)
-            if problems:
-                raise NotReady(problems)
-            condition.save()
-        rule.save()  # a version of its own in the history, because jobs remember which one decided
-    return {"conditions": (_words(held), _words(wanted))}
+def _in_force(kind: str, name: str, content: dict[str, Any], by: Any, approver: Any, at: dt.datetime, reason: str) -> Declared:
+    made, held = ruling.rule_named(kind, name) is None, ruling.content_of(kind, name)
+    before = {field: held[field] for field in content}
+    if "conditions" in content:
+        before["conditions"] = _words(kind, (Condition(**row) for row in held["conditions"]))
+    after = {**content, **({"conditions": _words(kind, map(Condition._make, content["conditions"]))} if "conditions" in content else {})}
+    changed = {field: (None if made else before[field], after[field]) for field in after if made or before[field] != after[field]}
+    if changed or made:
+        said = {"at": at, "reason": reason}
+        draft = ruling.draft_rule(kind=kind, name=name, content=content, by=by, **said)
+        ruling.send(row=draft, by=by, **said)
+        ruling.approve(row=draft, by=approver, **said)
+    return Declared(ruling.rule_named(kind, name), made, changed)
 
 
-def _words(conditions: Iterable[tuple[str, str, str]]) -> str:
-    fields, operators = dict(AttributionCondition.Field.choices), dict(AttributionCondition.Operator.choices)
-    return " and ".join(f"{fields[name]} {operators[operator]} {value}" for name, operator, value in sorted(conditions))
+def _words(kind: str, conditions: Iterable[Condition]) -> str:
+    return " and ".join(one.words(kind) for one in sorted(conditions))
 
 
 def _setting_problems(kind: str, wanted: Mapping[str, Any], *, needs_secrets: bool) -> list[str]:

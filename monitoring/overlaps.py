@@ -6,9 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import re2
-
-from monitoring.correlation import matcher
+from monitoring.conditions import RuleSet
+from monitoring.correlation import fact_of, rules_at
 from monitoring.models import AttributionRule, BackupJob
 
 
@@ -21,15 +20,10 @@ class Overlap(NamedTuple):
 
 def overlaps(*, jobs: Iterable[BackupJob], at: dt.datetime) -> list[Overlap]:
     """Jobs that rules of two or more services claim; two queries beside that of the jobs."""
-    rules = []
-    for rule in AttributionRule.objects.in_force(at).select_related("service").prefetch_related("conditions"):
-        try:
-            rules.append((rule, matcher(rule)))
-        except re2.error:
-            continue  # the journey logs it, and it decides nothing
+    rules = RuleSet(rules_at(at))
     found = []
     for job in jobs:
-        claims = [rule for rule, holds in rules if holds(job)]
+        claims = rules.every(fact_of(job))
         if len({rule.service_id for rule in claims}) > 1:
             found.append(Overlap(job, tuple(claims)))
     return found

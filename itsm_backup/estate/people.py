@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NEEDED = {
     "steward": ("catalogue.add_service", "catalogue.change_service", "catalogue.add_team"),
     "monitoring-admin": ("monitoring.add_tool", "monitoring.add_attributionrule", "monitoring.change_jobschedule"),
-    "approver": ("catalogue.approve_service",),
+    "approver": ("catalogue.approve_service", "monitoring.approve_ruleversion"),
 }
 _LABELS = {"is_active": "active", "first_name": "first name", "last_name": "last name", "email": "e-mail"}
 

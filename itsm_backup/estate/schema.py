@@ -12,12 +12,13 @@ from monitoring import converting
 from monitoring.connectors import CONNECTORS
 from monitoring.connectors.base import Connector
 from monitoring.declaring import PROFILES
+from monitoring.conditions import OPERATORS
 from monitoring.models import CauseRule
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 CONDITION_FIELDS = {"job": "external_id", "name": "name", "host": "target_name", "repository": "repository_name"}
-CONDITION_OPERATORS = {"is": "equals", "starts_with": "starts_with", "contains": "contains", "matches": "matches"}
+CONDITION_OPERATORS = {"is": "equals", **{name: name for name in OPERATORS if name != "equals"}}
 
 
 def schema() -> dict[str, Any]:

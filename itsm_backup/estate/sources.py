@@ -90,7 +90,7 @@ def _job(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, A
         conditions = [("external_id", "equals", job.external_id)]
         name = f"{tool.name}: {job.external_id}"[:120]
         (service,) = loading.find(Service, "services", wish["service"])
-        rule = declaring.declare_rule(**said, name=name, service=service, tool=tool, conditions=conditions)
+        rule = declaring.declare_rule(**said, approver=loading.approver, name=name, service=service, tool=tool, conditions=conditions)
         loading.tell(f"attribution rule {name}", rule, LABELS)
     if "schedule" in wish:
         _schedule(loading, title, job, wish["schedule"], said)
@@ -123,10 +123,12 @@ def _rule(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, 
     wanted = {name: wish[name] for name in ("position", "enabled") if name in wish}
     tool = loading.find(Tool, "tools", wish["tool"])[0] if "tool" in wish else None
     (service,) = loading.find(Service, "services", wish["service"])
+    said = {**said, "approver": loading.approver}
     declared = declaring.declare_rule(**said, name=wish["name"], service=service, tool=tool, conditions=conditions, **wanted)
     loading.tell(f"attribution rule {wish['name']}", declared, LABELS)
 
 
 def _cause_rule(loading: Loading, place: Place, wish: dict[str, Any], said: dict[str, Any]) -> None:
     wanted = {name: wish[name] for name in ("title", "pattern", "component", "position", "enabled") if name in wish}
+    said = {**said, "approver": loading.approver}
     loading.tell(f"cause rule {wish['name']}", declaring.declare_cause_rule(**said, name=wish["name"], **wanted), LABELS)

@@ -10,6 +10,7 @@ from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceS
 from monitoring.models.mapping import AttributeMapping
 from monitoring.models.maps import ToolMap
 from monitoring.models.restores import RestoreTest
+from monitoring.models.rule_versions import RuleVersion
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
 from monitoring.models.runs import BackupRun, QuarantinedRecord, RawAnswer, RunRevision
 from monitoring.models.scope import ScopeClaim
@@ -41,6 +42,7 @@ __all__ = [
     "RawAnswer",
     "RestorePoint",
     "RestoreTest",
+    "RuleVersion",
     "RunRevision",
     "ScopeClaim",
     "ServiceDay",

@@ -5,23 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from typing import Self
 
-import re2
 from django.core.exceptions import ValidationError
 from django.db import models
 
 from catalogue.models import Service
 from itsm_backup.common.models import Tracked, TrackedQuerySet, tracked
+from monitoring.conditions import FIELDS, IDENTITY, OPERATORS, Condition, problem_of, problem_with_pattern
 from monitoring.models.tools import Tool
 
 
 def validate_pattern(pattern: str) -> None:
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(pattern, options=options)
-    except re2.error as error:
-        told = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
-        raise ValidationError(f"This is no valid pattern (RE2 syntax): {told}") from None
+    if told := problem_with_pattern(pattern):
+        raise ValidationError(told)
 
 
 class RuleQuerySet(TrackedQuerySet):
@@ -58,32 +53,24 @@ class AttributionRule(Tracked):
 class AttributionCondition(Tracked):
     """One condition of a rule; all conditions of a rule must hold."""
 
-    class Field(models.TextChoices):
-        JOB = "external_id", "job id"
-        NAME = "name", "job name"
-        TARGET = "target_name", "protected host"
-        REPOSITORY = "repository_name", "repository"
-
-    class Operator(models.TextChoices):
-        EQUALS = "equals", "is"
-        STARTS_WITH = "starts_with", "starts with"
-        CONTAINS = "contains", "contains"
-        MATCHES = "matches", "matches pattern"
-
     permission_from = ("rule__service",)
     changed_from = ("rule__tool",)
 
     rule = models.ForeignKey(AttributionRule, on_delete=models.CASCADE, related_name="conditions")
-    field = models.CharField(max_length=20, choices=Field.choices)
-    operator = models.CharField(max_length=12, choices=Operator.choices, default=Operator.EQUALS)
+    field = models.CharField(max_length=20, choices=list(IDENTITY.items()))
+    operator = models.CharField(max_length=16, choices=list(OPERATORS.items()), default="equals")
     value = models.CharField(max_length=512)
 
     def __str__(self) -> str:
-        return f"{self.get_field_display()} {self.get_operator_display()} {self.value}"
+        return self.plain.words("attribution")
+
+    @property
+    def plain(self) -> Condition:
+        return Condition(self.field, self.operator, self.value)
 
     def clean(self) -> None:
-        if self.operator == self.Operator.MATCHES:
-            validate_pattern(self.value)
+        if told := problem_of(self.plain, "attribution"):
+            raise ValidationError(told)
 
 
 @tracked
@@ -98,7 +85,10 @@ class CauseRule(Tracked):
     name = models.SlugField(max_length=60, unique=True)
     title = models.CharField(max_length=120, help_text="Completes the sentence: the backup fails because …")
     position = models.PositiveIntegerField(default=100)
-    pattern = models.CharField(max_length=400, validators=[validate_pattern], help_text="RE2, against the run's message, case ignored.")
+    pattern = models.CharField(
+        max_length=400, blank=True, validators=[validate_pattern], help_text="RE2, against the run's message, case ignored."
+    )
+    conditions = models.JSONField(default=list, blank=True, help_text="What must hold besides: field, operator and value of each.")
     component = models.CharField(max_length=12, choices=Component.choices, default=Component.JOB)
     enabled = models.BooleanField(default=True)
 
@@ -107,6 +97,19 @@ class CauseRule(Tracked):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def plain(self) -> list[Condition]:
+        """Everything that must hold."""
+        told = [Condition("message", "matches", self.pattern)] if self.pattern else []
+        return told + [Condition(*(str(row.get(part, "")) for part in Condition._fields)) for row in self.conditions]
+
+    def clean(self) -> None:
+        problems = [told for told in (problem_of(one, "cause") for one in self.plain) if told]
+        if not any(one.field in ("message", "outcome") for one in self.plain):
+            problems.append(f"The rule has to say something about the {FIELDS['cause']['message']} or the result of a run.")
+        if problems:
+            raise ValidationError(problems)
 
 
 @tracked

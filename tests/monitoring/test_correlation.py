@@ -9,7 +9,8 @@ from django.db import connection
 
 from itsm_backup import journey
 from itsm_backup.common.models import because
-from monitoring.correlation import attribute_jobs, matcher
+from monitoring.conditions import RuleSet
+from monitoring.correlation import attribute_jobs, fact_of, rules_at
 from monitoring.models import AttributionCondition, AttributionRule, BackupRun, ProtectedItem
 from tests.factories import make_job, make_rule, make_service, make_tool, push, run_record
 
@@ -30,6 +31,10 @@ def rule_of(service, *conditions: tuple[str, str, str], position: int = 100, too
         for field, operator, value in conditions:
             AttributionCondition.objects.create(rule=rule, field=field, operator=operator, value=value)
     return rule
+
+
+def matches_job(rule, job, at) -> bool:
+    return rule in RuleSet(rules_at(at)).every(fact_of(job))
 
 
 def service_of(job) -> str | None:
@@ -53,25 +58,25 @@ def service_of(job) -> str | None:
 )
 def test_a_condition_reads_identity(tool, noon, condition, matches):
     job = make_job(tool, "db01:/srv/data", name="the nightly", target_name="db01", repository_name="/srv/repo")
-    assert matcher(rule_of(make_service(), condition, at=noon))(job) is matches
+    assert matches_job(rule_of(make_service(), condition, at=noon), job, noon) is matches
 
 
 def test_what_the_tool_did_not_tell_matches_no_word(tool, noon):
     job = make_job(tool, "x")
-    assert not matcher(rule_of(make_service(), ("repository_name", "contains", "repo"), at=noon))(job)
+    assert not matches_job(rule_of(make_service(), ("repository_name", "contains", "repo"), at=noon), job, noon)
 
 
 def test_all_conditions_of_a_rule_must_hold(tool, noon):
     job = make_job(tool, "x", name="nightly")
     rule = rule_of(make_service(), ("external_id", "equals", "x"), ("name", "equals", "weekly"), at=noon)
-    assert not matcher(rule)(job)
+    assert not matches_job(rule, job, noon)
 
 
 def test_a_rule_without_conditions_takes_all_jobs_of_its_tool_and_no_others(tool, noon):
     rule = rule_of(make_service(), tool=tool, at=noon)
-    assert matcher(rule)(make_job(tool, "x"))
-    assert not matcher(rule)(make_job(make_tool(), "x"))
-    assert not matcher(rule_of(make_service(), at=noon))(make_job(tool, "y"))
+    assert matches_job(rule, make_job(tool, "x"), noon)
+    assert not matches_job(rule, make_job(make_tool(), "x"), noon)
+    assert not matches_job(rule_of(make_service(), at=noon), make_job(tool, "y"), noon)
 
 
 def test_the_first_rule_by_position_decides(tool, noon):

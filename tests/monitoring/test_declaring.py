@@ -8,6 +8,7 @@ from catalogue.publishing import NotReady
 from monitoring import declaring
 from monitoring.models import AttributionRule, CauseRule, JobState, ProtectedItem, Tool, ToolState
 from tests.factories import make_service, make_tool, make_user
+from tests.portal.makers import make_person
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
@@ -16,6 +17,11 @@ HOUR = dt.timedelta(hours=1)
 @pytest.fixture
 def said(noon):
     return {"by": make_user("mona"), "at": noon, "reason": "Declared in test.yaml"}
+
+
+@pytest.fixture
+def ruled(said):
+    return {**said, "by": make_person("monitoring-admin", said["at"]), "approver": make_person("approver", said["at"])}
 
 
 def restic(said, **more):
@@ -97,28 +103,28 @@ def test_a_schedule_says_what_is_wrong_with_it(said, noon):
         declaring.declare_schedule(job=job, **said, rrule="EVERY=DAY")
 
 
-def test_a_rule_holds_exactly_its_conditions(said):
+def test_a_rule_holds_exactly_its_conditions(ruled):
     service, other, tool = make_service("pacs"), make_service("ris"), make_tool()
-    rule = {"name": "PACS", "service": service, "tool": tool, **said}
+    rule = {"name": "PACS", "service": service, "tool": tool, **ruled}
     declared = declaring.declare_rule(conditions=[("external_id", "equals", "a"), ("name", "contains", "b")], **rule)
-    assert declared.made and declared.changed["conditions"] == ("", "job id is a and job name contains b")
+    assert declared.made and declared.changed["conditions"] == (None, "job id is a and job name contains b")
     assert not declaring.declare_rule(conditions=[("name", "contains", "b"), ("external_id", "equals", "a")], **rule).wrote
     changed = declaring.declare_rule(conditions=[("external_id", "equals", "a")], **{**rule, "service": other}).changed
     assert changed == {"service": (service, other), "conditions": ("job id is a and job name contains b", "job id is a")}
     assert AttributionRule.objects.get().conditions.count() == 1
 
 
-def test_changed_conditions_are_a_new_version_of_the_rule(said):
+def test_changed_conditions_are_a_new_version_of_the_rule(ruled):
     service = make_service("pacs")
-    declaring.declare_rule(name="PACS", service=service, conditions=[("external_id", "equals", "a")], **said)
+    declaring.declare_rule(name="PACS", service=service, conditions=[("external_id", "equals", "a")], **ruled)
     before = AttributionRule.history.count()
-    declaring.declare_rule(name="PACS", service=service, conditions=[("external_id", "equals", "b")], **said)
+    declaring.declare_rule(name="PACS", service=service, conditions=[("external_id", "equals", "b")], **ruled)
     assert AttributionRule.history.count() == before + 1
 
 
-def test_a_bad_pattern_changes_nothing(said):
+def test_a_bad_pattern_changes_nothing(ruled):
     with pytest.raises(NotReady, match="no valid pattern"):
-        declaring.declare_rule(name="PACS", service=make_service("pacs"), conditions=[("name", "matches", "(")], **said)
+        declaring.declare_rule(name="PACS", service=make_service("pacs"), conditions=[("name", "matches", "(")], **ruled)
     with pytest.raises(NotReady, match="no valid pattern"):
-        declaring.declare_cause_rule(name="full", title="the disk is full", pattern="(", **said)
+        declaring.declare_cause_rule(name="full", title="the disk is full", pattern="(", **ruled)
     assert not AttributionRule.objects.exists() and not CauseRule.objects.exists()
