@@ -107,7 +107,7 @@ def _compiled(pattern: str, any_case: bool) -> Any:
     return re2.compile(pattern, options=options)
 
 
-def test_of(one: Condition) -> Test:
+def check_of(one: Condition) -> Test:
     """A function that tells whether a fact fulfils the condition. Messages are compared in any case, everything else exactly.
 
     What the tool did not tell fulfils no condition but one that denies. Raises re2.error for a pattern that cannot be read.
@@ -145,7 +145,7 @@ def _matching(field: str, pattern: str) -> Test:
 
 def all_of(conditions: Iterable[Condition]) -> Test:
     """A function that tells whether a fact fulfils all of them; of none it fulfils all."""
-    tests = [test_of(one) for one in conditions]
+    tests = [check_of(one) for one in conditions]
     if len(tests) == 1:
         return tests[0]
     return lambda fact: all(test(fact) for test in tests)

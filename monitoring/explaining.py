@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from catalogue import duties
 from itsm_backup.common.time import iso
 from monitoring import wording
 from monitoring.models import (
@@ -17,6 +18,7 @@ from monitoring.models import (
     CauseRule,
     Evaluation,
     RawAnswer,
+    RuleVersion,
     StatusWorkflow,
 )
 
@@ -131,7 +133,9 @@ def _rule(evaluation: Evaluation, alert: Alert | None) -> Reference:
     if alert and alert.cause_rule:
         entry = CauseRule.history.filter(history_id=alert.cause_rule).select_related("history_user").first()
         if entry:
-            return _reference(entry, f"Cause: {entry.title}", f"Message matches “{entry.pattern}”; the fault lies with {entry.component}.")
+            words = " and ".join(one.words("cause") for one in entry.instance.plain)
+            text = f"{words[:1].upper()}{words[1:]}; the fault lies with {entry.component}."
+            return _told(entry, f"Cause: {entry.title}", text, _written(alert.cause_rule))
     entry = StatusWorkflow.history.filter(history_id=evaluation.workflow).select_related("history_user").first()
     if entry is None:
         return Reference(title="Status workflow", text="The version used is no longer known.", version=evaluation.workflow)
@@ -147,11 +151,29 @@ def _mapping(version: int, at: dt.datetime) -> Reference:
     entry = AttributionRule.history.filter(history_id=version).select_related("history_user").first()
     if entry is None:
         return Reference(title="Attribution rule", text="The version used is no longer known.", version=version)
-    # Conditions are saved just after their rule, so the rule's own instant would miss them.
-    conditions = AttributionCondition.history.as_of(max(at, entry.history_date + dt.timedelta(seconds=1))).filter(rule_id=entry.id)
-    words = " and ".join(str(condition) for condition in conditions)
+    written = _written(version)
+    if written:
+        conditions = [one.words(written.kind) for one in written.plain]
+    else:  # conditions are saved just after their rule, so the rule's own instant would miss them
+        rows = AttributionCondition.history.as_of(max(at, entry.history_date + dt.timedelta(seconds=1))).filter(rule_id=entry.id)
+        conditions = [str(condition) for condition in rows]
+    words = " and ".join(conditions)
     text = words[:1].upper() + words[1:] if words else "Every job of the tool"
-    return _reference(entry, entry.name, f"{text}.")
+    return _told(entry, entry.name, f"{text}.", written)
+
+
+def _written(version: int) -> RuleVersion | None:
+    """The approved version that made this entry of a rule's history."""
+    return RuleVersion.objects.filter(decided=version).select_related("author", "approver").first()
+
+
+def _told(entry: Any, title: str, text: str, written: RuleVersion | None) -> Reference:
+    """The rule as it was; with its number, and who approved it, where it is an approved version."""
+    told = _reference(entry, f"{title}, version {written.number}" if written else title, text)
+    if written and written.approver:
+        who = f"{duties.names([written.author])}, approved by {duties.names([written.approver])}"
+        return msgspec.structs.replace(told, by=who)
+    return told
 
 
 def _promise(evaluation: Evaluation) -> Reference:

@@ -118,9 +118,9 @@ def check_author(row: RuleVersion, by: Any, at: dt.datetime) -> None:
     if told := duties.objection(by, model, at):
         raise NotAllowed(told)
     right = f"monitoring.change_{model._meta.model_name}"
-    if by.is_active and (by.has_perm(right) or _changes_the_tool(row, by)):
-        if row.service is None or type(row.service).objects.visible_to(by).filter(pk=row.service_id).exists():
-            return
+    seen = row.service is None or type(row.service).objects.visible_to(by).filter(pk=row.service_id).exists()
+    if by.is_active and seen and (by.has_perm(right) or _changes_the_tool(row, by)):
+        return
     named = duties.names(_with_right(right).exclude(pk=by.pk))
     raise NotAllowed(f"You may not write rules of this kind. {f'{named} can.' if named else 'An administrator can grant the role.'}")
 

@@ -9,10 +9,10 @@ from catalogue.scoping import QUESTIONS
 from itsm_backup.estate import amounts
 from itsm_backup.roles import ROLES
 from monitoring import converting
+from monitoring.conditions import OPERATORS
 from monitoring.connectors import CONNECTORS
 from monitoring.connectors.base import Connector
 from monitoring.declaring import PROFILES
-from monitoring.conditions import OPERATORS
 from monitoring.models import CauseRule
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"

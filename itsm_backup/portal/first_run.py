@@ -117,7 +117,7 @@ def _map(user: Any) -> Step:
         what="A rule says by identity, never by result, which service a job protects. A schedule on the job says when it is due.",
         done=counted["mapped"] > 0 and loose == 0,
         state=state + (f"; {many(loose, 'job')} belong{'s' if loose == 1 else ''} to no service" if loose else ""),
-        door=("Add a rule", "admin:monitoring_attributionrule_add", "monitoring.add_attributionrule"),
+        door=("See the jobs that wait", "portal:unmatched", "monitoring.change_attributionrule"),
     )
 
 

@@ -4,63 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html_join
 
-from itsm_backup.common.admin import TrackedAdmin, TrackedInline, bulk_act
-from itsm_backup.common.admin.reasons import RowsFormSet
-from itsm_backup.common.time import now
+from itsm_backup.common.admin import TrackedAdmin, TrackedInline
 from monitoring import workflow
-from monitoring.models import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
+from monitoring.models import AttributionCondition, AttributionRule, CauseRule, RuleVersion, StatusWorkflow
 
 
-class SwitchedAdmin(TrackedAdmin):
-    """Rules in an order, each switched on or off: in the list, one by one, or many at once."""
+class RuleAdmin(TrackedAdmin):
+    """Rules in their order, with their history. What one says changes on the bench of the portal, by a version that is approved."""
 
-    list_editable = ("position", "enabled")
     list_display_links = ("name",)
-    actions = ("enable", "disable")
+    change_list_template = "admin/monitoring/rules.html"
 
-    @bulk_act(name="enable", words="Switch on")
-    def enable(self, request: HttpRequest, row: Any) -> bool:
-        return self._switch(row, True)
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
-    @bulk_act(name="disable", words="Switch off")
-    def disable(self, request: HttpRequest, row: Any) -> bool:
-        return self._switch(row, False)
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
-    def _switch(self, row: Any, on: bool) -> bool:
-        if row.enabled == on:
-            return False
-        row.enabled = on
-        row.save()
-        return True
-
-
-class ConditionFormSet(RowsFormSet):
-    """A rule has to say something about the job: a condition, or at least the tool."""
-
-    def clean(self) -> None:
-        super().clean()
-        kept = [form for form in self.forms if form.has_changed() or form.instance.pk]
-        kept = [form for form in kept if not (hasattr(form, "cleaned_data") and form.cleaned_data.get("DELETE"))]
-        if not kept and self.instance.tool_id is None:
-            raise forms.ValidationError("The rule would match no job. Add a condition, or choose a tool to take all of its jobs.")
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class ConditionInline(TrackedInline, admin.TabularInline):
     model = AttributionCondition
-    formset = ConditionFormSet
     fields = ("field", "operator", "value")
     verbose_name_plural = "Conditions: all of them must hold"
-    extra = 1
+    extra = 0
 
 
 @admin.register(AttributionRule)
-class AttributionAdmin(SwitchedAdmin):
+class AttributionAdmin(RuleAdmin):
     place = 4
     about = "Which service a job belongs to. The first rule that matches decides."
     history_parts = (AttributionCondition,)
@@ -74,22 +52,30 @@ class AttributionAdmin(SwitchedAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("conditions")
 
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"valid_from": now(), **super().get_changeform_initial_data(request)}
-
     @admin.display(description="Matches when")
     def says(self, rule: AttributionRule) -> Any:
         return format_html_join(" and ", "{}", ((str(condition),) for condition in rule.conditions.all())) or "every job of the tool"
 
 
 @admin.register(CauseRule)
-class CauseAdmin(SwitchedAdmin):
+class CauseAdmin(RuleAdmin):
     place = 5
     about = "What the message of a failed run means, and which component has it."
     list_display = ("name", "title", "component", "position", "enabled")
     list_filter = ("enabled", "component")
     search_fields = ("name", "title", "pattern")
-    fields = ("name", "title", "position", "pattern", "component", "enabled")
+    fields = ("name", "title", "position", "pattern", "conditions", "component", "enabled")
+
+
+@admin.register(RuleVersion)
+class VersionAdmin(RuleAdmin):
+    place = 5
+    about = "What rules say, version by version: who wrote it, who put it in force, and why."
+    list_display = ("name", "number", "kind", "state", "author", "approver", "approved_at")
+    list_filter = ("state", "kind")
+    list_select_related = ("author", "approver")
+    search_fields = ("name",)
+    fields = ("name", "kind", "position", "conditions", "service", "tool", "title", "component", "enabled", "valid_to", "reason")
 
 
 @admin.register(StatusWorkflow)

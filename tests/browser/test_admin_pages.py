@@ -101,7 +101,7 @@ def pages():
     yield from (url(Tool, page, tool.pk) for page in ("history", "permissions", "delete"))
     yield url(Tool, "simple_history", tool.pk, tool.history.first().pk)
     yield url(ServiceVersion, "act", draft.pk, "approve")
-    yield url(AttributionRule, "delete", rule.pk)
+    yield url(JobSchedule, "delete", JobSchedule.objects.get().pk)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -127,18 +127,18 @@ def test_every_page_is_accessible_fits_the_screen_and_obeys_the_policy(visit, es
 
 
 def test_a_missing_reason_is_shown_in_a_focused_summary(visit, estate):
-    page, _ = visit(estate)(change_url(AttributionRule.objects.get()))
-    page.fill("#id_name", "Kept while the reason is asked for")
+    page, _ = visit(estate)(change_url(Tool.objects.get()))
+    page.fill("#id_label", "Kept while the reason is asked for")
     page.click("text=Save >> nth=0")
     page.wait_for_selector(".error-summary")
     assert page.evaluate("document.activeElement.className") == "error-summary"
-    assert page.input_value("#id_name") == "Kept while the reason is asked for"
+    assert page.input_value("#id_label") == "Kept while the reason is asked for"
     page.click(".error-summary a")
     assert page.evaluate("document.activeElement.id") == "id_change_reason"
     page.fill("#id_change_reason", "Clearer name")
     page.click("input[name=_save]")
     page.wait_for_selector(".messagelist .success")
-    assert AttributionRule.objects.get().name == "Kept while the reason is asked for"
+    assert Tool.objects.get().label == "Kept while the reason is asked for"
 
 
 def test_a_version_is_approved_without_javascript(visit, estate):

@@ -11,7 +11,7 @@ from catalogue.models import ServiceVersion
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.time import now
-from monitoring.models import AttributionRule, BackupRun, Tool
+from monitoring.models import BackupRun, Tool
 from tests.admin_forms import change_url, url
 from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool, push, run_record
 from tests.readings import no_answer, poll_answer, snapshot, take_reading
@@ -64,32 +64,6 @@ def test_a_tighter_promise_is_written_by_the_steward_and_takes_force_by_the_appr
     assert "26 h or less" in page.inner_text("#promise")
     version = ServiceVersion.objects.get(number=2)
     assert (version.author_ids, version.approver) == ([steward.pk], approver)
-
-
-@pytest.mark.req("2.2")
-def test_a_rule_brings_a_job_under_its_service(sign_in, imaging, present):
-    tool = Tool.objects.get()
-    make_job(tool, "pacs-hourly", name="pacs-hourly", at=present - DAY)
-    push(tool, run_record("pacs-hourly", "success", present - HOUR), at=present)
-    journey.advance()
-    page, person = sign_in("monitoring-admin", "/services/SVC-003/")
-    assert "pacs-hourly" not in page.inner_text("#proof")
-    page.goto(url(AttributionRule, "add"))
-    page.fill("[name=name]", "Everything of the archive")
-    page.select_option("[name=service]", label=page.locator("[name=service] option", has_text="SVC-003").inner_text())
-    page.select_option("[name=conditions-0-field]", "external_id")
-    page.select_option("[name=conditions-0-operator]", "starts_with")
-    page.fill("[name=conditions-0-value]", "pacs-")
-    page.fill("[name=change_reason]", "The hourly job was mapped to nothing")
-    page.click("input[name=_save]")
-    page.wait_for_selector(".messagelist .success")
-    journey.advance()
-    page.goto("/services/SVC-003/")
-    assert "pacs-hourly" in page.inner_text("#proof")
-    rule = AttributionRule.objects.get(name="Everything of the archive")
-    assert rule.history.get().history_user == person
-    run = BackupRun.objects.get(job__external_id="pacs-hourly")
-    assert (run.service.code, run.job.attribution_rule) == ("SVC-003", rule.history.get().pk)
 
 
 @pytest.mark.req("2.3")

@@ -73,7 +73,7 @@ def test_saving_what_did_not_change_writes_no_history(client):
     assert team.history.count() == 1
 
 
-def test_parts_of_a_row_change_under_the_reason_of_the_row(client, person):
+def test_parts_of_a_row_change_under_the_reason_of_the_row(client, person, open_rules):
     rule = make_rule(make_service(), make_tool(), "nightly")
     page, condition = change_url(rule), rule.conditions.get()
     data = filled(client.get(page), **{"conditions-0-value": "weekly", "conditions-1-field": "name", "conditions-1-value": "db"})
@@ -87,7 +87,7 @@ def test_parts_of_a_row_change_under_the_reason_of_the_row(client, person):
     assert AttributionCondition.history.filter(id=condition.pk, history_type="-", history_change_reason=WHY).exists()
 
 
-def test_editing_in_the_list_needs_one_reason_for_all(client, person):
+def test_editing_in_the_list_needs_one_reason_for_all(client, person, open_rules):
     first, second = make_cause("one"), make_cause("two")
     page = url(CauseRule, "changelist")
     data = filled_list(client.get(page), **{"form-0-position": 5, "form-1-position": 6})
@@ -100,15 +100,15 @@ def test_editing_in_the_list_needs_one_reason_for_all(client, person):
 
 
 def test_a_bulk_act_asks_first_and_acts_with_the_reason(client, person):
-    rows = [make_cause("one"), make_cause("two", enabled=False)]
-    page = url(CauseRule, "changelist")
+    rows = [make_tool(), make_tool(enabled=False)]
+    page = url(Tool, "changelist")
     data = {"action": "disable", "_selected_action": [row.pk for row in rows]}
     asked = client.post(page, data)
     assert asked.status_code == 200 and 'name="change_reason"' in asked.content.decode()
     refused = client.post(page, {**data, "post": "yes"})
-    assert "Say why" in refused.content.decode() and CauseRule.objects.filter(enabled=True).count() == 1
+    assert "Say why" in refused.content.decode() and Tool.objects.filter(enabled=True).count() == 1
     told = client.post(page, {**data, "post": "yes", "change_reason": WHY}, follow=True)
-    assert "Switch off: 1 cause rule changed, 1 left as they were." in told.content.decode()
+    assert "Switch off: 1 tool changed, 1 left as they were." in told.content.decode()
     assert newest(rows[0], person).enabled is False
     assert rows[1].history.count() == 1
 
@@ -124,7 +124,7 @@ def test_deleting_one_needs_a_reason(client, person):
     assert (record.history_type, record.history_user, record.history_change_reason) == ("-", person, WHY)
 
 
-def test_deleting_many_needs_a_reason_and_takes_the_parts_along(client, person):
+def test_deleting_many_needs_a_reason_and_takes_the_parts_along(client, person, open_rules):
     rule = make_rule(make_service(), make_tool(), "nightly")
     page = url(AttributionRule, "changelist")
     data = {"action": "delete_selected", "_selected_action": [rule.pk]}

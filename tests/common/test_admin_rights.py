@@ -114,7 +114,7 @@ def test_to_look_at_a_service_is_not_enough_to_put_something_below_it():
     assert set(form.fields["consumer"].queryset) == {changed} and set(form.fields["provider"].queryset) == {seen, changed}
 
 
-def test_a_choice_made_by_somebody_else_stays_though_it_is_out_of_sight():
+def test_a_choice_made_by_somebody_else_stays_though_it_is_out_of_sight(open_rules):
     service, hidden = make_service("pacs"), make_tool(name="hidden")
     rule = make_rule(service, hidden, "nightly")
     keeper = make_staff("monitoring.change_attributionrule", "monitoring.add_attributionrule", on=service, may=("view",))
@@ -125,7 +125,7 @@ def test_a_choice_made_by_somebody_else_stays_though_it_is_out_of_sight():
     assert (rule.position, rule.tool) == (7, hidden)
 
 
-def test_rows_of_a_list_that_one_may_not_change_are_locked_whatever_is_sent(refusals):
+def test_rows_of_a_list_that_one_may_not_change_are_locked_whatever_is_sent(refusals, open_rules):
     mine, other = make_service("pacs"), make_service("ris")
     tool, second = make_tool(), make_tool()
     own, hidden = make_rule(mine, tool, "a"), make_rule(other, second, "b")

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from monitoring import tokens
-from monitoring.models import ApiToken, AttributionRule, BackupJob, JobSchedule, StatusWorkflow, Tool, ToolState
+from monitoring.models import ApiToken, AttributionRule, BackupJob, CauseRule, JobSchedule, StatusWorkflow, Tool, ToolState
 from tests.admin_forms import change_url, filled, make_staff, signed_in, url
 from tests.factories import make_admin, make_job, make_rule, make_schedule, make_service, make_tool, make_user
 
@@ -126,15 +126,17 @@ def test_a_job_has_one_schedule(client):
     assert list(client.get(url(JobSchedule, "add")).context["adminform"].form.fields["job"].queryset) == [free]
 
 
-def test_a_rule_that_would_match_nothing_is_refused(client):
-    service = make_service()
-    data = {"name": "all", "position": 1, "service": service.pk, "enabled": "on", "valid_from": "2026-01-01T00:00", **WHY,
-            "conditions-TOTAL_FORMS": 1, "conditions-INITIAL_FORMS": 0, "conditions-0-operator": "equals"}  # fmt: skip
-    assert "would match no job" in text(client.post(url(AttributionRule, "add"), data))
-    assert client.post(url(AttributionRule, "add"), {**data, "tool": make_tool().pk}).status_code == 302
-    bad = {"conditions-0-field": "name", "conditions-0-operator": "matches", "conditions-0-value": "("}
-    answer = client.post(url(AttributionRule, "add"), {**data, "name": "bad", **bad})
-    assert "no valid pattern" in text(answer)
+def test_rules_are_read_here_and_changed_on_the_bench(client):
+    rule = make_rule(make_service(), make_tool(), "nightly")
+    html = text(client.get(url(AttributionRule, "changelist")))
+    assert "on the bench" in html and "job id is nightly" in html
+    page = client.get(change_url(rule))
+    assert page.status_code == 200 and 'name="_save"' not in text(page)
+    for path in (url(AttributionRule, "add"), url(AttributionRule, "delete", rule.pk), url(CauseRule, "add")):
+        assert client.post(path, {**WHY, "post": "yes", "name": "x"}).status_code == 403
+    assert client.post(change_url(rule), {**WHY, "name": "x"}).status_code == 403
+    rule.refresh_from_db()
+    assert rule.name != "x" and rule.history.count() == 1
 
 
 def test_the_thresholds_are_one_row(client):

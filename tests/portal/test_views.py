@@ -54,6 +54,9 @@ def pages(estate_now):
         "/incidents/",
         f"/incidents/{Incident.objects.get().number}/",
         "/reports/",
+        "/improve/rules/",
+        "/improve/rules/?kind=cause",
+        "/improve/unmatched/",
         "/explain/status/SVC-003/",
         f"/explain/alert/{Alert.objects.latest('pk').pk}/",
     ]
@@ -222,7 +225,9 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
             continue  # not for limited rights: tests/portal/test_duties_page.py
         checked = any(part in page for part in ("/versions/1", "/commitment/", "ownership/"))  # with the checks of the promise, and gaps
         # 3 of the person and their rights; a day is told from twelve sides
-        with django_assert_max_num_queries(26 if checked else 18 if "/days/" in page else 15 if page == "/first-steps/" else 14):
+        with django_assert_max_num_queries(
+            26 if checked else 18 if "/days/" in page or "/improve/" in page else 15 if page == "/first-steps/" else 14
+        ):
             assert client.get(page).status_code == 200, page
 
 
@@ -250,5 +255,8 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"mappings", "mapping", "observed", "evidence"}  # tests/browser/test_mappings.py, tests/portal/test_duties_page.py
     deeds |= {"compare_again", "link_items", "unlink_item", "decide_conflict"}
     elsewhere |= {"agreement", "agreement_of", "agreement_items"}  # tests/portal/test_agreement_pages.py
+    deeds |= {"save_rule", "suggest_rule", "send_rule", "approve_rule", "give_up_rule"}
+    elsewhere |= {"rule", "rule_version", "new_rule", "improve"}  # tests/portal/test_rule_pages.py
+    read |= {"rules", "unmatched"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

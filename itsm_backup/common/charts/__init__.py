@@ -5,6 +5,7 @@ kept, at_risk, broken, no_data, held.
 """
 
 from itsm_backup.common.charts.bar import exposure_bar
+from itsm_backup.common.charts.bars import DayBar, day_bars
 from itsm_backup.common.charts.layers import LayerBox, LayerLine, layered_graph, layers_of
 from itsm_backup.common.charts.marks import deviation_bar, verdict_mark
 from itsm_backup.common.charts.paper import painted
@@ -18,12 +19,14 @@ from itsm_backup.common.charts.tree import TreeNode, impact_tree
 __all__ = [
     "AgeStep",
     "Chart",
+    "DayBar",
     "DayCell",
     "DayCount",
     "LayerBox",
     "LayerLine",
     "RunMark",
     "TreeNode",
+    "day_bars",
     "day_strip",
     "deviation_bar",
     "exposure_bar",
