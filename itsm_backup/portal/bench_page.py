@@ -49,6 +49,7 @@ class EventRow:
 class Effect:
     tiles: tuple[Tile, ...]
     chart: Chart
+    chart_narrow: Chart
     about: str  # what was looked at, in words
     warnings: tuple[str, ...]
     taken: tuple[str, ...]
@@ -193,7 +194,7 @@ def _last_day(until: dt.datetime | None) -> str:
 
 def _effect(row: RuleVersion, told: Trial, moment: Moment, tab: str) -> Effect:
     belonging = row.kind == "attribution"
-    noun = "job" if belonging else "failure"
+    noun, what = ("job", "runs") if belonging else ("failure", "failures")
     chosen = tab if tab in TABS else "matched"
     lines = {"matched": told.lines, "near": told.near, "unmatched": told.unmatched}.get(chosen, [])
     order = {"new": 0, "moved": 1, "lost": 2, "same": 3}
@@ -208,7 +209,7 @@ def _effect(row: RuleVersion, told: Trial, moment: Moment, tab: str) -> Effect:
         "near": f"Near misses, {len(told.near)}", "unmatched": f"Unmatched in the estate, {len(told.unmatched)}",
     }  # fmt: skip
     return Effect(
-        tiles=_tiles(told, noun), chart=_chart(told, moment, "runs" if belonging else "failures"),
+        tiles=_tiles(told, noun), chart=_chart(told, moment, what), chart_narrow=_chart(told, moment, what, width=330),
         about=_about_jobs(told) if belonging else _about_failures(told), warnings=tuple(_warnings(told, noun)),
         taken=tuple(f"{many(count, noun)} from {rule}" for rule, count in sorted(told.taken.items())),
         tabs=tuple((key, words, address(days=told.days, show=key) + "#events") for key, words in said.items()),
@@ -255,7 +256,7 @@ def _warnings(told: Trial, noun: str) -> list[str]:
     return [f"It matches no {noun} of these days."] if not told.matched else []
 
 
-def _chart(told: Trial, moment: Moment, what: str) -> Chart:
+def _chart(told: Trial, moment: Moment, what: str, width: float = 720) -> Chart:
     days = [moment.at.date() - dt.timedelta(days=back) for back in range(told.days, -1, -1)]
     counts = [(on, told.per_day.get(on, Counter())) for on in days]
     return day_bars(

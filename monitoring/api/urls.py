@@ -13,6 +13,7 @@ from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfSer
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
 from monitoring.api.restores import RestoreTests
+from monitoring.api.rules import RuleApprove, RuleDetail, RuleGiveUp, Rules, RuleSend, RuleTrial, Unmatched
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.scope import Discovered, ScopeDecisions, ScopeRegister
 from monitoring.api.tools import Assessments, Quarantine, ToolDetail, Tools
@@ -61,5 +62,12 @@ urlpatterns = [
     path("conflicts/", WriteConflicts.as_view()),
     path("conflicts/<int:pk>/decide", DecideConflict.as_view()),
     path("cmdb/<str:name>/webhook", Webhook.as_view(), name="cmdb_webhook"),
+    path("rules/", Rules.as_view()),
+    path("rules/<int:pk>/", RuleDetail.as_view()),
+    path("rules/<int:pk>/trial/", RuleTrial.as_view()),
+    path("rules/<int:pk>/send", RuleSend.as_view()),
+    path("rules/<int:pk>/approve", RuleApprove.as_view()),
+    path("rules/<int:pk>/give-up", RuleGiveUp.as_view()),
+    path("unmatched/", Unmatched.as_view()),
     path("quarantine/", Quarantine.as_view()),
 ]

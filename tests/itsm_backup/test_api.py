@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import Any
 
 import pytest
 import schemathesis
+from django.contrib.auth import get_user_model
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.test import Client
@@ -23,8 +25,18 @@ from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
 from itsm_backup.wsgi import application
-from monitoring import tokens, translating
-from monitoring.models import Alert, ApiToken, BackupJob, BackupRun, DetectedChange, Evaluation, Tool, WriteConflict
+from monitoring import ruling, tokens, translating
+from monitoring.models import (
+    Alert,
+    ApiToken,
+    BackupJob,
+    BackupRun,
+    DetectedChange,
+    Evaluation,
+    RuleVersion,
+    Tool,
+    WriteConflict,
+)
 from reporting import compiling, rendering
 from reporting.scoping import Month, Scope, month_named
 from tests.factories import make_admin, make_job, make_service, make_tool, make_user, push, run_record
@@ -147,6 +159,17 @@ def _disputed() -> WriteConflict:
     )  # fmt: skip
 
 
+def _ruled(*, author: Any = None, sent: bool = True) -> RuleVersion:
+    """A draft, by somebody else than the person who calls unless the author is given."""
+    author, content = (
+        author or make_admin(),
+        {"service": Service.objects.get(code="SVC-002"), "conditions": [("name", "starts_with", "fuzz-")]},
+    )
+    said = {"by": author, "at": now(), "reason": "Fuzzed"}
+    row = ruling.draft_rule(kind="attribution", name=f"Fuzzed {author.pk}", content=content, **said)
+    return ruling.send(row=row, **said) if sent else row
+
+
 MAPPED = {"path": "list.archives[].start", "field": "retention_days", "unit": "instant", "transform": "oldest_age"}
 WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid", "answers": dict.fromkeys(scoping.QUESTIONS, "no"),
         "review_on": "2099-03-31", "reason": "Fuzzed"}  # fmt: skip
@@ -164,6 +187,13 @@ BODIES = {
     "/api/v1/legal-holds/{id}/release": lambda: REASON,
     "/api/v1/scope/": lambda: WISH,
     "/api/v1/scope/{id}/decisions/": lambda: {**WISH, "replaces": ScopeDecision.objects.get().pk},
+    "/api/v1/rules/": lambda: {
+        "kind": "cause", "name": "fuzzed", "title": "it was fuzzed", "component": "job", **REASON,
+        "conditions": [{"field": "message", "operator": "contains", "value": "fuzz"}],
+    },
+    "/api/v1/rules/{id}/send": lambda: REASON,
+    "/api/v1/rules/{id}/approve": lambda: REASON,
+    "/api/v1/rules/{id}/give-up": lambda: REASON,
     "/api/v1/tools/{name}/mapping/": lambda: {"rows": [MAPPED], **REASON},
     "/api/v1/tools/{name}/mapping/{number}/approve": lambda: REASON,
 }  # fmt: skip
@@ -180,10 +210,12 @@ KNOWN = {
     "legal-holds": lambda: {"id": _held().pk},
     "relations": lambda: {"id": Relation.objects.first().pk},
     "reports": _report,
+    "rules": lambda: {"id": _ruled().pk},
     "runs": lambda: {"id": BackupRun.objects.first().pk},
     "scope": lambda: {"id": _decided().line_id},
     "services": lambda: {"code": "SVC-001", "number": 1, "act": "submit"},
     "tools": lambda: {"name": "scripts"},
+    "/api/v1/rules/{id}/send": lambda: {"id": _ruled(author=get_user_model().objects.latest("pk"), sent=False).pk},  # who calls
     "/api/v1/tools/{name}/mapping/{number}/approve": _mapped,
 }
 
