@@ -35,6 +35,7 @@ class ConditionInline(TrackedInline, admin.TabularInline):
     fields = ("field", "operator", "value")
     verbose_name_plural = "Conditions: all of them must hold"
     extra = 0
+    can_delete = False
 
 
 @admin.register(AttributionRule)

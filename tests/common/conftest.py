@@ -14,3 +14,4 @@ def open_rules(monkeypatch):
         monkeypatch.delattr(RuleAdmin, f"has_{action}_permission")
     monkeypatch.setattr(RuleAdmin, "list_editable", ("position", "enabled"))
     monkeypatch.setattr(ConditionInline, "extra", 1)
+    monkeypatch.setattr(ConditionInline, "can_delete", True)

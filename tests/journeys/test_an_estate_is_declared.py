@@ -139,7 +139,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_kept(load, monk
         "relations[1]: There is no service SVC-999.",
         "tools[1]: IMAGING_REPOSITORY_PASSWORD is not set in the environment. Set it and load again.",
         "INTERVAL is a whole number from 1 to 24",
-        "cause_rules[1]: Pattern: This is no valid pattern",
+        "cause_rules[1]: message: This is no valid pattern",
     ):
         assert words in told
     assert re.search(r"line \d+, services\[1\]", told)

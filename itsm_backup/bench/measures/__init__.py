@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from itsm_backup.bench.measures import catalogue, estate, intake, ping, report
+from itsm_backup.bench.measures import catalogue, correlation, estate, intake, ping, report
 from itsm_backup.bench.measuring import Measured
 from itsm_backup.bench.sizes import Size
 
@@ -14,4 +14,5 @@ MEASURES: dict[str, Callable[[Size, str], Iterator[Measured]]] = {
     "estate": estate.measure,
     "report": report.measure,
     "catalogue": catalogue.measure,
+    "correlation": correlation.measure,
 }

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalogue', '0010_external_catalogues'),
-        ('monitoring', '0016_attribute_mapping'),
+        ('monitoring', '0019_agreement'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
