@@ -104,7 +104,7 @@ def _in_force(kind: str, name: str, content: dict[str, Any], by: Any, approver: 
     after = {**content, **({"conditions": _words(kind, map(Condition._make, content["conditions"]))} if "conditions" in content else {})}
     changed = {field: (None if made else before[field], after[field]) for field in after if made or before[field] != after[field]}
     if changed or made:
-        said = {"at": at, "reason": reason}
+        said: dict[str, Any] = {"at": at, "reason": reason}
         draft = ruling.draft_rule(kind=kind, name=name, content=content, by=by, **said)
         ruling.send(row=draft, by=by, **said)
         ruling.approve(row=draft, by=approver, **said)

@@ -22,7 +22,7 @@ from monitoring.ruling import rule_named
 MOST_JOBS, MOST_JOBS_FOLLOWED, MOST_RUNS, MOST_ALERTS = 20_000, 200, 5_000, 1_000
 DAYS = (7, 30, 90)
 Span = tuple[str, dt.datetime, dt.datetime | None]  # root component, from, until
-Ran = tuple[int, dt.datetime, str, str | None, str]  # job, when, outcome, message, operation
+Ran = tuple[int, dt.datetime, str | None, str | None, str]  # job, when, outcome, message, operation
 
 
 class Line(msgspec.Struct, kw_only=True, frozen=True):
