@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalogue', '0010_external_catalogues'),
-        ('monitoring', '0019_agreement'),
+        ('monitoring', '0020_workflow_bounds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
