@@ -21,6 +21,7 @@ POWERS = {
     "catalogue.approve_service": "approver",
     "monitoring.approve_attributemapping": "approver",
     "monitoring.approve_ruleversion": "approver",
+    "monitoring.approve_statusmap": "approver",
     **dict.fromkeys(
         ("monitoring.add_tool", "monitoring.change_tool", "monitoring.add_jobschedule", "monitoring.change_jobschedule",
          "monitoring.delete_jobschedule", "monitoring.add_attributionrule", "monitoring.change_attributionrule",

@@ -25,7 +25,7 @@ _TECHNICAL = (
     " catalogue.statusoverride"
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
     " catalogue.externalcatalogue catalogue.publication"
-    " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday"
+    " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday monitoring.statusmap"
     " catalogue.cmdb catalogue.cmdbstate catalogue.configurationitem catalogue.itemrelation catalogue.itemreject catalogue.itemlink"
     " catalogue.fieldmaster monitoring.agreement monitoring.comparison monitoring.writeback monitoring.writeconflict"
     " monitoring.conflictdecision"
@@ -84,8 +84,9 @@ ROLES = {
     "approver": Role(
         duty="approves versions that others wrote",
         everywhere=_permissions(
-            _TECHNICAL, "approve: catalogue.service monitoring.toolmap monitoring.attributemapping monitoring.ruleversion",
-            "override: reporting.report"
+            _TECHNICAL,
+            "approve: catalogue.service monitoring.toolmap monitoring.attributemapping monitoring.statusmap monitoring.ruleversion",
+            "override: reporting.report",
         ),
         on_service=_permissions("view approve: catalogue.service"),
         uses_admin=True,
@@ -116,7 +117,7 @@ ROLES = {
             "add approve: monitoring.toolmap",
             "poll: monitoring.tool",
             "see_ping_address: monitoring.backupjob",
-            "view: common.notice",
+            "view: common.notice common.refusal",
         ),
         on_tool=_permissions("view change poll: monitoring.tool"),
         on_their_tools=_permissions("view poll: monitoring.tool"),
@@ -131,7 +132,7 @@ ROLES = {
     ),
     "auditor": Role(
         duty="reads everything and changes nothing",
-        everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry"),
+        everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry common.refusal"),
         uses_admin=True,
     ),
     "stakeholder": Role(duty="depends on services and reads how they stand", everywhere=_permissions(_BUSINESS)),

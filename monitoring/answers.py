@@ -46,6 +46,19 @@ def open_answer(answer_id: int) -> tuple[Tool, Answer]:
     return Tool.objects.get(pk=row.tool_id), msgspec.json.decode(zlib.decompress(row.body), type=Answer)
 
 
+def latest(*, tool: Tool, at: dt.datetime, most: int, most_bytes: int = 16 * 1024 * 1024) -> list[Answer]:
+    """The tool's newest answers received until `at`, newest first: so many, and no more than fit into so many bytes but the newest."""
+    rows = RawAnswer.objects.filter(tool_id=tool.pk, received_at__lte=at).order_by("-received_at", "-pk")
+    sizes, wanted, total = rows.values_list("pk", "size_bytes")[:most], list[int](), 0
+    for pk, size in sizes:
+        total += size
+        if wanted and total > most_bytes:
+            break
+        wanted.append(pk)
+    bodies = RawAnswer.objects.filter(pk__in=wanted).order_by("-received_at", "-pk").values_list("body", flat=True)
+    return [msgspec.json.decode(zlib.decompress(body), type=Answer) for body in bodies]
+
+
 def is_unaltered(answer_id: int) -> bool:
     """Whether the kept bytes still have the hash they were stored with; raises AnswerGone."""
     row = RawAnswer.objects.filter(pk=answer_id).first()

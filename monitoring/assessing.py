@@ -20,7 +20,7 @@ from monitoring.connectors.conversing import problem
 from monitoring.connectors.map_document import BadDocument, parsed, shipped
 from monitoring.connectors.mapped import Mapped, declared_by
 from monitoring.connectors.running import run_program
-from monitoring.models import Assessment, CapabilityWeights, RawAnswer, Tool
+from monitoring.models import Assessment, CapabilityWeights, Tool
 from monitoring.scoring import Found, Heard
 
 LOOKED_AT = 20  # kept answers that are read again where nothing can be asked
@@ -123,8 +123,7 @@ def _ask(tool: Tool, cursor: Mapping[str, Any], at: dt.datetime, run: Runner) ->
 
 
 def _kept(tool: Tool, at: dt.datetime) -> Heard:
-    rows = RawAnswer.objects.filter(tool_id=tool.pk, received_at__lte=at).order_by("-received_at", "-pk")
-    found = [answers.open_answer(pk)[1] for pk in rows.values_list("pk", flat=True)[:LOOKED_AT]]
+    found = answers.latest(tool=tool, at=at, most=LOOKED_AT)
     return Heard(found, [reader_of(answer.kind, tool.kind).read(answer) for answer in found])
 
 

@@ -11,7 +11,8 @@ from django.db import transaction
 from monitoring import answers, storing, waking
 from monitoring.connectors import reader_of
 from monitoring.connectors.base import Answer, Reject
-from monitoring.models import QuarantinedRecord, Tool
+from monitoring.meaning import Meaning
+from monitoring.models import QuarantinedRecord, StatusMap, Tool
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -49,9 +50,9 @@ def read_again(*, answer_id: int, at: dt.datetime) -> Receipt:
 
 
 def _read_into(*, tool: Tool, answer: Answer, answer_id: int, at: dt.datetime) -> Receipt:
-    reading = reader_of(answer.kind, tool.kind).read(answer)
+    reading = meaning_of(tool).applied(reader_of(answer.kind, tool.kind).read(answer))
     stored = storing.store(tool=tool, reading=reading, answer_id=answer_id, at=at)
-    quarantined = _quarantine(tool, [*reading.rejects, *stored.rejects], answer_id, at)
+    quarantined = quarantine(tool, [*reading.rejects, *stored.rejects], answer_id, at)
     answers.mark_read(answer_id=answer_id, at=at)
     transaction.on_commit(waking.wake)
     results = [
@@ -67,7 +68,14 @@ def _read_into(*, tool: Tool, answer: Answer, answer_id: int, at: dt.datetime) -
     )
 
 
-def _quarantine(tool: Tool, rejects: list[Reject], answer_id: int, at: dt.datetime) -> list[Result]:
+def meaning_of(tool: Tool) -> Meaning:
+    """The status and unit map in force."""
+    held = StatusMap.objects.filter(tool=tool, state="approved").order_by("-number").values_list("words", "units").first()
+    return Meaning(*held) if held else Meaning()
+
+
+def quarantine(tool: Tool, rejects: list[Reject], answer_id: int, at: dt.datetime) -> list[Result]:
+    """Keep what could not be read with its reason, once."""
     if not rejects:
         return []
     known = set(QuarantinedRecord.objects.filter(answer=answer_id).values_list("answer_index", flat=True))

@@ -11,12 +11,14 @@ from django.db import transaction
 from catalogue import duties
 from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
 from itsm_backup.common.models import because
+from monitoring import intake, restating
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Record, Reject, Step
 from monitoring.connectors.map_document import BadDocument, parsed, shipped
 from monitoring.connectors.mapped import DOCUMENT, Mapped, rows_of
 from monitoring.connectors.mapped_runs import Reader, missing, unused
 from monitoring.models import Tool, ToolMap
+from monitoring.restating import Effect, Lens
 
 State = ToolMap.State
 
@@ -32,8 +34,25 @@ def draft(*, name: str, document: str, by: Any, at: dt.datetime, reason: str) ->
     return row
 
 
-def approve(*, row: ToolMap, by: Any, at: dt.datetime, reason: str) -> ToolMap:
-    """Put the map in force in place of the one before it. Raises NotAllowed for its author and for who may not; WrongState."""
+def effects(row: ToolMap, at: dt.datetime) -> list[tuple[Tool, Effect]]:
+    """What the map would change of what was read of each tool that chooses it. Nothing is changed by asking."""
+    return [(tool, restating.preview(tool=tool, before=_lens(tool), after=_lens(tool, row), at=at)) for tool in _tools_of(row)]
+
+
+def _tools_of(row: ToolMap) -> list[Tool]:
+    return list(Tool.objects.filter(kind=Mapped.kind, settings__map=row.name, enabled=True).order_by("pk"))
+
+
+def _lens(tool: Tool, row: ToolMap | None = None) -> Lens:
+    """How the tool's answers are read: by the document that each carries, or by this one."""
+    return Lens(intake.meaning_of(tool), row.document if row else "")
+
+
+def approve(*, row: ToolMap, by: Any, at: dt.datetime, reason: str, accepts_good: int = 0) -> ToolMap:
+    """Put the map in force in place of the one before it, and restate what it reads otherwise of the answers that are kept.
+
+    When bad runs turn good, `accepts_good` must say how many. Raises NotAllowed for its author and for who may not; WrongState.
+    """
     with transaction.atomic(), because(reason.strip() or "Approved.", by=by):
         held = _open(row)
         check_approver(held, by)
@@ -42,6 +61,11 @@ def approve(*, row: ToolMap, by: Any, at: dt.datetime, reason: str) -> ToolMap:
             before.save()
         held.state, held.approver, held.approved_at = State.IN_FORCE, by, at
         held.save()
+        turned = sum(
+            restating.restate(tool=tool, before=_lens(tool), after=_lens(tool, held), at=at).turned_good for tool in _tools_of(held)
+        )
+        if turned != accepts_good:
+            raise WrongState(f"{turned} bad runs would count as good under {held}. Say that you accept this number, or cancel it.")
     return held
 
 

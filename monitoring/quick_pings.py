@@ -36,6 +36,7 @@ _ROW = Row.__struct_fields__
 _READ = f"""
 SELECT j.id, j.external_id, j.profile, j.service_id, j.tool_id, t.kind, t.settings, t.secrets, s.xmin::text,
   (SELECT max(i.id) FROM monitoring_protecteditem i WHERE i.job_id = j.id), {{started_again}}, {{listed}},
+  EXISTS (SELECT 1 FROM monitoring_statusmap m WHERE m.tool_id = t.id AND m.state = 'approved'),
   r.id, {", ".join(f"r.{name}" for name in _ROW)}
 FROM monitoring_backupjob j JOIN monitoring_tool t ON t.id = j.tool_id JOIN monitoring_jobstate s ON s.job_id = j.id
 LEFT JOIN {{belongs_to}} WHERE {{about}}"""  # noqa: S608 - our own names
@@ -155,8 +156,8 @@ def _read(about: PingAddress | int, said: Said) -> tuple[Job, Row | None, int | 
     found = fetch_prepared(statement, given, changes_nothing=True)
     if found is None:
         return None
-    pk, external_id, profile, service_id, tool, kind, settings, secrets, seen, item, started_again, listed, known_id, *known = found
-    if listed or started_again:
+    pk, external_id, profile, service_id, tool, kind, settings, secrets, seen, item, started_again, listed, mapped, known_id, *known = found
+    if listed or started_again or mapped:
         return None
     job = Job(
         pk=pk, external_id=external_id, profile=profile, service_id=service_id, tool=tool, kind=kind, item=item, seen=seen,

@@ -58,57 +58,67 @@ class Stored(msgspec.Struct, kw_only=True):
     rejects: list[Reject] = []
 
 
-def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime) -> Stored:
+class Again(msgspec.Struct, kw_only=True):
+    """Part of an answer that is read again under another map: only these places of it, and which status map says so."""
+
+    only: set[int]
+    status_map: int | None = None
+
+
+def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime, again: Again | None = None) -> Stored:
     """Store what a reading holds and return what became of each record. Call inside a transaction.
 
     A batch is reduced to one row per key, the later record winning; a row that would not change is not written.
     """
     jobs = hold_jobs(tool=tool, reading=reading, at=at)
-    indexed, rejects = _indexed(reading)
-    records = [record for _, record in indexed]
+    places, rejects = indexed(reading)
+    if again is not None:
+        places, rejects = [(index, record) for index, record in places if index in again.only], []
+    records = [record for _, record in places]
     own = [key_of(tool.pk, record) for record in records]
     before, ids = _known(set(own))
     keys = merging.keys_for(jobs=jobs, records=records, own=own, finished={key for key, row in before.items() if row.state == "finished"})
     if moved := set(keys) - set(own):
         before, ids = _known(set(keys))
     rows: dict[bytes, Row] = {}
-    for (index, record), key in zip(indexed, keys, strict=True):
+    for (index, record), key in zip(places, keys, strict=True):
         known = rows.get(key) or before.get(key)
         job = jobs[record.job_external_id]
         rows[key] = combine(known, record, key=key, tool=tool, job=job, answer=answer_id, index=index, at=at)
     written = {key: row for key, row in rows.items() if key not in before or changes(before[key], row)}
     written = {key: row.sealed() for key, row in written.items()}
     ids |= _write(written.values(), at)
-    _revise(before, written, ids, answer_id, at)
+    _revise(before, written, ids, answer_id, at, again.status_map if again else None)
     pointing.follow_runs(ids=ids, rows={key: row for key, row in written.items() if key in before}, at=at)
-    listed = {ids[key] for (_, record), key in zip(indexed, keys, strict=True) if record.evidence_kind == "artefact"}
+    listed = {ids[key] for (_, record), key in zip(places, keys, strict=True) if record.evidence_kind == "artefact"}
     if listed or reading.complete:
         pointing.follow_listing(tool=tool, listed=listed, at=at, complete=reading.complete)
     overtaken = merging.overtaken(own=own, keys=keys) if moved else []
     BackupRun.objects.filter(pk__in=[run.pk for run in overtaken]).delete()
     _touch([*written.values(), *(before[key] for key in written if key in before), *overtaken], at)
-    _note_answer(tool, at)
+    if again is None:
+        _note_answer(tool, at)
     return Stored(
         rows=[
             StoredRow(index=index, external_id=record.external_id, run=ids[key], changed=key in written)
-            for (index, record), key in zip(indexed, keys, strict=True)
+            for (index, record), key in zip(places, keys, strict=True)
         ],
         rejects=rejects,
     )
 
 
-def _indexed(reading: Reading) -> tuple[list[tuple[int, Record]], list[Reject]]:
+def indexed(reading: Reading) -> tuple[list[tuple[int, Record]], list[Reject]]:
     """Records with their place in the answer (the places that the connector's rejects left free), and what cannot be keyed."""
     taken = {reject.index for reject in reading.rejects}
     free = (index for index in range(len(reading.records) + len(taken) + 1) if index not in taken)
-    indexed, rejects = [], []
+    placed, rejects = [], []
     for index, record in zip(free, reading.records, strict=False):
         if 0 <= record.created_at.timestamp() < 2**32:
-            indexed.append((index, record))
+            placed.append((index, record))
         else:
             reason = f"created_at is {record.created_at.isoformat()}, which no backup of ours can be. Check the sender's clock."
             rejects.append(Reject(index=index, reason=reason, excerpt=record.external_id))
-    return indexed, rejects
+    return placed, rejects
 
 
 def _known(keys: set[bytes]) -> tuple[dict[bytes, Row], dict[bytes, int]]:
@@ -135,7 +145,9 @@ def _write(rows: Iterable[Row], at: dt.datetime) -> dict[bytes, int]:
         return {bytes(key): pk for key, pk in cursor.fetchall()}
 
 
-def _revise(before: dict[bytes, Row], written: dict[bytes, Row], ids: dict[bytes, int], answer_id: int, at: dt.datetime) -> None:
+def _revise(
+    before: dict[bytes, Row], written: dict[bytes, Row], ids: dict[bytes, int], answer_id: int, at: dt.datetime, status_map: int | None
+) -> None:
     revisions = []
     for key, row in written.items():
         old = before.get(key)
@@ -144,7 +156,7 @@ def _revise(before: dict[bytes, Row], written: dict[bytes, Row], ids: dict[bytes
         differing = [name for name in JUDGED if getattr(old, name) != getattr(row, name)]
         if differing:
             was, now = ({name: _plain(getattr(side, name)) for name in differing} for side in (old, row))
-            revisions.append(RunRevision(run_id=ids[key], at=at, before=was, after=now, answer=answer_id))
+            revisions.append(RunRevision(run_id=ids[key], at=at, before=was, after=now, answer=answer_id, status_map=status_map))
     RunRevision.objects.bulk_create(revisions)
 
 

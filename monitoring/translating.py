@@ -20,7 +20,6 @@ from monitoring.converting import FIELDS, NotConvertible
 from monitoring.models import AttributeMapping, Tool
 
 KEYS = ("path", "field", "unit", "transform", "words")
-MAY_APPROVE = "monitoring.approve_attributemapping"
 State = AttributeMapping.State
 
 
@@ -137,12 +136,20 @@ def check_author(tool: Tool, by: Any, at: dt.datetime) -> None:
 
 def check_approver(row: AttributeMapping, by: Any) -> None:
     """Raises NotAllowed, naming who can, unless `by` may approve this version."""
-    able = get_user_model().objects.with_perm(MAY_APPROVE, backend="django.contrib.auth.backends.ModelBackend", include_superusers=False)
+    check_approver_of(row, by)
+
+
+def check_approver_of(row: Any, by: Any) -> None:
+    """The same for every kind of map of a tool: its author never approves it, and others need the right to."""
+    kind = type(row)._meta
+    able = get_user_model().objects.with_perm(
+        f"{kind.app_label}.approve_{kind.model_name}", backend="django.contrib.auth.backends.ModelBackend", include_superusers=False
+    )
     named = duties.names(able.filter(is_active=True).exclude(pk__in=[row.author_id, by.pk]).order_by("username"))
     others = f"{named} can." if named else "Nobody else may yet: an administrator can grant the role approver."
     if row.author_id == by.pk:
         raise NotAllowed(f"You wrote the {row}, so somebody else must approve it. {others}")
-    if not by.is_active or not AttributeMapping.objects.visible_to(by, "approve").filter(pk=row.pk).exists():
+    if not by.is_active or not type(row).objects.visible_to(by, "approve").filter(pk=row.pk).exists():
         raise NotAllowed(f"You may not approve the {row}. {others}")
 
 

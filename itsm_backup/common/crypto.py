@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pgtrigger
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import models
+from django.db import connection, models, transaction
 
 
 class SecretUnreadable(Exception):
@@ -31,6 +33,28 @@ def decrypt(token: bytes) -> dict[str, str]:
         return json.loads(_cipher().decrypt(bytes(token)))
     except InvalidToken:
         raise SecretUnreadable("The stored secret cannot be read with the present FIELD_KEYS. Enter it again.") from None
+
+
+def reencrypt() -> int:
+    """Encrypt every stored secret with the first key of FIELD_KEYS, those of earlier versions too; returns how many were.
+
+    What is said stays the same, so no history entry tells of it. Raises SecretUnreadable, and nothing is changed, when a key is missing.
+    """
+    fields = [(model, field) for model in apps.get_models() for field in model._meta.local_fields if isinstance(field, SecretsField)]
+    guards = [trigger.get_uri(model) for model, trigger in pgtrigger.registered() if any(model is held for held, _ in fields)]
+    done = 0
+    with transaction.atomic(), pgtrigger.ignore(*guards), connection.cursor() as cursor:
+        for model, field in fields:
+            table, key, column = (connection.ops.quote_name(name) for name in (model._meta.db_table, _key(model), field.column))
+            cursor.execute(f"SELECT {key}, {column} FROM {table} WHERE length({column}) > 0 FOR UPDATE")  # noqa: S608 - our own names
+            for pk, token in cursor.fetchall():
+                cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {key} = %s", [encrypt(decrypt(token)), pk])  # noqa: S608
+                done += 1
+    return done
+
+
+def _key(model: Any) -> str:
+    return str(model._meta.pk.column)
 
 
 class SecretsField(models.BinaryField):

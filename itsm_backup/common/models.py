@@ -193,6 +193,29 @@ class AccountHistory(LogEntry):
         default_permissions = ()
 
 
+@append_only
+class Refusal(models.Model):
+    """An attempt that was refused: who, when, from where, at what, and why."""
+
+    at = models.DateTimeField()
+    who = models.CharField(max_length=150)
+    person = models.BigIntegerField(null=True)
+    method = models.CharField(max_length=10)
+    path = models.CharField(max_length=500)
+    address = models.CharField("from", max_length=45, blank=True)
+    action = models.CharField("wanted to", max_length=60)
+    what = models.CharField("on", max_length=200, blank=True)
+    why = models.CharField(max_length=1_000)
+
+    class Meta:
+        verbose_name = "refused attempt"
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["-at"], name="refusal_by_time"), models.Index(fields=["what", "-at"], name="refusal_of_object")]
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.method} {self.path}"
+
+
 class NoticeQuerySet(models.QuerySet):
     def waiting(self, at: dt.datetime) -> Self:
         """Notices to send now: unsent, due, not claimed (or claimed by a sender that died)."""

@@ -121,7 +121,7 @@ def _rows(columns: tuple[Candidate, ...], weights: dict[str, int]) -> tuple[Row,
 
 
 def _cell(line: Line) -> tuple[str, str, str]:
-    shown = line.verdict != "no_data"
+    shown = line.verdict not in ("no_data", "held")
     word = line.seen if shown else f"Declared: {line.declared.lower()}"
     return line.verdict, word, line.seen_words if shown and line.seen_words else line.declared_words
 

@@ -153,7 +153,8 @@ def lines_shown(lines: Iterable[Found], weights: dict[str, int]) -> tuple[Line, 
 
 def _line(line: Found, weight: int) -> Line:
     one = CAPABILITIES[line.name]
-    verdict, seen = LEVELS[line.seen] if line.seen else ("no_data", "Not shown")
+    unseen = ("held", "Not offered") if line.declared == "none" else ("no_data", "Not shown")
+    verdict, seen = LEVELS[line.seen] if line.seen else unseen
     worth = scoring.WORTH[line.seen] if line.seen else scoring.WORTH[line.declared] * scoring.UNSEEN
     return Line(
         name=line.name, label=one.label, asks=one.asks, weight=weight, declared=DECLARED[line.declared], declared_words=line.declared_words,

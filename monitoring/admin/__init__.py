@@ -5,6 +5,7 @@ from monitoring.admin.agreement import WriteBackAdmin, WriteConflictAdmin
 from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin, QuarantineAdmin, RunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.maps import MapAdmin
+from monitoring.admin.meanings import CapabilityWeightsAdmin, StatusMapAdmin
 from monitoring.admin.rules import AttributionAdmin, CauseAdmin, WorkflowAdmin
 from monitoring.admin.scope import AttributeMappingAdmin, ScopeClaimAdmin, SettledChangeAdmin
 from monitoring.admin.standing import verdict
@@ -21,6 +22,7 @@ __all__ = [
     "AlertAdmin",
     "AttributeMappingAdmin",
     "AttributionAdmin",
+    "CapabilityWeightsAdmin",
     "CauseAdmin",
     "EvaluationAdmin",
     "ExpectedRunAdmin",
@@ -31,6 +33,7 @@ __all__ = [
     "ScheduleAdmin",
     "ScopeClaimAdmin",
     "SettledChangeAdmin",
+    "StatusMapAdmin",
     "TokenAdmin",
     "ToolAdmin",
     "WorkflowAdmin",

@@ -14,8 +14,9 @@ from django.urls import path
 
 from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.admin import Act, Impossible, TrackedAdmin, given_reason
+from itsm_backup.common.admin.reasons import ReasonForm
 from itsm_backup.common.time import now
-from monitoring import mapping
+from monitoring import mapping, restating
 from monitoring.connectors.map_document import shipped
 from monitoring.models import ToolMap
 
@@ -25,7 +26,8 @@ MOST_SHOWN = 50
 def _do(call: Callable[..., ToolMap], done: str) -> Callable[[HttpRequest, Any, forms.Form], str]:
     def do(request: HttpRequest, row: Any, form: forms.Form) -> str:
         try:
-            moved = call(row=row, by=request.user, at=now(), reason=given_reason(request))
+            accepted = {"accepts_good": form.cleaned_data["accepts_good"] or 0} if "accepts_good" in form.cleaned_data else {}
+            moved = call(row=row, by=request.user, at=now(), reason=given_reason(request), **accepted)
         except Refused as error:
             raise Impossible(str(error)) from None
         return done.format(row=moved)
@@ -45,9 +47,36 @@ def _effect(request: HttpRequest, row: Any) -> list[str]:
     current = ToolMap.objects.filter(name=row.name, state=ToolMap.State.IN_FORCE).first()
     before = f"It replaces {current}." if current else "It replaces the map that comes with the product." if row.name in shipped() else ""
     return [
-        f"From the next poll on, tools that choose {row.name} are read by it. What was read before stays as it is.",
+        f"From the next poll on, tools that choose {row.name} are read by it. What it reads otherwise of the answers of the last 90 days is"
+        " restated and judged again.",
         *filter(None, [before]),
+        *(f"{tool}: {' '.join(_of_tool(effect))}" for tool, effect in _effects(request, row)),
     ]
+
+
+def _effects(request: HttpRequest, row: Any) -> list[tuple[Any, restating.Effect]]:
+    """What the map would change of each tool that chooses it; worked out once for a request."""
+    found: list[tuple[Any, restating.Effect]] = request.__dict__.setdefault("_effects", None) or mapping.effects(row, now())
+    request.__dict__["_effects"] = found
+    return found
+
+
+def _of_tool(effect: restating.Effect) -> list[str]:
+    moves = [f"{count:,} {move}." for move, count in sorted(effect.moves.items())]
+    good = [f"{effect.turned_good} that did not go well would count as good."] if effect.turned_good else []
+    services = [f"{one['name']}: {one['before']} → {one['after']}." for one in effect.services]
+    return [restating.sentence(effect), *moves, *filter(None, [restating.quarantine_sentence(effect)]), *good, *services]
+
+
+class AcceptingForm(ReasonForm):
+    """The reason, and the number of bad runs that would count as good."""
+
+    accepts_good = forms.IntegerField(
+        label="I accept that so many runs that did not go well count as good",
+        required=True,
+        min_value=1,
+        help_text="The number stands above.",
+    )
 
 
 def _box() -> forms.Textarea:
@@ -98,6 +127,10 @@ class MapAdmin(TrackedAdmin):
             blocked=lambda request, row: "" if request.user.has_perm("monitoring.add_toolmap") else f"You may not cancel {row}.",
         ),
     )
+
+    def act_form(self, request: HttpRequest, obj: Any, act: Act) -> forms.Form:
+        asks = act.name == "approve" and any(effect.turned_good for _, effect in _effects(request, obj))
+        return AcceptingForm(request.POST or None) if asks else super().act_form(request, obj, act)
 
     def get_urls(self) -> list[Any]:
         return [path("try/", self.admin_site.admin_view(self.try_view), name="monitoring_toolmap_try"), *super().get_urls()]

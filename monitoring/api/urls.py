@@ -10,6 +10,7 @@ from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRele
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
+from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
 from monitoring.api.restores import RestoreTests
@@ -54,6 +55,8 @@ urlpatterns = [
     path("tools/", Tools.as_view()),
     path("tools/<str:name>/", ToolDetail.as_view()),
     path("tools/<str:name>/assessments/", Assessments.as_view()),
+    path("tools/<str:name>/status-map/", StatusMapOfTool.as_view()),
+    path("tools/<str:name>/status-map/<int:number>/approve", ApproveStatusMap.as_view()),
     path("tools/<str:name>/mapping/", MappingOfTool.as_view()),
     path("tools/<str:name>/mapping/<int:number>/approve", ApproveMapping.as_view()),
     path("services/<str:code>/observed/", ObservedOfService.as_view()),

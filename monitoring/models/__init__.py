@@ -9,6 +9,7 @@ from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, Restor
 from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceState, Watermark
 from monitoring.models.mapping import AttributeMapping
 from monitoring.models.maps import ToolMap
+from monitoring.models.meanings import StatusMap
 from monitoring.models.restores import RestoreTest
 from monitoring.models.rule_versions import RuleVersion
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
@@ -48,6 +49,7 @@ __all__ = [
     "ServiceDay",
     "ServiceState",
     "SettledChange",
+    "StatusMap",
     "StatusWorkflow",
     "Tool",
     "ToolDay",

@@ -105,6 +105,7 @@ class RunRevision(models.Model):
     before = models.JSONField()
     after = models.JSONField()
     answer = models.BigIntegerField(null=True)
+    status_map = models.BigIntegerField(null=True, help_text="The version of the tool's status map by which it was read again.")
 
     class Meta:
         indexes = [models.Index(fields=["run", "at"], name="revision_of_run")]

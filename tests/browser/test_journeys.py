@@ -10,6 +10,7 @@ import pytest
 from catalogue.models import ServiceVersion
 from incidents.models import Incident
 from itsm_backup import journey
+from itsm_backup.common.models import Refusal
 from itsm_backup.common.time import now
 from monitoring.models import BackupRun, Tool
 from tests.admin_forms import change_url, url
@@ -120,6 +121,23 @@ def test_a_changed_setting_shows_who_changed_what_and_why_and_only_who_may_chang
     page, _ = sign_in("auditor", change_url(tool))
     assert page.locator("input[name=_save]").count() == 0 and page.locator("[name=setting_repository]").count() == 0
     assert "/srv/vault-2" in page.inner_text("#content")
+
+
+@pytest.mark.req("2.6")
+def test_who_may_only_see_a_tool_is_refused_in_every_door_and_the_auditor_reads_of_it(sign_in, imaging):
+    tool = make_tool("restic", name="vault", settings={"repository": "/srv/vault"}, secrets={"password": "a very secret word"})
+    page, person = sign_in("operator", "/tools/vault/words/")
+    assert page.locator("text=Keep as draft").count() == 0
+    send = """async (path) => (await fetch(path, {method: "POST", headers: {
+      "X-CSRFToken": document.cookie.match(/csrftoken=([^;]+)/)[1], "Content-Type": "application/x-www-form-urlencoded"},
+      body: "reason=try"})).status"""
+    page.goto("/tools/vault/")  # a page with a form, so that there is a token
+    assert page.evaluate(send, "/tools/vault/words/draft") == 403
+    assert page.evaluate(send, "/api/v1/tools/vault/status-map/") in (403, 415)
+    page, _ = sign_in("auditor", url(Refusal, "changelist"))
+    told = page.inner_text("#result_list")
+    assert person.username in told and "/tools/vault/words/draft" in told and "127.0.0.1" in told and "You may not" in told
+    assert "a very secret word" not in page.content() and tool.status_maps.count() == 0
 
 
 @pytest.mark.req("3.2")

@@ -25,7 +25,7 @@ from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
 from itsm_backup.wsgi import application
-from monitoring import ruling, tokens, translating
+from monitoring import redefining, ruling, tokens, translating
 from monitoring.models import (
     Alert,
     ApiToken,
@@ -170,6 +170,12 @@ def _ruled(*, author: Any = None, sent: bool = True) -> RuleVersion:
     return ruling.send(row=row, **said) if sent else row
 
 
+def _meant() -> dict[str, object]:
+    made = redefining.draft_map(tool=Tool.objects.get(name="scripts"), words=WORDS, units={}, by=make_admin(), at=now(), reason="As told")
+    return {"name": "scripts", "number": made.number}
+
+
+WORDS = {"odd": "failed"}
 MAPPED = {"path": "list.archives[].start", "field": "retention_days", "unit": "instant", "transform": "oldest_age"}
 WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid", "answers": dict.fromkeys(scoping.QUESTIONS, "no"),
         "review_on": "2099-03-31", "reason": "Fuzzed"}  # fmt: skip
@@ -196,6 +202,8 @@ BODIES = {
     "/api/v1/rules/{id}/give-up": lambda: REASON,
     "/api/v1/tools/{name}/mapping/": lambda: {"rows": [MAPPED], **REASON},
     "/api/v1/tools/{name}/mapping/{number}/approve": lambda: REASON,
+    "/api/v1/tools/{name}/status-map/": lambda: {"words": WORDS, **REASON},
+    "/api/v1/tools/{name}/status-map/{number}/approve": lambda: REASON,
 }  # fmt: skip
 KNOWN = {
     "alertmanager": lambda: {"tool": make_tool("alertmanager").name},
@@ -217,6 +225,7 @@ KNOWN = {
     "tools": lambda: {"name": "scripts"},
     "/api/v1/rules/{id}/send": lambda: {"id": _ruled(author=get_user_model().objects.latest("pk"), sent=False).pk},  # who calls
     "/api/v1/tools/{name}/mapping/{number}/approve": _mapped,
+    "/api/v1/tools/{name}/status-map/{number}/approve": _meant,
 }
 
 

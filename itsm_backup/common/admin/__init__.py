@@ -11,7 +11,7 @@ from itsm_backup.common.admin.acts import Act, bulk_act
 from itsm_backup.common.admin.reasons import Impossible, ReasonedForm, ReasonForm, given_reason
 from itsm_backup.common.admin.rights import may
 from itsm_backup.common.admin.tracked import FactAdmin, FactInline, TrackedAdmin, TrackedInline
-from itsm_backup.common.models import Notice
+from itsm_backup.common.models import Notice, Refusal
 
 __all__ = [
     "Act",
@@ -40,3 +40,15 @@ class NoticeAdmin(FactAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = super().get_fields(request, obj)
         return [*names, "body"] if request.user.has_perm("common.read_body_notice") else names
+
+
+@admin.register(Refusal)
+class RefusalAdmin(FactAdmin):
+    place = 10
+    heading = "Refused attempts"
+    about = "Who tried what they may not do, when, from where, and why it was refused: in pages, administration and API."
+    list_display = ("at", "who", "method", "path", "address", "why")
+    list_filter = ("method",)
+    search_fields = ("who", "path", "why", "what", "address")
+    ordering = ("-at", "-pk")
+    fields = ("at", "who", "method", "path", "address", "action", "what", "why")

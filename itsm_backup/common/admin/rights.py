@@ -24,9 +24,10 @@ log = logging.getLogger("itsm_backup.refused")
 
 
 def log_refusal(request: HttpRequest, *, action: str, what: str) -> None:
-    """One line for each forbidden attempt: who, what, from where."""
+    """Note a forbidden attempt: a line in the log now, and a row on record with the answer."""
     user = request.user.get_username() or "anonymous"
     told = {"user": user, "action": action, "object": what, "path": request.path, "address": request.META.get("REMOTE_ADDR", "")}
+    request.__dict__.setdefault("refused", []).append(told)  # kept once the answer is made
     log.warning(
         "refused %s",
         " ".join(f"{name}={json.dumps(str(value), ensure_ascii=False)}" for name, value in told.items()),
