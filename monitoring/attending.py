@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.db import connection
 from django.db.models.functions import Coalesce
@@ -27,7 +28,7 @@ ON CONFLICT (tool_id, "on") DO UPDATE SET rounds = d.rounds + 1, failures = d.fa
 def note_round(*, tool: Tool, answer: Answer, receipt: Receipt, since: dt.datetime | None, at: dt.datetime) -> None:
     """Add one round to the tool's day. `since` is the full round before it: what ended earlier was known late for another reason."""
     delays = [] if tool.replayed else _delays(receipt, since, at)  # a replay looks at days at once, so its delays mean nothing
-    told = {
+    told: dict[str, Any] = {
         "tool": tool.pk,
         "on": at.astimezone(dt.UTC).date(),
         "failed": int(not receipt.complete),

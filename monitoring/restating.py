@@ -119,7 +119,7 @@ def _answers(tool: Tool, at: dt.datetime, found: Effect) -> Iterator[tuple[int, 
     decided: dict[int, set[bytes]] = {}
     runs = BackupRun.objects.filter(job__tool=tool, occurred_at__gte=since, answer__isnull=False)
     for answer, key in runs.values_list("answer", "key").iterator():
-        decided.setdefault(answer, set()).add(bytes(key))
+        decided.setdefault(answer or 0, set()).add(bytes(key))
     kept = RawAnswer.objects.filter(tool_id=tool.pk, received_at__gte=since)
     reports = set(kept.exclude(kind="poll").values_list("pk", flat=True))
     waiting = set(QuarantinedRecord.objects.filter(tool=tool, resolved_at=None, answer__isnull=False).values_list("answer", flat=True))

@@ -45,7 +45,7 @@ def reencrypt() -> int:
     done = 0
     with transaction.atomic(), pgtrigger.ignore(*guards), connection.cursor() as cursor:
         for model, field in fields:
-            table, key, column = (connection.ops.quote_name(name) for name in (model._meta.db_table, _key(model), field.column))
+            table, key, column = (connection.ops.quote_name(str(name)) for name in (model._meta.db_table, _key(model), field.column))
             cursor.execute(f"SELECT {key}, {column} FROM {table} WHERE length({column}) > 0 FOR UPDATE")  # noqa: S608 - our own names
             for pk, token in cursor.fetchall():
                 cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {key} = %s", [encrypt(decrypt(token)), pk])  # noqa: S608
