@@ -246,7 +246,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     read |= {"matrix", "estate_graph", "relations", "service_graph", "duties", "calendar", "service_calendar", "day"}
     deeds |= {"start_batch", "stop_batch", "submit_batch", "approve_many"}
     elsewhere |= {"import_entries", "export_entries", "batches", "batch", "approvals"}  # tests/portal/test_batches.py
-    deeds |= {"decide_scope", "join_scope", "release_scope"}
+    deeds |= {"decide_scope", "decide_many_scopes", "join_scope", "release_scope"}
     elsewhere |= {"scope", "scope_line", "scope_decide"}  # tests/portal/test_scope_pages.py
     read |= {"detected", "status", "thresholds"}
     deeds |= {"settle_detected", "set_status", "end_status", "put_thresholds_in_force"}
