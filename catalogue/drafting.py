@@ -105,6 +105,8 @@ def _write(
     after = comparing.put_together(version, promise, wanted)
     if not version._state.adding and not promise._state.adding and after == before:
         return
+    if not version._state.adding and reason.strip() and reason.strip() not in version.reason:
+        version.reason = f"{version.reason.rstrip('. ')}; {reason.strip()}"  # who approves reads why each change was made
     version.author_ids = sorted({*version.author_ids, by.pk})
     version.state, version.submitted_at = TRANSITIONS["edit"].target, None
     weigh(version, after)

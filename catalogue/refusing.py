@@ -85,7 +85,7 @@ def locked(version: ServiceVersion, act: str, *, seen: str = "") -> ServiceVersi
     if held.state == State.APPROVED and held.approver and held.approved_at:
         done += f": {duties.names([held.approver])} approved it on {held.approved_at:%d %b %Y at %H:%M} UTC"
     elif held.state == State.DRAFT:
-        done = f"{held} is a draft: submit it for review first"
+        done = f"{held} is a draft: it waits until one of its authors submits it for review"
     raise WrongState(f"{done}. Nothing was changed; look at it again.")
 
 

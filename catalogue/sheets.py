@@ -56,7 +56,10 @@ def read(content: bytes) -> list[Row]:
     if len(found) > MOST_ROWS:
         raise Unreadable(f"The file has more than {MOST_ROWS:,} rows. Send it in parts.")
     if not found:
-        raise Unreadable("The file has no rows. The first line names the columns, each further line is one entry.")
+        raise Unreadable(
+            "The file has no rows that could be read. The first line of CSV or XLSX names the columns, each further line is one entry;"
+            " YAML begins with ---."
+        )
     return found
 
 

@@ -77,7 +77,9 @@ def _before_submitting(request: HttpRequest, version: ServiceVersion) -> list[st
 def _before_approving(request: HttpRequest, version: ServiceVersion) -> list[str]:
     live = version.service.version_at(now())
     after = f"Version {live.number} ends at that moment." if live else f"{version.service.code} enters the catalogue with it."
-    return [f"From then on {version.service.code} is judged by what this version promises, and the version never changes again. {after}"]
+    told = f"From then on {version.service.code} is judged by what this version promises, and the version never changes again. {after}"
+    stops = checking.blocking(version=version, measured=measured_of(version.service, now()), at=now())
+    return ["It cannot be approved as it is:", *stops] if stops else [told]
 
 
 VERSION_ACTS = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from catalogue import batching, checking, comparing, duties, publishing, wording
@@ -201,7 +201,8 @@ class VersionAdmin(TrackedAdmin):
         service = self._service_of_new(request)
         if service is None:
             raise Http404("No service that you may change is named.")
-        return render(request, "admin/catalogue/_checks.html", {"findings": self._findings(service, _typed(request))})
+        told = {"findings": self._findings(service, _typed(request)), "unreadable": _unreadable(request)}
+        return render(request, "admin/catalogue/_checks.html", told)
 
     def _findings(self, service: Service, asked: checking.Question) -> list[checking.Finding]:
         at = now()
@@ -212,6 +213,9 @@ class VersionAdmin(TrackedAdmin):
     ) -> HttpResponse:
         version = self.get_object(request, object_id) if object_id else None
         service = version.service if version else self._service_of_new(request)
+        if version is None and service is not None and request.method == "GET" and (waiting := _open_of(service)):
+            messages.info(request, f"{service} has an open version already: {waiting}, {waiting.get_state_display()}. Here it is.")
+            return redirect(self._url(waiting))
         told = self._told(request, service, version) if service else {}
         return super().changeform_view(request, object_id, form_url, {**told, **(extra_context or {})})
 
@@ -234,12 +238,14 @@ class VersionAdmin(TrackedAdmin):
         authors = (
             version.author_ids if version and version.state != State.DRAFT else [*(version.author_ids if version else []), request.user.pk]
         )
-        open_version = service.versions.filter(state__in=[State.DRAFT, State.IN_REVIEW]).first()
-        asked = checking.question_of(version) if version else None
+        open_version = _open_of(service)
+        shown = version or _begun_with(request, service)
+        asked = checking.question_of(shown) if shown else None
         if request.method == "POST" and (version is None or version.state == State.DRAFT):
             asked = _typed(request, service)
         return {
             "findings": self._findings(service, asked) if asked and (version is None or version.state != State.CANCELLED) else [],
+            "unreadable": _unreadable(request) if request.method == "POST" else [],
             "check_url": reverse("admin:catalogue_serviceversion_check"),
             "facts": shown_facts(service),
             "service": service,
@@ -267,6 +273,26 @@ def _typed(request: HttpRequest, service: Service | None = None) -> checking.Que
     chosen = [pk for pk in (_number(sent.get(name)) for name in ("sla", "ola", "contract")) if pk]
     agreements = AgreementVersion.objects.filter(pk__in=chosen, state="approved").select_related("agreement")
     return checking.Question(service, promise, tuple(agreements))
+
+
+def _unreadable(request: HttpRequest) -> list[str]:
+    """The promises in the form that cannot be read, by their labels: the check list leaves them out, and says so."""
+    sent, found = request.POST or request.GET, []
+    for name in PROMISES:
+        field = DraftForm.base_fields[name]
+        if sent.get(name) and _read(field, sent.get(name)) is None:
+            found.append(str(field.label or name))
+    return found
+
+
+def _open_of(service: Service) -> ServiceVersion | None:
+    return service.versions.filter(state__in=[State.DRAFT, State.IN_REVIEW]).first()
+
+
+def _begun_with(request: HttpRequest, service: Service) -> ServiceVersion | None:
+    """The version with whose content a new one begins."""
+    rows = service.versions.select_related("service", "commitment", "sla__agreement", "ola__agreement", "contract__agreement")
+    return rows.filter(pk=_number(request.GET.get("like"))).first() or rows.approved().order_by("-number").first()
 
 
 def _read(field: Any, value: Any) -> Any:

@@ -52,7 +52,7 @@ def claims_of(
         window = f"{commitment.window_opens:%H:%M} to {commitment.window_closes:%H:%M}"
         found.append(_unmeasured("Backup window", window, "Not counted yet"))
     if commitment.retention_days:
-        found.append(_unmeasured("Retention", f"{commitment.retention_days} d", "Not compared with the tools yet"))
+        found.append(_unmeasured("Retention", f"{commitment.retention_days} d", "Not judged from runs. What tools say stands beside it"))
     if commitment.restore_test_days:
         found.append(_restore_test(commitment.restore_test_days, restore, why, moment))
     return tuple(found)

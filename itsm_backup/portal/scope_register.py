@@ -101,7 +101,7 @@ def register_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
     shown = sorted((line for line in decided if _fits(line, wanted)), key=lambda line: (not line.findings, line.row.name.casefold()))
     first = PAGE * (min(max(1, page), max(1, -(-len(shown) // PAGE))) - 1)
     may_decide = scope_lines.may_decide(user, moment)
-    found = _findings(decided, may_decide, moment)
+    found = (*_undecided(undecided, moment), *_findings(decided, may_decide, moment))
     return RegisterPage(
         sentence=_sentence(len(decided), undecided, moment),
         counts=_counts(decided, undecided, len(found), moment),
@@ -170,6 +170,15 @@ def _counts(decided: list[Line], undecided: int, findings: int, moment: Moment) 
         Count(words="To decide", count=undecided, href=f"{moment.href('scope')}#waiting"),
         Count(words="Findings", count=findings, href=f"{moment.href('scope')}#findings"),
     )
+
+
+def _undecided(count: int, moment: Moment) -> tuple[FindingRow, ...]:
+    """What nobody decided on is a finding, too: one line for all of it, that leads to the list."""
+    if not count:
+        return ()
+    words = "Nobody decided whether they are entries of their own, part of another one, or left out."
+    line = Link(many(count, "backup service"), f"{moment.href('scope')}#waiting")
+    return (FindingRow(verdict="at_risk", kind="Undecided", line=line, words=words, deed=None),)
 
 
 def _findings(decided: Iterable[Line], able: bool, moment: Moment) -> tuple[FindingRow, ...]:

@@ -101,8 +101,11 @@ def test_the_check_list_follows_what_is_typed(steward, service, noon):
     client = signed_in(steward)
     page = url(ServiceVersion, "check")
     told = text(client.get(page, {"service": service.pk, "rpo_s": "2 h", "rto_s": "not yet"}))
-    assert "RPO_EXCEEDS_BIA_TOLERANCE" in told and "RTO" not in told
-    assert "Nothing speaks against" in text(client.get(page, {"service": service.pk, "rpo_s": "1 h"}))
+    assert "RPO_EXCEEDS_BIA_TOLERANCE" in told and "RTO_PLUS" not in told
+    assert "Cannot be read yet:</b> Recovery time (RTO)" in told and "rpo_s" not in told
+    calm = "Nothing that is known speaks against"
+    assert calm in text(client.get(page, {"service": service.pk, "rpo_s": "1 h"}))
+    assert calm not in text(client.get(page, {"service": service.pk, "rpo_s": "banana"}))
     assert client.get(page, {"service": make_service("other", at=noon).pk + 99}).status_code == 404
 
 

@@ -137,7 +137,7 @@ def test_an_edit_in_review_voids_the_review():
     helper = make_user("helper")
     edited = publishing.edit_draft(version=version, content={}, commitment={"rpo_s": 60}, by=helper, at=NOON, reason="Tighter")
     assert (edited.state, edited.submitted_at, edited.author_ids) == ("draft", None, sorted([make_author().pk, helper.pk]))
-    with pytest.raises(WrongState, match="submit it for review first"):
+    with pytest.raises(WrongState, match="waits until one of its authors submits it for review"):
         publishing.approve(version=edited, by=make_approver(), at=NOON)
 
 

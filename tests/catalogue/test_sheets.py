@@ -58,7 +58,7 @@ def _workbook(**parts: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "has no rows"),
+        (b"", "has no rows that could be read"),
         (b"code,code\na,b\n", "code stands there twice"),
         (b"code,name\na,b,c\n", "Row 2 has more cells"),
         (b"\xff\xfe\x00", "neither XLSX nor UTF-8"),

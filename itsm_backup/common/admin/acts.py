@@ -101,7 +101,7 @@ class ActingAdmin(LoggedAdmin, ReasonedAdmin):
         if blocked and request.method == "POST":
             log_refusal(request, action=act.name, what=words_of(self.model, obj.pk))
         if not blocked and not act.fits(obj):
-            return f"{obj} is no longer in a state that allows this: somebody else was faster. Nothing was changed; look at it again."
+            return f"{obj} is no longer in a state that allows this: it was done meanwhile. Nothing was changed; look at it again."
         return blocked
 
     def _done(self, request: HttpRequest, obj: Any, act: Act, form: forms.Form) -> HttpResponse | None:
