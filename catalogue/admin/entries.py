@@ -7,21 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import CharField, OuterRef, Prefetch, Q, Subquery
+from django.db.models import CharField, OuterRef, Prefetch, Subquery
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
-from catalogue import publishing
-from catalogue.admin import many
+from catalogue import duties, publishing
+from catalogue.admin import many, related
 from catalogue.checking import UNMEASURED, Measured
-from catalogue.models import Relation, Service, ServiceVersion
+from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason, may
 from itsm_backup.common.admin.fields import value_words
 from itsm_backup.common.time import now
 
-MOST_RELATIONS = 50  # on the page of an entry
 OPEN = [ServiceVersion.State.DRAFT, ServiceVersion.State.IN_REVIEW]
 Fact = tuple[str, Any]  # a label and what it says
 facts_of_service: list[Callable[[Service], list[Fact]]] = []  # floors above add theirs
@@ -103,7 +102,7 @@ class ServiceAdmin(TrackedAdmin):
     about = "The entries of the catalogue, where each stands, and the way to a new version."
     change_form_template = "admin/catalogue/service.html"
     grantable = ("change", "approve")
-    list_display = ("code", "name", "lifecycle", "status_now", "in_force", "open_version")
+    list_display = ("code", "name", "tier", "department", "steward", "lifecycle", "status_now", "in_force", "open_version")
     list_filter = ("lifecycle", "status__status", InForceDepartment, InForceTier)
     actions = ("edit_many",)
     change_list_template = "admin/catalogue/services.html"
@@ -113,7 +112,18 @@ class ServiceAdmin(TrackedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         newest = ServiceVersion.objects.filter(service=OuterRef("pk")).order_by("-number").values("name")[:1]
-        live = ServiceVersion.objects.in_force(now()).only("id", "service_id", "number", "state")
+        shown = (
+            "id",
+            "service_id",
+            "number",
+            "state",
+            "tier",
+            "department",
+            "steward__username",
+            "steward__first_name",
+            "steward__last_name",
+        )
+        live = ServiceVersion.objects.in_force(now()).select_related("steward").only(*shown)
         drafts = ServiceVersion.objects.filter(state__in=OPEN).only("id", "service_id", "number", "state")
         return (
             super().get_queryset(request).select_related("status").annotate(newest_name=Subquery(newest))
@@ -123,6 +133,18 @@ class ServiceAdmin(TrackedAdmin):
     @admin.display(description="Name")
     def name(self, service: Any) -> str:
         return service.newest_name or "–"
+
+    @admin.display(description="Tier")
+    def tier(self, service: Any) -> Any:
+        return service.live[0].tier if service.live else "–"
+
+    @admin.display(description="Department")
+    def department(self, service: Any) -> str:
+        return service.live[0].department or "–" if service.live else "–"
+
+    @admin.display(description="Steward")
+    def steward(self, service: Any) -> str:
+        return duties.names([service.live[0].steward]) if service.live else "–"
 
     @admin.display(description="Status", ordering="status__status")
     def status_now(self, service: Any) -> Any:
@@ -172,25 +194,19 @@ class ServiceAdmin(TrackedAdmin):
         nothing_to_save = {"show_save": False, "show_save_and_continue": False, "show_save_and_add_another": False}
         return super().change_view(request, object_id, form_url, {**nothing_to_save, **told, **(extra_context or {})})
 
+    def get_urls(self) -> list[Any]:
+        return [*related.urls(self.admin_site), *super().get_urls()]
+
     def _told(self, request: HttpRequest, service: Any) -> dict[str, Any]:
-        relations = _relations(service)
-        versions = service.versions.select_related("approver").order_by("-number")
+        versions = list(service.versions.select_related("approver").order_by("-number"))
+        able = may(request, Service, "change", service.pk) and service.lifecycle != Service.Lifecycle.RETIRED
         return {
             "facts": shown_facts(service),
             "versions": [{"row": version, "href": _version_url(version)} for version in versions],
             "portal_url": portal_url(service),
             "unfinished": next(iter(service.unfinished), None),
-            "next_number": next_number(service),
-            "may_draft": may(request, Service, "change", service.pk) and service.lifecycle != Service.Lifecycle.RETIRED,
-            "relations": relations[:MOST_RELATIONS],
-            "more_relations": f"{reverse('admin:catalogue_relation_changelist')}?q={service.code}" if relations[MOST_RELATIONS:] else "",
-            "relate_url": f"{reverse('admin:catalogue_relation_add')}?consumer={service.pk}",
+            "next_number": versions[0].number + 1 if versions else 1,
+            "may_draft": able,
+            **related.told(request, service, able=able),
             "draft_url": f"{reverse('admin:catalogue_serviceversion_add')}?service={service.pk}",
         }
-
-
-def _relations(service: Service) -> list[dict[str, Any]]:
-    """What stands between the service and others now, each with the way to change it; one more than are shown."""
-    rows = Relation.objects.standing(now()).filter(Q(consumer=service) | Q(provider=service)).select_related("consumer", "provider")
-    shown = rows.order_by("kind", "pk")[: MOST_RELATIONS + 1]
-    return [{"row": row, "href": reverse("admin:catalogue_relation_change", args=[row.pk])} for row in shown]

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from catalogue import batching, checking, comparing, duties, publishing, wording
-from catalogue.admin import many
+from catalogue.admin import many, related
 from catalogue.admin.acts import VERSION_ACTS
 from catalogue.admin.drafts import PROMISES, DraftForm
 from catalogue.admin.entries import measured_of, next_number, portal_url, shown_facts
@@ -238,7 +238,7 @@ class VersionAdmin(TrackedAdmin):
         authors = (
             version.author_ids if version and version.state != State.DRAFT else [*(version.author_ids if version else []), request.user.pk]
         )
-        open_version = _open_of(service)
+        open_version, able = _open_of(service), may(request, Service, "change", service.pk)
         shown = version or _begun_with(request, service)
         asked = checking.question_of(shown) if shown else None
         if request.method == "POST" and (version is None or version.state == State.DRAFT):
@@ -256,7 +256,8 @@ class VersionAdmin(TrackedAdmin):
             "changes": changes(version) if version and version.state != State.APPROVED else [],
             "next_number": next_number(service),
             "like_url": _like_url(service, version),
-            "may_draft": may(request, Service, "change", service.pk),
+            "may_draft": able,
+            **related.told(request, service, able=able and service.lifecycle != Service.Lifecycle.RETIRED),
         }
 
 

@@ -30,7 +30,7 @@ class RuleAdmin(TrackedAdmin):
         return False
 
 
-class ConditionInline(TrackedInline, admin.TabularInline):
+class ConditionInline(TrackedInline, admin.StackedInline):
     model = AttributionCondition
     fields = ("field", "operator", "value")
     verbose_name_plural = "Conditions: all of them must hold"
