@@ -124,7 +124,7 @@ class WordsSerializer(serializers.Serializer):
     text = TextField(max_length=4_000, help_text="What to write into the timeline.")
 
 
-class ReasonSerializer(serializers.Serializer):
+class IncidentReasonSerializer(serializers.Serializer):
     reason = TextField(max_length=4_000, help_text="Why it is over although no evidence shows it yet.")
 
 
@@ -153,7 +153,7 @@ class Resolve(GenericAPIView):
     """Resolve it by hand, with the reason. Evidence resolves incidents by itself."""
 
     queryset = Incident.objects.none()
-    serializer_class = ReasonSerializer
+    serializer_class = IncidentReasonSerializer
 
     @extend_schema(operation_id="incidents_resolve", responses={200: IncidentDetailSerializer, 409: None})
     def post(self, request: Any, number: str) -> Response:

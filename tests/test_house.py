@@ -184,6 +184,12 @@ def test_it_claims_only_what_a_journey_proves():
     assert sorted(claimed - proven) == []
 
 
+def test_no_two_parts_of_the_api_share_a_name():
+    """The published schema names them by their class: of two with one name only the last would be described."""
+    names = [name for path in sources() for name in re.findall(r"^class (\w+Serializer)\(", path.read_text(), re.MULTILINE)]
+    assert len(names) > 20 and sorted(names) == sorted(set(names))
+
+
 def test_every_claim_links_to_a_test_that_carries_its_mark():
     rows = re.findall(r"^\| (\d\.\d) \| .* \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     for requirement, links in rows:

@@ -96,7 +96,7 @@ class Agreements(ListAPIView):
         return rows.select_related("service", "comparison").order_by("service__code")
 
 
-class DecisionSerializer(serializers.ModelSerializer):
+class ConflictDecisionSerializer(serializers.ModelSerializer):
     by = serializers.CharField(source="by.username")
 
     class Meta:
@@ -107,7 +107,7 @@ class DecisionSerializer(serializers.ModelSerializer):
 class WriteConflictSerializer(serializers.ModelSerializer):
     service = serializers.CharField(source="service.code")
     item = serializers.CharField(source="item.name")
-    decision = DecisionSerializer(allow_null=True, default=None)
+    decision = ConflictDecisionSerializer(allow_null=True, default=None)
 
     class Meta:
         model = WriteConflict
@@ -130,7 +130,7 @@ class WriteConflicts(ListAPIView):
         return WriteConflict.objects.visible_to(self.request.user).select_related("service", "item", "decision__by")
 
 
-class DecideSerializer(serializers.Serializer):
+class ConflictDecideSerializer(serializers.Serializer):
     choice = serializers.ChoiceField(choices=ConflictDecision.Choice.choices)
     reason = serializers.CharField(max_length=2_000)
 
@@ -139,12 +139,12 @@ class DecideConflict(GenericAPIView):
     """Say which one counts: what the catalogue says is written there, or what the CMDB says stays."""
 
     queryset = WriteConflict.objects.none()
-    serializer_class = DecideSerializer
+    serializer_class = ConflictDecideSerializer
 
-    @extend_schema(operation_id="conflicts_decide", request=DecideSerializer, responses=WriteConflictSerializer)
+    @extend_schema(operation_id="conflicts_decide", request=ConflictDecideSerializer, responses=WriteConflictSerializer)
     def post(self, request: Any, pk: int) -> Response:
         row = get_for(WriteConflict.objects.all(), user=request.user, pk=pk)
-        sent = DecideSerializer(data=request.data)
+        sent = ConflictDecideSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         try:
             writing_back.decide(conflict=row, by=request.user, at=now(), **sent.validated_data)

@@ -19,7 +19,7 @@ from monitoring.models import DetectedChange
 WITH = ("service", "job", "settled__settled_by")
 
 
-class ChangeSerializer(serializers.Serializer):
+class DetectedChangeSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     service = serializers.CharField(source="service.code")
     job = serializers.CharField(source="job.name", default=None, allow_null=True)
@@ -42,12 +42,12 @@ class Changes(GenericAPIView):
     """Detected changes of services that you may see, newest first; with `waiting=true` those that nobody answered yet."""
 
     queryset = DetectedChange.objects.none()
-    serializer_class = ChangeSerializer
+    serializer_class = DetectedChangeSerializer
     filter_backends: list[Any] = []
     service = OpenApiParameter("service", OpenApiTypes.STR, description="Code of a service.")
     waiting = OpenApiParameter("waiting", OpenApiTypes.BOOL, description="true: only what waits now.")
 
-    @extend_schema(operation_id="detected_changes_list", parameters=[service, waiting], responses=ChangeSerializer(many=True))
+    @extend_schema(operation_id="detected_changes_list", parameters=[service, waiting], responses=DetectedChangeSerializer(many=True))
     def get(self, request: Any) -> Response:
         rows = DetectedChange.objects.visible_to(request.user)
         if request.query_params.get("waiting") == "true":
@@ -55,7 +55,7 @@ class Changes(GenericAPIView):
         if code := request.query_params.get("service", "").replace("\x00", ""):
             rows = rows.filter(service__code=code)
         page = self.paginate_queryset(rows.select_related(*WITH).order_by("-detected_at", "-pk"))
-        return self.get_paginated_response(ChangeSerializer(page, many=True).data)
+        return self.get_paginated_response(DetectedChangeSerializer(page, many=True).data)
 
 
 class SettleChange(GenericAPIView):
@@ -63,9 +63,9 @@ class SettleChange(GenericAPIView):
 
     queryset = DetectedChange.objects.none()
 
-    @extend_schema(operation_id="detected_changes_settle", request=ReasonSerializer, responses={200: ChangeSerializer, 409: None})
+    @extend_schema(operation_id="detected_changes_settle", request=ReasonSerializer, responses={200: DetectedChangeSerializer, 409: None})
     def post(self, request: Any, pk: int) -> Response:
         asked = checked(ReasonSerializer, request)
         change = get_for(DetectedChange.objects.select_related("service", "job"), user=request.user, pk=pk)
         acted(detecting.settle, change=change, **asked, by=request.user, at=now())
-        return Response(ChangeSerializer(DetectedChange.objects.select_related(*WITH).get(pk=pk)).data)
+        return Response(DetectedChangeSerializer(DetectedChange.objects.select_related(*WITH).get(pk=pk)).data)

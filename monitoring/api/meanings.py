@@ -64,7 +64,7 @@ class DraftedSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=2_000)
 
 
-class DecisionSerializer(serializers.Serializer):
+class MeaningDecisionSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=2_000)
     accepts_good = serializers.IntegerField(min_value=0, max_value=10**9, required=False, default=0)
 
@@ -106,14 +106,14 @@ class ApproveStatusMap(GenericAPIView):
     """Put a draft in force that somebody else wrote, and restate what it reads otherwise."""
 
     queryset = StatusMap.objects.none()
-    serializer_class = DecisionSerializer
+    serializer_class = MeaningDecisionSerializer
 
-    @extend_schema(operation_id="tools_status_map_approve", request=DecisionSerializer, responses=StatusMapSerializer)
+    @extend_schema(operation_id="tools_status_map_approve", request=MeaningDecisionSerializer, responses=StatusMapSerializer)
     def post(self, request: Any, name: str, number: int) -> Response:
         tool = get_for(Tool.objects.all(), user=request.user, name=name)
         row = StatusMap.objects.filter(tool=tool, number=number).select_related("tool", "author").first()
         if row is None:
             raise NotFound(f"{tool} has no status map of version {number}.")
-        sent = DecisionSerializer(data=request.data)
+        sent = MeaningDecisionSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         return Response(StatusMapSerializer(_acted(redefining.approve, row=row, by=request.user, at=now(), **sent.validated_data)).data)

@@ -62,7 +62,7 @@ class NewRelationSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=1_000, help_text="Kept with the relation's history.")
 
 
-class ChangeSerializer(serializers.Serializer):
+class RelationChangeSerializer(serializers.Serializer):
     strength = serializers.ChoiceField(choices=Relation.Strength.choices, required=False)
     valid_until = serializers.DateTimeField(required=False, allow_null=True)
     confirmed = serializers.BooleanField(required=False, help_text="true: it is still so.")
@@ -174,9 +174,9 @@ class RelationDetail(GenericAPIView):
     def get(self, request: Any, pk: int) -> Response:
         return _answer(_found(request, pk))
 
-    @extend_schema(operation_id="relations_change", request=ChangeSerializer, parameters=[IF_MATCH])
+    @extend_schema(operation_id="relations_change", request=RelationChangeSerializer, parameters=[IF_MATCH])
     def patch(self, request: Any, pk: int) -> Response:
-        sent = ChangeSerializer(data=request.data)
+        sent = RelationChangeSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         asked = dict(sent.validated_data)
         said = {"by": request.user, "at": now(), "reason": asked.pop("reason")}

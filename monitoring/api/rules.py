@@ -68,7 +68,7 @@ class DraftedRuleSerializer(serializers.Serializer):
     component = serializers.ChoiceField(choices=CauseRule.Component.choices, required=False)
 
 
-class DecisionSerializer(serializers.Serializer):
+class RuleDecisionSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=2_000)
     seen = serializers.CharField(max_length=64, required=False, allow_blank=True, help_text="That of what was read.")
 
@@ -206,12 +206,12 @@ def _told(trial: Trial) -> dict[str, Any]:
 
 class _Decision(GenericAPIView):
     queryset = RuleVersion.objects.none()
-    serializer_class = DecisionSerializer
+    serializer_class = RuleDecisionSerializer
     act: Any = None
 
     def post(self, request: Any, pk: int) -> Response:
         row = _row(request, pk)
-        sent = DecisionSerializer(data=request.data)
+        sent = RuleDecisionSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         told = dict(sent.validated_data)
         seen = told.pop("seen", "")
@@ -220,21 +220,21 @@ class _Decision(GenericAPIView):
         return Response(RuleSerializer(_row(request, pk)).data)
 
 
-@extend_schema(operation_id="rules_send", request=DecisionSerializer, responses=RuleSerializer)
+@extend_schema(operation_id="rules_send", request=RuleDecisionSerializer, responses=RuleSerializer)
 class RuleSend(_Decision):
     """Have one's own draft wait for approval."""
 
     act = staticmethod(ruling.send)
 
 
-@extend_schema(operation_id="rules_approve", request=DecisionSerializer, responses=RuleSerializer)
+@extend_schema(operation_id="rules_approve", request=RuleDecisionSerializer, responses=RuleSerializer)
 class RuleApprove(_Decision):
     """Put a draft in force that somebody else wrote and sent."""
 
     act = staticmethod(ruling.approve)
 
 
-@extend_schema(operation_id="rules_give_up", request=DecisionSerializer, responses=RuleSerializer)
+@extend_schema(operation_id="rules_give_up", request=RuleDecisionSerializer, responses=RuleSerializer)
 class RuleGiveUp(_Decision):
     """Give a draft up; it stays readable."""
 
