@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from itsm_backup.common.time import now
 from monitoring import detecting
 from monitoring.api.duties import ReasonSerializer, acted, checked
+from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 from monitoring.models import DetectedChange
 
@@ -45,13 +46,16 @@ class Changes(GenericAPIView):
     serializer_class = DetectedChangeSerializer
     filter_backends: list[Any] = []
     service = OpenApiParameter("service", OpenApiTypes.STR, description="Code of a service.")
-    waiting = OpenApiParameter("waiting", OpenApiTypes.BOOL, description="true: only what waits now.")
+    waiting = OpenApiParameter("waiting", OpenApiTypes.BOOL, description="true: only what waits at that time.")
 
-    @extend_schema(operation_id="detected_changes_list", parameters=[service, waiting], responses=DetectedChangeSerializer(many=True))
+    @extend_schema(
+        operation_id="detected_changes_list", parameters=[service, waiting, AS_OF], responses=DetectedChangeSerializer(many=True)
+    )
     def get(self, request: Any) -> Response:
-        rows = DetectedChange.objects.visible_to(request.user)
+        at, _ = moment_of(request)
+        rows = DetectedChange.objects.visible_to(request.user).filter(detected_at__lte=at)
         if request.query_params.get("waiting") == "true":
-            rows = rows.waiting(now())
+            rows = rows.waiting(at)
         if code := request.query_params.get("service", "").replace("\x00", ""):
             rows = rows.filter(service__code=code)
         page = self.paginate_queryset(rows.select_related(*WITH).order_by("-detected_at", "-pk"))

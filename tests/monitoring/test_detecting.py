@@ -162,6 +162,7 @@ def test_through_the_api(imaging, noon, client):
     assert client.post(address, {"reason": "Again"}, content_type="application/json").status_code == 409
     assert client.get("/api/v1/detected-changes/?waiting=true").json()["count"] == 0
     assert client.get("/api/v1/detected-changes/").json()["count"] == 1
+    assert client.get("/api/v1/detected-changes/?as_of=2026-07-14T11:00Z").json()["count"] == 0, "nobody knew then"
     client.force_login(make_user("stranger"), backend="django.contrib.auth.backends.ModelBackend")
     assert client.post(address, {"reason": "Mine"}, content_type="application/json").status_code == 404
     assert client.get("/api/v1/detected-changes/").json()["count"] == 0
