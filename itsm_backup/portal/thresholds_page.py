@@ -132,6 +132,8 @@ def _note(tried: Rehearsal) -> str:
     after = sum(len(each.after) - 1 for each in tried.courses)
     bad = [sum(_bad(each, steps) for each in tried.courses) for steps in ("before", "after")]
     told = f"{many(tried.evaluations, 'judgement')} made again. Steps of status: {before} before, {after} with these thresholds."
+    if tried.unwatched:
+        told += f" In {many(tried.unwatched, 'stretch', 'stretches')} nothing was judged at that time: there the last status stands."
     return f"{told} Degraded or out, all services together: {duration_words(bad[0])} before, {duration_words(bad[1])} with these."
 
 

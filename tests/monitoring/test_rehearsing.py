@@ -30,7 +30,7 @@ def flapping(noon):
     for day, outcome in enumerate(("success", "success", "success", "failed", "failed")):
         begin = start + day * DAY - 2 * HOUR + DAY
         push(tool, run_record("nightly", outcome, begin), at=begin + HOUR / 2)
-        for hours in (1, 2, 4, 12, 20):
+        for hours in range(1, 21) if day > 2 else (1, 2, 4, 12, 20):  # the last two days are watched, hour by hour
             journey.advance(at=begin + hours * HOUR)
     return service
 
@@ -61,6 +61,14 @@ def test_time_alone_brings_a_step_that_no_judgement_of_that_time_saw(flapping, n
     (course,) = tried(noon, at_risk_fraction="0.5", fall_after="1").courses
     kept = set(Evaluation.objects.values_list("at", flat=True))
     assert course.differs and any(at not in kept for at, _ in course.after[1:])
+
+
+def test_where_nobody_looked_the_last_status_stands(flapping, noon):
+    found = tried(noon, at_risk_fraction="0.5", fall_after="1")
+    assert found.unwatched > 0, "in the first days nobody looked when its time came"
+    quiet = Evaluation.objects.filter(at__lt=noon - 2 * DAY).values_list("at", flat=True)
+    steps = [at for at, _ in found.courses[0].after if noon - 4 * DAY < at < noon - 2 * DAY]
+    assert set(steps) <= set(quiet)
 
 
 def test_nothing_is_changed_by_it(flapping, noon):
