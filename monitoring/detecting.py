@@ -8,16 +8,18 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, OuterRef, Subquery
 from django.template.loader import render_to_string
 
 from catalogue import checking, duties
-from catalogue.models import Service, ServiceVersion
+from catalogue.models import ServiceVersion
 from catalogue.refusing import NotReady, WrongState
 from itsm_backup.common import outbox
 from itsm_backup.common.models import because
 from monitoring import translating
 from monitoring.attributes import Told, told_by
 from monitoring.capability import measured
+from monitoring.carrying import each
 from monitoring.converting import FIELDS
 from monitoring.models import AttributeMapping, BackupJob, DetectedChange, DetectedValue, SettledChange
 from monitoring.wording import field_words, schedule_words
@@ -51,17 +53,15 @@ def detect_changes(*, at: dt.datetime) -> int:
 
     The first look at an entry only remembers. Its steward gets one mail for each look that found something.
     """
-    seen = DetectedValue.objects.filter(aspect=LOOK, job=None)
-    known = dict(seen.filter(looked_at__lte=at).order_by("looked_at").values_list("service_id", "looked_at")[: 2 * MOST_ENTRIES])
-    fresh = Service.objects.filter(pk__in=_in_force(at).values("service")).exclude(pk__in=seen.values("service"))
-    wanted = [*fresh.values_list("pk", flat=True)[:MOST_ENTRIES], *known][:MOST_ENTRIES]
-    versions = _in_force(at).filter(service__in=wanted).select_related("service", "commitment", "sla", "ola", "contract", "steward")
+    looks = DetectedValue.objects.filter(service=OuterRef("service"), aspect=LOOK, job=None).values("looked_at")
+    due = ServiceVersion.objects.in_force(at).annotate(looked_at=Subquery(looks[:1]))
+    due = due.order_by(F("looked_at").asc(nulls_first=True), "service")  # what is no longer in force never stands in the way
+    rows = due.select_related("service", "commitment", "sla", "ola", "contract", "steward")
+    versions = {row.pk: row for row in rows[:MOST_ENTRIES]}
     answers: dict[int, tuple[AttributeMapping | None, Told | None]] = {}
-    return sum(_look(version, answers, at) for version in versions)
-
-
-def _in_force(at: dt.datetime) -> Any:
-    return ServiceVersion.objects.in_force(at)
+    found: list[int] = []
+    each(list(versions), lambda pk: found.append(_look(versions[pk], answers, at)), "looking again at version")
+    return sum(found)
 
 
 def _look(version: ServiceVersion, answers: dict[int, Any], at: dt.datetime) -> int:

@@ -12,7 +12,7 @@ from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
 from monitoring import detecting, intake, translating
-from monitoring.models import BackupJob, DetectedChange, SettledChange
+from monitoring.models import BackupJob, DetectedChange, DetectedValue, SettledChange
 from tests.catalogue.makers import make_user
 from tests.factories import make_admin, make_job, make_rule, make_schedule, make_service, make_tool, push, run_record
 from tests.monitoring.test_translating import answer
@@ -166,6 +166,24 @@ def test_through_the_api(imaging, noon, client):
     client.force_login(make_user("stranger"), backend="django.contrib.auth.backends.ModelBackend")
     assert client.post(address, {"reason": "Mine"}, content_type="application/json").status_code == 404
     assert client.get("/api/v1/detected-changes/").json()["count"] == 0
+
+
+def test_an_entry_that_cannot_be_looked_at_holds_no_other_up(imaging, noon, monkeypatch, caplog):
+    backed_up(tool_of(imaging), noon - 2 * HOUR, repository_name="s3:bucket")
+    other = make_service("A-FIRST", at=noon - 9 * DAY)
+    measure = detecting.measured
+    monkeypatch.setattr(detecting, "measured", lambda service, at: 1 / 0 if service == other else measure(service, at))
+    assert detecting.detect_changes(at=noon) == 1
+    assert "failed and waits; the others go on" in caplog.text
+
+
+def test_entries_that_are_not_in_force_stand_in_nobodys_way(imaging, noon, monkeypatch):
+    idle = make_service("IDLE", at=noon + 9 * DAY)
+    long_ago = noon - 9 * DAY
+    DetectedValue.objects.create(service=idle, aspect=detecting.LOOK, since_at=long_ago, looked_at=long_ago)
+    monkeypatch.setattr(detecting, "MOST_ENTRIES", 1)
+    backed_up(tool_of(imaging), noon, repository_name="s3:bucket")
+    assert detecting.detect_changes(at=noon + HOUR) == 1
 
 
 def test_those_not_looked_at_for_longest_come_first_and_a_look_costs_no_more_with_more_entries_behind(imaging, noon, monkeypatch):
