@@ -14,12 +14,12 @@ from django.views.decorators.http import require_POST
 from catalogue import overriding
 from catalogue.models import StatusOverride
 from catalogue.refusing import NotAllowed, NotReady, Refused
-from itsm_backup import journey
 from itsm_backup.common.time import now
 from itsm_backup.portal import status_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.version_doors import instant_typed
 from itsm_backup.portal.views import reads, show, version_of
+from monitoring import waking
 
 SECTION = "services"
 
@@ -50,7 +50,7 @@ def set_by_hand(request: HttpRequest, *, code: str) -> HttpResponse:
         problems = tuple(error.problems) if isinstance(error, NotReady) else (str(error),)
         page = status_page.status_page(version=version, user=user, moment=moment, typed=typed, problems=problems)
         return show(request, "status", section=SECTION, moment=moment, status=409, page=page)
-    journey.advance()
+    waking.wake()
     messages.success(request, f"{version.name}: the status is set by hand. You answer for it until it ends.")
     return redirect("portal:status", code)
 
@@ -64,7 +64,7 @@ def end(request: HttpRequest, *, pk: int) -> HttpResponse:
         raise Http404(str(pk))
     try:
         overriding.end(row=row, by=user, at=now(), reason=request.POST.get("reason", "").replace("\x00", "")[:2_000])
-        journey.advance()
+        waking.wake()
         messages.success(request, f"{row.service}: the computed status counts again.")
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from None

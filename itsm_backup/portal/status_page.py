@@ -58,7 +58,8 @@ def status_page(
     known = StatusOverride.objects.filter(service=service, made_at__lte=moment.at).select_related("owner", "made_by", "ended_by")
     rows = tuple(_row(row, moment) for row in known[:SHOWN])
     why_not = duties.refusal(by=user, act="override", on=service, at=moment.now)
-    status, sentence, computed = _told(evaluation)
+    standing = next((row for row in rows if row.standing), None)
+    status, sentence, computed = _told(evaluation, standing)
     return StatusPage(
         code=service.code,
         name=version.name,
@@ -66,7 +67,7 @@ def status_page(
         sentence=sentence,
         computed=computed,
         why=moment.href("explain", "evaluation", evaluation.pk) if evaluation else "",
-        standing=next((row for row in rows if row.standing), None),
+        standing=standing,
         rows=rows,
         may_set=not why_not and not moment.past,
         why_not=why_not,
@@ -76,16 +77,18 @@ def status_page(
     )
 
 
-def _told(evaluation: Evaluation | None) -> tuple[str, str, str]:
-    """The status, why it is so, and what it would be without a word of a person."""
+def _told(evaluation: Evaluation | None, standing: OverrideRow | None) -> tuple[str, str, str]:
+    """The status, why it is so, and what it would be without a word of a person; right at once, before the journey takes the word up."""
     if evaluation is None:
-        return "unknown", "It is not judged yet.", ""
-    sentence = status_sentence(evaluation.inputs, evaluation.result)
-    if evaluation.result["status_reason"] != "set_by_hand":
-        return evaluation.status, sentence, ""
-    alone = {name: value for name, value in evaluation.inputs.items() if name != "override"}
-    result = judging.judge_service(alone)
-    return evaluation.status, sentence, f"{STATUSES[result['status']][0]}. {status_sentence(alone, result)}"
+        status, why = "unknown", "It is not judged yet."
+    else:
+        alone = {name: value for name, value in evaluation.inputs.items() if name != "override"}
+        by_hand = evaluation.result["status_reason"] == "set_by_hand"
+        result = judging.judge_service(alone) if by_hand else evaluation.result
+        status, why = result["status"], status_sentence(alone, result)
+    if standing is None:
+        return status, why, ""
+    return standing.status, f"{standing.owner} set it by hand: {standing.reason}", f"{STATUSES[status][0]}. {why}"
 
 
 def _row(row: StatusOverride, moment: Moment) -> OverrideRow:

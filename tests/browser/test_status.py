@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from catalogue.models import StatusChange
+from itsm_backup import journey
 from monitoring.models import StatusWorkflow
 from tests.portal.makers import make_person
 
@@ -32,7 +33,8 @@ def test_an_operator_sets_the_status_for_a_time_and_lets_the_computed_one_count_
     page.click("main form button")
     page.locator(".messages", has_text="set by hand").wait_for()
     assert page.inner_text(".title-line .pill") == "Maintenance"
-    assert "Without it, as last judged" in page.inner_text("#standing")
+    assert "Without it, as last judged" in page.inner_text("#standing"), "right at once, before the journey takes it up"
+    journey.advance()
 
     reader = tab(make_person("stakeholder", present))
     reader.goto(f"/services/{code}/")
@@ -47,6 +49,7 @@ def test_an_operator_sets_the_status_for_a_time_and_lets_the_computed_one_count_
     page.locator(".messages", has_text="counts again").wait_for()
     assert page.inner_text(".title-line .pill") == before
     assert "ended by Operator" in page.inner_text("#past")
+    journey.advance()
     assert StatusChange.objects.filter(service=estate_now.imaging).latest("pk").from_status == "maintenance"
     assert page.complaints == [one for one in page.complaints if "409" in one]
 

@@ -81,7 +81,7 @@ EVERYWHERE = {
     "after a ping was written": lambda nth: after(quick_pings, "_write", nth=nth),
     "after the commit of an answer": lambda nth: after(intake, "receive", nth=nth),
     "after a poll was claimed": lambda nth: after(polling, "claim_due", nth=nth),
-    "after a tool answered": lambda nth: after(polling, "_ask", nth=nth),
+    "after a tool answered": lambda nth: after(polling, "ask", nth=nth),
 }
 
 
