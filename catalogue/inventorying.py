@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from catalogue.cmdbs.base import Item, NotAnswered, Page, Reject, Source, Talk
+from catalogue.cmdbs.base import PAGE, Item, NotAnswered, Page, Reject, Source, Talk
 from catalogue.models import Cmdb, CmdbState, ConfigurationItem, ItemReject, ItemRelation
 from itsm_backup.common.http.client import Client, trusting
 
@@ -37,7 +37,11 @@ def talking(cmdb: Cmdb) -> Iterator[Talk]:
     except ValueError as error:
         raise NotAnswered(str(error)) from None
     with Client(allowed=settings.TOOL_ADDRESSES, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES, verify=verify) as client:
-        yield Talk(source=source, client=client)
+        talk = Talk(source=source, client=client)
+        try:
+            yield talk
+        finally:
+            cmdb.connector.leave(talk)
 
 
 def begin(*, cmdb: Cmdb, at: dt.datetime) -> CmdbState:
@@ -88,6 +92,7 @@ def _round(cmdb: Cmdb, talk: Talk, cursor: dict[str, Any], at: dt.datetime) -> b
     for _ in range(MOST_PAGES):
         if cursor["table"] >= len(cmdb.tables):
             _end(cmdb, cursor, began, in_full=since is None, at=at)
+            relate_late(cmdb=cmdb, since=began)
             return True
         page = cmdb.connector.page(talk, cmdb.tables[cursor["table"]], after=cursor["after"], since=since)
         cursor |= {"after": page.after} if page.after is not None else {"after": "", "table": cursor["table"] + 1}
@@ -127,7 +132,7 @@ def keep(*, cmdb: Cmdb, page: Page, at: dt.datetime) -> None:
     for table in {one.table for one in page.items}:
         read_well = [one.external_id for one in page.items if one.table == table]
         cmdb.rejects.filter(table=table, external_id__in=read_well).delete()
-    _keep_relations(cmdb, page.items)
+        _relate(cmdb, cmdb.items.filter(table=table, external_id__in=read_well))
     ItemReject.objects.bulk_create(
         [_reject(cmdb, one, at) for one in {(one.table, one.external_id): one for one in page.rejects}.values()],
         update_conflicts=True, unique_fields=["cmdb", "table", "external_id"], update_fields=["reason", "excerpt", "last_seen_at"],
@@ -138,11 +143,12 @@ def _keep_items(cmdb: Cmdb, items: Sequence[Item], at: dt.datetime) -> None:
     rows = [
         ConfigurationItem(
             cmdb=cmdb, table=one.table, external_id=one.external_id, name=one.name, state=one.state, retired=one.retired,
-            address=one.address, fields=one.fields, changed_at=one.changed_at, first_seen_at=at, last_seen_at=at, gone_at=None,
+            address=one.address, fields=one.fields, told_relations=one.relations, changed_at=one.changed_at,
+            first_seen_at=at, last_seen_at=at, gone_at=None,
         )
         for one in {(one.table, one.external_id): one for one in items}.values()
     ]  # fmt: skip
-    told = ["name", "state", "retired", "address", "fields", "changed_at", "last_seen_at", "gone_at"]
+    told = ["name", "state", "retired", "address", "fields", "told_relations", "changed_at", "last_seen_at", "gone_at"]
     ConfigurationItem.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["cmdb", "table", "external_id"], update_fields=told
     )  # fmt: skip
@@ -153,21 +159,35 @@ def _reject(cmdb: Cmdb, one: Reject, at: dt.datetime) -> ItemReject:
     return ItemReject(cmdb=cmdb, table=one.table, external_id=one.external_id[:80], **told)
 
 
-def _keep_relations(cmdb: Cmdb, items: Sequence[Item]) -> None:
-    """The relations of these items become what they say; one to an item that is not read is left out until it is."""
-    wanted = {(one.table, one.external_id) for one in items} | {(table, number) for one in items for _, table, number in one.relations}
-    rows = cmdb.items.filter(table__in={table for table, _ in wanted}, external_id__in={number for _, number in wanted})
-    known = {(table, number): pk for pk, table, number in rows.values_list("pk", "table", "external_id")}
+def relate_late(*, cmdb: Cmdb, since: dt.datetime) -> None:
+    """Relations to items that were read after the item that told of them: where anything new was seen since, all are looked at again."""
+    if not cmdb.items.filter(first_seen_at__gte=since).exists():
+        return
+    numbers = list(cmdb.items.there().exclude(told_relations=[]).order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(numbers), PAGE):
+        _relate(cmdb, cmdb.items.filter(pk__in=numbers[start : start + PAGE]))
+
+
+@transaction.atomic
+def _relate(cmdb: Cmdb, items: Any) -> None:
+    """The relations of these items become what they told; one to an item that is not read is left out until it is."""
     said = {
-        (known[one.table, one.external_id], kind, known[table, number])
-        for one in items for kind, table, number in one.relations if (table, number) in known
+        (pk, kind, table, number): None
+        for pk, told in items.values_list("pk", "told_relations") for kind, table, number in told
     }  # fmt: skip
-    said = {(item, kind, other) for item, kind, other in said if item != other}
-    mine = ItemRelation.objects.filter(item__in=[known[one.table, one.external_id] for one in items])
-    held = {(item, kind, other): pk for pk, item, kind, other in mine.values_list("pk", "item", "kind", "other")}
-    ItemRelation.objects.filter(pk__in=[pk for key, pk in held.items() if key not in said]).delete()
+    wanted = cmdb.items.filter(table__in=cmdb.tables, external_id__in={number for *_, number in said})
+    known: dict[tuple[str, str], int] = {}
+    for pk, table, number in wanted.values_list("pk", "table", "external_id"):
+        known |= {(table, number): pk, ("", number): pk}
+    meant = {(pk, kind, known[table, number]) for pk, kind, table, number in said if (table, number) in known}
+    meant = {(item, kind, other) for item, kind, other in meant if item != other}
+    held = {
+        (item, kind, other): pk
+        for pk, item, kind, other in ItemRelation.objects.filter(item__in=items).values_list("pk", "item", "kind", "other")
+    }
+    ItemRelation.objects.filter(pk__in=[pk for key, pk in held.items() if key not in meant]).delete()
     ItemRelation.objects.bulk_create(
-        [ItemRelation(item_id=item, kind=kind, other_id=other) for item, kind, other in sorted(said - held.keys())], ignore_conflicts=True
+        [ItemRelation(item_id=item, kind=kind, other_id=other) for item, kind, other in sorted(meant - held.keys())], ignore_conflicts=True
     )
 
 

@@ -86,9 +86,12 @@ class CmdbForm(ReasonedForm):
         held = self.instance.secrets if self.instance.pk else {}
         self.instance.secrets = {**held, **given}
         kind = CMDBS.get(cleaned.get("kind") or self.instance.kind)
-        for name in kind.needs if kind else ():
-            if not self.instance.secrets.get(name):
-                self.add_error(name, f"{kind.label} needs it.")
+        for names in kind.needs if kind else ():
+            if not any(self.instance.secrets.get(name) for name in names):
+                labels = " or ".join(str(self.fields[name].label).lower() for name in names)
+                self.add_error(names[0], f"{kind.label} needs {'it' if len(names) == 1 else labels}.")
+        if kind and self.instance.secrets.get("webhook") and not kind.webhooks:
+            self.add_error("webhook", f"{kind.label} is read every few minutes only: it sends no message that could be heard here.")
         return cleaned
 
 

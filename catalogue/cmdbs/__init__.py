@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from catalogue.cmdbs.base import Kind
+from catalogue.cmdbs.glpi import Glpi
+from catalogue.cmdbs.itop import Itop
 from catalogue.cmdbs.netbox import NetBox
+from catalogue.cmdbs.servicenow import ServiceNow
 
-CMDBS: dict[str, Kind] = {one.kind: one for one in (NetBox(),)}
+CMDBS: dict[str, Kind] = {one.kind: one for one in (NetBox(), ServiceNow(), Itop(), Glpi())}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Protocol
@@ -13,8 +15,10 @@ import msgspec
 from catalogue.agreed_fields import plain
 from itsm_backup.common.http.client import Answer, Client, Unreachable
 
+Tested = Literal["live", "recorded", "documented"]
 PAGE = 200
 LONGEST_TEXT = 2_000
+ANY_ZONE = dt.timedelta(hours=14)
 
 
 class NotAnswered(Exception):
@@ -30,7 +34,10 @@ class NotThere(NotAnswered):
 
 
 class Item(msgspec.Struct, kw_only=True):
-    """One item as a CMDB tells it. `relations` are (kind, table, number) of other items; `lock` is what a write has to show."""
+    """One item as a CMDB tells it. `lock` is what a write has to show.
+
+    `relations` are (kind, table, number) of other items; the table is empty where a number means one item whatever its table.
+    """
 
     table: str
     external_id: str
@@ -75,11 +82,12 @@ class Kind(Protocol):
 
     kind: str
     label: str
-    tested: Literal["live", "recorded", "documented"]
+    tested: Tested
     tables: tuple[str, ...]
-    any_table: bool  # whether tables besides these may be named
+    any_table: bool = False  # whether tables besides these may be named
     columns: Mapping[str, str]  # field → column that it usually has
-    needs: tuple[str, ...]  # secrets without which nobody gets in
+    needs: tuple[tuple[str, ...], ...]  # secrets without which nobody gets in: one of each group
+    webhooks: bool = False  # whether it can tell by itself that something changed, signed as `inventorying.hear` expects
 
     def page(self, talk: Talk, table: str, *, after: str, since: dt.datetime | None) -> Page:
         """One part of the table in an order that holds while others write; with `since` only what changed from then on."""
@@ -92,6 +100,14 @@ class Kind(Protocol):
     def write(self, talk: Talk, item: Item, columns: Mapping[str, Any]) -> None:
         """Write these columns of the item, if it is as it was read. Raises Changed."""
         ...
+
+    def told_of(self, told: Mapping[str, Any]) -> tuple[str, str] | None:
+        """(table, number) of the item that a webhook tells of; None for one that is not read."""
+        return None
+
+    def leave(self, talk: Talk) -> None:
+        """The conversation ends: what was opened for it is closed there."""
+        talk.kept.clear()
 
 
 class Talk:
@@ -161,7 +177,7 @@ def text(value: Any, most: int = 200) -> str:
 def at_path(row: Mapping[str, Any], path: str) -> tuple[bool, Any]:
     """(whether the record has this column, its value): `custom_fields.backup_owner`. Of an object its value, name or display counts."""
     value: Any = row
-    for part in path.split("."):
+    for part in [path] if path in row else path.split("."):  # ServiceNow gives a dotted column back under its whole name
         if not isinstance(value, Mapping) or part not in value:
             return False, None
         value = value[part]
@@ -190,6 +206,23 @@ def instant(value: Any) -> dt.datetime | None:
     return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
 
 
+def zoneless(since: dt.datetime) -> str:
+    """An instant as a server writes it that tells no zone: early enough for every zone that it may mean."""
+    return f"{since.astimezone(dt.UTC) - ANY_ZONE:%Y-%m-%d %H:%M:%S}"
+
+
+def print_of(item: Item) -> str:
+    """What stands for everything that was read of an item: the lock where a CMDB has none of its own, shown to nobody."""
+    seen = [item.name, item.state, item.retired, sorted(item.fields.items())]
+    return hashlib.sha256(json.dumps(seen, default=str).encode()).hexdigest()
+
+
+def basic(talk: Talk) -> str:
+    """The value of Authorization for account and password."""
+    pair = f"{talk.source.account}:{talk.source.secrets.get('password', '')}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
 def excerpt(row: Any) -> str:
     return json.dumps(row, default=str)[:500]
 
@@ -204,5 +237,5 @@ def sorted_out(table: str, rows: Any, one: Any) -> Iterator[Item | Reject]:
         if isinstance(told, Item):
             yield told
             continue
-        number = text(row.get("id") or row.get("sys_id"), 80) if isinstance(row, Mapping) else ""
+        number = text(row.get("id") or row.get("sys_id") or row.get("key"), 80) if isinstance(row, Mapping) else ""
         yield Reject(table=table, external_id=number or f"row {place}", reason=f"The record {told}.", excerpt=excerpt(row))

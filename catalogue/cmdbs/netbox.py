@@ -14,11 +14,13 @@ from catalogue.cmdbs.base import (
     PAGE,
     Changed,
     Item,
+    Kind,
     NotAnswered,
     NotThere,
     Page,
     Reject,
     Talk,
+    Tested,
     at_path,
     fields_of,
     instant,
@@ -40,13 +42,13 @@ RETIRED = ("decommissioning",)
 COMMENT = "Written by the backup catalogue"
 
 
-class NetBox:
+class NetBox(Kind):
     kind = "netbox"
     label = "NetBox"
-    tested = "documented"
+    tested: Tested = "documented"
     tables = ("cluster", "device", "virtualmachine", "service")
-    any_table = False
-    needs = ("token",)
+    needs = (("token",),)
+    webhooks = True
     columns = {
         "entry": "custom_fields.backup_entry", "owner": "custom_fields.backup_owner", "team": "custom_fields.backup_team",
         "rpo_s": "custom_fields.backup_rpo_s", "jobs": "custom_fields.backup_jobs", "schedule": "custom_fields.backup_schedule",
@@ -100,7 +102,6 @@ class NetBox:
             raise Changed
 
     def told_of(self, told: Mapping[str, Any]) -> tuple[str, str] | None:
-        """(table, number) of the item that a webhook tells of; None for one that is not read."""
         table = text(told.get("object_type") or told.get("model")).rpartition(".")[2]
         number = told["data"].get("id") if isinstance(told.get("data"), Mapping) else None
         return (table, str(number)) if table in PATHS and isinstance(number, int) else None

@@ -120,6 +120,7 @@ class ConfigurationItem(models.Model):
     retired = models.BooleanField(default=False)
     address = models.CharField("page there", max_length=500, blank=True)
     fields = models.JSONField(default=dict)
+    told_relations = models.JSONField(default=list, help_text="(kind, table, number there) of other items, as it told them.")
     changed_at = models.DateTimeField("changed there", null=True)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
