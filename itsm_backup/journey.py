@@ -12,7 +12,7 @@ from django.db import connection
 from incidents import opening, resolving
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
-from monitoring import alerting, answers, correlation, evaluation, intake, noticing, settling, silence
+from monitoring import alerting, answers, correlation, evaluation, intake, noticing, rereading, settling, silence
 from monitoring.carrying import each
 from monitoring.models import BackupJob, JobState, ServiceState, ToolState
 
@@ -30,6 +30,7 @@ def read_waiting(*, at: dt.datetime) -> int:
 STAGES: dict[str, Stage] = {
     "notice": noticing.notice_changes,  # what people changed       → marks
     "read": read_waiting,  # what tools said            → BackupRun, RestorePoint
+    "reread": rereading.reread_waiting,  # quarantine, new readers   → BackupRun
     "link": correlation.attribute_jobs,  # job                        → catalogue entry
     "settle": settling.settle_jobs,  # what was due               → ExpectedRun, job alerts
     "listen": silence.judge_tools,  # a tool that fell silent    → one alert

@@ -9,8 +9,8 @@ import msgspec
 from django.db import transaction
 
 from monitoring import answers, storing, waking
-from monitoring.connectors import reader_of
-from monitoring.connectors.base import Answer, Reject
+from monitoring.connectors import READERS, reader_of
+from monitoring.connectors.base import Answer, Reading, Reject
 from monitoring.meaning import Meaning
 from monitoring.models import QuarantinedRecord, StatusMap, Tool
 
@@ -52,7 +52,7 @@ def read_again(*, answer_id: int, at: dt.datetime) -> Receipt:
 def _read_into(*, tool: Tool, answer: Answer, answer_id: int, at: dt.datetime) -> Receipt:
     reading = meaning_of(tool).applied(reader_of(answer.kind, tool.kind).read(answer))
     stored = storing.store(tool=tool, reading=reading, answer_id=answer_id, at=at)
-    quarantined = quarantine(tool, [*reading.rejects, *stored.rejects], answer_id, at)
+    quarantined = quarantine(tool, [*reading.rejects, *stored.rejects], answer_id, at, told_again=answer.kind == "poll")
     answers.mark_read(answer_id=answer_id, at=at)
     transaction.on_commit(waking.wake)
     results = [
@@ -74,21 +74,50 @@ def meaning_of(tool: Tool) -> Meaning:
     return Meaning(*held) if held else Meaning()
 
 
-def quarantine(tool: Tool, rejects: list[Reject], answer_id: int, at: dt.datetime) -> list[Result]:
-    """Keep what could not be read with its reason, once."""
+def refused_by(reading: Reading) -> list[Reject]:
+    """Everything of a reading that cannot be kept as a run: what the connector could not read, and what has no possible time."""
+    return [*reading.rejects, *storing.indexed(reading)[1]]
+
+
+def quarantine(tool: Tool, rejects: list[Reject], answer_id: int, at: dt.datetime, *, told_again: bool = False) -> list[Result]:
+    """Keep what could not be read with its reason, once. `told_again`: the answer is a later view of what earlier ones held."""
     if not rejects:
         return []
     known = set(QuarantinedRecord.objects.filter(answer=answer_id).values_list("answer_index", flat=True))
+    fresh = [reject for reject in rejects if reject.index not in known]
     QuarantinedRecord.objects.bulk_create(
         QuarantinedRecord(
             tool=tool,
             answer=answer_id,
             answer_index=reject.index,
             reason=reject.reason,
-            excerpt=reject.excerpt[:2_000].replace("\x00", "\ufffd"),
+            excerpt=excerpt_of(reject),
             created_at=at,
+            readers=READERS,
         )
-        for reject in rejects
-        if reject.index not in known
+        for reject in (_not_waiting(tool, fresh, answer_id) if told_again else fresh)
     )
     return [Result(index=reject.index, status="quarantined", reason=reject.reason) for reject in rejects]
+
+
+def excerpt_of(reject: Reject) -> str:
+    """What it looked like, as it is kept: by this a record is known again."""
+    return reject.excerpt[:2_000].replace("\x00", "\ufffd")
+
+
+def _not_waiting(tool: Tool, rejects: list[Reject], answer_id: int) -> list[Reject]:
+    """Those that do not wait already; those that do hang on this later answer from now on."""
+    told = [excerpt_of(reject) for reject in rejects if reject.excerpt]
+    waiting: dict[str, list[QuarantinedRecord]] = {}
+    for row in QuarantinedRecord.objects.filter(tool=tool, resolved_at=None, excerpt__in=told).exclude(answer=answer_id).order_by("-pk"):
+        waiting.setdefault(row.excerpt, []).append(row)
+    moved, fresh = [], []
+    for reject in rejects:
+        if rows := waiting.get(excerpt_of(reject)):
+            row = rows.pop()
+            row.answer, row.answer_index, row.reason, row.readers = answer_id, reject.index, reject.reason, READERS
+            moved.append(row)
+        else:
+            fresh.append(reject)
+    QuarantinedRecord.objects.bulk_update(moved, ["answer", "answer_index", "reason", "readers"])
+    return fresh

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db import transaction
 
-from catalogue.models import ServiceStatus
+from catalogue.models import ServiceStatus, ServiceVersion
 from itsm_backup.common.time import iso
 from monitoring import answers, evaluation, intake, settling, storing, waking
 from monitoring.combining import key_of
@@ -78,10 +78,10 @@ def preview(*, tool: Tool, before: Lens, after: Lens, at: dt.datetime) -> Effect
         with transaction.atomic():
             restate(tool=tool, before=before, after=after, at=at, effect=found)
             concerned = _services(found)
-            stood = _standing(concerned)
+            stood = standing(concerned, at)
             settling.settle_jobs(at=at)
             evaluation.judge_services(at=at)
-            found.services = _moved(stood, _standing(concerned))
+            found.services = moved(stood, standing(concerned, at))
             raise _Undo
     except _Undo:
         return found
@@ -132,12 +132,12 @@ def _answers(tool: Tool, at: dt.datetime, found: Effect) -> Iterator[tuple[int, 
 
 def _release(tool: Tool, was: Reading, now: Reading, answer_id: int, at: dt.datetime, found: Effect) -> None:
     """What can be read now leaves quarantine; what cannot any more goes there."""
-    refused = {reject.excerpt[:2_000] for reject in now.rejects}
+    refused = {intake.excerpt_of(reject) for reject in intake.refused_by(now)}
     open_rows = QuarantinedRecord.objects.filter(tool=tool, answer=answer_id, resolved_at=None)
     solved = [row.pk for row in open_rows if row.excerpt not in refused]
     found.read_now += QuarantinedRecord.objects.filter(pk__in=solved).update(resolved_at=at)
-    before = {reject.excerpt[:2_000] for reject in was.rejects}
-    fresh = [reject for reject in now.rejects if reject.excerpt[:2_000] not in before]
+    before = {intake.excerpt_of(reject) for reject in was.rejects}
+    fresh = [reject for reject in now.rejects if intake.excerpt_of(reject) not in before]
     found.newly_quarantined += len(intake.quarantine(tool, fresh, answer_id, at))
 
 
@@ -173,12 +173,15 @@ def _services(found: Effect) -> set[int]:
     return set(jobs.values_list("service", flat=True))
 
 
-def _standing(services: set[int]) -> dict[tuple[str, str], str]:
+def standing(services: set[int], at: dt.datetime) -> dict[tuple[str, str], str]:
+    """How these services stand: (code, name in the catalogue) → status."""
+    names = dict(ServiceVersion.objects.in_force(at).filter(service__in=services).values_list("service", "name"))
     rows = ServiceStatus.objects.filter(service__in=services).select_related("service")
-    return {(row.service.code, str(row.service)): row.status for row in rows}
+    return {(row.service.code, names.get(row.service_id, row.service.code)): row.status for row in rows}
 
 
-def _moved(before: dict[tuple[str, str], str], after: dict[tuple[str, str], str]) -> list[dict[str, str]]:
+def moved(before: dict[tuple[str, str], str], after: dict[tuple[str, str], str]) -> list[dict[str, str]]:
+    """The services that stand otherwise than before."""
     return [
         {"code": code, "name": name, "before": before.get((code, name), "unknown"), "after": now}
         for (code, name), now in sorted(after.items())

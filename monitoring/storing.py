@@ -59,10 +59,14 @@ class Stored(msgspec.Struct, kw_only=True):
 
 
 class Again(msgspec.Struct, kw_only=True):
-    """Part of an answer that is read again under another map: only these places of it, and which status map says so."""
+    """Part of an answer that is read again: only these places of it, or only runs that are not there yet; which status map says so."""
 
-    only: set[int]
+    only: set[int] | None = None
+    new_only: bool = False
     status_map: int | None = None
+
+    def places(self, places: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
+        return places if self.only is None else [(index, record) for index, record in places if index in self.only]
 
 
 def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime, again: Again | None = None) -> Stored:
@@ -73,13 +77,16 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime, agai
     jobs = hold_jobs(tool=tool, reading=reading, at=at)
     places, rejects = indexed(reading)
     if again is not None:
-        places, rejects = [(index, record) for index, record in places if index in again.only], []
+        places, rejects = again.places(places), []
     records = [record for _, record in places]
     own = [key_of(tool.pk, record) for record in records]
     before, ids = _known(set(own))
     keys = merging.keys_for(jobs=jobs, records=records, own=own, finished={key for key, row in before.items() if row.state == "finished"})
     if moved := set(keys) - set(own):
         before, ids = _known(set(keys))
+    if again is not None and again.new_only:
+        fresh = [number for number, key in enumerate(keys) if key not in before]
+        places, own, keys = [places[one] for one in fresh], [own[one] for one in fresh], [keys[one] for one in fresh]
     rows: dict[bytes, Row] = {}
     for (index, record), key in zip(places, keys, strict=True):
         known = rows.get(key) or before.get(key)

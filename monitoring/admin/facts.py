@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from itsm_backup.common.admin import FactAdmin
 from itsm_backup.common.time import duration_words
@@ -125,11 +126,18 @@ class QuarantineAdmin(FactAdmin):
     list_select_related = ("tool",)
     search_fields = ("reason",)
     ordering = ("-created_at",)
-    fields = ("reason", "tool", "created_at", "resolved_at", "excerpt_shown")
+    fields = ("reason", "tool", "created_at", "resolved_at", "story", "excerpt_shown")
 
     def note(self, request: Any) -> str:
         waiting = self.get_queryset(request).filter(resolved_at=None).count()
         return f"{waiting} unread" if waiting else ""
+
+    @admin.display(description="Read again")
+    def story(self, record: QuarantinedRecord) -> Any:
+        rows = (
+            (f"{one.at:%Y-%m-%d %H:%M} UTC", one.by or "by itself", one.told) for one in record.readings.select_related("by").order_by("at")
+        )
+        return format_html_join(SafeString("<br>"), "{}, {}: {}", rows) or "Not yet."
 
     @admin.display(description="Excerpt")
     def excerpt_shown(self, record: QuarantinedRecord) -> Any:

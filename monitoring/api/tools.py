@@ -1,4 +1,4 @@
-"""`/api/v1/tools/` and `/api/v1/quarantine/`: what is read, how it does, and what could not be read. Never a secret."""
+"""`/api/v1/tools/`: what is read, and how it does. Never a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitoring import assessing
 from monitoring.api.permissions import get_for
 from monitoring.connectors.capabilities import CAPABILITIES
 from monitoring.connectors.redaction import redact
-from monitoring.models import Assessment, QuarantinedRecord, Tool, ToolState
+from monitoring.models import Assessment, Tool, ToolState
 
 LEVELS = ["full", "part", "none"]
 
@@ -119,28 +119,3 @@ class Assessments(ListAPIView):
     def post(self, request: Any, name: str) -> Response:
         tool = get_for(Tool.objects.all(), user=request.user, action="poll", name=name)
         return Response(AssessmentSerializer(assessing.assess(tool=tool, by=request.user, at=now())).data, status=status.HTTP_201_CREATED)
-
-
-class QuarantineSerializer(serializers.ModelSerializer):
-    tool = serializers.CharField(source="tool.name")
-
-    class Meta:
-        model = QuarantinedRecord
-        fields = ["id", "tool", "answer", "answer_index", "reason", "excerpt", "created_at", "resolved_at"]
-
-
-class QuarantineFilters(filters.FilterSet):
-    tool = filters.CharFilter(field_name="tool__name", help_text="Name of the tool.")
-    open = filters.BooleanFilter(field_name="resolved_at", lookup_expr="isnull", help_text="true: only what waits for somebody.")
-
-
-class Quarantine(ListAPIView):
-    """Records that could not be read, newest first, each with its reason."""
-
-    serializer_class = QuarantineSerializer
-    filterset_class = QuarantineFilters
-    queryset = QuarantinedRecord.objects.none()
-
-    def get_queryset(self) -> QuerySet[QuarantinedRecord]:
-        rows = QuarantinedRecord.objects.select_related("tool").defer("tool__secrets")
-        return rows.visible_to(self.request.user).order_by("-created_at", "-pk")

@@ -11,13 +11,14 @@ from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
 from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
+from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
 from monitoring.api.restores import RestoreTests
 from monitoring.api.rules import RuleApprove, RuleDetail, RuleGiveUp, Rules, RuleSend, RuleTrial, Unmatched
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.scope import Discovered, ScopeDecisions, ScopeRegister
-from monitoring.api.tools import Assessments, Quarantine, ToolDetail, Tools
+from monitoring.api.tools import Assessments, ToolDetail, Tools
 from monitoring.api.versions import Diff, VersionAct, VersionDetail, Versions
 
 urlpatterns = [
@@ -57,6 +58,7 @@ urlpatterns = [
     path("tools/<str:name>/assessments/", Assessments.as_view()),
     path("tools/<str:name>/status-map/", StatusMapOfTool.as_view()),
     path("tools/<str:name>/status-map/<int:number>/approve", ApproveStatusMap.as_view()),
+    path("tools/<str:name>/quarantine/", QuarantineOfTool.as_view()),
     path("tools/<str:name>/mapping/", MappingOfTool.as_view()),
     path("tools/<str:name>/mapping/<int:number>/approve", ApproveMapping.as_view()),
     path("services/<str:code>/observed/", ObservedOfService.as_view()),
@@ -73,4 +75,5 @@ urlpatterns = [
     path("rules/<int:pk>/give-up", RuleGiveUp.as_view()),
     path("unmatched/", Unmatched.as_view()),
     path("quarantine/", Quarantine.as_view()),
+    path("quarantine/<int:pk>/", QuarantineDetail.as_view()),
 ]

@@ -13,7 +13,7 @@ from monitoring.models.meanings import StatusMap
 from monitoring.models.restores import RestoreTest
 from monitoring.models.rule_versions import RuleVersion
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
-from monitoring.models.runs import BackupRun, QuarantinedRecord, RawAnswer, RunRevision
+from monitoring.models.runs import BackupRun, QuarantinedRecord, QuarantineReading, RawAnswer, RunRevision
 from monitoring.models.scope import ScopeClaim
 from monitoring.models.tools import ApiToken, Tool, ToolState
 
@@ -39,6 +39,7 @@ __all__ = [
     "JobSchedule",
     "JobState",
     "ProtectedItem",
+    "QuarantineReading",
     "QuarantinedRecord",
     "RawAnswer",
     "RestorePoint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Left
 
@@ -136,7 +137,10 @@ class RawAnswer(models.Model):
 
 
 class QuarantinedRecord(models.Model):
-    """One record that could not be read, with the reason in words; the good ones of its batch were stored."""
+    """One record that could not be read, with the reason in words; the good ones of its batch were stored.
+
+    What a polled tool tells again and again is one record, which hangs on the latest answer that held it.
+    """
 
     permission_from = ("tool",)
 
@@ -146,12 +150,39 @@ class QuarantinedRecord(models.Model):
     reason = models.TextField()
     excerpt = models.TextField(blank=True)
     created_at = models.DateTimeField()
-    resolved_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True, help_text="When it could be read.")
+    readers = models.CharField(max_length=12, default="", help_text="The version of the readers that tried it last.")
 
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["tool", "-created_at"], name="quarantine_open", condition=models.Q(resolved_at=None))]
+        indexes = [
+            models.Index(fields=["tool", "-created_at"], name="quarantine_open", condition=models.Q(resolved_at=None)),
+            models.Index(fields=["readers", "id"], name="quarantine_tried", condition=models.Q(resolved_at=None)),
+        ]
 
     def __str__(self) -> str:
         return self.reason
+
+
+@append_only
+class QuarantineReading(models.Model):
+    """One time that a quarantined record was read again: when, with which readers, for whom (nobody: by itself), and what came of it."""
+
+    permission_from = ("record__tool",)
+
+    record = models.ForeignKey(QuarantinedRecord, on_delete=models.CASCADE, related_name="readings")
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    readers = models.CharField(max_length=12)
+    readable = models.BooleanField()
+    told = models.TextField()
+    run = models.BigIntegerField(null=True, help_text="The run that it became.")
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["record", "at"], name="reading_of_record")]
+
+    def __str__(self) -> str:
+        return self.told

@@ -66,7 +66,7 @@ def test_a_word_gets_another_meaning_only_after_its_effect_was_seen(tab, vault, 
     effect = page.inner_text("#effect")
     assert f"“{word}” means warning." in effect and "1 run would end otherwise" in effect and "partial → warning" in effect
     assert "1 run that did not go well would count as good." in effect
-    assert "PACS" in effect and "Degraded" in effect and "Operational" in effect, "the service that would stand otherwise"
+    assert "Imaging archive" in effect and "Degraded" in effect and "Operational" in effect, "the service that would stand otherwise"
     assert "so somebody else must approve it" in effect and page.locator("text=Put version 1 in force").count() == 0
     assert BackupRun.objects.filter(outcome="partial").count() == 1, "nothing is changed yet"
 

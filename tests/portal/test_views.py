@@ -48,6 +48,7 @@ def pages(estate_now):
         "/tools/",
         "/tools/bkp-ctl-02/",
         "/tools/bkp-ctl-02/words/",
+        "/tools/bkp-ctl-02/quarantine/",
         "/tools/compare?c=tool:bkp-ctl-02&c=kind:restic&w_read_runs=9",
         "/ownership/",
         "/services/SVC-003/ownership/",
@@ -250,8 +251,8 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"scope", "scope_line", "scope_decide"}  # tests/portal/test_scope_pages.py
     read |= {"detected", "status", "thresholds"}
     deeds |= {"settle_detected", "set_status", "end_status", "put_thresholds_in_force"}
-    deeds |= {"test_connection", "keep_weights", "draft_meaning", "approve_meaning", "give_up_meaning"}
-    read |= {"tools", "tool", "compare_tools", "meaning"}
+    deeds |= {"test_connection", "keep_weights", "draft_meaning", "approve_meaning", "give_up_meaning", "read_again"}
+    read |= {"tools", "tool", "compare_tools", "meaning", "quarantine"}
     deeds |= {"draft_mapping", "approve_mapping", "give_up_mapping"}
     elsewhere |= {"mappings", "mapping", "observed", "evidence"}  # tests/browser/test_mappings.py, tests/portal/test_duties_page.py
     deeds |= {"compare_again", "link_items", "unlink_item", "decide_conflict"}
