@@ -3,39 +3,88 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
 from django.template.loader import render_to_string
 
 from incidents import prioritising
-from incidents.models import Incident, IncidentEntry
+from incidents.models import Escalation, Incident, IncidentEntry, Telling
+from incidents.reaching import Recipient, operations_team
+from incidents.timing import Step, told_at
 from itsm_backup.common import outbox
 from monitoring.models import Alert
 
 REPLAYED = "Not sent: what it tells of was replayed from recordings."
 
 
-def announce_opening(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
-    """Tell the operations team that there is an incident."""
-    _write(incident, "opened", f"[{incident.number}] {incident.priority} {incident.title}", alert, at, {})
+def announce_level(
+    *,
+    incident: Incident,
+    escalation: Escalation,
+    step: Step,
+    sequence: int,
+    recipients: list[Recipient],
+    following: dt.datetime | None,
+    at: dt.datetime,
+) -> None:
+    """Tell one level of the policy that there is an incident, that nobody took it yet, or that it goes on.
+
+    `following` is when the next level is told unless somebody acknowledges.
+    """
+    if not recipients and not escalation.tellings.exclude(recipients=[]).exists() and not told_of(incident):
+        words = f"Nobody was told: {escalation.snapshot['policy']}, level {step.level}, reaches nobody."
+        IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=words)
+    kind, subject = _of_level(incident, escalation, step)
+    more = {
+        "rule": f"{escalation.snapshot['policy']}, level {step.level}",
+        "following": following,
+        "since": escalation.started_at,
+    }
+    key = f"{kind}/{escalation.number}.{step.level}.{sequence}"
+    _write(incident, kind, subject, _first_alert(incident), at, more, recipients, key=key)
+
+
+def _of_level(incident: Incident, escalation: Escalation, step: Step) -> tuple[str, str]:
+    head = f"[{incident.number}] {incident.priority}"
+    if step.kind == "escalate":
+        return "escalated", f"{head} Not acknowledged: {incident.title}"
+    if step.kind == "repeat":
+        return "repeated", f"{head} Still {'open' if incident.acknowledged_at else 'not acknowledged'}: {incident.title}"
+    return "opened", f"{head} {incident.title}"
 
 
 def announce_resolution(*, incident: Incident, proof: str, at: dt.datetime) -> None:
-    """Tell the operations team that it is over, and by what evidence."""
-    alert = Alert.objects.filter(incident_alert__incident=incident).order_by("incident_alert__attached_at", "pk").first()
-    _write(incident, "resolved", f"[{incident.number}] Resolved: {incident.title}", alert, at, {"proof": proof})
+    """Tell everybody who was told of it that it is over, and by what evidence."""
+    subject = f"[{incident.number}] Resolved: {incident.title}"
+    _write(incident, "resolved", subject, _first_alert(incident), at, {"proof": proof}, told_of(incident))
 
 
-def announce_rise(*, incident: Incident, alert: Alert, before: str, at: dt.datetime) -> None:
-    """Tell the operations team that another service makes it heavier than it was."""
+def announce_rise(*, incident: Incident, alert: Alert, before: str, at: dt.datetime) -> list[Recipient]:
+    """Tell everybody who was told of it that another service makes it heavier than it was; returns whom."""
     more = {"before": before, "now": alert.title}
-    _write(incident, "raised", f"[{incident.number}] {incident.priority}, was {before}: {incident.title}", alert, at, more)
+    subject = f"[{incident.number}] {incident.priority}, was {before}: {incident.title}"
+    return _write(incident, "raised", subject, alert, at, more, told_of(incident))
 
 
-def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
-    """Tell the operations team that what was over happens again."""
-    _write(incident, "reopened", f"[{incident.number}] {incident.priority} Again: {incident.title}", alert, at, {"now": alert.title})
+def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> list[Recipient]:
+    """Tell everybody who was told of it that what was over happens again; returns whom."""
+    subject = f"[{incident.number}] {incident.priority} Again: {incident.title}"
+    return _write(incident, "reopened", subject, alert, at, {"now": alert.title}, told_of(incident))
+
+
+def told_of(incident: Incident) -> list[Recipient]:
+    """Everybody who was told that the incident is there, each address once; of incidents older than policies, the operations team."""
+    escalations = Escalation.objects.filter(incident=incident)
+    tellings = Telling.objects.filter(escalation__in=escalations).order_by("at", "pk").values_list("recipients", flat=True)
+    found = {one["address"]: Recipient(**one) for recipients in tellings for one in recipients}
+    team = operations_team(incident)
+    return list(found.values()) if team is None or escalations.exists() else [team]
+
+
+def _first_alert(incident: Incident) -> Alert | None:
+    return Alert.objects.filter(incident_alert__incident=incident).order_by("incident_alert__attached_at", "pk").first()
 
 
 def is_replayed(incident: Incident, alert: Alert | None) -> bool:
@@ -46,29 +95,51 @@ def is_replayed(incident: Incident, alert: Alert | None) -> bool:
     return known.exists() and not known.filter(real | Q(tool=None, job=None)).exists()
 
 
-def _write(incident: Incident, kind: str, subject: str, alert: Alert | None, at: dt.datetime, more: dict[str, str]) -> None:
-    if incident.team is None:
-        return
-    count = incident.entries.filter(kind="mail").count()
+def _write(
+    incident: Incident,
+    kind: str,
+    subject: str,
+    alert: Alert | None,
+    at: dt.datetime,
+    more: dict[str, Any],
+    recipients: list[Recipient],
+    key: str = "",
+) -> list[Recipient]:
+    """One message for each recipient, and a line of the story for each; what is no new level waits for the end of quiet hours."""
+    key = key or f"{kind}/{incident.entries.filter(kind='mail').count()}"
+    withheld = REPLAYED if is_replayed(incident, alert) else ""
+    not_before = at if "rule" in more else _after_quiet_hours(incident, at)
+    for place, one in enumerate(recipients):
+        made = outbox.write(
+            key=f"incident/{incident.pk}/{key}" + (f"/{place}" if place else ""),
+            thread=f"incident/{incident.pk}" + (f"/{one.thread}" if one.thread else ""),
+            recipient=one.address,
+            subject=subject,
+            body=_body(incident, kind, more, one),
+            at=at,
+            not_before=not_before,
+            withheld=withheld,
+        )
+        if made:
+            kept_back = " (not sent: replayed from recordings)" if withheld else ""
+            instead = f" {one.why}" if one.why else ""
+            text = f"Mail to {one.address}{instead}{kept_back}: {subject}"
+            IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=text, alert=alert)
+    return recipients
+
+
+def _after_quiet_hours(incident: Incident, at: dt.datetime) -> dt.datetime:
+    current = Escalation.objects.filter(incident=incident, ended_at=None).first()
+    return told_at(current.snapshot, incident.priority, at) if current else at
+
+
+def _body(incident: Incident, kind: str, more: dict[str, Any], to: Recipient) -> str:
     context = {
         "incident": incident,
         "organisation": settings.ORGANISATION,
         "service_name": prioritising.name_of(incident.service_id) if incident.service_id else "",
         "address": f"{settings.BASE_URL}/incidents/{incident.number}/",
+        "to": to,
         **more,
     }
-    withheld = REPLAYED if is_replayed(incident, alert) else ""
-    body = render_to_string(f"incidents/email/{kind}.txt", context)
-    made = outbox.write(
-        key=f"incident/{incident.pk}/{kind}/{count}",
-        thread=f"incident/{incident.pk}",
-        recipient=incident.team.email,
-        subject=subject,
-        body=body,
-        at=at,
-        withheld=withheld,
-    )
-    if made:
-        kept_back = " (not sent: replayed from recordings)" if withheld else ""
-        text = f"Mail to {incident.team.email}{kept_back}: {subject}"
-        IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=text, alert=alert)
+    return render_to_string(f"incidents/email/{kind}.txt", context)

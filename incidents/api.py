@@ -16,6 +16,7 @@ from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.response import Response
 
 from incidents import working
+from incidents.api_escalation import EscalationPolicies, EscalationSerializer
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from itsm_backup.common.time import now
 from monitoring.api.filters import words
@@ -74,9 +75,10 @@ class EntrySerializer(serializers.ModelSerializer):
 class IncidentDetailSerializer(IncidentSerializer):
     alerts = AttachedAlertSerializer(source="seen_alerts", many=True)
     timeline = EntrySerializer(many=True)
+    escalations = EscalationSerializer(many=True)
 
     class Meta(IncidentSerializer.Meta):
-        fields = [*IncidentSerializer.Meta.fields, "alerts", "timeline"]
+        fields = [*IncidentSerializer.Meta.fields, "alerts", "timeline", "escalations"]
 
 
 class IncidentFilters(filters.FilterSet):
@@ -201,6 +203,7 @@ def _detail(user: Any, number: str) -> dict[str, Any]:
     links = IncidentAlert.objects.filter(alert__in=Alert.objects.visible_to(user)).select_related("alert__service")
     entries = IncidentEntry.objects.told_to(user).select_related("by").order_by("at", "pk")
     rows = _rows(user).prefetch_related(
+        "escalations__tellings",
         Prefetch("incident_alerts", queryset=links.order_by("attached_at", "pk"), to_attr="seen_alerts"),
         Prefetch("entries", queryset=entries, to_attr="timeline"),
     )
@@ -208,6 +211,7 @@ def _detail(user: Any, number: str) -> dict[str, Any]:
 
 
 urlpatterns = [
+    path("escalation-policies/", EscalationPolicies.as_view()),
     path("incidents/", Incidents.as_view()),
     path("incidents/<str:number>/", IncidentDetail.as_view()),
     re_path(r"^incidents/(?P<number>[^/]+)/acknowledge/?$", Acknowledge.as_view()),

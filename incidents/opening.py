@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
-from incidents import announcing, prioritising, resolving, waiting, weighing
+from incidents import announcing, escalating, prioritising, resolving, waiting, weighing
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from incidents.models.incident import OPEN_STATES
 from monitoring.carrying import each
@@ -49,8 +49,11 @@ def _handle(alert_id: int, at: dt.datetime) -> bool:
                 return False
             if incident is not None and waiting.may_be_over(incident, alert, at):
                 return False
+            opened = incident is None
             incident = incident or _open(alert, at)
             _attach(incident, alert, at)
+            if opened:
+                escalating.begin(incident=incident, at=at)
             ended_at = incident.resolved_at
             if incident.state in OVER and ended_at and (alert.resolved_at is None or alert.resolved_at > ended_at):
                 _lengthen(incident, alert, at)
@@ -154,7 +157,8 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     weighing.weigh_again(incident=incident, alert=alert, at=at)
     incident.save()
     IncidentEntry.objects.create(incident=incident, at=alert.last_seen_at, kind="state", text=f"Reopened: {alert.title}", alert=alert)
-    announcing.announce_reopening(incident=incident, alert=alert, at=at)
+    told = announcing.announce_reopening(incident=incident, alert=alert, at=at)
+    escalating.resume(incident=incident, at=at, already=told)
 
 
 def _open(alert: Alert, at: dt.datetime) -> Incident:
@@ -175,7 +179,6 @@ def _open(alert: Alert, at: dt.datetime) -> Incident:
         impact_at_opening=prioritising.impact_of(services, at=at),
     )
     IncidentEntry.objects.create(incident=incident, at=alert.opened_at, kind="opened", text=f"Opened for: {alert.title}", alert=alert)
-    announcing.announce_opening(incident=incident, alert=alert, at=at)
     return incident
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from incidents import announcing, prioritising
+from incidents import announcing, escalating, prioritising
 from incidents.models import Incident, IncidentEntry
 from monitoring.models import Alert
 from monitoring.models.alerts import OPEN_STATES
@@ -26,8 +26,11 @@ def weigh_with(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
         IncidentEntry.objects.create(incident=incident, at=happened_at, kind="priority", text=incident.priority_reason, alert=alert)
     incident.title = _named(incident, services)
     incident.save()
+    told = []
     if incident.priority < before and incident.service_id != hit_before:
-        announcing.announce_rise(incident=incident, alert=alert, before=before, at=at)
+        told = announcing.announce_rise(incident=incident, alert=alert, before=before, at=at)
+    if incident.priority < before or level:
+        escalating.follow_priority(incident=incident, at=at, already=told)
 
 
 def weigh_again(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:

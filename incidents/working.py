@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from catalogue import duties
-from incidents import announcing
+from incidents import announcing, escalating
 from incidents.models import Incident, IncidentEntry
 from monitoring.models import Alert
 
@@ -83,6 +83,7 @@ def move(*, incident: Incident, to: str, reason: str, by: Any, at: dt.datetime, 
     incident.save()
     text = f"{Incident.State(to).label} by {by.get_full_name() or by.get_username()}" + (f": {reason.strip()}" if reason.strip() else "")
     IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=text, by=by)
+    escalating.look_again(incident=incident, at=at)
     if to == "resolved":
         announcing.announce_resolution(incident=incident, proof=f"Resolved by hand: {reason.strip()}", at=at)
     return incident

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from incidents import opening, resolving
+from incidents import escalating, opening, resolving
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
 from monitoring import alerting, answers, correlation, evaluation, intake, noticing, rereading, settling, silence
@@ -38,6 +38,7 @@ STAGES: dict[str, Stage] = {
     "alert": alerting.follow_services,  # breach                     → Alert
     "open": opening.open_for_alerts,  # Alert                      → Incident, one per cause
     "resolve": resolving.resolve_on_evidence,  # evidence               → Incident resolved
+    "escalate": escalating.tell_due,  # nobody acknowledged        → the next level is told
 }
 
 

@@ -28,7 +28,7 @@ _TECHNICAL = (
     " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday monitoring.statusmap"
     " catalogue.cmdb catalogue.cmdbstate catalogue.configurationitem catalogue.itemrelation catalogue.itemreject catalogue.itemlink"
     " catalogue.fieldmaster monitoring.agreement monitoring.comparison monitoring.writeback monitoring.writeconflict"
-    " monitoring.conflictdecision"
+    " monitoring.conflictdecision incidents.escalationpolicy incidents.escalationstep incidents.escalation incidents.telling"
 )
 
 
@@ -111,6 +111,7 @@ ROLES = {
             "add change delete: monitoring.jobschedule",
             "add change: monitoring.attributionrule monitoring.causerule monitoring.ruleversion",
             "change: monitoring.statusworkflow monitoring.capabilityweights",
+            "add change delete: incidents.escalationpolicy incidents.escalationstep",
             "add change: catalogue.cmdb",
             "add change delete: catalogue.itemlink catalogue.fieldmaster",
             "decide: monitoring.writeconflict",

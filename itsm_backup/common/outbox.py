@@ -31,8 +31,9 @@ def write(
     enclosures: Sequence[tuple[str, str, bytes]] = (),
     withheld: str = "",
     channel: str = Notice.Channel.EMAIL,
+    not_before: dt.datetime | None = None,
 ) -> bool:
-    """Write a message to be sent, once per key; False when it was already written.
+    """Write a message to be sent, once per key; False when it was already written. It leaves at `not_before`, or at once.
 
     `enclosures` are files that go with it, each (name, media type, content); message and files are written together.
     With `withheld`, a reason, the message is kept as it would have gone out and never sent.
@@ -46,7 +47,7 @@ def write(
             "subject": subject,
             "body": body,
             "created_at": at,
-            "not_before": at,
+            "not_before": not_before or at,
         }
         kept_back = {"given_up_at": at, "latest_error": withheld} if withheld else {}
         notice, made = Notice.objects.get_or_create(key=key, defaults={**content, **kept_back})

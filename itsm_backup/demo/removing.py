@@ -12,6 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models, transaction
+from django.db.models import Q
 from guardian.models import UserObjectPermission
 
 from catalogue.models import GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team
@@ -68,9 +69,11 @@ def _gather(removal: Removal) -> None:
     kept = IncidentAlert.objects.exclude(pk__in=removal.of(IncidentAlert)).values("incident")
     told = IncidentAlert.objects.filter(pk__in=removal.of(IncidentAlert)).values("incident")
     removal.add(Incident, Incident.objects.filter(pk__in=told).exclude(pk__in=kept))
-    threads = [f"incident/{pk}" for pk in removal.of(Incident)]
+    threads = Q(pk=None)
+    for pk in removal.of(Incident):
+        threads |= Q(key__startswith=f"incident/{pk}/")
     sent = Delivery.objects.filter(pk__in=removal.of(Delivery)).values("notice")
-    removal.add(Notice, Notice.objects.filter(thread__in=threads) | Notice.objects.filter(pk__in=sent))
+    removal.add(Notice, Notice.objects.filter(threads) | Notice.objects.filter(pk__in=sent))
     teams = Team.objects.filter(name__in=[wish["name"] for wish in declared["teams"]])
     removal.add(Team, [team for team in teams if not removal.is_needed(team)])
     removal.add(Label, _labels(removal))

@@ -16,6 +16,7 @@ from catalogue.models import ServiceVersion
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.escalation_page import Told, told_of
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
 from itsm_backup.portal.incident_list import known_at, state_then
@@ -67,6 +68,7 @@ class IncidentPage:
     branches: tuple[Branch, ...]
     alerts: tuple[AlertRow, ...]
     story: tuple[Story, ...]
+    told: Told | None
     deeds: Deeds
     why: Link
 
@@ -91,6 +93,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment) -> IncidentPage:
         branches=impact.branches,
         alerts=tuple(_alert_row(alert, moment) for alert in alerts),
         story=_story(incident, user, moment),
+        told=told_of(incident=incident, user=user, moment=moment),
         deeds=deeds_of(incident=incident, user=user, moment=moment),
         why=Link("Why this incident?", moment.href("explain", "incident", incident.pk)),
     )

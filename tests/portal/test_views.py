@@ -54,6 +54,7 @@ def pages(estate_now):
         "/services/SVC-003/ownership/",
         f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
         "/incidents/",
+        "/incidents/escalation/",
         f"/incidents/{Incident.objects.get().number}/",
         "/reports/",
         "/improve/rules/",
@@ -223,7 +224,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
     client.force_login(operator, backend=BACKEND)
     client.get("/")
     for page in pages:
-        if page.startswith(("/evidence/", "/thresholds/")):
+        if page.startswith(("/evidence/", "/thresholds/", "/incidents/escalation/")):
             continue  # not for limited rights: tests/portal/test_duties_page.py
         checked = any(part in page for part in ("/versions/1", "/commitment/", "ownership/"))  # with the checks of the promise, and gaps
         # 3 of the person and their rights; a day is told from twelve sides
@@ -259,6 +260,6 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"agreement", "agreement_of", "agreement_items"}  # tests/portal/test_agreement_pages.py
     deeds |= {"save_rule", "suggest_rule", "send_rule", "approve_rule", "give_up_rule"}
     elsewhere |= {"rule", "rule_version", "new_rule", "improve"}  # tests/portal/test_rule_pages.py
-    read |= {"rules", "unmatched"}
+    read |= {"rules", "unmatched", "escalation"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

@@ -1,0 +1,75 @@
+"""Which escalation policy counts for an incident, and what it says, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Prefetch
+
+from incidents.models import EscalationPolicy, EscalationStep
+from incidents.models.escalation import Tell
+from incidents.timing import Snapshot
+from itsm_backup.common.models import because
+
+DEFAULT = "Operations team, once"
+
+
+def policies() -> list[EscalationPolicy]:
+    """Every policy with its steps, in the order they are asked; a fresh installation starts with the shipped default."""
+    steps = EscalationStep.objects.select_related("team", "person").order_by("after_min", "pk")
+    found = list(EscalationPolicy.objects.in_order().prefetch_related(Prefetch("steps", queryset=steps)))
+    if not any(policy.is_default for policy in found):
+        _ship()
+        return policies()
+    return found
+
+
+def _ship() -> None:
+    """The default: the operations team of the service is told once, at once, at any hour."""
+    with because("Shipped policy"):
+        policy, made = EscalationPolicy.objects.get_or_create(is_default=True, defaults={"name": DEFAULT})
+        if made:
+            EscalationStep.objects.create(policy=policy, after_min=0, tell=Tell.OPERATIONS_TEAM)
+
+
+def choose(*, priority: str, tier: int, among: Iterable[EscalationPolicy] | None = None) -> EscalationPolicy | None:
+    """The first policy that is enabled, tells anybody, and is for this priority and tier; None when even the default tells nobody."""
+    return next((one for one in (policies() if among is None else among) if one.enabled and fits(one, priority=priority, tier=tier)), None)
+
+
+def fits(policy: EscalationPolicy, *, priority: str, tier: int) -> bool:
+    """Whether the policy is for incidents of this priority and tier, and tells anybody."""
+    for_priority = not policy.priorities or priority in policy.priorities
+    return for_priority and (not policy.tiers or tier in policy.tiers) and bool(policy.steps.all())
+
+
+def snapshot(policy: EscalationPolicy | None) -> Snapshot:
+    """What the policy says now, as JSON. Steps with one delay are one level."""
+    if policy is None:
+        return {"policy": "", "levels": [], "repeat_min": None, "quiet": None, "zone": "UTC", "bypass": []}
+    steps = list(policy.steps.all())
+    delays = sorted({step.after_min for step in steps})
+    quiet = None
+    if policy.quiet_from and policy.quiet_to:
+        hours = {"from": f"{policy.quiet_from:%H:%M}", "to": f"{policy.quiet_to:%H:%M}"}
+        quiet = {**hours, "weekends_all_day": policy.quiet_weekends}
+    return {
+        "policy": policy.name,
+        "levels": [
+            {"level": place, "after_min": delay, "targets": [_target(step) for step in steps if step.after_min == delay]}
+            for place, delay in enumerate(delays, start=1)
+        ],
+        "repeat_min": policy.repeat_min,
+        "quiet": quiet,
+        "zone": policy.zone,
+        "bypass": list(policy.bypass),
+    }
+
+
+def _target(step: EscalationStep) -> dict[str, Any]:
+    if step.team:
+        return {"tell": step.tell, "team": step.team_id, "name": step.team.name}
+    if step.person:
+        return {"tell": step.tell, "person": step.person_id, "name": step.person.get_full_name() or step.person.get_username()}
+    return {"tell": step.tell}
