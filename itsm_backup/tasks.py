@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from catalogue import attesting, batching, deviating, inventorying, telling_outward, working_through
+from catalogue import attesting, batching, cmdb_relations, deviating, inventorying, telling_outward, working_through
 from catalogue.models import Batch, Cmdb, ItemLink
 from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
@@ -73,12 +73,13 @@ def demo_feed() -> None:
 
 @shared_task(name="itsm_backup.tend")
 def tend() -> None:
-    """Hourly care: partitions for what is to come, limited roles, relations that jobs tell of, changes behind entries, reminders, and a
-    look at everything that a lost mark could have left behind."""
+    """Hourly care: partitions for what is to come, limited roles, relations that jobs and CMDBs tell of, changes behind entries, reminders,
+    and a look at everything that a lost mark could have left behind."""
     at = now()
     granting.refresh_scopes(at=at)
     partitions.ensure_partitions(at=at)
     sighting.see_relations(at=at)
+    cmdb_relations.see_relations(at=at)
     detecting.detect_changes(at=at)
     deviating.remind(at=at)
     attesting.remind(at=at)
@@ -123,6 +124,7 @@ def read_cmdb(cmdb_id: int) -> None:
     inventorying.read(cmdb=cmdb, at=at)
     seen = ItemLink.objects.filter(item__cmdb=cmdb, item__last_seen_at__gte=at) | ItemLink.objects.filter(item__gone_at__gte=at)
     reconciling.touch(service_ids=seen.values("service"), at=at)
+    cmdb_relations.see_relations(at=at)
 
 
 @shared_task(name="itsm_backup.reconcile")

@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from django.db import transaction
-
-from catalogue.models import Relation, SeenRelation, Service, ServiceVersion
+from catalogue.models import Relation, Service, ServiceVersion
+from catalogue.seeing import Sighting, keep_seen
 from monitoring.models import BackupJob
 
 STORES_TO = Relation.Kind.STORES_TO
 
 
-class Sighting(NamedTuple):
-    """A relation suggested by what tools report, and the sentence that says why."""
-
-    consumer_id: int
-    provider_id: int
-    evidence: str
-
-
 def see_relations(*, at: dt.datetime) -> int:
     """Bring the suggestions in line with the jobs of today; returns how many came or went. What people answered stays."""
-    seen = {(one.consumer_id, one.provider_id): one for one in _sightings(at)}
-    changed = 0
-    with transaction.atomic():
-        for row in SeenRelation.objects.select_for_update().filter(kind=STORES_TO):
-            sighting = seen.pop((row.consumer_id, row.provider_id), None)
-            changed += (sighting is None) != (row.gone_at is not None)
-            if sighting is not None:
-                row.evidence, row.last_seen_at, row.gone_at = sighting.evidence, at, None
-            elif row.gone_at is None:
-                row.gone_at = at
-            row.save()
-        fresh = [
-            SeenRelation(
-                consumer_id=one.consumer_id,
-                provider_id=one.provider_id,
-                kind=STORES_TO,
-                evidence=one.evidence,
-                first_seen_at=at,
-                last_seen_at=at,
-            )
-            for one in seen.values()
-        ]
-        SeenRelation.objects.bulk_create(fresh, ignore_conflicts=True)
-    return changed + len(fresh)
+    return keep_seen(kinds=[STORES_TO], sightings=_sightings(at), at=at)
 
 
 def _sightings(at: dt.datetime) -> Iterator[Sighting]:
@@ -66,10 +33,10 @@ def _sightings(at: dt.datetime) -> Iterator[Sighting]:
         neighbour = next((pk for pk in services if len(repositories[pk]) == 1 and len(stores.get(pk, ())) == 1), None)
         for service, job in services.items():
             if store is not None and store != service:
-                yield Sighting(service, store, f"Its job {job} writes to {repository}, which bears the name of that entry.")
+                yield Sighting(service, store, STORES_TO, f"Its job {job} writes to {repository}, which bears the name of that entry.")
             elif neighbour is not None and neighbour != service and stores[neighbour][0] != service:
                 told = f"Its job {job} writes to {repository}, as do those of {codes[neighbour]}, which stores to that entry."
-                yield Sighting(service, stores[neighbour][0], told)
+                yield Sighting(service, stores[neighbour][0], STORES_TO, told)
 
 
 def _entries_by_name(at: dt.datetime) -> dict[str, int]:

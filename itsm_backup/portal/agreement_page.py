@@ -11,8 +11,9 @@ from django.db.models.aggregates import Count, Max
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from catalogue import cmdb_relations
 from catalogue.agreed_fields import CATALOGUE, CMDB, FIELDS, MONITORING, SIDES
-from catalogue.models import ConfigurationItem, ItemLink, Service, ServiceVersion
+from catalogue.models import ConfigurationItem, ItemLink, SeenRelation, Service, ServiceVersion
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
@@ -93,6 +94,18 @@ class ItemRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TogetherRow:
+    """Two entries that hang together: what each side says, and where a proposal waits."""
+
+    consumer: Link
+    provider: Link
+    catalogue: str
+    cmdb: tuple[str, ...]
+    agrees: bool
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class EntryPage:
     code: str
     name: str
@@ -100,6 +113,7 @@ class EntryPage:
     compared: SafeString | str
     rows: tuple[Row, ...]
     items: tuple[ItemRow, ...]
+    together: tuple[TogetherRow, ...]
     conflicts: tuple[ConflictRow, ...]
     decided: tuple[ConflictRow, ...]
     may_decide: bool
@@ -265,6 +279,7 @@ def entry_page(*, service: Service, name: str, user: Any, moment: Moment, proble
         compared=instant(state.compared_at) if state and state.compared_at and now else "",
         rows=tuple(_row(row, service, about, moment) for row in rows),
         items=_items(about) if now else (),
+        together=_together(service, user, moment) if now else (),
         conflicts=tuple(_conflict(one) for one in about.conflicts if one.ended_at is None) if now else (),
         decided=tuple(_conflict(one) for one in reversed(about.conflicts) if hasattr(one, "decision"))[:20] if now else (),
         may_decide=now and user.has_perm("monitoring.decide_writeconflict"),
@@ -294,6 +309,35 @@ def _items(about: About) -> tuple[ItemRow, ...]:
         )
         for item in about.items.values()
     )  # fmt: skip
+
+
+def _together(service: Service, user: Any, moment: Moment) -> tuple[TogetherRow, ...]:
+    """Relations with entries that the person may see."""
+    rows = cmdb_relations.beside(service=service, at=moment.at)
+    ends = {one.pk for row in rows for one in (row.consumer, row.provider)}
+    visible = set(Service.objects.visible_to(user).filter(pk__in=ends).values_list("pk", flat=True))
+    names = _names(ends, moment)
+    asked = SeenRelation.objects.unanswered(moment.at).filter(consumer__in=ends, provider__in=ends)
+    proposed = set(asked.values_list("consumer", "provider"))
+
+    def link(one: Service) -> Link:
+        return Link(names.get(one.pk, one.code), moment.href("agreement_of", one.code))
+
+    return tuple(
+        TogetherRow(
+            consumer=link(row.consumer), provider=link(row.provider), catalogue=", ".join(row.catalogue), cmdb=row.cmdb, agrees=row.agrees,
+            advice=_advice_of(row, (row.consumer.pk, row.provider.pk) in proposed),
+        )
+        for row in rows if {row.consumer.pk, row.provider.pk} <= visible
+    )  # fmt: skip
+
+
+def _advice_of(row: cmdb_relations.Beside, proposed: bool) -> str:
+    if row.agrees:
+        return ""
+    if row.catalogue:
+        return "Both have items in a CMDB, and no CMDB joins them. Have it added there, or end it here."
+    return "" if proposed else "It was rejected here, or the CMDB's word for it has no meaning here."
 
 
 def _told(written: WriteBack | None, item: ConfigurationItem) -> str:

@@ -13,10 +13,10 @@ from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalogue import inventorying
+from catalogue import cmdb_relations, inventorying
 from catalogue.agreed_fields import CHOICES
 from catalogue.inventorying import NotSigned
-from catalogue.models import Cmdb, ConfigurationItem
+from catalogue.models import Cmdb, ConfigurationItem, Service
 from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.time import now
 from monitoring import writing_back
@@ -94,6 +94,32 @@ class Agreements(ListAPIView):
     def get_queryset(self) -> Any:
         rows = Agreement.objects.visible_to(self.request.user).filter(comparison__isnull=False)
         return rows.select_related("service", "comparison").order_by("service__code")
+
+
+class RelationBesideSerializer(serializers.Serializer):
+    consumer = serializers.CharField(source="consumer.code", help_text="The entry that needs the other.")
+    provider = serializers.CharField(source="provider.code")
+    catalogue = serializers.ListField(child=serializers.CharField(), help_text="Kinds of relation that stand here, in words.")
+    cmdb = serializers.ListField(child=serializers.CharField(), help_text="What CMDBs say of their items.")
+    agrees = serializers.BooleanField(help_text="Whether both know a relation that way.")
+
+
+class RelationsBeside(GenericAPIView):
+    """Relations of an entry in the catalogue and in CMDBs, of entries that have items there."""
+
+    queryset = Service.objects.none()
+    serializer_class = RelationBesideSerializer
+    pagination_class = None
+    filter_backends: list[Any] = []
+
+    @extend_schema(operation_id="services_cmdb_relations", responses=RelationBesideSerializer(many=True))
+    def get(self, request: Any, code: str) -> Response:
+        service = get_for(Service.objects.all(), user=request.user, code=code)
+        rows = cmdb_relations.beside(service=service, at=now())
+        ends = {one.pk for row in rows for one in (row.consumer, row.provider)}
+        visible = set(Service.objects.visible_to(request.user).filter(pk__in=ends).values_list("pk", flat=True))
+        shown = [row for row in rows if {row.consumer.pk, row.provider.pk} <= visible]
+        return Response(RelationBesideSerializer(shown, many=True).data)
 
 
 class ConflictDecisionSerializer(serializers.ModelSerializer):

@@ -4,7 +4,7 @@ from django.urls import path
 
 from monitoring.api.alertmanager import Alerts as Alertmanagers
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
-from monitoring.api.cmdb import Agreements, ConfigurationItems, DecideConflict, Webhook, WriteConflicts
+from monitoring.api.cmdb import Agreements, ConfigurationItems, DecideConflict, RelationsBeside, Webhook, WriteConflicts
 from monitoring.api.detected import Changes, SettleChange
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
@@ -62,6 +62,7 @@ urlpatterns = [
     path("tools/<str:name>/mapping/", MappingOfTool.as_view()),
     path("tools/<str:name>/mapping/<int:number>/approve", ApproveMapping.as_view()),
     path("services/<str:code>/observed/", ObservedOfService.as_view()),
+    path("services/<str:code>/cmdb-relations/", RelationsBeside.as_view()),
     path("configuration-items/", ConfigurationItems.as_view()),
     path("agreement/", Agreements.as_view()),
     path("conflicts/", WriteConflicts.as_view()),

@@ -9,8 +9,8 @@ import re
 import pytest
 from django.test import Client
 
-from catalogue import inventorying, linking
-from catalogue.models import Cmdb, CmdbState, ConfigurationItem, FieldMaster, ItemLink
+from catalogue import cmdb_relations, inventorying, linking
+from catalogue.models import Cmdb, CmdbState, ConfigurationItem, FieldMaster, ItemLink, ItemRelation, SeenRelation, Service
 from itsm_backup import tasks
 from itsm_backup.common.http.addresses import Allowed
 from itsm_backup.common.time import now
@@ -227,3 +227,27 @@ def test_the_admin_keeps_secrets_checks_columns_and_tells_how_it_answers(there):
         url(FieldMaster, "add"), filled(client.get(url(FieldMaster, "add")), field="in_use", master="catalogue", change_reason="x")
     )
     assert "always the CMDB" in wrong.content.decode()
+
+
+def test_relations_of_the_cmdb_stand_beside_those_of_the_catalogue(there):
+    at = now()
+    web, pacs = ConfigurationItem.objects.get(name="web-01"), ConfigurationItem.objects.get(name="pacs-01")
+    linking.link(item=web, service=Service.objects.get(code="SVC-033"), by=there.steward, at=at, reason="test")
+    ItemRelation.objects.create(item=pacs, kind="runs on", other=web)
+    cmdb_relations.see_relations(at=at)
+    steward = client_of(there.steward)
+    page = steward.get("/services/SVC-003/agreement/").content.decode()
+    assert (
+        "Missing in the catalogue." in page
+        and "NetBox says that pacs-01 runs on web-01" in page
+        and "/services/relations/#proposals" in page
+    )
+    assert "NetBox says that pacs-01 runs on web-01." in steward.get("/services/relations/").content.decode()
+    (row,) = call(there.steward, "get", "services/SVC-003/cmdb-relations/").json()
+    assert (row["consumer"], row["provider"], row["catalogue"], row["agrees"]) == ("SVC-003", "SVC-033", [], False)
+    seen = SeenRelation.objects.get(consumer__code="SVC-003", kind="hosted_on")
+    sent = steward.post(f"/services/relations/seen/{seen.pk}/accept", {"strength": "hard", "reason": "It does"})
+    assert sent.status_code == 302
+    page = steward.get("/services/SVC-003/agreement/").content.decode()
+    assert "Missing in the catalogue." not in page and "is hosted on" in page
+    assert call(there.steward, "get", "services/NONE/cmdb-relations/").status_code == 404
