@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -25,6 +26,8 @@ class StandIn:
     settings: dict[str, str] = {}
     secrets: dict[str, str] = {}
     prefix = ""  # of the path in the setting `address`
+    questions, records = 3, 5  # that it takes at least to hear everything, and that this comes to
+    goes_on = True  # from where a round ended
 
     def __call__(self, asked: Asked) -> Says:
         raise AssertionError
@@ -137,6 +140,38 @@ class AwsStandIn(StandIn):
         return Says(body={key: rows[begin : begin + PAGE], **more})
 
 
+class IcingaStandIn(StandIn):
+    kind = "icinga2"
+    settings = {"user": "reader"}
+    secrets = {"password": "password-of-the-api-user"}
+    questions, records, goes_on = 1, 3, False  # it tells the latest results, all of them at once
+
+    def __init__(self) -> None:
+        self.rows = payload("icinga2", "passive-backup-checks", "objects-services.json")["results"]
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.headers.get("authorization") != "Basic " + b64encode(b"reader:password-of-the-api-user").decode():
+            return Says(401, {"error": 401, "status": "Unauthorized. Please check your user credentials."})
+        assert asked.headers["x-http-method-override"] == "GET" and asked.method == "POST"
+        return Says(body={"results": self.rows})
+
+
+class PrometheusStandIn(StandIn):
+    kind = "prometheus"
+    secrets = {"token": "token-for-the-proxy"}
+    records, goes_on = 4, False  # three series, of which one failed since it went well
+
+    def __init__(self) -> None:
+        told = [payload("prometheus", "pushgateway-metrics", file)["data"]["result"] for file in ("query-raw.json", "push-times.json")]
+        self.rows = [row for rows in told for row in rows]
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.headers.get("authorization") != "Bearer token-for-the-proxy":
+            return REFUSED
+        rows = [row for row in self.rows if row["metric"]["__name__"] == asked.query["query"]]
+        return Says(body={"status": "success", "data": {"resultType": "vector", "result": rows}})
+
+
 class MappedStandIn(StandIn):
     """A tool that is read by a map which comes with the product."""
 
@@ -169,14 +204,16 @@ class RubrikStandIn(MappedStandIn):
     secrets = {"secret": "secret-of-the-service-account"}
 
     def __init__(self) -> None:
+        self.tokens: list[str] = []
         told = [payload("mapped", "rubrik", file)["data"]["activitySeriesConnection"] for file in ("00-list.json", "01-list.json")]
         self.rows = [row for one in told for row in one["edges"]]
 
     def __call__(self, asked: Asked) -> Says:
         if asked.path == "/api/client_token":
             good = asked.json == {"client_id": "client|reader", "client_secret": "secret-of-the-service-account"}
-            return Says(body={"access_token": "access-token-number-1"}) if good else REFUSED
-        if asked.headers.get("authorization") != "Bearer access-token-number-1":
+            self.tokens += [f"access-token-number-{len(self.tokens)}"] * good
+            return Says(body={"access_token": self.tokens[-1]}) if good else REFUSED
+        if not self.tokens or asked.headers.get("authorization") != f"Bearer {self.tokens[-1]}":
             return REFUSED
         begin = int(asked.json["variables"].get("after", "0"))
         more = begin + PAGE < len(self.rows)
@@ -184,5 +221,6 @@ class RubrikStandIn(MappedStandIn):
         return Says(body={"data": {"activitySeriesConnection": page}})
 
 
-STAND_INS: dict[str, type[StandIn]] = {each.kind: each for each in (VeeamStandIn, PbsStandIn, VeleroStandIn, ZabbixStandIn, AwsStandIn)}
+LISTS = (VeeamStandIn, PbsStandIn, VeleroStandIn, ZabbixStandIn, AwsStandIn)  # what tells page by page
+STAND_INS: dict[str, type[StandIn]] = {each.kind: each for each in (*LISTS, IcingaStandIn, PrometheusStandIn)}
 STAND_INS |= {each.map: each for each in (NetBackupStandIn, RubrikStandIn)}

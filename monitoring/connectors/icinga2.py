@@ -63,7 +63,10 @@ class Icinga2:
         talk = Conversation(address=settings.get("address", ""), fetch=fetch, hidden=[password, signed], headers=headers)
         body = {"filter": settings.get("filter", "").strip() or FILTER, "attrs": _ATTRS}
         told = talk.ask("services", "/v1/objects/services", method="POST", body=body)
-        return talk.end(in_full=isinstance(told, dict), **{BACKUPS: settings.get(BACKUPS, "")})
+        listed = isinstance(told, dict) and isinstance(told.get("results"), list)
+        if told is not None and not listed:
+            talk.answer.meta["stopped"] = "The answer is JSON, but no list of services of Icinga. Check the address."
+        return talk.end(in_full=listed, **{BACKUPS: settings.get(BACKUPS, "")})
 
     def read(self, answer: Answer) -> Reading:
         """One record for each state of a service, and one for each result of a service whose results are backups."""

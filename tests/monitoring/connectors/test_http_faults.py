@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from itsm_backup.common.http import client
 from itsm_backup.common.http.addresses import Allowed
 from monitoring import polling
-from monitoring.connectors import CONNECTORS, pbs, zabbix
+from monitoring.connectors import CONNECTORS, fetching, pbs, zabbix
 from monitoring.connectors.base import Answer
 from monitoring.models import BackupRun, RawAnswer, ToolState
 from tests.factories import make_tool
 from tests.standins import PAGE, STAND_INS
 from tests.toolserver import Asked, Says, Waits, ask, own_certificate, tool_server
 
-KINDS = sorted(STAND_INS)
+KINDS, CAP_BYTES = sorted(STAND_INS), 20_000
 NOON = dt.datetime(2026, 7, 14, 12, 0, tzinfo=dt.UTC)
 
 
@@ -33,13 +34,19 @@ def read(kind: str, stand_in, server, **how):
     return answer, connector.read(answer)
 
 
+def test_every_connector_that_is_asked_over_http_is_tried_here():
+    assert {stand_in.kind for stand_in in STAND_INS.values()} == {
+        kind for kind, one in CONNECTORS.items() if getattr(one, "over_http", False)
+    }
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_reads_every_page_and_keeps_no_secret(kind):
     stand_in = STAND_INS[kind]()
     with tool_server(stand_in) as server:
         answer, told = read(kind, stand_in, server)
     assert told.problems == [] and told.rejects == [] and told.complete
-    assert len(told.records) >= 5 and len(server.asked) >= 3
+    assert len(told.records) >= stand_in.records and len(server.asked) >= stand_in.questions
     assert len({record.identity for record in told.records}) == len(told.records)
     kept = repr(answer)
     assert [secret for secret in stand_in.secrets.values() if secret in kept] == []
@@ -61,13 +68,15 @@ FAULTS = {
     ),
     "cut JSON": (Says(200, '{"data": [{"id"'), "JSON that cannot be read: it is cut off or damaged"),
     "other JSON": (Says(200, ["hello"]), ""),
+    "endless": (Says(200, {"data": ["x" * CAP_BYTES]}), f"answers with more than {CAP_BYTES:,} bytes"),
     "nothing": (Says(200, ""), "JSON that cannot be read"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fault_is_told_in_a_sentence(kind, fault):
+def test_a_fault_is_told_in_a_sentence(kind, fault, monkeypatch):
+    monkeypatch.setattr(fetching, "CAP_BYTES", CAP_BYTES)
     says, words = FAULTS[fault]
     stand_in = STAND_INS[kind]()
     with tool_server(lambda asked: says) as server:
@@ -93,41 +102,54 @@ def test_an_untrusted_certificate_gets_no_secret(kind, tmp_path):
     assert server.asked == [] and "The certificate of 127.0.0.1 is not trusted" in told.problems[0]
 
 
-def test_a_token_that_runs_out_in_the_middle_is_renewed():
-    stand_in = STAND_INS["veeam"]()
+SIGNED_IN = ("rubrik", "veeam")  # the others send what they were given with every question
+
+
+@pytest.mark.parametrize("kind", SIGNED_IN)
+def test_a_token_that_runs_out_in_the_middle_is_renewed(kind):
+    stand_in, calls = STAND_INS[kind](), []
 
     def forgetful(asked: Asked) -> Says:
-        if asked.query.get("skip") == "4" and len(stand_in.tokens) == 1:
+        calls.append(asked)
+        if len(calls) == 3 and len(stand_in.tokens) == 1:
             return Says(401, {"message": "The token expired"})
         return stand_in(asked)
 
     with tool_server(forgetful) as server:
-        answer, told = read("veeam", stand_in, server)
+        answer, told = read(kind, stand_in, server)
     assert told.complete and len(stand_in.tokens) == 2 and "access-token-number" not in repr(answer)
 
 
+BREAKS = ("throttled", "unauthorised", "moved", "broken", "half", "a sign-in page", "endless")
+
+
 @pytest.mark.django_db
+@pytest.mark.parametrize("fault", BREAKS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_next_poll_goes_on_without_loss_or_double(kind, settings):
+def test_the_next_poll_goes_on_without_loss_or_double(kind, fault, settings, monkeypatch):
     settings.TOOL_ADDRESSES = Allowed("127.0.0.1")
+    monkeypatch.setattr(fetching, "CAP_BYTES", CAP_BYTES)
+    monkeypatch.setattr(client, "WAIT_S", 0)
     whole = STAND_INS[kind]()
     with tool_server(whole) as server:
         _, wanted = read(kind, whole, server)
-    stand_in, calls = STAND_INS[kind](), []
+    stand_in, calls, (says, words) = STAND_INS[kind](), [], FAULTS[fault]
 
     def breaks_off(asked: Asked) -> Says:
         calls.append(asked)
-        return Says(500, {"message": "restarting"}) if len(calls) == 3 else stand_in(asked)
+        return says if len(calls) >= stand_in.questions else stand_in(asked)
 
     with tool_server(breaks_off) as server:
         tool = make_tool(stand_in.kind, at=NOON, settings=stand_in.reached(server.address), secrets=stand_in.secrets)
         first = polling.poll(tool=tool, at=NOON)
-        assert not first.complete and "restarting" in ToolState.objects.get(tool=tool).problem
+        state = ToolState.objects.get(tool=tool)
+        assert not first.complete and words in state.problem and state.consecutive_failures == 1
+        server.replies = stand_in
         for turn in range(1, 4):
             later = polling.poll(tool=tool, at=NOON + dt.timedelta(minutes=15 * turn))
             assert later.complete
-    state = ToolState.objects.get(tool=tool)
-    assert (state.problem, state.consecutive_failures) == ("", 0) and state.cursor
+    state.refresh_from_db()
+    assert (state.problem, state.consecutive_failures) == ("", 0) and bool(state.cursor) == stand_in.goes_on
     artefacts = sum(1 for one in wanted.records if one.evidence_kind == "artefact" and _has_task(one, wanted.records))
     assert BackupRun.objects.filter(tool=tool).count() == len(wanted.records) - artefacts
     assert RawAnswer.objects.count() == 4
