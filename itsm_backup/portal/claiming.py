@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catalogue.models import Commitment
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.method_pages import href_of
 from itsm_backup.portal.words import PROVEN, VERDICTS, day, many, percent, short_instant, zone
 from monitoring.bridging import Bridged
 from monitoring.models import Evaluation
+
+METHODS = {"Recovery point (RPO)": "BM-RPO-EXP", "Recovery time (RTO)": "BM-RTO", "Run success": "BM-SR-WIN", "Restore test": "BM-RTC"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,7 @@ class Claim:
     verdict: str
     verdict_words: str = ""
     why: str = ""
+    method: str = ""  # address of the page that says how it is counted
 
 
 def claims_of(
@@ -55,7 +59,7 @@ def claims_of(
         found.append(_unmeasured("Retention", f"{commitment.retention_days} d", "Not judged from runs. What tools say stands beside it"))
     if commitment.restore_test_days:
         found.append(_restore_test(commitment.restore_test_days, restore, why, moment))
-    return tuple(found)
+    return tuple(replace(one, method=href_of(METHODS[one.name], "1", moment)) if one.name in METHODS else one for one in found)
 
 
 def _unmeasured(name: str, promised: str, evidence: str) -> Claim:

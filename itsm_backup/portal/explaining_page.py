@@ -15,6 +15,7 @@ from incidents.models import Incident
 from itsm_backup.common.time import parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.method_pages import href_of as method_href
 from itsm_backup.portal.words import OUTCOME_VERDICTS, STATUSES, clock, instant, many
 from monitoring.explaining import Explanation, explain
 from monitoring.models import Alert, Evaluation, Figure
@@ -41,6 +42,7 @@ class Reference:
     lines: tuple[str, ...] = ()
     runs: tuple[RunLine, ...] = ()
     sums: tuple[str, ...] = ()
+    methods: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +192,8 @@ def _references(told: Explanation, evaluation: Evaluation, moment: Moment) -> tu
         ),
         Reference(
             title="Arithmetic",
-            link=Link(", ".join(told.methods) or told.method, ""),
+            link=None if told.methods else Link(told.method, ""),
+            methods=tuple(Link(one, method_href(*one.split(" version "), moment)) for one in told.methods),
             sums=tuple(told.arithmetic) or ("Nothing was measured.",),
         ),
     )

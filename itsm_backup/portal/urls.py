@@ -16,6 +16,7 @@ from itsm_backup.portal import (
     escalation_doors,
     mapping_doors,
     meaning_doors,
+    method_doors,
     ownership_doors,
     quarantine_doors,
     report_doors,
@@ -196,6 +197,9 @@ urlpatterns = [
     path("reports/<rowid:pk>/override", report_doors.report_override, name="report_override"),
     path("reports/preview/<slug:audience>", report_doors.report_preview, name="report_preview"),
     path("reports/<rowid:pk>/<str:name>", report_doors.report_file, name="report_file"),
+    path("methods/", method_doors.methods, name="methods"),
+    path("methods/<str:method_id>/", method_doors.method, name="method"),
+    path("methods/<str:method_id>/<slug:version>/", method_doors.method, name="method"),
     path("explain/<explainkind:kind>/<str:key>/", views.explain, name="explain"),
     path("explain/<explainkind:kind>/<str:key>/again", views.explain_again, name="explain_again"),
 ]

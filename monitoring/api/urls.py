@@ -11,6 +11,7 @@ from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
 from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
+from monitoring.api.methods import MethodDetail, Methods
 from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
@@ -53,6 +54,8 @@ urlpatterns = [
     path("alerts/", Alerts.as_view()),
     path("alerts/<int:pk>/", AlertDetail.as_view()),
     path("evaluations/<int:pk>/", EvaluationDetail.as_view()),
+    path("methods/", Methods.as_view()),
+    path("methods/<str:method_id>/<str:version>/", MethodDetail.as_view()),
     path("tools/", Tools.as_view()),
     path("tools/<str:name>/", ToolDetail.as_view()),
     path("tools/<str:name>/assessments/", Assessments.as_view()),

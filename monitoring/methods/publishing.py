@@ -16,6 +16,8 @@ INTRODUCTION = """\
 
     A published method never changes. A correction is a new version beside it, and every stored figure names the version
     it was calculated with. `python3 manage.py measure --method ID --inputs FILE` applies a method to inputs of your own.
+    In the portal each method has a page, `/methods/`, with a worked example that is worked out anew whenever the page is read; every
+    figure leads there. The same stands under `/api/v1/methods/`.
 
     Conventions of all methods:
 

@@ -37,6 +37,8 @@ def pages(estate):
         "/services/SVC-003/status/",
         "/thresholds/?fall_after=1&days=30",
         "/deviations/",
+        "/methods/",
+        "/methods/BM-ANO-WD/1/",
         "/services/detected/",
         f"/runs/{run}/",
         "/incidents/",

@@ -218,6 +218,7 @@ KNOWN = {
     "jobs": lambda: {"id": BackupJob.objects.first().pk},
     "legal-holds": lambda: {"id": _held().pk},
     "quarantine": lambda: {"id": QuarantinedRecord.objects.first().pk},
+    "methods": lambda: {"method_id": "BM-EB", "version": "1"},
     "relations": lambda: {"id": Relation.objects.first().pk},
     "reports": _report,
     "rules": lambda: {"id": _ruled().pk},

@@ -57,6 +57,8 @@ def pages(estate_now):
         "/incidents/escalation/",
         f"/incidents/{Incident.objects.get().number}/",
         "/reports/",
+        "/methods/",
+        "/methods/BM-ANO-WD/1/",
         "/improve/rules/",
         "/improve/rules/?kind=cause",
         "/improve/unmatched/",
@@ -261,5 +263,6 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     deeds |= {"save_rule", "suggest_rule", "send_rule", "approve_rule", "give_up_rule"}
     elsewhere |= {"rule", "rule_version", "new_rule", "improve"}  # tests/portal/test_rule_pages.py
     read |= {"rules", "unmatched", "escalation"}
+    read |= {"rules", "unmatched", "methods", "method"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)
