@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
-from catalogue import wording
+from catalogue import naming, wording
 from catalogue.comparing import ALL_FIELDS, as_json
 from catalogue.models import AgreementVersion, Offering, Team
 from catalogue.packages import OfferingsField
@@ -32,9 +32,10 @@ class Unclear(ValueError):
 
 
 class Names:
-    """What cells name and fields hold by number: people, teams, agreements; three queries, whatever the number of rows."""
+    """What cells name and fields hold by number: people, teams, agreements; a few queries, whatever the number of rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: dt.datetime) -> None:
+        self.unfit = naming.unfit(at)
         people = get_user_model().objects.filter(is_active=True)
         self.people = {person.get_username(): person.pk for person in people.only("pk", "username")}
         self.teams = dict(Team.objects.values_list("name", "pk"))
@@ -49,7 +50,10 @@ class Names:
     def of(self, name: str, text: str) -> int:
         """The number of what the cell names. Raises Unclear, saying which names there are."""
         if name in PEOPLE:
-            return self._found(self.people.get(text), text, "active account", "Write the name that they sign in with.")
+            pk = self._found(self.people.get(text), text, "active account", "Write the name that they sign in with.")
+            if rule := self.unfit[name].get(pk):
+                raise Unclear(naming.sentence(text[:60], name, rule))
+            return pk
         if name == "operations_team":
             return self._found(self.teams.get(text), text, "team", f"Teams: {_some(self.teams)}.")
         there = _some(sorted(each for kind, each in self.agreements if kind == name and "," not in each))

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from catalogue import comparing, duties
+from catalogue import comparing, duties, naming
 from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS, OFFERING_FIELDS
 from catalogue.models import Commitment, Label, Offering, Revision, Service, ServiceVersion, TierDefault
 from catalogue.refusing import TRANSITIONS, NotReady, locked, problems_of
@@ -96,6 +96,9 @@ def _write(
 ) -> None:  # fmt: skip
     """Store the version with what it now says, what weighs the difference, and the revision that remembers it."""
     before = comparing.put_together(version, promise, packages)
+    named = {duty: person for duty, person in content.items() if duty in naming.EXCLUDED and person != getattr(version, duty)}
+    if barred := naming.refusals(named, at):
+        raise NotReady(barred)
     _put(version, content)
     _put(promise, commitment)
     _can_be_stored(version)

@@ -18,7 +18,7 @@ def entries(*, user: Any, at: dt.datetime, format: str, only: Collection[int] | 
     if only is not None:
         seen = seen.filter(pk__in=only)
     rows = ServiceVersion.objects.in_force(at).filter(service__in=seen).select_related("service", "commitment")
-    names = columns.Names()
+    names = columns.Names(at)
     lines = [_line(version, names) for version in rows.prefetch_related("offerings").order_by("service__code")[:MOST]]
     return sheets.write(format, columns.COLUMNS, lines)
 

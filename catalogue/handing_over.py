@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.template.loader import render_to_string
 
-from catalogue import duties, publishing
+from catalogue import duties, naming, publishing
 from catalogue.models import HandOver, Service
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup.common import outbox
@@ -27,6 +27,8 @@ def ask(*, service: Service, duty: str, receiver: Any, by: Any, at: dt.datetime,
             problems.append(f"{duties.names([receiver])} holds this duty already.")
         if not receiver.is_active:
             problems.append(f"{duties.names([receiver])} has left: choose somebody with a live account.")
+        elif barred := naming.refusal(receiver, duty, at):
+            problems.append(barred)
         if service.hand_overs.filter(duty=duty, answered_at=None).exists():
             problems.append("A hand-over of this duty waits for its answer already.")
         if problems:

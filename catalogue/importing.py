@@ -42,7 +42,7 @@ class Wish:
 def wishes(rows: Sequence[sheets.Row], *, by: Any, at: dt.datetime) -> list[Wish]:
     """What each row wants, with every problem of it; a fixed number of queries. Raises Unreadable for columns that do not exist."""
     _known_columns(rows)
-    names = columns.Names()
+    names = columns.Names(at)
     codes = [row.cells.get(columns.CODE, "") for row in rows]
     there = standing(codes, by=by)
     taken = set(Service.objects.filter(code__in=codes).values_list("code", flat=True))

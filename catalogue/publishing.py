@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
-from catalogue import comparing, duties, reviewing, status
+from catalogue import comparing, duties, naming, reviewing, status
 from catalogue.checking import UNMEASURED, Measured, blocking
 from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS
 from catalogue.drafting import RESERVED_CODES, create_service, draft_version, edit_draft, roll_back, weigh
@@ -31,7 +31,7 @@ def submit(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str = "
     """Hand the draft to the approvers, and mail them (`announce`). Raises NotReady with one sentence for everything that is missing."""
     with transaction.atomic(), because(_reason("submit", reason), by=by):
         version = locked(version, "submit")
-        problems = missing(version)
+        problems = missing(version, at)
         if problems:
             raise NotReady(problems)
         version.state, version.submitted_at = TRANSITIONS["submit"].target, at
@@ -56,7 +56,7 @@ def approve(
     with transaction.atomic():
         version = locked(version, "approve", seen=seen)
         check_approver(version, by, at)
-        problems = missing(version) + _range_problems(version, start, at) + blocking(version=version, measured=measured, at=at)
+        problems = missing(version, at) + _range_problems(version, start, at) + blocking(version=version, measured=measured, at=at)
         if problems:
             raise NotReady(problems)
         _end_previous(version, start, by)
@@ -94,7 +94,7 @@ def cancel(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) ->
     return version
 
 
-def missing(version: ServiceVersion) -> list[str]:
+def missing(version: ServiceVersion, at: dt.datetime) -> list[str]:
     """One sentence for everything that still keeps the version from being approved; empty when it is complete."""
     needed = {"owner": "one accountable owner", "steward": "one responsible steward", "operations_team": "one operations team"}
     problems = [f"It needs {what}." for field, what in needed.items() if getattr(version, f"{field}_id") is None]
@@ -102,6 +102,7 @@ def missing(version: ServiceVersion) -> list[str]:
         person = getattr(version, field)
         if person is not None and not person.is_active:
             problems.append(f"Its {field}, {duties.names([person])}, has left: name somebody with a live account.")
+    problems += naming.refusals({duty: getattr(version, duty) for duty in naming.EXCLUDED}, at)
     promise = Commitment.objects.filter(version=version).first()
     if promise is None:
         problems.append("It has no commitment yet: say what it promises.")

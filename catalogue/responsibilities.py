@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Q
 
-from catalogue import duties
+from catalogue import duties, naming
 from catalogue.models import Attestation, Label, Service, ServiceVersion
 from itsm_backup.common.time import local_day
 
@@ -28,10 +28,11 @@ MATRIX: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 class Gap(NamedTuple):
-    """One thing that nobody looks after: of which entry, and what to do about it."""
+    """One thing that nobody looks after: of which entry, and what to do about it. `cause` is what such gaps have in common."""
 
     service_id: int | None
     kind: str
+    cause: str
     sentence: str
 
 
@@ -47,43 +48,57 @@ def holders(role: str) -> list[Any]:
 def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     """Everything that is missing in the ownership of these entries; the number of queries does not grow with them."""
     today = local_day(at, "UTC")
+    barred = naming.unfit(at)
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services)
     found: list[Gap] = []
     for version in versions.select_related("owner", "steward", "operations_team").only(*_READ).order_by("name"):
-        found += [Gap(version.service_id, kind, sentence) for kind, sentence in _of_version(version, today)]
-    late = Attestation.objects.filter(service__in=services, answered_at=None, round__due_on__lt=today).select_related("round", "person")
-    for row in late:
-        told = f"{duties.names([row.person])} has not answered “{row.round.title}”, due {row.round.due_on:%d %b %Y}."
-        found.append(Gap(row.service_id, "attestation", told))
-    wrong = Attestation.objects.filter(service__in=services, right=False, version__in=versions).select_related("person")
-    for row in wrong:
-        told = f"{duties.names([row.person])} says that it is not right: {row.remark} A new version mends it."
-        found.append(Gap(row.service_id, "wrong", told))
+        told = [*_of_people(version, barred), *_of_version(version, today)]
+        found += [Gap(version.service_id, kind, cause, sentence) for kind, cause, sentence in told]
+    answers = Attestation.objects.filter(service__in=services).select_related("round", "person")
+    for row in answers.filter(Q(answered_at=None, round__due_on__lt=today) | Q(right=False, version__in=versions)):
+        found.append(_of_answer(row))
     unwritten = Service.objects.filter(pk__in=services, lifecycle="catalogue").annotate(
         live=Count("versions", filter=Q(versions__state="approved", versions__effective__contains=at))
     )
     nothing = "It stands in the catalogue, but no version of it is in force."
-    found += [Gap(row.pk, "nothing in force", nothing) for row in unwritten.filter(live=0)]
+    found += [Gap(row.pk, "nothing in force", "No version is in force", nothing) for row in unwritten.filter(live=0)]
     used = {word for labels in versions.values_list("labels", flat=True) for word in labels}
     found += [
-        Gap(None, "label", f"The label {row.word} is used, but nobody said what it means.")
+        Gap(None, "label", "A label that nobody explained", f"The label {row.word} is used, but nobody said what it means.")
         for row in Label.objects.filter(word__in=used, meaning="")
     ]
     return found
 
 
-def _of_version(version: ServiceVersion, today: dt.date) -> Iterable[tuple[str, str]]:
+def _of_answer(row: Attestation) -> Gap:
+    named = duties.names([row.person])
+    if row.answered_at is None:
+        told = f"{named} has not answered “{row.round.title}”, due {row.round.due_on:%d %b %Y}."
+        return Gap(row.service_id, "attestation", "An attestation is late", told)
+    told = f"{named} says that it is not right: {row.remark} A new version mends it."
+    return Gap(row.service_id, "wrong", "Its owner says that it is not right", told)
+
+
+def _of_people(version: ServiceVersion, barred: Mapping[str, Mapping[int, str]]) -> Iterable[tuple[str, str, str]]:
     for duty in ("owner", "steward"):
         person = getattr(version, duty)
+        named = duties.names([person])
         if not person.is_active:
-            yield duty, f"Its {duty}, {duties.names([person])}, has left. Hand the duty over."
+            yield duty, f"The {duty} has left", f"Its {duty}, {named}, has left. Hand the duty over."
         elif not person.email:
-            yield duty, f"Its {duty}, {duties.names([person])}, has no e-mail address and is told nothing."
+            yield duty, f"The {duty} has no e-mail address", f"Its {duty}, {named}, has no e-mail address and is told nothing."
+        if rule := barred[duty].get(person.pk):
+            yield duty, f"The {duty} holds a duty that excludes it", f"{named} cannot be its {duty}: {rule} Hand the duty over."
     if version.owner_id == version.steward_id:
-        yield "owner", f"{duties.names([version.owner])} is owner and steward at once: nobody else looks at what is promised."
+        told = f"{duties.names([version.owner])} is owner and steward at once: nobody else looks at what is promised."
+        yield "owner", "One person is owner and steward", told
+
+
+def _of_version(version: ServiceVersion, today: dt.date) -> Iterable[tuple[str, str, str]]:
     if not version.operations_team.email:
-        yield "team", f"The team {version.operations_team} has no e-mail address: its incidents reach nobody."
+        told = f"The team {version.operations_team} has no e-mail address: its incidents reach nobody."
+        yield "team", "The team has no e-mail address", told
     if version.review_due_on is None:
-        yield "review", "Nobody set a day by which it is read again."
+        yield "review", "No review day is set", "Nobody set a day by which it is read again."
     elif version.review_due_on < today:
-        yield "review", f"Its review was due on {version.review_due_on:%d %b %Y}."
+        yield "review", "Its review is overdue", f"Its review was due on {version.review_due_on:%d %b %Y}."

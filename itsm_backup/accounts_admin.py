@@ -16,6 +16,7 @@ from catalogue.models import Service, ServiceVersion
 from itsm_backup import granting
 from itsm_backup.common.admin import Act, FactAdmin, Impossible, ReasonedForm, ReasonForm, given_reason, may
 from itsm_backup.common.admin.acts import ActingAdmin
+from itsm_backup.common.admin.rights import NamedMultipleField
 from itsm_backup.common.time import now
 from itsm_backup.roles import ROLES, scope_of
 from monitoring.models import Tool
@@ -32,7 +33,7 @@ class RoleForm(ReasonForm):
     """Which role, and on what: everywhere when nothing is named."""
 
     role = forms.ChoiceField(choices=[(name, f"{name}: {role.duty}") for name, role in ROLES.items()])
-    services = forms.ModelMultipleChoiceField(Service.objects.all(), required=False, label="Only on these services")
+    services = NamedMultipleField(Service.objects.with_words(), required=False, label="Only on these services")
     tools = forms.ModelMultipleChoiceField(Tool.objects.all(), required=False, label="Only on these tools")
     departments = forms.MultipleChoiceField(choices=_departments, required=False, label="Only on services of these departments")
     field_order = ("role", "services", "tools", "departments", "change_reason")

@@ -65,7 +65,7 @@ def _approvers_only(request: HttpRequest, version: ServiceVersion) -> str:
 
 
 def _before_submitting(request: HttpRequest, version: ServiceVersion) -> list[str]:
-    problems = publishing.missing(version)
+    problems = publishing.missing(version, now())
     if problems:
         return ["Before it can be submitted:", *problems]
     at = now()

@@ -8,12 +8,11 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from catalogue import batching, comparing, importing, wording
+from catalogue import batching, comparing, importing, naming, wording
 from catalogue.admin.drafts import DraftForm
 from catalogue.models import AgreementVersion, Batch, Team
 from itsm_backup.common.admin import ReasonForm, given_reason
@@ -70,7 +69,7 @@ def _json(value: Any) -> Any:
 def _field(name: str) -> forms.Field:
     made: forms.Field = deepcopy(DraftForm.base_fields[name])  # type: ignore[attr-defined]
     if name in ("owner", "steward"):
-        made = PersonField(get_user_model().objects.filter(is_active=True), label=made.label)
+        made = PersonField(naming.candidates(name, now()), label=made.label, why_not=lambda person: naming.refusal(person, name, now()))
     elif name == "operations_team":
         made = forms.ModelChoiceField(Team.objects.all(), label=made.label)
     elif name in ("sla", "ola", "contract"):

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from catalogue import batching, checking, comparing, duties, publishing, wording
+from catalogue import batching, checking, comparing, duties, naming, publishing, wording
 from catalogue.admin import many, related
 from catalogue.admin.acts import VERSION_ACTS
 from catalogue.admin.drafts import PROMISES, DraftForm
@@ -138,9 +138,17 @@ class VersionAdmin(TrackedAdmin):
         if db_field.related_model is Team:
             return offered  # every writer names a team
         narrowed = super()._choices(db_field, request, offered)
+        if db_field.name in naming.EXCLUDED:
+            return naming.fit(narrowed, db_field.name, now())
         if db_field.name == "service" and (named := _number(request.GET.get("service"))):
             return narrowed.filter(pk=named)  # a new version of the entry that the address names
         return narrowed
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name in naming.EXCLUDED:
+            field.why_not = lambda person: naming.refusal(person, db_field.name, now())
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("service", *super().get_readonly_fields(request, obj)) if obj else super().get_readonly_fields(request, obj)

@@ -12,6 +12,7 @@ from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, Range
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models import functions
 
 from itsm_backup.common.models import Tracked, TrackedQuerySet, tracked
 
@@ -50,6 +51,12 @@ class ServiceQuerySet(TrackedQuerySet):
     def listed(self) -> Self:
         """Entries that stand in the catalogue today."""
         return self.filter(lifecycle__in=Service.LISTED)
+
+    def with_words(self) -> Self:
+        """Each with what people choose it by (`words`): its newest approved name, or that of its first draft."""
+        rows = ServiceVersion.objects.filter(service=models.OuterRef("pk")).order_by("-number")
+        approved, newest = (models.Subquery(each.values("name")[:1]) for each in (rows.approved(), rows))
+        return self.annotate(words=functions.Coalesce(approved, newest))
 
 
 @tracked

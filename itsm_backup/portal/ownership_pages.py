@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Count, Q
 from django.utils.safestring import SafeString
 
-from catalogue import responsibilities
+from catalogue import naming, responsibilities
 from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion
 from itsm_backup.common.time import local_day
 from itsm_backup.portal.asof import Moment
@@ -21,7 +21,7 @@ from itsm_backup.portal.words import day, instant, many, person, zone
 from monitoring.models import BackupJob, DetectedChange
 from monitoring.overlaps import overlaps
 
-MOST_JOBS, SHOWN = 5_000, 50
+MOST_JOBS, SHOWN, FEW = 5_000, 50, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,16 @@ class MatrixRow:
 class GapRow:
     service: Link
     sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CauseRows:
+    """Gaps of one cause: how many there are in all, and those on this page."""
+
+    cause: str
+    counted: str
+    open: bool
+    gaps: tuple[GapRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +92,7 @@ class RoundRow:
 @dataclass(frozen=True, kw_only=True)
 class OwnershipPage:
     sentence: str
-    gaps: tuple[GapRow, ...]
+    gaps: tuple[CauseRows, ...]
     gaps_paging: Paging
     doubles: tuple[DoubleRow, ...]
     hand_overs: tuple[HandOverRow, ...]
@@ -158,17 +168,14 @@ def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int =
     first = _first(page, len(names))
     rows = list(versions.select_related("service", "owner", "steward", "operations_team").order_by("name", "pk")[first : first + SHOWN])
     links = _Links(names, moment)
-    found = [*responsibilities.gaps(services=seen, at=moment.at), *_changed(seen, moment)]
+    found = _ordered([*responsibilities.gaps(services=seen, at=moment.at), *_changed(seen, moment)])
     start = _first(gaps_page, len(found))
     doubles = _doubles(seen, links, moment)
     attested = _attested(seen, moment)
     held = _hand_overs(HandOver.objects.filter(service__in=seen, answered_at=None), links, user, moment)
     return OwnershipPage(
         sentence=_sentence(len({gap.service_id for gap in found} & links.keys()), len(doubles), len(names)),
-        gaps=tuple(
-            GapRow(service=links.get(gap.service_id or 0, Link("All entries", "")), sentence=gap.sentence)
-            for gap in found[start : start + SHOWN]
-        ),
+        gaps=_by_cause(found, start, links),
         gaps_paging=_paging(moment, "gaps", start, len(found), page=first // SHOWN + 1),
         doubles=doubles[:SHOWN],
         hand_overs=held[:SHOWN],
@@ -180,6 +187,27 @@ def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int =
         may_ask=not moment.past and user.has_perm("catalogue.change_service"),
         departments=tuple(versions.exclude(department="").order_by("department").values_list("department", flat=True).distinct()),
     )
+
+
+def _by_cause(found: list[responsibilities.Gap], start: int, links: Mapping[int, Link]) -> tuple[CauseRows, ...]:
+    """One page of the gaps, which are in order of their causes."""
+    counts = Counter(gap.cause for gap in found)
+    return tuple(
+        CauseRows(
+            cause=cause,
+            counted=many(counts[cause], "entry", "entries") if gaps[0].service_id else many(counts[cause], "label"),
+            open=counts[cause] <= FEW,
+            gaps=tuple(GapRow(service=links.get(gap.service_id or 0, Link("All entries", "")), sentence=gap.sentence) for gap in gaps),
+        )
+        for cause, each in groupby(found[start : start + SHOWN], key=lambda gap: gap.cause)
+        for gaps in [list(each)]
+    )
+
+
+def _ordered(found: list[responsibilities.Gap]) -> list[responsibilities.Gap]:
+    """What concerns most entries first; within a cause as found."""
+    counts = Counter(gap.cause for gap in found)
+    return sorted(found, key=lambda gap: (-counts[gap.cause], gap.cause))
 
 
 def _first(page: int, total: int) -> int:
@@ -215,7 +243,8 @@ def _changed(seen: Any, moment: Moment) -> list[responsibilities.Gap]:
     """Entries behind which something changed after the version in force was approved: does it still say what is true?"""
     counts = Counter(DetectedChange.objects.waiting(moment.at).filter(service__in=seen).values_list("service_id", flat=True))
     told = "detected behind it: it needs a new version, or a word that none is needed."
-    return [responsibilities.Gap(pk, "configuration", f"{many(count, 'change')} {told}") for pk, count in counts.items()]
+    cause = "Something changed behind it"
+    return [responsibilities.Gap(pk, "configuration", cause, f"{many(count, 'change')} {told}") for pk, count in counts.items()]
 
 
 def _doubles(seen: Any, links: Mapping[int, Link], moment: Moment) -> tuple[DoubleRow, ...]:
@@ -300,12 +329,15 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
             for row in answers[:30]
         ),
         may_hand_over=may,
-        people=tuple((each.pk, person(each)) for each in _people()) if may else (),
+        people=_people(moment) if may else (),
     )  # fmt: skip
 
 
-def _people() -> Any:
-    return get_user_model().objects.filter(is_active=True).exclude(username="AnonymousUser").order_by("last_name", "first_name", "username")
+def _people(moment: Moment) -> tuple[tuple[int, str], ...]:
+    """Those who can take one of the two duties over."""
+    owners = naming.candidates("owner", moment.at)
+    able = set(naming.candidates("steward", moment.at).values_list("pk", flat=True))
+    return tuple((each.pk, person(each) if each.pk in able else f"{person(each)} (as owner)") for each in owners)
 
 
 def _parties(version: ServiceVersion | None) -> tuple[tuple[str, str], ...]:

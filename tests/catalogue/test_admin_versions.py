@@ -1,10 +1,11 @@
 """Services and versions in the admin: drafts, reviews, approvals, through the same acts as everywhere."""
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, connection, transaction
 
 from catalogue import publishing
-from catalogue.models import Commitment, Service, ServiceVersion
+from catalogue.models import Commitment, Relation, Service, ServiceVersion
 from tests.admin_forms import change_url, filled, make_staff, signed_in, url
 from tests.factories import make_admin, make_service, make_team, make_user
 
@@ -244,3 +245,16 @@ def test_the_lists_ask_few_questions(service, steward, django_assert_max_num_que
         client.get(url(Service, "changelist"))
     with django_assert_max_num_queries(16):
         client.get(url(ServiceVersion, "changelist"))
+
+
+def test_forms_name_entries_by_code_and_name_and_offer_only_who_can_answer_for_them(steward, service, noon):
+    steward.user_permissions.add(Permission.objects.get(codename="add_relation"))
+    other = make_user("ada", first_name="Ada", last_name="Audit")
+    other.groups.add(Group.objects.get_or_create(name="auditor")[0])
+    client = signed_in(steward)
+    draft(steward, service, noon, rpo_s=3_600)
+    page = client.get(change_url(service.versions.get(number=2)))
+    assert "Ada Audit" not in text(page)
+    answer = client.post(change_url(service.versions.get(number=2)), {**filled(page), "owner": other.pk, **WHY})
+    assert "Ada Audit cannot be its owner: auditor and owner exclude each other" in text(answer)
+    assert f'<option value="{service.pk}">pacs · Imaging archive</option>' in text(client.get(url(Relation, "add")))

@@ -3,10 +3,11 @@
 import datetime as dt
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from catalogue import attesting, handing_over, publishing, responsibilities
-from catalogue.models import Attestation, HandOver, Service
+from catalogue import attesting, handing_over, naming, publishing, responsibilities
+from catalogue.models import Attestation, DutyException, HandOver, Service
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup.common.models import Notice, because
 from monitoring.models import BackupJob
@@ -167,3 +168,42 @@ def test_nobody_is_accountable_twice_and_somebody_always_is():
     with pytest.raises((DatabaseError, IntegrityError)), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE catalogue_serviceversion SET owner_id = NULL WHERE service_id = %s", [service.pk])
     assert Attestation.objects.count() == 0
+
+
+def auditor():
+    person = make_user("ada", first_name="Ada", last_name="Audit")
+    person.groups.add(Group.objects.get_or_create(name="auditor")[0])
+    return person
+
+
+def test_nobody_answers_for_an_entry_that_they_audit():
+    person = auditor()
+    for duty in ("owner", "steward"):
+        with pytest.raises(NotReady, match=f"Ada Audit cannot be its {duty}: auditor and {duty} exclude each other"):
+            make_draft(f"new-{duty}", **{duty: person})
+    service = make_service()
+    with pytest.raises(NotReady, match="Ada Audit cannot be its owner"):
+        handing_over.ask(service=service, duty="owner", receiver=person, by=make_author(), at=NOON, reason="Moved")
+    assert person not in naming.candidates("owner", NOON) and make_user("owner") in naming.candidates("owner", NOON)
+
+
+def test_who_becomes_an_auditor_is_a_gap_of_the_entries_that_name_them_and_their_next_version_needs_somebody_else():
+    service = make_service(review_due_on=dt.date(2027, 1, 1), owner=make_user("ada", first_name="Ada", last_name="Audit"))
+    auditor()
+    (gap,) = responsibilities.gaps(services=[service.pk], at=NOON)
+    assert gap.cause == "The owner holds a duty that excludes it" and "Hand the duty over" in gap.sentence
+    draft = make_draft(name="Other")
+    with pytest.raises(NotReady, match="Ada Audit cannot be its owner"):
+        publishing.submit(version=draft, by=make_author(), at=NOON)
+
+
+def test_a_steward_who_measures_needs_an_exception():
+    person = make_user("mona", "monitoring.change_tool")
+    assert "mona cannot be its steward: monitoring-admin and steward exclude each other" in naming.refusal(person, "steward", NOON)
+    assert naming.refusal(person, "owner", NOON) == ""
+    with because("test"):
+        DutyException.objects.create(
+            person=person, one="steward", other="monitoring-admin", reason="Small team", owner=make_user("owner"), approver=make_approver(),
+            approved_at=NOON, valid_from=NOON, valid_until=NOON + 30 * DAY,
+        )  # fmt: skip
+    assert naming.refusal(person, "steward", NOON) == "" != naming.refusal(person, "steward", NOON + 31 * DAY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -126,6 +127,8 @@ class VisibleRelatedFilter(admin.RelatedFieldListFilter):
         seen = sight(request.user, field.related_model)
         if seen[: MOST_OFFERED + 1].count() > MOST_OFFERED:
             return []  # nobody reads so long a list: the search finds them
+        if hasattr(seen, "with_words"):
+            return [(row.pk, told(row)) for row in seen.with_words().order_by(*ordering)]
         return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to={"pk__in": seen.values("pk")})
 
 
@@ -149,11 +152,44 @@ class CodeField(forms.ModelChoiceField):
         return super().prepare_value(value)
 
 
+def told(row: Any) -> str:
+    """A row as people choose it: `SVC-001 · Patient record` where it has a code and a name."""
+    words = getattr(row, "words", "")
+    return f"{row} · {words}" if words else str(row)
+
+
+class NamedField(forms.ModelChoiceField):
+    """Rows by their code and name (a queryset with `with_words`)."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return told(obj)
+
+
+class NamedMultipleField(forms.ModelMultipleChoiceField):
+    """The same for several rows."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return told(obj)
+
+
 class PersonField(forms.ModelChoiceField):
-    """People by their names."""
+    """People by their names. `why_not` says of a person who is not offered what stands against them."""
+
+    def __init__(self, queryset: Any, *, why_not: Callable[[Any], str] | None = None, **options: Any) -> None:
+        super().__init__(queryset, **options)
+        self.why_not = why_not
 
     def label_from_instance(self, obj: Any) -> str:
         return obj.get_full_name() or obj.get_username()
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except ValidationError as error:
+            person = get_user_model()._default_manager.filter(pk=value).first() if self.why_not and str(value).isdecimal() else None
+            if person is not None and self.why_not and (why := self.why_not(person)):
+                raise ValidationError(why, code=error.code) from None
+            raise
 
 
 def _too_many(offered: Any) -> bool:
@@ -209,6 +245,8 @@ class ByRights(BaseModelAdmin):
             kwargs["form_class"] = PersonField
         elif _too_many(narrowed):
             kwargs["form_class"] = CodeField
+        elif hasattr(narrowed, "with_words"):
+            kwargs["form_class"], narrowed = NamedField, narrowed.with_words()
         if self._needed(db_field, request) == "change":
             kwargs["required"] = True  # without it the row would belong to nobody's right
         return super().formfield_for_foreignkey(db_field, request, **{**kwargs, "queryset": narrowed})
