@@ -172,6 +172,34 @@ class PrometheusStandIn(StandIn):
         return Says(body={"status": "success", "data": {"resultType": "vector", "result": rows}})
 
 
+class AwsRoleStandIn(AwsStandIn):
+    """The same jobs, for whoever takes on the role of the account."""
+
+    name = "aws-backup by a role"
+    settings = {**AwsStandIn.settings, "role_arn": "arn:aws:iam::111122223333:role/reader", "external_id": "our+side/1"}
+    secret_of_role, token_of_role = "secret-of-the-role", "session-token-of-the-role"
+
+    def reached(self, address: str) -> dict[str, str]:
+        return {**super().reached(address), "sts_address": address + "/sts"}
+
+    def __call__(self, asked: Asked) -> Says:
+        signed = asked.headers.get("authorization", "")
+        if asked.path == "/sts/":
+            wanted = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": self.settings["role_arn"],
+                      "RoleSessionName": "itsm-backup", "ExternalId": "our+side/1"}  # fmt: skip
+            if asked.query != wanted or "Credential=AKIDEXAMPLE/" not in signed or "/eu-central-1/sts/aws4_request" not in signed:
+                return Says(403, {"Error": {"Code": "AccessDenied", "Message": "not authorized to perform: sts:AssumeRole"}})
+            told = payload("aws-backup", "role", "assume-role.json")
+            told["AssumeRoleResponse"]["AssumeRoleResult"]["Credentials"] |= {
+                "AccessKeyId": "ASIAROLE", "SecretAccessKey": self.secret_of_role, "SessionToken": self.token_of_role,
+            }  # fmt: skip
+            return Says(body=told)
+        if "Credential=ASIAROLE/" not in signed or asked.headers.get("x-amz-security-token") != self.token_of_role:
+            return Says(403, {"message": "The security token included in the request is invalid."})
+        asked.headers["authorization"] = signed.replace("ASIAROLE", "AKIDEXAMPLE")
+        return super().__call__(asked)
+
+
 class MappedStandIn(StandIn):
     """A tool that is read by a map which comes with the product."""
 
@@ -223,4 +251,5 @@ class RubrikStandIn(MappedStandIn):
 
 LISTS = (VeeamStandIn, PbsStandIn, VeleroStandIn, ZabbixStandIn, AwsStandIn)  # what tells page by page
 STAND_INS: dict[str, type[StandIn]] = {each.kind: each for each in (*LISTS, IcingaStandIn, PrometheusStandIn)}
+STAND_INS[AwsRoleStandIn.name] = AwsRoleStandIn
 STAND_INS |= {each.map: each for each in (NetBackupStandIn, RubrikStandIn)}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from monitoring.connectors import reading
-from monitoring.connectors.aws_signing import signed_headers
+from monitoring.connectors.aws_role import Keys, Signing, take_on
 from monitoring.connectors.base import (
     Answer,
     Fetch,
@@ -17,7 +16,6 @@ from monitoring.connectors.base import (
     Record,
     SettingField,
     State,
-    Step,
     Tested,
     VerificationState,
 )
@@ -55,14 +53,17 @@ class AwsBackup:
         SettingField(name="key_id", label="Access key id", help="Of a user that may list backup, copy and restore jobs.", required=True),
         SettingField(name="secret_key", label="Secret access key", help="Of that key.", required=True, secret=True),
         SettingField(name="session_token", label="Session token", help="Only with temporary keys.", secret=True),
+        SettingField(name="role_arn", label="Role to take on", help="Its ARN, when the key is of another account than what is read."),
+        SettingField(name="external_id", label="External id", help="Where the trust policy of that role asks for one."),
         SettingField(name="address", label="Other address", help="Only for a private endpoint: https://vpce-….amazonaws.com."),
+        SettingField(name="sts_address", label="Other address of STS", help="The same, for taking on the role."),
     )  # fmt: skip
     capabilities = declare(
         read_runs=full("Backup, copy and restore jobs of the last 30 days with their state."),
         read_schedules=none("The window of a plan is not read."),
         verify_data=full("Restore jobs and their validation."),
         incremental=full("Jobs made or completed since the latest complete round."),
-        authentication=full("Access key with signed requests, over HTTPS."),
+        authentication=full("Access key with signed requests, taking on a role where one is named, over HTTPS."),
         rate_limits=full(HTTP_LIMITS),
     )
 
@@ -71,7 +72,12 @@ class AwsBackup:
         region = settings.get("region", "").strip()
         address = settings.get("address", "").strip() or f"https://backup.{region}.amazonaws.com"
         hidden = [secrets.get(name, "") for name in ("secret_key", "session_token")]
-        talk = Conversation(address=address, fetch=_signing(fetch, region, settings, secrets), hidden=hidden)
+        keys = Keys(settings.get("key_id", "").strip(), *(secrets.get(name, "").strip() for name in ("secret_key", "session_token")))
+        signing = Signing(fetch, region, keys)
+        role = settings.get("role_arn", "").strip()
+        talk = Conversation(
+            address=address, fetch=signing, hidden=hidden, sign_in=(lambda talk: take_on(talk, signing, role, settings)) if role else None
+        )
         since, at = window(cursor, settings)
         ended = [
             talk.pages(
@@ -98,22 +104,6 @@ class AwsBackup:
                 noun=f"{operation} job",
             )
         return conclude(result, answer)
-
-
-def _signing(fetch: Fetch, region: str, settings: Mapping[str, str], secrets: Mapping[str, str]) -> Fetch:
-    def signed(name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None) -> Step:
-        own = signed_headers(
-            url,
-            at=dt.datetime.now(dt.UTC),
-            region=region,
-            service="backup",
-            key_id=settings.get("key_id", "").strip(),
-            secret=secrets.get("secret_key", "").strip(),
-            session_token=secrets.get("session_token", "").strip(),
-        )
-        return fetch(name, method, url, headers={**headers, **own}, body=body)
-
-    return signed
 
 
 def _following(told: Any, key: str) -> Mapping[str, Any] | str | None:

@@ -264,9 +264,9 @@ def _own_words(step: Step) -> str:
         told = reading.document(step.stdout or "")
     except ValueError:
         return ""
-    for key in ("error_description", "message", "errorMessage", "detail", "title", "error"):
+    for key in ("error_description", "message", "Message", "errorMessage", "detail", "title", "error", "Error"):
         if isinstance(told, dict) and (text := reading.name(inner := told.get(key))):
             return f" It said: {text[:300]}"
-        if isinstance(told, dict) and isinstance(inner, dict) and (text := reading.name(inner.get("message"))):
+        if isinstance(told, dict) and isinstance(inner, dict) and (text := reading.name(inner.get("message") or inner.get("Message"))):
             return f" It said: {text[:300]}"
     return ""

@@ -12,6 +12,8 @@ from monitoring.connectors.aws_signing import signed_headers
 from monitoring.connectors.base import Answer, Step
 from monitoring.normalising_files import normalised
 from tests.recordings import RECORDED, SAMPLES
+from tests.standins import STAND_INS
+from tests.toolserver import Says, ask, tool_server
 
 UTC = dt.UTC
 
@@ -128,6 +130,55 @@ def test_aws_requests_are_signed_as_amazon_shows_it():
     )  # fmt: skip
     assert headers["x-amz-date"] == "20150830T123600Z"
     assert headers["Authorization"].endswith("Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31")
+
+
+BY_BOTOCORE = {
+    "https://sts.eu-central-1.amazonaws.com/?Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Freader"
+    "&RoleSessionName=itsm-backup&ExternalId=our%2Bside%2F1": ("", "f44a6f12e7e6034fad28c58c919f667bd0e3e56d714e17afc065eccd7a690a87"),
+    "https://backup.eu-central-1.amazonaws.com/backup-jobs/?maxResults=1000&createdAfter=2026-07-13T10%3A00%3A00Z&nextToken=a%2Bb%2Fc%3D": (
+        "token/of+the=role", "2d1796beab3215647d65cf5a51bf9d662e92329218b923d6dd6349b9f8fae07f",
+    ),
+    "https://vpce-1.backup.eu-central-1.vpce.amazonaws.com:8443/copy-jobs/?maxResults=1000&completeAfter=2026-07-13T10%3A00%3A00Z": (
+        "", "e58ce0c3d47142332849fbb57215fd173b79e17384239311338f7c1addb4be50",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("url", BY_BOTOCORE)
+def test_aws_requests_are_signed_as_botocore_signs_them(url):
+    """Written down from botocore 1.44.5 (SigV4Auth, the same key and instant): a port, a token of a page, keys of a role."""
+    token, signature = BY_BOTOCORE[url]
+    headers = signed_headers(
+        url, at=dt.datetime(2026, 7, 14, 12, tzinfo=UTC), region="eu-central-1", key_id="AKIDEXAMPLE",
+        service="sts" if "//sts." in url else "backup", secret="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", session_token=token,
+    )  # fmt: skip
+    assert headers["Authorization"].endswith(f"Signature={signature}")
+
+
+def test_aws_is_asked_in_the_words_of_its_service_model():
+    """Written down from what botocore 1.44.5 makes of ListBackupJobs, ListCopyJobs and ListRestoreJobs."""
+    stand_in = STAND_INS["aws-backup"]()
+    with tool_server(stand_in) as server:
+        settings = stand_in.reached(server.address)
+        ask(CONNECTORS["aws-backup"], settings=settings, secrets=stand_in.secrets, at="2026-07-14T12:00:00+00:00")
+    assert {(each.method, each.path) for each in server.asked} == {("GET", f"/{kind}-jobs/") for kind in ("backup", "copy", "restore")}
+    assert {name for each in server.asked for name in each.query} == {"maxResults", "nextToken", "createdAfter", "completeAfter"}
+    assert {each.query.get("createdAfter") or each.query["completeAfter"] for each in server.asked} == {"2026-06-14T12:00:00Z"}
+
+
+def test_aws_takes_on_a_role_and_says_when_it_may_not():
+    stand_in = STAND_INS["aws-backup by a role"]()
+    with tool_server(stand_in) as server:
+        settings = stand_in.reached(server.address)
+        answer = ask(CONNECTORS["aws-backup"], settings=settings, secrets=stand_in.secrets)
+        assert [each.path for each in server.asked].count("/sts/") == 1 and CONNECTORS["aws-backup"].read(answer).complete
+        assert stand_in.secret_of_role not in repr(answer) and stand_in.token_of_role not in repr(answer)
+        refused = ask(CONNECTORS["aws-backup"], settings={**settings, "external_id": "theirs"}, secrets=stand_in.secrets)
+        server.replies = lambda asked: Says(200, {"AssumeRoleResponse": {}})
+        empty = ask(CONNECTORS["aws-backup"], settings=settings, secrets=stand_in.secrets)
+    told = CONNECTORS["aws-backup"].read(refused)
+    assert not told.complete and "(403)" in told.problems[0] and "It said: not authorized to perform: sts:AssumeRole" in told.problems[0]
+    assert CONNECTORS["aws-backup"].read(empty).problems == ["The sign-in was answered, but brought no token."]
 
 
 @pytest.mark.parametrize("kind", ["veeam", "pbs", "velero", "zabbix", "aws-backup"])
