@@ -26,6 +26,7 @@ _TECHNICAL = (
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
     " catalogue.externalcatalogue catalogue.publication"
     " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday monitoring.statusmap"
+    " monitoring.pollingpolicy monitoring.requestbudget"
     " catalogue.cmdb catalogue.cmdbstate catalogue.configurationitem catalogue.itemrelation catalogue.itemreject catalogue.itemlink"
     " catalogue.fieldmaster monitoring.agreement monitoring.comparison monitoring.writeback monitoring.writeconflict"
     " monitoring.conflictdecision incidents.escalationpolicy incidents.escalationstep incidents.escalation incidents.telling"
@@ -112,6 +113,8 @@ ROLES = {
             "add change: monitoring.attributionrule monitoring.causerule monitoring.ruleversion",
             "change: monitoring.statusworkflow monitoring.capabilityweights",
             "add change delete: incidents.escalationpolicy incidents.escalationstep",
+            "change: monitoring.pollingpolicy",
+            "add change delete: monitoring.requestbudget",
             "add change: catalogue.cmdb",
             "add change delete: catalogue.itemlink catalogue.fieldmaster",
             "decide: monitoring.writeconflict",

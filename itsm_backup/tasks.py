@@ -13,7 +13,7 @@ from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.demo import feeding
 from itsm_backup.own_database import keeping
-from monitoring import detecting, partitions, polling, reconciling, sighting, writing_back
+from monitoring import calibrating, detecting, partitions, polling, reconciling, sighting, writing_back
 from monitoring.capability import measured
 from monitoring.models import Tool
 from reporting import scheduling
@@ -73,14 +73,15 @@ def demo_feed() -> None:
 
 @shared_task(name="itsm_backup.tend")
 def tend() -> None:
-    """Hourly care: partitions for what is to come, limited roles, relations that jobs and CMDBs tell of, changes behind entries, reminders,
-    and a look at everything that a lost mark could have left behind."""
+    """Hourly care: partitions for what is to come, limited roles, relations that jobs and CMDBs tell of, changes behind entries, how often
+    tools are asked, reminders, and a look at everything that a lost mark could have left behind."""
     at = now()
     granting.refresh_scopes(at=at)
     partitions.ensure_partitions(at=at)
     sighting.see_relations(at=at)
     cmdb_relations.see_relations(at=at)
     detecting.detect_changes(at=at)
+    calibrating.recalculate(at=at)
     deviating.remind(at=at)
     attesting.remind(at=at)
     batching.forget_unstarted(at=at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import random
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from monitoring.connectors.base import Answer, Runner, Step
 from monitoring.connectors.fetching import fetching
 from monitoring.connectors.querying import querying
 from monitoring.connectors.running import run_program
-from monitoring.models import BackupJob, ExpectedRun, JobState, Tool, ToolState
+from monitoring.models import BackupJob, ExpectedRun, JobState, RequestBudget, Tool, ToolState
 from monitoring.storing import judge_again
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,21 @@ JITTER = 0.1
 
 
 def claim_due(*, at: dt.datetime, limit: int = 20) -> list[int]:
-    """Ids of tools to ask now, claimed so that no other worker asks them too."""
+    """Ids of tools to ask now, claimed so that no other worker asks them too.
+
+    Of the tools that share a budget no more are claimed at a time than it lets be asked at once.
+    """
     with transaction.atomic():
-        due = ToolState.objects.due(at).select_for_update(skip_locked=True, of=("self",)).order_by("next_poll_at")
-        ids = list(due.values_list("pk", flat=True)[:limit])
+        budgets = dict(RequestBudget.objects.order_by("pk").select_for_update().values_list("pk", "at_once"))
+        busy = Counter(ToolState.objects.filter(claimed_until__gt=at, tool__budget__in=budgets).values_list("tool__budget", flat=True))
+        free = {pk: at_once - busy[pk] for pk, at_once in budgets.items()}
+        full = [pk for pk, places in free.items() if places <= 0]
+        due = ToolState.objects.due(at).exclude(tool__budget__in=full).select_for_update(skip_locked=True, of=("self",))
+        ids = []
+        for tool, budget in due.order_by("next_poll_at").values_list("pk", "tool__budget")[:limit]:
+            if budget is None or free[budget] > 0:
+                ids.append(tool)
+                free[budget] = free.get(budget, 0) - 1
         ToolState.objects.filter(pk__in=ids).update(claimed_until=at + CLAIM)
     return ids
 
@@ -95,15 +107,16 @@ def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime) -> None:
         state.consecutive_failures += 1
         state.problem = " ".join(receipt.problems)[:1_000] or "The answer was not complete."
         log.warning("%s: %s", tool.name, state.problem)
-    state.next_poll_at = at + dt.timedelta(seconds=_wait_s(tool, state.consecutive_failures))
+    state.next_poll_at = at + dt.timedelta(seconds=_wait_s(state))
     state.next_judgement_at = at
     state.save()
 
 
-def _wait_s(tool: Tool, failures: int) -> float:
+def _wait_s(state: ToolState) -> float:
     """Seconds until the next question: the interval, doubled from the second failure in a row up to six hours, with jitter."""
-    wait_s = tool.poll_interval_s if failures <= 1 else min(tool.poll_interval_s * 2 ** (failures - 1), LONGEST_WAIT_S)
-    return max(wait_s, tool.poll_interval_s) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+    usual_s, failures = state.asked_every_s, state.consecutive_failures
+    wait_s = usual_s if failures <= 1 else min(usual_s * 2 ** (failures - 1), LONGEST_WAIT_S)
+    return max(wait_s, usual_s) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
 
 
 def _settle_what_waited(tool: Tool, at: dt.datetime) -> None:

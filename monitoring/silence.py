@@ -56,7 +56,7 @@ def inputs_of(state: ToolState, silent_after_polls: int, at: dt.datetime) -> dic
         "tool": state.tool_id,
         "enabled": state.tool.enabled,
         "polled": state.tool.connector.polled,
-        "poll_interval_s": state.tool.poll_interval_s,
+        "poll_interval_s": state.asked_every_s,
         "silent_after_polls": silent_after_polls,
         "monitored_from": iso(state.tool.monitored_from),
         "latest_complete_at": iso(state.latest_complete_at),

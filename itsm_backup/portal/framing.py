@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Max, Min, Q, QuerySet, Subquery, Value
-from django.db.models.functions import JSONObject
+from django.db.models.functions import Coalesce, JSONObject
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -126,7 +126,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
             never=Count("pk", filter=polled & Q(latest_answer_at=None)),
             oldest=Min("latest_answer_at", filter=polled),
             newest=Max("latest_answer_at"),
-            longest_poll_s=Max("tool__poll_interval_s", filter=polled),
+            longest_poll_s=Max(Coalesce("interval_s", "tool__poll_interval_s"), filter=polled),
         ),
     ).get()  # fmt: skip
     told: dict[str, Any] = {name: value for part in found for name, value in part.items()}

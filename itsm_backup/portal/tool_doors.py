@@ -19,14 +19,14 @@ from monitoring import assessing
 from monitoring.models import Tool
 
 
-def _check_reader(request: HttpRequest) -> None:
+def check_reader(request: HttpRequest) -> None:
     if not Tool.objects.visible_to(request.user).exists() and not request.user.has_perm("monitoring.view_tool"):
         raise PermissionDenied("Tools are read by those who may see at least one of them.")
 
 
 @reads
 def tools(request: HttpRequest, *, moment: Moment) -> HttpResponse:
-    _check_reader(request)
+    check_reader(request)
     return show(request, "tools", section=SECTION, moment=moment, page=tool_pages.tools_page(user=request.user, moment=moment))
 
 
@@ -53,7 +53,7 @@ def test_connection(request: HttpRequest, *, name: str) -> HttpResponse:
 
 @reads
 def compare(request: HttpRequest, *, moment: Moment) -> HttpResponse:
-    _check_reader(request)
+    check_reader(request)
     page = tool_comparison.comparison_page(user=request.user, moment=moment, chosen=request.GET.getlist("c")[:40], sent=request.GET.dict())
     return show(request, "compare_tools", section=SECTION, moment=moment, page=page)
 

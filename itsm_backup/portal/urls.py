@@ -9,6 +9,7 @@ from itsm_backup.common.time import is_tellable
 from itsm_backup.portal import (
     agreement_doors,
     batch_doors,
+    cadence_doors,
     calendar_doors,
     deeds,
     detected_doors,
@@ -150,6 +151,8 @@ urlpatterns = [
     path("scope/decide/<str:subject>/join", scope_doors.join, name="join_scope"),
     path("scope/parts/<rowid:pk>/release", scope_doors.release, name="release_scope"),
     path("tools/", tool_doors.tools, name="tools"),
+    path("cadence/", cadence_doors.cadence, name="cadence"),
+    path("cadence/set", cadence_doors.calibrate, name="calibrate"),
     path("tools/compare", tool_doors.compare, name="compare_tools"),
     path("tools/compare/weights", tool_doors.keep_weights, name="keep_weights"),
     path("tools/<str:name>/", tool_doors.one, name="tool"),

@@ -2,6 +2,7 @@
 
 from catalogue.admin.entries import facts_of_service, measuring
 from monitoring.admin.agreement import WriteBackAdmin, WriteConflictAdmin
+from monitoring.admin.cadence import PollingPolicyAdmin, RequestBudgetAdmin
 from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin, QuarantineAdmin, RunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.maps import MapAdmin
@@ -28,7 +29,9 @@ __all__ = [
     "ExpectedRunAdmin",
     "JobAdmin",
     "MapAdmin",
+    "PollingPolicyAdmin",
     "QuarantineAdmin",
+    "RequestBudgetAdmin",
     "RunAdmin",
     "ScheduleAdmin",
     "ScopeClaimAdmin",

@@ -37,7 +37,7 @@ class ToolForm(ReasonedForm):
 
     class Meta:
         model = Tool
-        fields = ("name", "label", "zone", "enabled", "poll_interval_s", "monitored_from", "ping_key")
+        fields = ("name", "label", "zone", "enabled", "poll_interval_s", "cadence", "budget", "monitored_from", "ping_key")
 
     kind = ""  # set on the class made for one kind
 

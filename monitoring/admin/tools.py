@@ -121,7 +121,7 @@ class ToolAdmin(TrackedAdmin):
             "kind_words",
             "zone",
             "enabled",
-            *(["poll_interval_s"] if CONNECTORS[kind].polled else []),
+            *(["poll_interval_s", "cadence", "budget"] if CONNECTORS[kind].polled else []),
             "monitored_from",
         ]
         asked = [

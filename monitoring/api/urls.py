@@ -4,6 +4,7 @@ from django.urls import path
 
 from monitoring.api.alertmanager import Alerts as Alertmanagers
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
+from monitoring.api.cadence import Cadences
 from monitoring.api.cmdb import Agreements, ConfigurationItems, DecideConflict, RelationsBeside, Webhook, WriteConflicts
 from monitoring.api.detected import Changes, SettleChange
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
@@ -56,6 +57,7 @@ urlpatterns = [
     path("evaluations/<int:pk>/", EvaluationDetail.as_view()),
     path("methods/", Methods.as_view()),
     path("methods/<str:method_id>/<str:version>/", MethodDetail.as_view()),
+    path("cadence/", Cadences.as_view()),
     path("tools/", Tools.as_view()),
     path("tools/<str:name>/", ToolDetail.as_view()),
     path("tools/<str:name>/assessments/", Assessments.as_view()),

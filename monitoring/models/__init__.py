@@ -3,6 +3,7 @@
 from monitoring.models.agreement import Agreement, Comparison, ConflictDecision, WriteBack, WriteConflict
 from monitoring.models.alerts import Alert
 from monitoring.models.assessments import Assessment, CapabilityWeights, ToolDay
+from monitoring.models.cadence import PollingPolicy, RequestBudget
 from monitoring.models.detected import DetectedChange, DetectedValue, SettledChange
 from monitoring.models.evaluations import Evaluation, Figure
 from monitoring.models.jobs import BackupJob, JobSchedule, ProtectedItem, RestorePoint
@@ -38,10 +39,12 @@ __all__ = [
     "Figure",
     "JobSchedule",
     "JobState",
+    "PollingPolicy",
     "ProtectedItem",
     "QuarantineReading",
     "QuarantinedRecord",
     "RawAnswer",
+    "RequestBudget",
     "RestorePoint",
     "RestoreTest",
     "RuleVersion",

@@ -13,6 +13,7 @@ from django.db import models
 from catalogue.models.service import validate_zone
 from itsm_backup.common.crypto import SecretsField
 from itsm_backup.common.models import Tracked, VisibleQuerySet, tracked
+from monitoring.models.cadence import RequestBudget
 
 
 def connector_choices() -> list[tuple[str, str]]:
@@ -26,6 +27,10 @@ def connector_choices() -> list[tuple[str, str]]:
 class Tool(Tracked):
     """A backup or monitoring product we read from, or that reports to us. One restic repository is one tool."""
 
+    class Cadence(models.TextChoices):
+        FIXED = "fixed", "as set"
+        COMPUTED = "computed", "worked out"
+
     name = models.SlugField(max_length=80, unique=True, help_text="Lower-case word by which commands and addresses know it.")
     label = models.CharField(max_length=120, blank=True, help_text="The name that people use.")
     kind = models.CharField(max_length=30, choices=connector_choices)
@@ -37,6 +42,13 @@ class Tool(Tracked):
         default=False, editable=False, help_text="Nothing real is asked: its answers are replayed recordings, and its alerts tell nobody."
     )
     poll_interval_s = models.PositiveIntegerField(default=900, validators=[MinValueValidator(60)])
+    cadence = models.CharField(
+        max_length=8, choices=Cadence.choices, default=Cadence.FIXED,
+        help_text="Worked out: from the recovery points of what it backs up, within its budget, anew every hour.",
+    )  # fmt: skip
+    budget = models.ForeignKey(
+        RequestBudget, null=True, blank=True, on_delete=models.PROTECT, related_name="tools", help_text="Where tools share a limit."
+    )
     monitored_from = models.DateTimeField(help_text="What was due before is counted in figures, but never alerts.")
     ping_key = models.CharField(
         max_length=40, null=True, blank=True, unique=True, validators=[RegexValidator(r"^[A-Za-z0-9_-]{8,40}\Z")],
@@ -79,6 +91,7 @@ class ToolState(models.Model):
 
     tool = models.OneToOneField(Tool, primary_key=True, on_delete=models.CASCADE, related_name="state")
     next_poll_at = models.DateTimeField(null=True, help_text="Empty for tools that report by themselves.")
+    interval_s = models.PositiveIntegerField(null=True, help_text="Worked out; empty where people set it.")
     claimed_until = models.DateTimeField(null=True)
     latest_answer_at = models.DateTimeField(null=True)
     latest_complete_at = models.DateTimeField(null=True, help_text="Start of the latest reading that was complete.")
@@ -99,6 +112,11 @@ class ToolState(models.Model):
 
     def __str__(self) -> str:
         return f"state of {self.tool}"
+
+    @property
+    def asked_every_s(self) -> int:
+        """Seconds between two questions, while all is well."""
+        return self.interval_s or self.tool.poll_interval_s
 
     @property
     def tells_nothing(self) -> bool:

@@ -36,6 +36,7 @@ def pages(estate):
         "/services/SVC-003/commitment/",
         "/services/SVC-003/status/",
         "/thresholds/?fall_after=1&days=30",
+        "/cadence/",
         "/deviations/",
         "/methods/",
         "/methods/BM-ANO-WD/1/",

@@ -183,6 +183,7 @@ WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid",
 REASON = {"reason": "Fuzzed"}
 # What a known thing is sent, where chance alone would never write a body that is taken.
 BODIES = {
+    "/api/v1/cadence/": lambda: {"tools": [_asked()], **REASON},
     "/api/v1/detected-changes/{id}/settle": lambda: REASON,
     "/api/v1/duty-exceptions/": lambda: {
         "person": make_user().username, "one": "steward", "other": "monitoring-admin", "owner": make_user().username,
@@ -230,6 +231,10 @@ KNOWN = {
     "/api/v1/tools/{name}/mapping/{number}/approve": _mapped,
     "/api/v1/tools/{name}/status-map/{number}/approve": _meant,
 }
+
+
+def _asked():
+    return (Tool.objects.filter(name="asked").first() or make_tool("restic", name="asked", settings={"repository": "/r"})).name
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
