@@ -14,12 +14,12 @@ from psycopg.types.range import TimestamptzRange
 from catalogue.models import ServiceVersion
 from itsm_backup.common.time import duration_words, iso
 from itsm_backup.portal.day_ledger import LocalDay
-from itsm_backup.portal.proof import Copy, copies_of
 from itsm_backup.portal.words import size
 from monitoring.methods import measure
 from monitoring.methods.rpo import Breach, Point, breaches
 from monitoring.models import BackupRun, ProtectedItem
 from monitoring.planning import COUNTED
+from monitoring.restorable import Copy, copies_of
 
 MOST_SPANS, WEEKS = 20, 8
 GIB = 2**30

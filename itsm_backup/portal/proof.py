@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Least
 from django.utils.safestring import SafeString
@@ -19,12 +18,13 @@ from itsm_backup.portal.days import cells_html, cells_of, span
 from itsm_backup.portal.words import clock, many, result_of, size, zone
 from monitoring.models import BackupJob, BackupRun, RunRevision, ServiceDay
 from monitoring.planning import COUNTED
+from monitoring.restorable import Copy, copies_of
 from monitoring.wording import schedule_words
 
 HOURS, NARROW_HOURS, DAYS = 48, 15, 31
 MARKED_BACK = dt.timedelta(hours=HOURS, days=3)  # a run is marked where it ended; none of interest took longer than three days
 EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-MOST_RUNS, MOST_JOBS, MOST_POINTS = 250, 50, 500
+MOST_RUNS, MOST_JOBS = 250, 50
 PROTECTING = ("backup", "copy", "replicate", "log_backup")
 MARKS = {"success": "good", "warning": "warning", "failed": "failed", "partial": "failed", "cancelled": "failed", "missed": "missed"}
 TOLD_OF_RUNS = (
@@ -32,19 +32,6 @@ TOLD_OF_RUNS = (
     "bytes_source", "message",
 )  # fmt: skip
 OTHER_WORK = {"restore_test": "restore test", "restore": "restore", "verify": "check", "prune": "clean-up"}  # runs that make no copy
-
-_POINTS = """
-SELECT i.id, p.captured_at, greatest(p.available_at, p.captured_at), least(p.expires_at, p.gone_at, p.invalid_from)
-FROM monitoring_protecteditem i LEFT JOIN LATERAL (
-  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at >= %(start)s AND p.captured_at <= %(end)s
-     AND p.first_seen_at <= %(known_at)s ORDER BY p.captured_at DESC LIMIT %(most)s)
-  UNION ALL
-  (SELECT * FROM monitoring_restorepoint p WHERE p.item_id = i.id AND p.captured_at < %(start)s AND p.first_seen_at <= %(known_at)s
-     AND (p.expires_at IS NULL OR p.expires_at > %(start)s) AND (p.gone_at IS NULL OR p.gone_at > %(start)s)
-     AND (p.invalid_from IS NULL OR p.invalid_from > %(start)s) ORDER BY p.captured_at DESC LIMIT 3)
-) p ON true
-WHERE i.service_id = %(service)s
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +56,6 @@ class JobRow:
     verdict: str
 
 
-@dataclass(frozen=True)
-class Copy:
-    """A restore point as the sawtooth needs it: usable in [available_at, ends_at)."""
-
-    captured_at: dt.datetime
-    available_at: dt.datetime
-    ends_at: dt.datetime | None
-
-
 def saws(
     *, service_id: int, promised_s: int | None, runs: Sequence[BackupRun], moment: Moment, known_at: dt.datetime | None = None
 ) -> tuple[Chart, Chart]:
@@ -88,18 +66,6 @@ def saws(
     marks = [RunMark(run.ended_at or run.occurred_at, MARKS.get(run.outcome or "", "other")) for run in runs if run.operation in PROTECTING]
     common = {"steps": steps, "runs": marks[::-1], "promise_s": promised_s, "now": moment.at, "zone": zone(), "dated": moment.past}
     return sawtooth(**common, hours=HOURS), sawtooth(**common, hours=NARROW_HOURS, width=340)
-
-
-def copies_of(*, service_id: int, start: dt.datetime, end: dt.datetime, known_at: dt.datetime) -> dict[int, list[Copy]]:
-    """The copies of each item that count from start to end, as far as they were known by `known_at`: one bounded question."""
-    found: dict[int, list[Copy]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_POINTS, {"service": service_id, "start": start, "end": end, "known_at": known_at, "most": MOST_POINTS})
-        for item, captured_at, available_at, ends_at in cursor.fetchall():
-            found.setdefault(item, [])
-            if captured_at is not None:
-                found[item].append(Copy(captured_at, available_at, ends_at))
-    return found
 
 
 def age_steps(copies: dict[int, list[Copy]], *, start: dt.datetime, end: dt.datetime) -> list[AgeStep]:

@@ -13,6 +13,7 @@ from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
 from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
 from monitoring.api.methods import MethodDetail, Methods
+from monitoring.api.objectives import ObjectivesOfService
 from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
@@ -68,6 +69,7 @@ urlpatterns = [
     path("tools/<str:name>/mapping/<int:number>/approve", ApproveMapping.as_view()),
     path("services/<str:code>/observed/", ObservedOfService.as_view()),
     path("services/<str:code>/cmdb-relations/", RelationsBeside.as_view()),
+    path("services/<str:code>/objectives/", ObjectivesOfService.as_view()),
     path("configuration-items/", ConfigurationItems.as_view()),
     path("agreement/", Agreements.as_view()),
     path("conflicts/", WriteConflicts.as_view()),

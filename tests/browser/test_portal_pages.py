@@ -35,6 +35,7 @@ def pages(estate):
         "/services/SVC-003/versions/1/",
         "/services/SVC-003/commitment/",
         "/services/SVC-003/status/",
+        "/services/SVC-003/objectives/",
         "/thresholds/?fall_after=1&days=30",
         "/cadence/",
         "/deviations/",

@@ -7,9 +7,10 @@ import pytest
 
 from itsm_backup.portal import proof
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.proof import Copy, age_steps
+from itsm_backup.portal.proof import age_steps
 from monitoring import wording
 from monitoring.models import JobSchedule, RestorePoint
+from monitoring.restorable import Copy
 from tests.factories import push, run_record
 from tests.portal.makers import HOUR
 

@@ -42,6 +42,8 @@ def pages(estate_now):
         "/services/SVC-003/versions/1..1/",
         "/services/SVC-003/commitment/",
         "/services/SVC-003/status/",
+        "/services/SVC-003/objectives/",
+        "/services/SVC-033/objectives/",
         "/thresholds/?fall_after=1&days=30",
         "/deviations/",
         "/services/detected/",
@@ -265,6 +267,6 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     deeds |= {"save_rule", "suggest_rule", "send_rule", "approve_rule", "give_up_rule"}
     elsewhere |= {"rule", "rule_version", "new_rule", "improve"}  # tests/portal/test_rule_pages.py
     read |= {"rules", "unmatched", "escalation"}
-    read |= {"rules", "unmatched", "methods", "method"}
+    read |= {"rules", "unmatched", "methods", "method", "objectives"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

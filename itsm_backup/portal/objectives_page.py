@@ -1,0 +1,265 @@
+"""The objectives of one service: target, warning level, what is measured, what it proves, what is left of the budget, and the trend."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from itsm_backup.common.charts import Chart, DayCount, success_line
+from itsm_backup.common.time import duration_words, parse_instant
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.method_pages import href_of
+from itsm_backup.portal.words import PROVEN, VERDICTS, instant, many
+from monitoring.attaining import Attainment, Standing, standing_of
+from monitoring.models import Evaluation
+from monitoring.objectives import Objective
+
+CONFIDENCE = {
+    "met_confirmed": "Met, confirmed",
+    "breach_confirmed": "Below target, confirmed",
+    "inconclusive": "Inconclusive",
+    "insufficient_data": "Nothing counted yet",
+    "measured": "Counted whole",
+    "bounds": "By tests",
+}
+RULES = {
+    "page": ("Wake somebody", "broken"),
+    "ticket": ("Look into it", "at_risk"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveRow:
+    name: str
+    method: Link
+    target: str
+    warning: str
+    source: str
+    window: str
+    actual: str
+    counted: str
+    detail: str
+    verdict: str
+    words: str
+    confidence: str
+    proves: str
+    left: str
+    runs: Link | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurnRow:
+    rule: str
+    windows: str
+    long: str
+    short: str
+    threshold: str
+    verdict: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trend:
+    title: str
+    wide: Chart
+    narrow: Chart
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectivesPage:
+    code: str
+    name: str
+    sentence: str
+    month: str
+    rows: tuple[ObjectiveRow, ...]
+    budget: tuple[tuple[str, str], ...]
+    exhaustion: SafeString | str
+    burn: tuple[BurnRow, ...]
+    burn_method: str
+    budget_method: str
+    trends: tuple[Trend, ...]
+    trend_words: str
+    trend_method: str
+    as_known_today: str
+
+
+def objectives_page(*, version: Any, moment: Moment) -> ObjectivesPage:
+    """The page of a row that `service_page.find` gave: as many questions for a year of history as for a week."""
+    evaluation = Evaluation.objects.filter(service=version.service_id, at__lte=moment.at).order_by("-at", "-pk").first()
+    standing = standing_of(version=version, evaluation=evaluation, at=moment.at, known_at=moment.at)
+    rows = tuple(_row(one, version.service.code, moment) for one in standing.attainments)
+    targets = {one.objective.key: one.objective.target for one in standing.attainments}
+    return ObjectivesPage(
+        code=version.service.code,
+        name=version.name,
+        sentence=_sentence(standing.attainments),
+        month=f"{standing.period[0] + dt.timedelta(days=1):%B %Y}",
+        rows=rows,
+        budget=_budget(standing),
+        exhaustion=_exhaustion(standing, moment),
+        burn=tuple(_burn_rows(standing)),
+        burn_method=href_of("BM-BURN", "1", moment),
+        budget_method=href_of("BM-EB", "1", moment),
+        trends=tuple(_trends(standing, targets)),
+        trend_words=_trend_words(standing.trend),
+        trend_method=href_of("BM-TREND", "1", moment),
+        as_known_today=moment.as_known_today.strip(),
+    )
+
+
+def _sentence(found: list[Attainment]) -> str:
+    if not found:
+        return "This service has no objectives: its entry promises nothing, and its tier starts with nothing."
+    kept = [one for one in found if one.status in ("kept", "at_risk")]
+    bad = [one.objective.name for one in found if one.status == "broken"]
+    dark = sum(one.status in ("no_data", "held") for one in found)
+    told = f"{len(kept)} of {many(len(found), 'objective')} met"
+    if bad:
+        told += f", {', '.join(name.lower() if name.isalpha() else name[:1].lower() + name[1:] for name in bad)} broken"
+    return f"{told}{f', {dark} not known' if dark else ''}."
+
+
+def _row(one: Attainment, code: str, moment: Moment) -> ObjectiveRow:
+    objective = one.objective
+    proven = PROVEN if objective.key in ("rto_s", "restore_test_days") else VERDICTS
+    return ObjectiveRow(
+        name=objective.name,
+        method=Link(f"{objective.method}, version 1", href_of(objective.method, "1", moment)),
+        target=_target(objective),
+        warning=_value(objective, objective.warning, exact=True) if objective.warning is not None else "",
+        source="Promised" if objective.promised else "Default of its tier, not promised",
+        window=objective.window,
+        actual=_value(objective, one.actual),
+        counted=_counted(one),
+        detail=one.detail,
+        verdict=one.status,
+        words=proven.get(one.status, VERDICTS[one.status]),
+        confidence=CONFIDENCE.get(one.confidence, ""),
+        proves=_proves(one),
+        left=_left(one.left),
+        runs=_runs(objective, code, moment),
+    )
+
+
+def _target(one: Objective) -> str:
+    if one.unit == "scheme":
+        return one.scheme
+    told = _value(one, one.target, exact=True)
+    return told if one.unit == "share" else f"{told} or less"
+
+
+def _value(one: Objective, value: float | None, *, exact: bool = False) -> str:
+    if value is None:
+        return "Not known"
+    if one.unit == "seconds":
+        return duration_words(value)
+    if one.unit == "days":
+        return many(round(value), "day") if exact else duration_words(value * 86_400)
+    return _share(value, places=3 if exact else 1)
+
+
+def _share(value: float, *, places: int = 1) -> str:
+    """A share as per cent, rounded down, so that nothing looks met that is not; a target with as many places as it needs."""
+    scale: int = 10**places
+    cut = int(value * 100 * scale + 1e-6) / scale
+    return (f"{cut:.{places}f}".rstrip("0").rstrip(".") if places > 1 or cut == 100 else f"{cut:.1f}") + "%"
+
+
+def _counted(one: Attainment) -> str:
+    if one.whole is None or one.part is None:
+        return ""
+    if one.objective.method == "BM-RPO-TW":
+        return f"{duration_words(one.part)} of {duration_words(one.whole)}"
+    return f"{one.part:,} of {one.whole:,}"
+
+
+def _proves(one: Attainment) -> str:
+    """What so few can prove: `met, inconclusive with 30 runs` is said, and never called a breach."""
+    if one.low is None or one.high is None:
+        return ""
+    bounds = f"between {_share(one.low)} and {_share(one.high)}"
+    return f"{bounds}, as far as {many(one.whole or 0, 'test' if one.objective.key == 'rto_s' else 'run')} can tell"
+
+
+def _left(left: float | None) -> str:
+    if left is None:
+        return ""
+    return f"{int(left * 100 + 1e-6)}% left" if left >= 0 else f"Overspent {-left + 1:,.1f} times"
+
+
+def _runs(one: Objective, code: str, moment: Moment) -> Link | None:
+    if one.key in ("rto_s", "restore_test_days"):
+        return Link("Restore tests", moment.href("service", code) + "#restores")
+    if one.key in ("success_rate", "on_time_rate"):
+        return Link("Days and runs", moment.href("service_calendar", code))
+    return Link("Runs", moment.href("runs", code)) if one.unit != "scheme" else None
+
+
+def _budget(standing: Standing) -> tuple[tuple[str, str], ...]:
+    found = standing.recovery.budget if standing.recovery else None
+    if found is None:
+        return ()
+    return (
+        ("May be beyond the recovery point", duration_words(found["budget_seconds"])),
+        ("Was so far", duration_words(found["used_seconds"])),
+        ("Used", "Nothing may be" if found["consumed"] is None else _share(found["consumed"])),
+    )
+
+
+def _exhaustion(standing: Standing, moment: Moment) -> SafeString | str:
+    """When the budget is used up if it goes on as so far; past it, nothing is foretold."""
+    found = standing.recovery.budget if standing.recovery else None
+    if not found or not found["projected_exhaustion_at"]:
+        return ""
+    at = parse_instant(found["projected_exhaustion_at"])
+    return instant(at) if moment.at < at < standing.period[1] else ""
+
+
+def _burn_rows(standing: Standing) -> list[BurnRow]:
+    rows = []
+    for rule in standing.recovery.burn if standing.recovery else []:
+        windows = f"Seconds beyond the recovery point: last {rule['long_seconds'] // 3_600} h and {rule['short_seconds'] // 3_600} h"
+        rows.append(_burn_row(rule, windows))
+    for rule in standing.burn:
+        few = f" (only {rule['counted']} are settled)" if rule["counted"] < rule["last_n"] else ""
+        rows.append(_burn_row(rule, f"Due backups: last {rule['last_n']} and {rule['short_n']}, two bad ones at least{few}"))
+    return rows
+
+
+def _burn_row(rule: dict[str, Any], windows: str) -> BurnRow:
+    name, verdict = RULES[rule["name"]]
+    fires = rule["fires"]
+    return BurnRow(
+        rule=name,
+        windows=windows,
+        long=f"{rule['long']:,.1f}",
+        short=f"{rule['short']:,.1f}",
+        threshold=f"{rule['threshold']:,.1f}",
+        verdict=verdict if fires else "kept",
+        words="Burns too fast" if fires else "Within",
+    )
+
+
+def _trends(standing: Standing, targets: dict[str, float | None]) -> Iterator[Trend]:
+    yield _trend("Run success", standing, targets.get("success_rate"), on_time=False)
+    if "on_time_rate" in targets:
+        yield _trend("Done on time", standing, targets["on_time_rate"], on_time=True)
+
+
+def _trend(title: str, standing: Standing, target: float | None, *, on_time: bool) -> Trend:
+    counts = [DayCount(on=first, good=punctual if on_time else good, total=total) for first, good, punctual, total in standing.months]
+    wide, narrow = (success_line(days=counts, target=target, width=width, unit="month") for width in (1180, 340))
+    return Trend(title=title, wide=wide, narrow=narrow)
+
+
+def _trend_words(found: dict[str, Any]) -> str:
+    if found["verdict"] == "insufficient_data":
+        return f"No trend is told from {many(found['points'], 'whole month')}: it takes six."
+    slope = found["theil_sen_per_period"] * 100
+    told = {"worsening": "It is getting worse", "improving": "It is getting better", "no_trend": "No trend is proven"}[found["verdict"]]
+    return f"{told}: {slope:+.2f} points a month over {found['points']} whole months (p = {found['p_lower']:.3g} for a fall)."

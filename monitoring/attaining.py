@@ -1,0 +1,273 @@
+"""Each objective of a service beside what is measured: a bounded handful of questions, from judgements, day cells and copies."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import Any
+
+import msgspec
+
+from catalogue.models import Commitment, ServiceVersion, TierDefault
+from itsm_backup.common.time import iso, local_day, month_bounds, parse_instant
+from monitoring import workflow
+from monitoring.asking import fetch
+from monitoring.methods import measure
+from monitoring.methods.canonical import rate
+from monitoring.methods.statistics import confidence, wilson
+from monitoring.models import Evaluation, ServiceDay
+from monitoring.objectives import Objective, objectives_of
+from monitoring.recovering import Recovery, recovery_of
+
+MONTHS = 13
+LAST_PAGE, LAST_TICKET = 10, 30  # settled occurrences that the rules by number look back on
+LEAST_MONTHS = 6
+
+
+class Attainment(msgspec.Struct, kw_only=True):
+    """One objective with its standing.
+
+    `part` of `whole` is what was counted, `low` and `high` what it proves (BM-WILSON), `left` the share of the error budget that is
+    left, below 0 when more went wrong than may. `detail` says in a few words what the number is about, or why there is none.
+    """
+
+    objective: Objective
+    status: str = "no_data"
+    actual: float | None = None
+    part: int | None = None
+    whole: int | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: str = ""
+    left: float | None = None
+    detail: str = ""
+
+
+class Standing(msgspec.Struct, kw_only=True):
+    """Everything the objectives of a service come to at an instant."""
+
+    period: tuple[dt.datetime, dt.datetime]
+    attainments: list[Attainment]
+    recovery: Recovery | None
+    burn: list[dict[str, Any]]  # the rules that count the last occurrences
+    months: list[tuple[dt.date, int, int, int]]  # first day, good, on time, counted; oldest first
+    trend: dict[str, Any]
+
+
+def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: dt.datetime, known_at: dt.datetime) -> Standing:
+    """Where the version stands at `at`, by the judgement in force then and what was known of copies at `known_at`.
+
+    Day cells are those of days that were over; they count as known today.
+    """
+    commitment: Commitment | None = getattr(version, "commitment", None)
+    default = TierDefault.objects.filter(tier=version.tier).first()
+    wanted = objectives_of(commitment=commitment, default=default, at_risk_fraction=float(workflow.current().at_risk_fraction))
+    months = _months(version, at)
+    period = month_bounds(at, version.zone)
+    by_key = {one.key: one for one in wanted}
+    recovery = None
+    if "rpo_s" in by_key and "rpo_attainment_rate" in by_key:
+        promised = {"rpo_s": int(by_key["rpo_s"].target or 0), "slo": by_key["rpo_attainment_rate"].target or 0}
+        recovery = recovery_of(version=version, period=period, at=at, known_at=known_at, **promised)  # type: ignore[arg-type]
+    claims = {claim["claim"]: claim for claim in evaluation.result["claims"]} if evaluation and evaluation.service_id else {}
+    ask = _Asked(version=version, evaluation=evaluation, claims=claims, recovery=recovery, month=months[-1], at=at)
+    success = by_key.get("success_rate")
+    return Standing(
+        period=period,
+        attainments=[_MEASURES[one.key](one, ask) for one in wanted],
+        recovery=recovery,
+        burn=_burn(version.service_id, success.target or 0, at) if success else [],
+        months=months,
+        trend=_trend(months),
+    )
+
+
+class _Asked(msgspec.Struct, kw_only=True):
+    version: ServiceVersion
+    evaluation: Evaluation | None
+    claims: dict[str, dict[str, Any]]
+    recovery: Recovery | None
+    month: tuple[dt.date, int, int, int]
+    at: dt.datetime
+
+
+def _months(version: ServiceVersion, at: dt.datetime) -> list[tuple[dt.date, int, int, int]]:
+    """Counts of thirteen months by the day cells of days that are over; a month of which nothing is known counts nothing."""
+    today = local_day(at, version.zone)
+    firsts = [today.replace(day=1)]
+    while len(firsts) < MONTHS:
+        firsts.append((firsts[-1] - dt.timedelta(days=1)).replace(day=1))
+    counts: dict[dt.date, list[int]] = defaultdict(lambda: [0, 0, 0])
+    cells = ServiceDay.objects.filter(service=version.service_id, day__gte=firsts[-1], day__lt=today)
+    for day, good, late, failed, missed in cells.values_list("day", "good", "late", "failed", "missed"):
+        month = counts[day.replace(day=1)]
+        month[0], month[1], month[2] = month[0] + good, month[1] + good - late, month[2] + good + failed + missed
+    return [(first, *counts[first]) for first in reversed(firsts)]  # type: ignore[misc]
+
+
+def _trend(months: list[tuple[dt.date, int, int, int]]) -> dict[str, Any]:
+    """BM-TREND of the whole months; the present one is not over."""
+    points = [{"period": f"{first:%Y-%m}", "value": good / total} for first, good, _, total in months[:-1] if total]
+    return {**measure("BM-TREND", {"points": points, "min_points": LEAST_MONTHS, "alpha": 0.05}), "points": len(points)}
+
+
+_SETTLED = """
+SELECT e.due_at, e.state FROM monitoring_backupjob j CROSS JOIN LATERAL (
+  SELECT due_at, state FROM monitoring_expectedrun e
+  WHERE e.job_id = j.id AND e.settled_at IS NOT NULL AND e.state IN ('satisfied', 'satisfied_late', 'missed') AND e.due_at <= %(at)s
+  ORDER BY e.due_at DESC LIMIT %(most)s) e
+WHERE j.service_id = %(service)s ORDER BY e.due_at DESC LIMIT %(most)s
+"""
+
+
+def _burn(service_id: int, slo: float, at: dt.datetime) -> list[dict[str, Any]]:
+    """The two rules for few events (BM-BURN): the last 10 and the last 30 settled occurrences, two bad ones at least."""
+    found = fetch(_SETTLED, {"service": service_id, "at": at, "most": LAST_TICKET})
+    if not found or slo >= 1:
+        return []
+    outcomes = [{"scheduled_for": iso(due_at), "good": state != "missed"} for due_at, state in reversed(found)]
+    rules = [
+        {"name": "page", "last_n": LAST_PAGE, "short_n": 2, "threshold": 6},
+        {"name": "ticket", "last_n": LAST_TICKET, "short_n": 5, "threshold": 2},
+    ]
+    told = measure("BM-BURN", {"slo": slo, "outcomes": outcomes, "rules": rules, "min_bad": 2})[-1]
+    return [{**rule, **told[str(rule["name"])], "counted": min(len(found), int(str(rule["last_n"])))} for rule in rules]
+
+
+def _rpo(one: Objective, ask: _Asked) -> Attainment:
+    claim = ask.claims.get("rpo")
+    since = (claim or {}).get("captured_at") or (claim or {}).get("counted_from")
+    if claim is None or since is None:
+        return Attainment(objective=one, detail="Not judged" if one.promised else "Not promised, so not judged")
+    measured_s = max(0.0, (ask.at - parse_instant(since)).total_seconds())
+    return Attainment(objective=one, status=claim["verdict"], actual=measured_s, detail="Age of the newest restorable copy")
+
+
+def _attained(one: Objective, ask: _Asked) -> Attainment:
+    """Seconds, not events: every second counts, so nothing has to be inferred from a sample."""
+    found = ask.recovery
+    if found is None or found.attainment is None or found.budget is None:
+        return Attainment(objective=one, detail=found.lacking if found else "No recovery point is promised")
+    rate_, consumed = found.attainment["attainment"], found.budget["consumed"]
+    broken = found.attainment["noncompliant_seconds"] if consumed is None else consumed > 1
+    status = "broken" if broken else "at_risk" if consumed is not None and consumed > _used(one) else "kept"
+    return Attainment(
+        objective=one, status=status, actual=rate_, part=found.attainment["period_seconds"] - found.attainment["noncompliant_seconds"],
+        whole=found.attainment["period_seconds"], confidence="measured", left=None if consumed is None else 1 - consumed,
+        detail="Worst item",
+    )  # fmt: skip
+
+
+def _used(one: Objective) -> float:
+    """The share of the budget from which it is at risk, as the warning level says it."""
+    return (1 - (one.warning or 0)) / (1 - one.target) if one.target is not None and one.target < 1 else 1.0
+
+
+def _success(one: Objective, ask: _Asked) -> Attainment:
+    claim = ask.claims.get("success")
+    if claim is None:
+        _, good, _, total = ask.month
+        return _counted(one, good, total, "Due backups, until yesterday")
+    found = _counted(one, claim["good"], claim["settled"], "Due backups that are settled")
+    found.status, found.left = claim["verdict"], None if claim["used"] is None else 1 - claim["used"]
+    return found
+
+
+def _on_time(one: Objective, ask: _Asked) -> Attainment:
+    _, _, on_time, total = ask.month
+    return _counted(one, on_time, total, "Due backups good by their deadline, until yesterday")
+
+
+def _counted(one: Objective, part: int, whole: int, detail: str) -> Attainment:
+    """A rate so far: below its target it is at risk, for the month is not over; what it proves stands beside it."""
+    if not whole or one.target is None:
+        return Attainment(
+            objective=one, part=part, whole=whole, confidence="insufficient_data", detail="Nothing is settled in this month yet"
+        )
+    bounds = wilson(part, whole)
+    allowed = (1 - one.target) * whole
+    return Attainment(
+        objective=one, status="kept" if part / whole >= (one.warning or one.target) - 1e-9 else "at_risk", actual=rate(part, whole),
+        part=part, whole=whole, low=bounds[0] if bounds else None, high=bounds[1] if bounds else None,
+        confidence=confidence(part, whole, one.target), left=1 - (whole - part) / allowed if allowed > 1e-9 else None, detail=detail,
+    )  # fmt: skip
+
+
+def _recovery_time(one: Objective, ask: _Asked) -> Attainment:
+    """BM-RTO over the full tests that the judgement read; the claim, which wants the newest one, gives the status."""
+    claim, inputs = ask.claims.get("restore"), (ask.evaluation.inputs.get("restore") if ask.evaluation else None) or {}
+    if claim is None or not inputs.get("rto_s"):
+        return Attainment(objective=one, detail="Not judged" if one.promised else "Not promised, so not judged")
+    found = measure("BM-RTO", {"rto_seconds": one.target, "tests": [_test(test) for test in inputs["tests"]]})
+    return Attainment(
+        objective=one, status=claim["verdict"], actual=claim["measured_s"], part=found["attained"], whole=found["total"],
+        low=found["wilson_low"], high=found["wilson_high"], confidence="insufficient_data" if not found["total"] else "bounds",
+        detail="The newest full restore test" if found["total"] else "No full restore test is known",
+    )  # fmt: skip
+
+
+def _test(test: dict[str, Any]) -> dict[str, Any]:
+    """A test as BM-RTO reads it."""
+    took_s = test["duration_s"]
+    usable_at = iso(parse_instant(test["started_at"]) + dt.timedelta(seconds=took_s)) if took_s is not None else None
+    return {
+        "scope": test["scope"],
+        "result": "pass" if test["outcome"] == "passed" else "fail",
+        "integrity_ok": test["verified"],
+        "started_at": test["started_at"],
+        "service_usable_at": usable_at,
+    }
+
+
+def _tested(one: Objective, ask: _Asked) -> Attainment:
+    claim = ask.claims.get("restore")
+    if claim is None or claim["tested_at"] is None:
+        return Attainment(objective=one, detail="No full restore test is known")
+    age_days = (ask.at - parse_instant(claim["tested_at"])).total_seconds() / 86_400
+    late = one.target is not None and age_days > one.target
+    near = one.warning is not None and age_days > one.warning
+    status = (
+        "no_data"
+        if late or claim["detail"] == "not_compared"
+        else "broken"
+        if claim["detail"] in _REFUTED
+        else "at_risk"
+        if near
+        else "kept"
+    )
+    return Attainment(objective=one, status=status, actual=age_days, detail="Since the newest full restore test")
+
+
+_REFUTED = ("damage_found", "sample_failed", "test_failed")
+# Copies that can be restored now, of every item the newest 500, and whether the run behind each said that it was encrypted.
+_ENCRYPTED = """
+SELECT count(*), count(*) FILTER (WHERE p.encrypted), count(*) FILTER (WHERE p.encrypted IS NULL)
+FROM monitoring_protecteditem i CROSS JOIN LATERAL (
+  SELECT r.encrypted FROM monitoring_restorepoint p JOIN monitoring_backuprun r ON r.id = p.run_id
+  WHERE p.item_id = i.id AND p.captured_at <= %(at)s AND p.available_at <= %(at)s AND p.first_seen_at <= %(at)s
+    AND (p.gone_at IS NULL OR p.gone_at > %(at)s) AND (p.invalid_from IS NULL OR p.invalid_from > %(at)s)
+    AND (p.expires_at IS NULL OR p.expires_at > %(at)s)
+  ORDER BY p.captured_at DESC LIMIT 500) p
+WHERE i.service_id = %(service)s
+"""
+
+
+def _encrypted(one: Objective, ask: _Asked) -> Attainment:
+    total, covered, unknown = fetch(_ENCRYPTED, {"service": ask.version.service_id, "at": ask.at})[0]
+    if not total:
+        return Attainment(objective=one, detail="No copy is known")
+    status = "kept" if covered == total else "broken" if covered + unknown < total else "no_data"
+    told = f"Of {unknown:,} no tool says whether they are" if unknown else "Every copy counts, so nothing is inferred"
+    return Attainment(
+        objective=one, status=status, actual=rate(covered, total), part=covered, whole=total, confidence="measured", detail=told
+    )
+
+
+def _places(one: Objective, ask: _Asked) -> Attainment:
+    return Attainment(objective=one, detail="Not measured: no tool says where copies lie")
+
+
+_MEASURES = {
+    "rpo_s": _rpo, "rpo_attainment_rate": _attained, "success_rate": _success, "on_time_rate": _on_time, "rto_s": _recovery_time,
+    "restore_test_days": _tested, "encryption": _encrypted, "copy_scheme": _places,
+}  # fmt: skip
