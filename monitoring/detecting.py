@@ -12,7 +12,7 @@ from django.db.models import F, OuterRef, Subquery
 from django.template.loader import render_to_string
 
 from catalogue import checking, duties
-from catalogue.models import ServiceVersion
+from catalogue.models import Service, ServiceVersion
 from catalogue.refusing import NotReady, WrongState
 from itsm_backup.common import outbox
 from itsm_backup.common.models import because
@@ -28,6 +28,7 @@ MOST_ENTRIES = 500  # looked at in one go, those first that were not looked at f
 LOOK, JOB, REPOSITORY, SCHEDULE, ENCRYPTED, CHECK = "look", "job", "repository", "schedule", "encrypted", "check:"
 ASPECTS = {JOB: "Job", REPOSITORY: "Repository", SCHEDULE: "Schedule", ENCRYPTED: "Copies"}
 SET_NOT_GROWN = ("value", "words")  # transforms of what a tool is set to; ages and distances move from day to day by themselves
+REPLAYED = "Not sent: what it tells of was replayed from recordings."
 Key = tuple[int | None, str]
 
 
@@ -175,8 +176,13 @@ def _tell(version: ServiceVersion, changes: list[DetectedChange], at: dt.datetim
     outbox.write(
         key=f"detected/{version.service_id}/{at:%Y%m%d%H%M%S%f}", thread=f"detected/{version.service_id}", recipient=version.steward.email,
         subject=f"{version.name}: its backups changed after version {version.number} was approved",
-        body=render_to_string("monitoring/email/detected.txt", context), at=at,
+        body=render_to_string("monitoring/email/detected.txt", context), at=at, withheld=REPLAYED if _is_replayed(version.service) else "",
     )  # fmt: skip
+
+
+def _is_replayed(service: Service) -> bool:
+    """Whether everything that protects the entry was told by replayed recordings: then nobody is bothered with it."""
+    return set(BackupJob.objects.filter(service=service).values_list("tool__replayed", flat=True)) == {True}
 
 
 def settle(*, change: DetectedChange, by: Any, at: dt.datetime, reason: str) -> SettledChange:

@@ -1,4 +1,4 @@
-"""What people changed while the history went on: new versions of entries and maintenance windows, by the product's own acts."""
+"""What people changed while the history went on: versions, windows, an analysis, a deviation, a schedule; by the product's own acts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import yaml
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from catalogue import declaring
+from catalogue import declaring, deviating
 from catalogue.models import Service
+from itsm_backup.demo.stories import local_day
 from itsm_backup.demo.world import day_at
+from itsm_backup.estate import amounts
 from itsm_backup.estate.entries import commitment_of
+from monitoring.models import JobSchedule
 
 AMENDMENTS = Path(__file__).with_name("amendments.yaml")
 NOON = dt.time(12)
@@ -32,14 +35,13 @@ def amend(*, anchor_at: dt.datetime, since: dt.datetime, at: dt.datetime) -> int
     for one in due:
         instant = day_at(anchor_at, one["days_ago"], NOON)
         with transaction.atomic():
-            if "service" in one:
-                _amend_service(one, people, instant)
-            else:
-                _declare_windows(one["windows"], one["reason"], people["steward"], anchor_at, instant)
+            for kind, act in _ACTS.items():
+                if kind in one:
+                    act(one, people, anchor_at, instant)
     return len(due)
 
 
-def _amend_service(one: dict[str, Any], people: dict[str, Any], at: dt.datetime) -> None:
+def _amend_service(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:
     wish = dict(one["service"])
     code, commitment = wish.pop("code"), commitment_of(wish.pop("commitments", {}))
     if "owner" in wish:
@@ -49,11 +51,42 @@ def _amend_service(one: dict[str, Any], people: dict[str, Any], at: dt.datetime)
     )
 
 
-def _declare_windows(wish: dict[str, Any], reason: str, by: Any, anchor_at: dt.datetime, at: dt.datetime) -> None:
+def _declare_windows(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:
+    wish = one["windows"]
     starts_at, ends_at = (
         day_at(anchor_at, wish[side]["days_ago"], dt.time.fromisoformat(wish[side]["time"])) for side in ("starts", "ends")
     )
     for service in Service.objects.filter(code__in=wish["services"]):
         declaring.declare_window(
-            service=service, starts_at=starts_at, ends_at=ends_at, purpose=wish["purpose"], by=by, at=at, reason=reason
-        )
+            service=service, starts_at=starts_at, ends_at=ends_at, purpose=wish["purpose"], by=people["steward"], at=at,
+            reason=one["reason"],
+        )  # fmt: skip
+
+
+def _declare_analysis(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:
+    wish = one["analysis"]
+    content = {f"{name}_s": amounts.seconds(wish[name]) for name in ("mtpd", "tolerated_loss", "wrt")}
+    declaring.declare_analysis(
+        service=Service.objects.get(code=wish["service"]), approver=people["approver"], by=people["steward"], at=at, reason=one["reason"],
+        content={**content, "mbco": wish["mbco"], "review_due_on": local_day(at) + dt.timedelta(days=wish["review_in_days"])},
+    )  # fmt: skip
+
+
+def _deviate(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:
+    wish = one["deviation"]
+    asked = deviating.ask(
+        service=Service.objects.get(code=wish["service"]), code=wish["code"], owner=people[wish["owner"]], by=people["steward"],
+        expires_on=local_day(at) + dt.timedelta(days=wish["days"]), at=at, reason=one["reason"],
+    )  # fmt: skip
+    deviating.grant(deviation=asked, by=people["approver"], at=at, reason=one["reason"])
+
+
+def _reschedule(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:
+    wish = one["schedule"]
+    row = JobSchedule.objects.get(job__tool__name=wish["tool"], job__external_id=wish["job"])
+    declaring.declare(row, {"grace_s": amounts.seconds(wish["grace"])}, by=people["monitoring-admin"], reason=one["reason"])
+
+
+_ACTS = {
+    "service": _amend_service, "windows": _declare_windows, "analysis": _declare_analysis, "deviation": _deviate, "schedule": _reschedule,
+}  # fmt: skip

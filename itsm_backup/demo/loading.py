@@ -18,7 +18,7 @@ from itsm_backup.demo.world import DAYS, begins_at, day_at, world
 from itsm_backup.estate.beginning import DEMO_PEOPLE, OWN_DATABASE
 from itsm_backup.estate.loading import load
 from itsm_backup.estate.reading import read
-from monitoring import assessing
+from monitoring import assessing, detecting
 from monitoring.models import BackupRun
 from monitoring.partitions import ensure_partitions
 
@@ -26,6 +26,7 @@ STANDING: dict[str, Any] = {"steward": "steward", "monitoring_admin": "monitorin
 EVENING = dt.time(23, 55)
 # Evenings at which the history is looked at, in days before the anchor: every ten days, and the last days each.
 EVENINGS = (90, 80, 70, 60, 50, 40, 30, 20, 13, 8, 6, 5, 4, 3, 2)
+LOOKED_BEFORE = 5  # days before the anchor on which its entries were looked at for changes first
 TRIED_BEFORE = 60  # days before the anchor on which its tools were tried first
 CLOSE_HOURS, CLOSE_STEP = 25, dt.timedelta(hours=5)
 RESUME_WITHIN = dt.timedelta(hours=1)  # after this an interrupted load begins anew: its stories count from its anchor
@@ -78,6 +79,8 @@ def step(*, mark: Replay, at: dt.datetime) -> None:
     for tool in replaying.demo_tools():
         replaying.replay(tool=tool, world=world(mark.anchor_at), since=since, at=at)
     journey.advance(at=at)
+    if any(since < look <= at for look in (day_at(mark.anchor_at, LOOKED_BEFORE, EVENING), mark.anchor_at)):
+        detecting.detect_changes(at=at)
     handling.handle(since=since, at=at)
     mark.fed_until = at
     mark.save(update_fields=["fed_until"])

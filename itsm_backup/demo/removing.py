@@ -15,7 +15,7 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from guardian.models import UserObjectPermission
 
-from catalogue.models import GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team
+from catalogue.models import Agreement, GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team
 from incidents.models import Incident, IncidentAlert
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
@@ -72,19 +72,24 @@ def _gather(removal: Removal) -> None:
     threads = Q(pk=None)
     for pk in removal.of(Incident):
         threads |= Q(key__startswith=f"incident/{pk}/")
+    for pk in removal.of(Service):
+        threads |= Q(thread=f"detected/{pk}")
     sent = Delivery.objects.filter(pk__in=removal.of(Delivery)).values("notice")
     removal.add(Notice, Notice.objects.filter(threads) | Notice.objects.filter(pk__in=sent))
     teams = Team.objects.filter(name__in=[wish["name"] for wish in declared["teams"]])
     removal.add(Team, [team for team in teams if not removal.is_needed(team)])
+    named = Agreement.objects.filter(name__in=[wish["name"] for wish in declared["agreements"]])
+    removal.add(Agreement, [row for row in named if not any(removal.is_needed(version) for version in row.versions.all())])
     removal.add(Label, _labels(removal))
 
 
 def _labels(removal: Removal) -> list[Label]:
-    """The labels of the demo that no entry of your own bears, and of which nobody said what they mean."""
+    """The labels of the demo that no entry of your own bears, and of which nobody of yours said what they mean."""
+    meanings = ["", *(wish["meaning"] for wish in estate()["labels"])]
     words = {word for wish in estate()["services"] for word in wish.get("labels", ())}
     yours = ServiceVersion.objects.filter(labels__overlap=sorted(words)).exclude(service__in=removal.of(Service))
     used = {word for labels in yours.values_list("labels", flat=True) for word in labels}
-    return list(Label.objects.filter(word__in=words - used, meaning=""))
+    return list(Label.objects.filter(word__in=words - used, meaning__in=meanings))
 
 
 def _people(removal: Removal) -> list[Any]:

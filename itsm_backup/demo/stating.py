@@ -1,4 +1,4 @@
-"""The demo's estate as the estate loader reads it: what is written in days from the anchor becomes instants."""
+"""The demo's estate as the estate loader reads it: what is written in days from the anchor becomes instants, or days."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from itsm_backup.common.time import iso
+from itsm_backup.demo import stories
 from itsm_backup.demo.world import ESTATE, day_at, estate
 from itsm_backup.estate.reading import Estate
 
-_FROM_ANCHOR = re.compile(r"D([+-]\d{1,4})(?:T(\d\d):(\d\d))?")
+_FROM_ANCHOR = re.compile(r"(day )?D([+-]\d{1,4})(?:T(\d\d):(\d\d))?")
 
 
 def stated(anchor_at: dt.datetime) -> Estate:
@@ -29,6 +30,7 @@ def _filled(value: Any, anchor_at: dt.datetime) -> Any:
     if isinstance(value, list):
         return [_filled(part, anchor_at) for part in value]
     if isinstance(value, str) and (found := _FROM_ANCHOR.fullmatch(value)):
-        days, hour, minute = (int(part or 0) for part in found.groups())
-        return iso(day_at(anchor_at, -days, dt.time(hour, minute)))
+        days, hour, minute = (int(part or 0) for part in found.groups()[1:])
+        instant = day_at(anchor_at, -days, dt.time(hour, minute))
+        return f"{stories.local_day(instant)}" if found[1] else iso(instant)
     return value

@@ -9,7 +9,8 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from catalogue.models import GrantEntry, Service, ServiceVersion
+from catalogue import checking
+from catalogue.models import Deviation, GrantEntry, ImpactAnalysis, Service, ServiceVersion
 from incidents.models import Incident
 from itsm_backup import journey, tasks
 from itsm_backup.common.models import Notice
@@ -22,9 +23,10 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.estate import estate_page
 from itsm_backup.portal.framing import _counted
 from monitoring import answers, polling
+from monitoring.capability import measured
 from monitoring.combining import key_of
 from monitoring.connectors import reader_of
-from monitoring.models import Alert, BackupRun, QuarantinedRecord, RestoreTest, ServiceDay, ServiceState, Tool
+from monitoring.models import Alert, BackupRun, DetectedChange, QuarantinedRecord, RestoreTest, ServiceDay, ServiceState, Tool
 from tests.factories import make_job, make_service, make_tool, push, run_record
 
 NOW = dt.datetime(2026, 11, 27, 9, 42, tzinfo=dt.UTC)  # a Friday
@@ -196,7 +198,8 @@ def test_it_goes_without_trace(told):
     removing.remove_demo(at=NOW)
     left = tables()
     people = {name: left[name] - before[name] for name in before if left[name] != before[name]}
-    own = {"ExpectedRun": "job__tool", "ServiceDay": "service", "Figure": "service", "Evaluation": "service", "StatusChange": "service"}
+    own = {"ExpectedRun": "job__tool", "ServiceDay": "service", "Figure": "service", "Evaluation": "service", "StatusChange": "service",
+           "DetectedValue": "service"}  # fmt: skip
     assert set(people) <= {
         "auth.User", "auth.User_groups", "admin.LogEntry", "guardian.UserObjectPermission", "catalogue.GrantEntry",
         *(f"{'catalogue' if name == 'StatusChange' else 'monitoring'}.{name}" for name in own),
@@ -248,3 +251,25 @@ def test_an_interrupted_load_goes_on_or_begins_anew(told, monkeypatch):
 
 def test_the_stories_have_names(told):
     assert stories.FULL_POOL in {tool.name for tool in Tool.objects.filter(replayed=True)}
+
+
+def test_critical_entries_have_an_agreement_and_an_impact_analysis_and_what_cannot_hold_is_borne(told):
+    critical = ServiceVersion.objects.in_force(NOW).filter(tier=1)
+    assert critical.count() == 10 and not critical.filter(sla=None).exists() and not critical.filter(review_due_on=None).exists()
+    assert set(ImpactAnalysis.objects.filter(state="approved").values_list("service", flat=True)) == set(
+        critical.values_list("service", flat=True)
+    )
+    found = {
+        (version.service.code, one.code, one.state)
+        for version in critical
+        for one in checking.findings(asked=checking.question_of(version), measured=measured(version.service, NOW), at=NOW)
+    }
+    assert {one for one in found if one[2] != "consider"} == {("SVC-007", "RPO_EXCEEDS_BIA_TOLERANCE", "borne")}
+    borne = Deviation.objects.get()
+    assert borne.owner.username == "m.doyle" and borne.approver.username == "approver" and borne.expires_on > NOW.date()
+
+
+def test_a_changed_schedule_says_which_entry_needs_a_new_version(told):
+    change = DetectedChange.objects.waiting(NOW).get()
+    assert (change.service.code, change.aspect) == ("SVC-021", "schedule")
+    assert "grace 3 h" in change.before and "grace 5 h" in change.after
