@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -22,10 +22,22 @@ from itsm_backup.common.models import Notice
 from itsm_backup.common.time import now, parse_instant
 from monitoring import answers
 from monitoring.api.authentication import TokenAuthentication
-from monitoring.models import Alert, ApiToken, JobState, QuarantinedRecord, RawAnswer, ServiceState, ToolState
+from monitoring.models import Alert, ApiToken, ExpectedRun, JobState, QuarantinedRecord, RawAnswer, ServiceState, ToolState
 from monitoring.models.ledger import Verdict
+from monitoring.monitors import CODES, KEPT
 
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+MOST_SERVICES = 5_000  # with series of their own: an estate that grows must not flood who scrapes it
+COUNTED_DAYS = 7
+OF_SERVICE = {
+    "exposure_seconds": "Work that would be lost by a loss now.",
+    "rpo_seconds": "Recovery point objective in force.",
+    "status": "Operational status: 0 operational, 1 degraded, 2 outage, 3 unknown, 4 maintenance.",
+    "promise_kept": "1 while the promise is kept, 0 while it is broken; absent where nothing can be said.",
+    "last_good_timestamp_seconds": "Instant of the newest copy of the worst item that could be restored.",
+    "next_due_timestamp_seconds": "When the next backup is due.",
+    "expected_runs_missed": f"Backups of the last {COUNTED_DAYS} days and today that were due and missed.",
+}
 
 
 @never_cache
@@ -66,7 +78,7 @@ class Estate:
         statuses = ServiceStatus.objects.filter(service__in=self.services)
         yield _counts("services", "Services by the verdict on their promises.", "verdict", Verdict.values, judged)
         yield _counts("services_by_status", "Services by operational status.", "status", OperationalStatus.values, statuses)
-        yield from self._exposure(judged)
+        yield from self._of_services(judged)
         alerts = Alert.objects.open().visible_to(self.user)
         yield _counts("alerts_open", "Open alerts by class.", "alert_class", Alert.Class.values, alerts)
         incidents = Incident.objects.open().visible_to(self.user)
@@ -81,18 +93,36 @@ class Estate:
         yield _gauge("notices_given_up", "Messages that could not be sent at all.", unsent.filter(given_up_at__isnull=False).count())
         yield _gauge("journey_lag_seconds", "Age of the oldest fact that waits to be carried on.", self._lag_s())
 
-    def _exposure(self, judged: QuerySet) -> Iterator[GaugeMetricFamily]:
-        exposure = GaugeMetricFamily("itsm_backup_service_exposure_seconds", "Work that would be lost by a loss now.", labels=["service"])
-        promise = GaugeMetricFamily("itsm_backup_service_rpo_seconds", "Recovery point objective in force.", labels=["service"])
+    def _of_services(self, judged: QuerySet) -> Iterator[GaugeMetricFamily]:
+        """What is said of single services, of the first by code; a gauge says how many are left out."""
+        gauges = {name: GaugeMetricFamily(f"itsm_backup_service_{name}", words, labels=["service"]) for name, words in OF_SERVICE.items()}
         claim = KeyTransform(0, KeyTransform("claims", "evaluation__result"))
-        rows = judged.annotate(counted_from=KeyTextTransform("counted_from", claim)).order_by("service__code")
-        for code, rpo_s, counted_from in rows.values_list("service__code", "rpo_s", "counted_from"):
-            if counted_from:
-                exposure.add_metric([code], max(0.0, (self.at - parse_instant(counted_from)).total_seconds()))
-            if rpo_s:
-                promise.add_metric([code], rpo_s)
-        yield exposure
-        yield promise
+        rows = judged.annotate(counted_from=KeyTextTransform("counted_from", claim)).select_related("service__status")
+        shown = list(rows.order_by("service__code")[:MOST_SERVICES])
+        missed = self._missed([row.service_id for row in shown])
+        for row in shown:
+            for name, value in self._of_service(row, missed.get(row.service_id)).items():
+                if value is not None:
+                    gauges[name].add_metric([row.service.code], value)
+        yield from gauges.values()
+        yield _gauge("services_left_out", "Services without series of their own, because there are too many.", judged.count() - len(shown))
+
+    def _of_service(self, row: Any, missed: int | None) -> dict[str, float | None]:
+        status = getattr(row.service, "status", None)
+        exposed = (self.at - parse_instant(row.counted_from)).total_seconds() if row.counted_from else None
+        return {
+            "exposure_seconds": None if exposed is None else max(0.0, exposed), "rpo_seconds": row.rpo_s or None,
+            "status": CODES[status.status] if status else None, "promise_kept": KEPT.get(row.verdict),
+            "last_good_timestamp_seconds": row.captured_at.timestamp() if row.captured_at else None,
+            "next_due_timestamp_seconds": row.next_due_at.timestamp() if row.next_due_at else None, "expected_runs_missed": missed,
+        }  # fmt: skip
+
+    def _missed(self, services: list[int]) -> dict[int, int]:
+        """Service → due backups that were missed, of services of which anything was due."""
+        from_then = self.at.date() - dt.timedelta(days=COUNTED_DAYS)
+        due = ExpectedRun.objects.filter(job__service__in=services, local_on__gte=from_then).exclude(state=ExpectedRun.State.EXPECTED)
+        counted = due.order_by().values("job__service").annotate(missed=Count("pk", filter=Q(state=ExpectedRun.State.MISSED)))
+        return dict(counted.values_list("job__service", "missed"))
 
     def _lag_s(self) -> float:
         """Seconds since the oldest mark that the journey has still to take away."""

@@ -29,6 +29,7 @@ _TECHNICAL = (
     " monitoring.pollingpolicy monitoring.requestbudget"
     " catalogue.cmdb catalogue.cmdbstate catalogue.configurationitem catalogue.itemrelation catalogue.itemreject catalogue.itemlink"
     " catalogue.fieldmaster monitoring.agreement monitoring.comparison monitoring.writeback monitoring.writeconflict"
+    " monitoring.externalmonitoring monitoring.statuspublication"
     " monitoring.conflictdecision incidents.escalationpolicy incidents.escalationstep incidents.escalation incidents.telling"
 )
 
@@ -115,7 +116,7 @@ ROLES = {
             "add change delete: incidents.escalationpolicy incidents.escalationstep",
             "change: monitoring.pollingpolicy",
             "add change delete: monitoring.requestbudget",
-            "add change: catalogue.cmdb",
+            "add change: catalogue.cmdb monitoring.externalmonitoring",
             "add change delete: catalogue.itemlink catalogue.fieldmaster",
             "decide: monitoring.writeconflict",
             "add approve: monitoring.toolmap",

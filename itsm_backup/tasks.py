@@ -13,7 +13,7 @@ from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.demo import feeding
 from itsm_backup.own_database import keeping
-from monitoring import calibrating, detecting, partitions, polling, reconciling, sighting, writing_back
+from monitoring import calibrating, detecting, partitions, polling, reconciling, sighting, telling_onward, writing_back
 from monitoring.capability import measured
 from monitoring.models import Tool
 from reporting import scheduling
@@ -103,11 +103,12 @@ def report(schedule_id: int) -> None:
 
 @shared_task(name="itsm_backup.publish")
 def publish() -> None:
-    """Tell external catalogues what changed."""
-    telling_outward.notice_changes(at=now())
-    for _ in range(MOST_ROUNDS):
-        if not telling_outward.send(at=now()):
-            break
+    """Tell external catalogues and monitoring systems what changed."""
+    for one in (telling_outward, telling_onward):
+        one.notice_changes(at=now())
+        for _ in range(MOST_ROUNDS):
+            if not one.send(at=now()):
+                break
 
 
 @shared_task(name="itsm_backup.read_cmdbs")

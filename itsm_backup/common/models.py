@@ -230,6 +230,7 @@ class Notice(models.Model):
         EMAIL = "email", "e-mail"
         CATALOGUE = "catalogue", "external catalogue"
         CMDB = "cmdb", "CMDB"
+        MONITORING = "monitoring", "external monitoring"
 
     channel = models.CharField(max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     key = models.CharField(max_length=200, unique=True, help_text="What this message is about; the same fact never makes two messages.")

@@ -7,6 +7,7 @@ from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin
 from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.maps import MapAdmin
 from monitoring.admin.meanings import CapabilityWeightsAdmin, StatusMapAdmin
+from monitoring.admin.outflow import ExternalMonitoringAdmin, StatusPublicationAdmin
 from monitoring.admin.rules import AttributionAdmin, CauseAdmin, WorkflowAdmin
 from monitoring.admin.scope import AttributeMappingAdmin, ScopeClaimAdmin, SettledChangeAdmin
 from monitoring.admin.standing import verdict
@@ -27,6 +28,7 @@ __all__ = [
     "CauseAdmin",
     "EvaluationAdmin",
     "ExpectedRunAdmin",
+    "ExternalMonitoringAdmin",
     "JobAdmin",
     "MapAdmin",
     "PollingPolicyAdmin",
@@ -37,6 +39,7 @@ __all__ = [
     "ScopeClaimAdmin",
     "SettledChangeAdmin",
     "StatusMapAdmin",
+    "StatusPublicationAdmin",
     "TokenAdmin",
     "ToolAdmin",
     "WorkflowAdmin",

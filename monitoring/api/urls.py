@@ -14,6 +14,7 @@ from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfSer
 from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
 from monitoring.api.methods import MethodDetail, Methods
 from monitoring.api.objectives import ObjectivesOfService
+from monitoring.api.outflow import StatusPublications
 from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
@@ -75,6 +76,7 @@ urlpatterns = [
     path("conflicts/", WriteConflicts.as_view()),
     path("conflicts/<int:pk>/decide", DecideConflict.as_view()),
     path("cmdb/<str:name>/webhook", Webhook.as_view(), name="cmdb_webhook"),
+    path("told-to-monitoring/", StatusPublications.as_view()),
     path("rules/", Rules.as_view()),
     path("rules/<int:pk>/", RuleDetail.as_view()),
     path("rules/<int:pk>/trial/", RuleTrial.as_view()),

@@ -11,6 +11,7 @@ from monitoring.models.ledger import ExpectedRun, JobState, ServiceDay, ServiceS
 from monitoring.models.mapping import AttributeMapping
 from monitoring.models.maps import ToolMap
 from monitoring.models.meanings import StatusMap
+from monitoring.models.outflow import ExternalMonitoring, StatusPublication
 from monitoring.models.restores import RestoreTest
 from monitoring.models.rule_versions import RuleVersion
 from monitoring.models.rules import AttributionCondition, AttributionRule, CauseRule, StatusWorkflow
@@ -36,6 +37,7 @@ __all__ = [
     "DetectedValue",
     "Evaluation",
     "ExpectedRun",
+    "ExternalMonitoring",
     "Figure",
     "JobSchedule",
     "JobState",
@@ -54,6 +56,7 @@ __all__ = [
     "ServiceState",
     "SettledChange",
     "StatusMap",
+    "StatusPublication",
     "StatusWorkflow",
     "Tool",
     "ToolDay",

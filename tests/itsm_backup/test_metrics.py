@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from itsm_backup import journey
 from itsm_backup.common.time import now
 from monitoring import tokens
-from tests.factories import make_admin, make_job, make_service, make_tool, make_user, push, run_record
+from monitoring.models import BackupJob, ExpectedRun
+from tests.factories import make_admin, make_job, make_schedule, make_service, make_tool, make_user, push, run_record
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
@@ -59,6 +60,28 @@ def test_it_tells_exposure_and_promise_of_each_service(estate):
     found = samples(scrape(make_admin()))
     assert 6 * 3600 <= found["itsm_backup_service_exposure_seconds", "SVC-002"] < 6 * 3600 + 300
     assert found["itsm_backup_service_rpo_seconds", "SVC-002"] == 4 * 3600
+
+
+def test_it_tells_status_promise_and_what_is_due_of_each_service(estate):
+    job = BackupJob.objects.get(name="job-SVC-002")
+    make_schedule(job, local_times=f"{now() - 2 * HOUR:%H:%M}", zone="UTC", starts_on=(now() - dt.timedelta(days=1)).date(), grace_s=600)
+    journey.advance()
+    found = samples(scrape(make_admin()))
+    assert found["itsm_backup_service_status", "SVC-001"] == 0 and found["itsm_backup_service_status", "SVC-002"] == 1
+    assert (found["itsm_backup_service_promise_kept", "SVC-001"], found["itsm_backup_service_promise_kept", "SVC-002"]) == (1, 0)
+    good = found["itsm_backup_service_last_good_timestamp_seconds", "SVC-001"]
+    assert 0.9 * 3600 < now().timestamp() - good < 1.2 * 3600
+    due = ExpectedRun.objects.filter(job=job, state="missed").count()
+    assert found["itsm_backup_service_expected_runs_missed", "SVC-002"] == due > 0
+    assert ("itsm_backup_service_expected_runs_missed", "SVC-001") not in found, "nothing is expected of it"
+    assert found["itsm_backup_service_next_due_timestamp_seconds", "SVC-002"] > now().timestamp()
+
+
+def test_series_of_services_have_an_end(estate, monkeypatch):
+    monkeypatch.setattr("itsm_backup.metrics.MOST_SERVICES", 1)
+    found = samples(scrape(make_admin()))
+    assert ("itsm_backup_service_status", "SVC-001") in found and ("itsm_backup_service_status", "SVC-002") not in found
+    assert found["itsm_backup_services_left_out",] == 1 and found["itsm_backup_services", "broken"] == 1
 
 
 def test_it_tells_how_long_facts_have_been_waiting(estate):

@@ -31,6 +31,7 @@ object Zone "here" {{ endpoints = [ "here" ] }}
 object ApiListener "api" {{ bind_host = "127.0.0.1"; bind_port = {port} }}
 object ApiUser "reader" {{ password = "{password}"; permissions = [ "objects/query/Service" ] }}
 object ApiUser "sender" {{ password = "{password}"; permissions = [ "actions/*" ] }}
+object ApiUser "both" {{ password = "{password}"; permissions = [ "actions/process-check-result", "objects/query/Service" ] }}
 object CheckCommand "passive" {{ command = [ "/bin/true" ] }}
 object Host "db01" {{ check_command = "passive"; enable_active_checks = false }}
 for (name in [ "backup-good", "backup-bad", "backup-never", "other" ]) {{
