@@ -267,7 +267,33 @@ def _places(one: Objective, ask: _Asked) -> Attainment:
     return Attainment(objective=one, detail="Not measured: no tool says where copies lie")
 
 
+# Days of jobs in the month that were compared with their weekday, and how many were unusual; and whether the newest of a job was.
+_DAYS = """
+SELECT count(*), count(*) FILTER (WHERE d.volume_unusual), count(*) FILTER (WHERE d.duration_unusual),
+  count(*) FILTER (WHERE d.usual_bytes IS NOT NULL), count(*) FILTER (WHERE d.usual_s IS NOT NULL),
+  coalesce(bool_or(d.volume_unusual AND d.day >= %(until)s - 1), false),
+  coalesce(bool_or(d.duration_unusual AND d.day >= %(until)s - 1), false)
+FROM monitoring_backupjob j JOIN monitoring_jobday d ON d.job_id = j.id AND d.day >= %(since)s AND d.day <= %(until)s AND d.judged
+WHERE j.service_id = %(service)s
+"""
+
+
+def _usual(one: Objective, ask: _Asked) -> Attainment:
+    """Days of its jobs that were as usual; one that was not says nothing of why."""
+    today = local_day(ask.at, ask.version.zone)
+    asked = {"service": ask.version.service_id, "since": ask.month[0], "until": today}
+    _, *counts = fetch(_DAYS, asked)[0]
+    odd, compared, lately = (counts[n] for n in ((0, 2, 4) if one.key == "volume" else (1, 3, 5)))
+    if not compared:
+        return Attainment(objective=one, detail="Too few days are known to say what is usual")
+    return Attainment(
+        objective=one, status="at_risk" if lately else "kept", actual=rate(compared - odd, compared), part=compared - odd, whole=compared,
+        confidence="measured", detail="Days of its jobs as usual",
+    )  # fmt: skip
+
+
 _MEASURES = {
     "rpo_s": _rpo, "rpo_attainment_rate": _attained, "success_rate": _success, "on_time_rate": _on_time, "rto_s": _recovery_time,
     "restore_test_days": _tested, "encryption": _encrypted, "copy_scheme": _places,
+    "volume": _usual, "duration": _usual,
 }  # fmt: skip

@@ -9,7 +9,7 @@ import msgspec
 
 from catalogue import duties
 from itsm_backup.common.time import iso
-from monitoring import wording
+from monitoring import sizing, wording
 from monitoring.models import (
     Alert,
     AttributionCondition,
@@ -69,7 +69,6 @@ class Explanation(msgspec.Struct, kw_only=True):
 
 def explain(evaluation: Evaluation, *, alert: Alert | None = None) -> Explanation:
     """The explanation of an evaluation; with `alert`, of that alert: its own runs and the rule that named its cause."""
-    service = evaluation.service is not None
     runs = list(alert.run_ids) if alert and alert.run_ids else runs_of(evaluation)
     return Explanation(
         evaluation=evaluation.pk,
@@ -82,14 +81,27 @@ def explain(evaluation: Evaluation, *, alert: Alert | None = None) -> Explanatio
         rule=_rule(evaluation, alert),
         mapping=[_mapping(version, evaluation.at) for version in sorted({one for one in evaluation.mapping.values() if one})],
         promise=_promise(evaluation),
-        arithmetic=wording.arithmetic(evaluation.inputs, evaluation.result) if service else _silence(evaluation),
+        arithmetic=_arithmetic(evaluation, alert),
         method=evaluation.method_version,
-        methods=[f"{figure.method_id} version {figure.method_version}" for figure in evaluation.figures.order_by("pk")],
+        methods=_methods(evaluation, alert),
         digest=bytes(evaluation.inputs_hash).hex(),
         inputs=evaluation.inputs,
         result=evaluation.result,
         alert=_alert(alert) if alert else None,
     )
+
+
+def _arithmetic(evaluation: Evaluation, alert: Alert | None) -> list[str]:
+    if alert and alert.alert_class in sizing.CLASSES:
+        return sizing.arithmetic_of(alert)
+    return wording.arithmetic(evaluation.inputs, evaluation.result) if evaluation.service is not None else _silence(evaluation)
+
+
+def _methods(evaluation: Evaluation, alert: Alert | None) -> list[str]:
+    if alert and alert.alert_class in sizing.CLASSES:
+        _, figure = sizing.figure_of(alert)
+        return [f"{figure.method_id} version {figure.method_version}"] if figure else []
+    return [f"{figure.method_id} version {figure.method_version}" for figure in evaluation.figures.order_by("pk")]
 
 
 def answer_of(evaluation: Evaluation) -> str:

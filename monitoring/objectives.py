@@ -13,8 +13,9 @@ from typing import Literal
 import msgspec
 
 from catalogue.models import Commitment, TierDefault
+from monitoring.unusual import DURATION_EFFECT, VOLUME_EFFECT
 
-Unit = Literal["share", "seconds", "days", "scheme"]
+Unit = Literal["share", "seconds", "days", "scheme", "usual"]
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +47,28 @@ _KNOWN: tuple[tuple[str, str, str, Unit, str], ...] = (
 
 def objectives_of(*, commitment: Commitment | None, default: TierDefault | None, at_risk_fraction: float) -> tuple[Objective, ...]:
     """The objectives of a version, in the order people ask."""
-    return tuple(_derived(commitment, default, at_risk_fraction))
+    found = tuple(_derived(commitment, default, at_risk_fraction))
+    return (*found, *_UNUSUAL) if found else ()
+
+
+# Nobody types what is usual: each weekday's history says it, the same for every tier.
+_UNUSUAL = tuple(
+    Objective(
+        key=key,
+        name=name,
+        method="BM-ANO-WD",
+        unit="usual",
+        target=None,
+        warning=None,
+        window="calendar month",
+        promised=False,
+        scheme=target,
+    )
+    for key, name, target in (
+        ("volume", "Data volume", f"Within × {VOLUME_EFFECT:g} of its weekday"),
+        ("duration", "Duration", f"Within × {DURATION_EFFECT:g} of its weekday"),
+    )
+)
 
 
 def _derived(commitment: Commitment | None, default: TierDefault | None, fraction: float) -> Iterator[Objective]:

@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from catalogue.models import Window
 from itsm_backup.common.time import local_day
-from monitoring import cells, expecting, following, gathering, matching, proving, summarising
+from monitoring import cells, expecting, following, gathering, matching, proving, sizing, summarising
 from monitoring.asking import array, fetch, write_back
 from monitoring.carrying import together
 from monitoring.models import BackupJob, ExpectedRun, JobState
@@ -95,6 +95,7 @@ def _settle(ids: Iterable[int], at: dt.datetime) -> int:
     _follow_tests(works)
     summarising.summarise([(work.job, work.state) for work in works], at)
     following.follow_jobs([_news(work, at) for work in works], at)
+    sizing.follow_jobs(works, at)
     _look_ahead(works, at)
     for work in works:
         work.state.touched_at = work.state.touched_from = None

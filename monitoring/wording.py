@@ -202,3 +202,16 @@ def field_words(field: str, value: Any) -> str:
     if meant.kind == "duration":
         return f"{value} d" if meant.unit == "d" else duration_words(value)
     return str(value).replace("_", " ").replace("everywhere", "at rest and in transit")
+
+
+BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def size_words(count_bytes: int | None) -> str:
+    """Bytes in decimal units, "2.1 TB"; empty when not told."""
+    if count_bytes is None:
+        return ""
+    value, unit = float(count_bytes), 0
+    while value >= 1_000 and unit < len(BYTE_UNITS) - 1:
+        value, unit = value / 1_000, unit + 1
+    return f"{value:.0f} {BYTE_UNITS[unit]}" if unit == 0 or value >= 100 else f"{value:.1f} {BYTE_UNITS[unit]}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
 from django.utils.safestring import SafeString
 
 from catalogue.models import Window
@@ -17,9 +18,11 @@ from itsm_backup.portal.day_promise import DayPromise, moved_words, promise_of
 from itsm_backup.portal.days import VERDICT_OF, WORDS, DayCell, cell_of
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
 from itsm_backup.portal.words import OUTCOME_VERDICTS, VERDICTS, day, instant, many, person
-from monitoring.models import Evaluation, ServiceDay
+from monitoring import sizing
+from monitoring.models import Evaluation, JobDay, ServiceDay
 
 MOST_WINDOWS = 20
+MOST_UNUSUAL = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +138,20 @@ def _facts(cell: DayCell, ledger: Ledger, promise: DayPromise, of: LocalDay) -> 
         ("Runs", cell.words or "none was due"),
         ("Worst", _worst(ledger, of)),
         ("Data moved", moved_words(of)),
+        ("Unusual", _unusual(of)),
         ("Promise", promise.words),
     ]
     return tuple((label, words) for label, words in found if words)
+
+
+def _unusual(of: LocalDay) -> str:
+    """Jobs whose volume or duration that day was unlike the same weekday before it (BM-ANO-WD)."""
+    odd = JobDay.objects.filter(Q(volume_unusual=True) | Q(duration_unusual=True), job__service=of.service_id, day=of.on)
+    told = []
+    for row in odd.select_related("job").order_by("job__name")[:MOST_UNUSUAL]:
+        kinds = [kind for kind, is_odd in zip(sizing.CLASSES, (row.volume_unusual, row.duration_unusual), strict=True) if is_odd]
+        told.append(f"{row.job.name} {' and '.join(sizing.words(row, kind) for kind in kinds)}")
+    return "; ".join(told)
 
 
 def _worst(ledger: Ledger, of: LocalDay) -> str:

@@ -132,7 +132,7 @@ def _row(one: Attainment, code: str, moment: Moment) -> ObjectiveRow:
         method=Link(f"{objective.method}, version 1", href_of(objective.method, "1", moment)),
         target=_target(objective),
         warning=_value(objective, objective.warning, exact=True) if objective.warning is not None else "",
-        source="Promised" if objective.promised else "Default of its tier, not promised",
+        source=_source(objective),
         window=objective.window,
         actual=_value(objective, one.actual),
         counted=_counted(one),
@@ -146,8 +146,14 @@ def _row(one: Attainment, code: str, moment: Moment) -> ObjectiveRow:
     )
 
 
+def _source(one: Objective) -> str:
+    if one.unit == "usual":
+        return "What is usual follows from eight weeks"
+    return "Promised" if one.promised else "Default of its tier, not promised"
+
+
 def _target(one: Objective) -> str:
-    if one.unit == "scheme":
+    if one.unit in ("scheme", "usual"):
         return one.scheme
     told = _value(one, one.target, exact=True)
     return told if one.unit == "share" else f"{told} or less"
@@ -195,7 +201,7 @@ def _left(left: float | None) -> str:
 def _runs(one: Objective, code: str, moment: Moment) -> Link | None:
     if one.key in ("rto_s", "restore_test_days"):
         return Link("Restore tests", moment.href("service", code) + "#restores")
-    if one.key in ("success_rate", "on_time_rate"):
+    if one.key in ("success_rate", "on_time_rate", "volume", "duration"):
         return Link("Days and runs", moment.href("service_calendar", code))
     return Link("Runs", moment.href("runs", code)) if one.unit != "scheme" else None
 

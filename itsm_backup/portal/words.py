@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from itsm_backup.common.time import clock_words, duration_words, instant_words, recent_words
+from monitoring.wording import size_words
 
 if TYPE_CHECKING:
     from itsm_backup.portal.asof import Moment
@@ -37,7 +38,7 @@ OUTCOME_VERDICTS = {
 }
 DIFFERS = "What came back was compared, and it is not what was saved"
 TIME = '<time datetime="{}">{}</time>'
-BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+size = size_words
 
 
 def result_of(run: Any, outcome: str | None = None) -> tuple[str, str]:
@@ -92,16 +93,6 @@ def day(on: dt.date) -> str:
 def percent(share: float) -> str:
     """A share (0 to 1) with one decimal; 100% only when nothing is missing."""
     return "100%" if share >= 1 else f"{min(99.9, round(share * 100, 1)):.1f}%"
-
-
-def size(count_bytes: int | None) -> str:
-    """Bytes in decimal units, "2.1 TB"; empty when not told."""
-    if count_bytes is None:
-        return ""
-    value, unit = float(count_bytes), 0
-    while value >= 1_000 and unit < len(BYTE_UNITS) - 1:
-        value, unit = value / 1_000, unit + 1
-    return f"{value:.0f} {BYTE_UNITS[unit]}" if unit == 0 or value >= 100 else f"{value:.1f} {BYTE_UNITS[unit]}"
 
 
 def many(count: int, one: str, more: str | None = None) -> str:

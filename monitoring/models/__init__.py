@@ -18,6 +18,7 @@ from monitoring.models.rules import AttributionCondition, AttributionRule, Cause
 from monitoring.models.runs import BackupRun, QuarantinedRecord, QuarantineReading, RawAnswer, RunRevision
 from monitoring.models.scope import ScopeClaim
 from monitoring.models.tools import ApiToken, Tool, ToolState
+from monitoring.models.volumes import JobDay
 
 __all__ = [
     "Agreement",
@@ -39,6 +40,7 @@ __all__ = [
     "ExpectedRun",
     "ExternalMonitoring",
     "Figure",
+    "JobDay",
     "JobSchedule",
     "JobState",
     "PollingPolicy",

@@ -40,6 +40,8 @@ class Alert(models.Model):
         RPO_BREACH = "rpo_breach", "Recovery point broken"
         RTO_TEST_FAILED = "rto_test_failed", "Restore test failed"
         SOURCE_STALE = "source_stale", "Tool silent"
+        VOLUME_ANOMALY = "volume_anomaly", "Unusual volume"
+        DURATION_ANOMALY = "duration_anomaly", "Unusual duration"
 
     class Severity(models.TextChoices):
         INFO = "info", "info"

@@ -32,7 +32,16 @@ def test_targets_come_from_the_promise_and_else_from_the_tier_and_warn_before_th
     default = TierDefault(tier=1, rpo_s=9, rto_s=14_400, success_rate=Decimal("0.5"), rpo_attainment_rate=Decimal("0.995"),
                           restore_test_days=90, copy_scheme="3-2-1-1-0")  # fmt: skip
     found = {one.key: one for one in objectives_of(commitment=promise, default=default, at_risk_fraction=0.9)}
-    assert list(found) == ["rpo_s", "rpo_attainment_rate", "success_rate", "rto_s", "restore_test_days", "copy_scheme"]
+    assert list(found) == [
+        "rpo_s",
+        "rpo_attainment_rate",
+        "success_rate",
+        "rto_s",
+        "restore_test_days",
+        "copy_scheme",
+        "volume",
+        "duration",
+    ]
     assert (found["rpo_s"].target, found["rpo_s"].warning, found["rpo_s"].promised) == (14_400, pytest.approx(12_960), True)
     assert (found["success_rate"].target, found["success_rate"].warning) == (0.98, pytest.approx(0.982))
     assert (found["rto_s"].target, found["rto_s"].promised) == (14_400, False)
@@ -101,7 +110,7 @@ def test_the_trend_reads_thirteen_months_of_cells_and_says_when_it_knows_nothing
 
 def test_it_asks_the_same_number_of_questions_however_much_there_is(estate, root, django_assert_max_num_queries):
     version = find(code="SVC-003", user=root, moment=estate.moment)
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         objectives_page(version=version, moment=estate.moment)
 
 
