@@ -20,6 +20,8 @@ def override(
     duties.check(by=by, act="override", on=service, at=at)
     if not reason.strip():
         raise NotReady(["Say why: it stands beside the status for everybody."])
+    if expires_at <= at:
+        raise NotReady(["It must end after it begins, and within 30 days."])
     row = StatusOverride(
         service=service, status=status, owner=owner, reason=reason.strip(), made_at=at, made_by=by, expires_at=expires_at
     )  # fmt: skip

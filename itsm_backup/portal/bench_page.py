@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.safestring import SafeString
 
-from catalogue.models import Service
+from catalogue.models import Service, ServiceVersion
 from catalogue.refusing import NotAllowed
 from itsm_backup.common.charts import Chart, DayBar, day_bars
 from itsm_backup.portal.asof import Moment
@@ -198,8 +198,9 @@ def _effect(row: RuleVersion, told: Trial, moment: Moment, tab: str) -> Effect:
     chosen = tab if tab in TABS else "matched"
     lines = {"matched": told.lines, "near": told.near, "unmatched": told.unmatched}.get(chosen, [])
     order = {"new": 0, "moved": 1, "lost": 2, "same": 3}
-    shown = sorted(lines, key=lambda line: order.get(line.mark, 0)) if belonging else list(lines)
-    totals = _totals(told, belonging)
+    shown = (sorted(lines, key=lambda line: order.get(line.mark, 0)) if belonging else list(lines))[:MOST_SHOWN]
+    names = _names([*told.lines, *shown], moment) if belonging else {}
+    totals = _totals(told, names)
 
     def address(**query: Any) -> str:
         return moment.href("rule_version", row.pk, **query)
@@ -213,7 +214,7 @@ def _effect(row: RuleVersion, told: Trial, moment: Moment, tab: str) -> Effect:
         about=_about_jobs(told) if belonging else _about_failures(told), warnings=tuple(_warnings(told, noun)),
         taken=tuple(f"{many(count, noun)} from {rule}" for rule, count in sorted(told.taken.items())),
         tabs=tuple((key, words, address(days=told.days, show=key) + "#events") for key, words in said.items()),
-        tab=chosen, rows=tuple(_event(line, moment, belonging) for line in shown[:MOST_SHOWN]), more=max(0, len(shown) - MOST_SHOWN),
+        tab=chosen, rows=tuple(_event(line, moment, belonging, names) for line in shown), more=len(lines) - len(shown),
         totals=totals, days=tuple((days, address(days=days)) for days in DAYS), chosen_days=told.days,
     )  # fmt: skip
 
@@ -264,19 +265,30 @@ def _chart(told: Trial, moment: Moment, what: str, width: float = 720) -> Chart:
     )
 
 
-def _totals(told: Trial, belonging: bool) -> tuple[tuple[str, int], ...]:
-    counted: Counter[str] = Counter(_leads(line.after, belonging) for line in told.lines if line.after is not None)
+def _names(lines: Iterable[Line], moment: Moment) -> dict[int, str]:
+    """Service → its name in the catalogue with its code."""
+    services = {rule.service_id for line in lines for rule in (line.before, line.after) if rule is not None}
+    rows = ServiceVersion.objects.in_force(moment.at).filter(service__in=services).values_list("service", "name", "service__code")
+    return {pk: f"{name} ({code})" for pk, name, code in rows}
+
+
+def _totals(told: Trial, names: Mapping[int, str]) -> tuple[tuple[str, int], ...]:
+    counted: Counter[str] = Counter(_leads(line.after, names) for line in told.lines if line.after is not None)
     return tuple(counted.most_common())
 
 
-def _leads(rule: Any, belonging: bool) -> str:
-    return (str(rule.service) if belonging else str(rule.title)) if rule else "nothing"
+def _leads(rule: Any, names: Mapping[int, str]) -> str:
+    """Where a rule leads: the service, for one of belonging, else what it calls the cause."""
+    if rule is None:
+        return "nothing"
+    service = getattr(rule, "service_id", None)
+    return names.get(service, str(rule.service)) if service else str(rule.title)
 
 
-def _event(line: Line, moment: Moment, belonging: bool) -> EventRow:
+def _event(line: Line, moment: Moment, belonging: bool, names: Mapping[int, str]) -> EventRow:
     marks = {"new": ("+", "new"), "lost": ("−", "lost"), "moved": ("~", "new")}
     mark, tone = marks.get(line.mark, ("", ""))
-    before, after, run = _leads(line.before, belonging), _leads(line.after, belonging), line.run
+    before, after, run = _leads(line.before, names), _leads(line.after, names), line.run
     nowhere = "the unmatched queue" if belonging else "no named cause"
     return EventRow(
         mark=mark, tone=tone, job=line.job.name, tool=str(line.job.tool), when=clock(run.occurred_at, moment) if run else "",

@@ -11,9 +11,8 @@ from catalogue import duties
 from catalogue.models import ServiceVersion, StatusOverride
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.words import STATUSES, instant, person
-from monitoring import judging
-from monitoring.models import Evaluation
-from monitoring.wording import status_sentence
+from monitoring import telling
+from monitoring.telling import Standing
 
 SHOWN = 50
 
@@ -54,19 +53,19 @@ def status_page(
 ) -> StatusPage:
     """The page of a version in force; a fixed number of queries."""
     service = version.service
-    evaluation = Evaluation.objects.filter(service=service, at__lte=moment.at).order_by("-at", "-pk").first()
+    told = telling.standing_of(service, moment.at)
     known = StatusOverride.objects.filter(service=service, made_at__lte=moment.at).select_related("owner", "made_by", "ended_by")
     rows = tuple(_row(row, moment) for row in known[:SHOWN])
     why_not = duties.refusal(by=user, act="override", on=service, at=moment.now)
     standing = next((row for row in rows if row.standing), None)
-    status, sentence, computed = _told(evaluation, standing)
+    status, sentence, computed = _told(told)
     return StatusPage(
         code=service.code,
         name=version.name,
         status=status,
         sentence=sentence,
         computed=computed,
-        why=moment.href("explain", "evaluation", evaluation.pk) if evaluation else "",
+        why=moment.href("explain", "evaluation", told.evaluation.pk) if told.evaluation else "",
         standing=standing,
         rows=rows,
         may_set=not why_not and not moment.past,
@@ -77,18 +76,12 @@ def status_page(
     )
 
 
-def _told(evaluation: Evaluation | None, standing: OverrideRow | None) -> tuple[str, str, str]:
-    """The status, why it is so, and what it would be without a word of a person; right at once, before the journey takes the word up."""
-    if evaluation is None:
-        status, why = "unknown", "It is not judged yet."
-    else:
-        alone = {name: value for name, value in evaluation.inputs.items() if name != "override"}
-        by_hand = evaluation.result["status_reason"] == "set_by_hand"
-        result = judging.judge_service(alone) if by_hand else evaluation.result
-        status, why = result["status"], status_sentence(alone, result)
-    if standing is None:
-        return status, why, ""
-    return standing.status, f"{standing.owner} set it by hand: {standing.reason}", f"{STATUSES[status][0]}. {why}"
+def _told(told: Standing) -> tuple[str, str, str]:
+    """The status, why it is so, and what it would be without a word of a person."""
+    if told.override is None:
+        return told.status, told.sentence, ""
+    by_hand = f"{person(told.override.owner)} set it by hand: {told.override.reason}"
+    return told.status, by_hand, f"{STATUSES[told.computed][0]}. {told.sentence}"
 
 
 def _row(row: StatusOverride, moment: Moment) -> OverrideRow:

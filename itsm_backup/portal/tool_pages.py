@@ -15,13 +15,13 @@ from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.words import instant, many, person, recent, size
-from monitoring import assessing, scoring
+from monitoring import assessing, permitting, scoring
 from monitoring.connectors.base import TESTED_WORDS
 from monitoring.connectors.capabilities import CAPABILITIES
 from monitoring.models import Assessment, Tool, ToolDay, ToolState
 from monitoring.scoring import Found
 
-MOST_TOOLS, LATEST, WEEK = 200, 12, 7
+MOST_TOOLS, LATEST, WEEK, MOST_NAMED = 200, 12, 7, 12
 LEVELS = {"full": ("kept", "Yes"), "part": ("at_risk", "In part"), "none": ("broken", "No")}
 DECLARED = {"full": "Yes", "part": "In part", "none": "No"}
 
@@ -207,6 +207,7 @@ class ToolPage:
     live: bool
     quarantined: int
     edit: str
+    who: tuple[tuple[str, str], ...]
 
 
 def tool_page(*, tool: Tool, user: Any, moment: Moment) -> ToolPage:
@@ -230,7 +231,14 @@ def tool_page(*, tool: Tool, user: Any, moment: Moment) -> ToolPage:
         days=tuple(_day(day) for day in days), may_try=not why_not and not moment.past, why_not=why_not,
         live=tool.connector.polled and not tool.replayed, quarantined=_quarantined(tool, moment),
         edit=f"/admin/monitoring/tool/{tool.pk}/change/" if _may_change(tool, user) and not moment.past else "",
+        who=() if moment.past else tuple((deed.words, _names(people)) for deed, people in permitting.who_may(tool)),
     )  # fmt: skip
+
+
+def _names(people: list[Any]) -> str:
+    named = ", ".join(person(one) for one in people[:MOST_NAMED])
+    more = f" and {many(len(people) - MOST_NAMED, 'more person', 'more people')}" if len(people) > MOST_NAMED else ""
+    return f"{named}{more}" or "Nobody yet: an administrator can grant a role."
 
 
 def _quarantined(tool: Tool, moment: Moment) -> int:

@@ -16,12 +16,14 @@ from monitoring.api.methods import MethodDetail, Methods
 from monitoring.api.objectives import ObjectivesOfService
 from monitoring.api.outflow import StatusPublications
 from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool
+from monitoring.api.refusals import RefusedAttempts
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
 from monitoring.api.restores import RestoreTests
 from monitoring.api.rules import RuleApprove, RuleDetail, RuleGiveUp, Rules, RuleSend, RuleTrial, Unmatched
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.scope import Discovered, ScopeDecisions, ScopeRegister
+from monitoring.api.status import EndOverride, StatusOfService
 from monitoring.api.tools import Assessments, ToolDetail, Tools
 from monitoring.api.versions import Diff, VersionAct, VersionDetail, Versions
 
@@ -29,6 +31,9 @@ urlpatterns = [
     path("services/", Services.as_view()),
     path("services/<str:code>/", ServiceDetail.as_view()),
     path("services/<str:code>/closure/", Closure.as_view()),
+    path("services/<str:code>/status/", StatusOfService.as_view()),
+    path("services/<str:code>/status/<int:pk>/end", EndOverride.as_view()),
+    path("refused-attempts/", RefusedAttempts.as_view()),
     path("relations/", Relations.as_view()),
     path("relations/<int:pk>/", RelationDetail.as_view()),
     path("scope/", ScopeRegister.as_view()),

@@ -74,7 +74,7 @@ def test_refusals_say_what_to_do(imaging, operator, noon):
         overriding.override(**said, by=make_user("reader", "catalogue.view_service"), expires_at=noon + HOUR, reason="x")
     with pytest.raises(NotReady, match="Say why"):
         overriding.override(**said, by=operator, expires_at=noon + HOUR, reason=" ")
-    for expires_at in (noon, noon + 31 * DAY):
+    for expires_at in (noon - DAY, noon, noon + 31 * DAY):
         with pytest.raises(NotReady, match="within 30 days"):
             overriding.override(**said, by=operator, expires_at=expires_at, reason="x")
     with pytest.raises(NotReady, match="unknown"):

@@ -18,8 +18,8 @@ from hypothesis.strategies import booleans
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from catalogue import excepting, legal_holds, scoping
-from catalogue.models import Cmdb, ConfigurationItem, DutyException, LegalHold, Relation, ScopeDecision, Service
+from catalogue import excepting, legal_holds, overriding, scoping
+from catalogue.models import Cmdb, ConfigurationItem, DutyException, LegalHold, Relation, ScopeDecision, Service, StatusOverride
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import because
@@ -128,6 +128,11 @@ def _excepted() -> DutyException:
     return excepting.except_duties(**asked, valid_until=now() + dt.timedelta(days=30), by=make_admin(), at=now())
 
 
+def _by_hand() -> StatusOverride:
+    asked = {"service": Service.objects.get(code="SVC-001"), "status": "outage", "expires_at": now() + dt.timedelta(hours=1)}
+    return overriding.override(**asked, owner=make_user(), by=make_admin(), at=now(), reason="Fuzzed")
+
+
 def _held() -> LegalHold:
     service = Service.objects.get(code="SVC-002")
     return legal_holds.place(service=service, owner=make_user(), reason="Matter", by=make_admin(), at=now())
@@ -199,6 +204,8 @@ BODIES = {
         "kind": "cause", "name": "fuzzed", "title": "it was fuzzed", "component": "job", **REASON,
         "conditions": [{"field": "message", "operator": "contains", "value": "fuzz"}],
     },
+    "/api/v1/services/{code}/status/": lambda: {"status": "outage", "expires_at": iso(now() + dt.timedelta(hours=1)), **REASON},
+    "/api/v1/services/{code}/status/{id}/end": lambda: REASON,
     "/api/v1/rules/{id}/send": lambda: REASON,
     "/api/v1/rules/{id}/approve": lambda: REASON,
     "/api/v1/rules/{id}/give-up": lambda: REASON,
@@ -228,6 +235,7 @@ KNOWN = {
     "services": lambda: {"code": "SVC-001", "number": 1, "act": "submit"},
     "tools": lambda: {"name": "scripts"},
     "/api/v1/rules/{id}/send": lambda: {"id": _ruled(author=get_user_model().objects.latest("pk"), sent=False).pk},  # who calls
+    "/api/v1/services/{code}/status/{id}/end": lambda: {"code": "SVC-001", "id": _by_hand().pk},
     "/api/v1/tools/{name}/mapping/{number}/approve": _mapped,
     "/api/v1/tools/{name}/status-map/{number}/approve": _meant,
 }
