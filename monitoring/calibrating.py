@@ -33,7 +33,7 @@ def calibrate(*, names: Sequence[str], follow: bool, by: Any, at: dt.datetime, r
         changed = []
         for name in sorted(set(names)):
             if name not in told:
-                raise NotReady([f"{name} is not asked: it reports by itself, is switched off, or is a recording."])
+                raise NotReady([f"{name} is not asked: it reports by itself or is switched off."])
             _check(told[name].tool, mine, by)
             if _set(mine[name], told[name].recommended_s, follow):
                 changed.append(mine[name])

@@ -25,7 +25,7 @@ class CadenceRow:
     tool: Link
     services: str
     asked: str
-    follows: bool
+    how: str
     recommended: str
     differs: bool
     oftener: bool
@@ -105,15 +105,13 @@ def _sentence(told: list[Cadence]) -> str:
 
 def _row(one: Cadence, moment: Moment, may_set: bool, chosen: tuple[str, ...]) -> CadenceRow:
     measured, within_s = one.measured, one.known_within_s(JITTER)
-    known = (
-        f"{duration_words(measured.delay_s)} on average, {duration_words(measured.longest_delay_s or 0)} at most"
-        if measured.delay_s
-        else ""
-    )
+    known = "not measured yet"
+    if measured.delay_s is not None:
+        known = f"{duration_words(measured.delay_s)} on average, {duration_words(measured.longest_delay_s or 0)} at most"
     return CadenceRow(
         name=one.tool.name, tool=Link(one.tool.label or one.tool.name, moment.href("tool", one.tool.name)),
         services=f"{many(one.services, 'service')} through it" if one.services else "no service through it",
-        asked=duration_words(one.asked_every_s), follows=one.tool.cadence == Tool.Cadence.COMPUTED,
+        asked=duration_words(one.asked_every_s), how=_how(one),
         recommended=duration_words(one.recommended_s), differs=one.differs, oftener=one.recommended_s < one.asked_every_s,
         reasons=one.reasons, load_now=_an_hour(one.load_now), load_then=_an_hour(one.load_then),
         busy=f"{duration_words(measured.busy_s)} of the last 7 days" if measured.busy_s >= 1 else "",
@@ -121,6 +119,12 @@ def _row(one: Cadence, moment: Moment, may_set: bool, chosen: tuple[str, ...]) -
         of_promise=f"{within_s / one.need.rpo_s:.0%} of the recovery point".replace("%", " %") if one.need else "",
         may_set=may_set, chosen=one.tool.name in chosen if chosen else False,
     )  # fmt: skip
+
+
+def _how(one: Cadence) -> str:
+    if one.tool.replayed:
+        return "a recording that is replayed: nothing real is asked"
+    return "follows what is recommended" if one.tool.cadence == Tool.Cadence.COMPUTED else "as people set it"
 
 
 def _an_hour(load: float) -> str:

@@ -89,7 +89,8 @@ def test_what_nothing_is_promised_through_keeps_its_interval(noon):
     make_tool("push", name="reporting")
     with because("test"):
         Tool.objects.create(name="off", kind="restic", monitored_from=LONG_AGO, enabled=False)
-    assert {name: one.recommended_s for name, one in told(noon).items()} == {"idle": 1_200}
+    make_tool("restic", name="replayed", replayed=True)
+    assert {name: one.recommended_s for name, one in told(noon).items()} == {"idle": 1_200, "replayed": 900}
 
 
 def test_the_past_is_told_by_the_settings_of_then(noon):
