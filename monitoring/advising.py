@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from django.utils.text import capfirst
+
 from catalogue.agreed_fields import CATALOGUE, CMDB, FIELDS, MONITORING, SIDES
 from monitoring.models import ConflictDecision, WriteBack, WriteConflict
 from monitoring.sides import SEEN_WITHIN
@@ -44,7 +46,7 @@ def _cmdb(row: Mapping[str, Any], items: list[int], told: Told) -> Advice:
     found = [told.conflicts[item] for item in items if item in told.conflicts]
     if any(one.ended_at is None for one in found):
         why = next(one for one in found if one.ended_at is None)
-        return Advice(f"{why.get_why_display().capitalize()}.", "decide")
+        return Advice(f"{capfirst(why.get_why_display())}.", "decide")
     left = next((one.decision for one in found if _left(one)), None)
     if left:
         return Advice(f"Left as it is by {left.by.get_full_name() or left.by}: {left.reason}", "")

@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, Window
 from django.db.models.aggregates import Count, Max
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from catalogue import cmdb_relations
 from catalogue.agreed_fields import CATALOGUE, CMDB, FIELDS, MONITORING, SIDES
@@ -352,6 +353,6 @@ def _conflict(one: WriteConflict) -> ConflictRow:
     decision = getattr(one, "decision", None)
     return ConflictRow(
         pk=one.pk, label=FIELDS[one.field].label, item=one.item.name, ours=said(one.field, one.ours), theirs=said(one.field, one.theirs),
-        why=f"{one.get_why_display().capitalize()}.", found=instant(one.found_at),
-        decision=f"{decision.get_choice_display().capitalize()}, by {person(decision.by)}: {decision.reason}" if decision else "",
+        why=f"{capfirst(one.get_why_display())}.", found=instant(one.found_at),
+        decision=f"{capfirst(decision.get_choice_display())}, by {person(decision.by)}: {decision.reason}" if decision else "",
     )  # fmt: skip
