@@ -68,6 +68,8 @@ def snapshot(policy: EscalationPolicy | None) -> Snapshot:
 
 
 def _target(step: EscalationStep) -> dict[str, Any]:
+    if step.tell == Tell.ON_CALL:
+        return {"tell": step.tell, "team": step.team_id, "name": f"on call of {step.team or 'the operations team'}"}
     if step.team:
         return {"tell": step.tell, "team": step.team_id, "name": step.team.name}
     if step.person:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from catalogue.models import ServiceVersion, Team
-from incidents.models import Incident
+from catalogue.models import Service, ServiceVersion, Team
+from incidents import rotating
+from incidents.models import Incident, Rota
 from incidents.models.escalation import Tell
 
 
@@ -30,7 +33,50 @@ class Recipient:
         return asdict(self)
 
 
-def reach(targets: list[dict[str, Any]], *, incident: Incident, at: dt.datetime) -> list[Recipient]:
+class Directory:
+    """Teams, people, rotas and entries as they are looked up for targets, each once.
+
+    With `incidents` it knows beforehand what many of them need: who answers for their services at `at`, and who may see which.
+    """
+
+    def __init__(self, *, at: dt.datetime, incidents: Sequence[Incident] = ()) -> None:
+        self.at, self.incidents = at, incidents
+        self.team, self.person, self.rota, self._seen = map(cache, (self._team, self._person, self._rota, self._seen_by))
+        services = {one.service_id for one in incidents}
+        rows = ServiceVersion.objects.in_force(at).filter(service__in=services).select_related("owner", "steward") if services else ()
+        self._versions = {row.service_id: row for row in rows}
+
+    def version(self, service_id: int | None) -> ServiceVersion | None:
+        """The version of the service in force."""
+        if service_id not in self._versions and service_id is not None and not self.incidents:
+            found = ServiceVersion.objects.in_force(self.at).filter(service=service_id).select_related("owner", "steward").first()
+            if found:
+                self._versions[service_id] = found
+        return self._versions.get(service_id)  # type: ignore[arg-type]
+
+    def sees(self, person: Any, incident: Incident) -> bool:
+        """Whether the person may see the incident; of one that is only supposed, its service."""
+        if incident.pk is None:
+            return Service.objects.visible_to(person).filter(pk=incident.service_id).exists()
+        if not self.incidents:
+            return Incident.objects.visible_to(person).filter(pk=incident.pk).exists()
+        return incident.pk in self._seen(person)
+
+    def _seen_by(self, person: Any) -> set[int]:
+        mine = Incident.objects.visible_to(person).filter(pk__in=[one.pk for one in self.incidents])
+        return set(mine.values_list("pk", flat=True))
+
+    def _team(self, pk: int) -> Team | None:
+        return Team.objects.filter(pk=pk).first()
+
+    def _person(self, pk: int) -> Any:
+        return get_user_model().objects.filter(pk=pk).first()
+
+    def _rota(self, team_id: int | None) -> Rota | None:
+        return Rota.objects.filter(team=team_id).prefetch_related("members__person", "swaps__person").first()
+
+
+def reach(targets: list[dict[str, Any]], *, incident: Incident, at: dt.datetime, directory: Directory | None = None) -> list[Recipient]:
     """Who is told for these targets, each address once.
 
     A person who is gone, has no address, or may not see the incident is stood in for by the operations team.
@@ -38,38 +84,44 @@ def reach(targets: list[dict[str, Any]], *, incident: Incident, at: dt.datetime)
     """
     found: dict[str, Recipient] = {}
     for target in targets:
-        if (one := _reach_one(target, incident, at)) is not None:
+        if (one := _reach_one(target, incident, at, directory or Directory(at=at))) is not None:
             found.setdefault(one.address, one)
     return list(found.values())
 
 
-def _reach_one(target: dict[str, Any], incident: Incident, at: dt.datetime) -> Recipient | None:
+def _reach_one(target: dict[str, Any], incident: Incident, at: dt.datetime, directory: Directory) -> Recipient | None:
     tell = target["tell"]
     if tell == Tell.OPERATIONS_TEAM:
         return operations_team(incident)
     if tell == Tell.TEAM:
-        team = Team.objects.filter(pk=target["team"]).first()
-        return _team(team) if team else operations_team(incident, why=f"instead of {target['name']}, which is gone")
-    person = _person(target, incident, at)
+        team = directory.team(target["team"])
+        return _of_team(team) if team else operations_team(incident, why=f"instead of {target['name']}, which is gone")
+    person = _person_of(target, incident, at, directory)
     words = target.get("name") or Tell(tell).label
+    if person is None and tell == Tell.ON_CALL:
+        return operations_team(incident, why="nobody is on call")
     if person is None or not person.is_active:
         return operations_team(incident, why=f"instead of {words}, who is not there")
     name = person.get_full_name() or person.get_username()
     if not person.email:
         return operations_team(incident, why=f"instead of {name}, who has no address")
-    if not Incident.objects.visible_to(person).filter(pk=incident.pk).exists():
+    if not directory.sees(person, incident):
         return operations_team(incident, why=f"instead of {name}, who may not see the incident")
     return Recipient(who=name, address=person.email, thread=f"person/{person.pk}")
 
 
-def _person(target: dict[str, Any], incident: Incident, at: dt.datetime) -> Any:
+def _person_of(target: dict[str, Any], incident: Incident, at: dt.datetime, directory: Directory) -> Any:
+    """The person that a target means at `at`; None where it means none."""
+    if target["tell"] == Tell.ON_CALL:
+        rota = directory.rota(target["team"] or incident.team_id)
+        shift = rotating.on_call(rota, at=at) if rota else None
+        return shift.person if shift else None
     if target["tell"] == Tell.PERSON:
-        return get_user_model().objects.filter(pk=target["person"]).first()
-    version = ServiceVersion.objects.in_force(at).filter(service=incident.service_id).select_related("owner", "steward").first()
-    return getattr(version, target["tell"], None)
+        return directory.person(target["person"])
+    return getattr(directory.version(incident.service_id), target["tell"], None)
 
 
-def _team(team: Team) -> Recipient:
+def _of_team(team: Team) -> Recipient:
     return Recipient(who=team.name, address=team.email, thread=f"team/{team.pk}")
 
 

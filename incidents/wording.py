@@ -32,6 +32,8 @@ def delay(minutes: int) -> str:
 
 def target(one: dict[str, Any]) -> str:
     """Whom a step names, in words."""
+    if one["tell"] == Tell.ON_CALL:
+        return f"whoever is {one['name']}"
     return one["name"] if one.get("name") else f"the {Tell(one['tell']).label}"
 
 

@@ -31,6 +31,7 @@ _TECHNICAL = (
     " catalogue.fieldmaster monitoring.agreement monitoring.comparison monitoring.writeback monitoring.writeconflict"
     " monitoring.externalmonitoring monitoring.statuspublication"
     " monitoring.conflictdecision incidents.escalationpolicy incidents.escalationstep incidents.escalation incidents.telling"
+    " incidents.rota incidents.rotamember incidents.rotaswap"
 )
 
 
@@ -97,6 +98,7 @@ ROLES = {
         duty="runs the backups and works on incidents",
         everywhere=_permissions(
             _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "view read_body: common.notice",
+            "add: incidents.rotaswap",
             "compile: reporting.report",
         )
         | _INCIDENT_WORK,
@@ -113,7 +115,7 @@ ROLES = {
             "add change delete: monitoring.jobschedule",
             "add change: monitoring.attributionrule monitoring.causerule monitoring.ruleversion",
             "change: monitoring.statusworkflow monitoring.capabilityweights",
-            "add change delete: incidents.escalationpolicy incidents.escalationstep",
+            "add change delete: incidents.escalationpolicy incidents.escalationstep incidents.rota incidents.rotamember incidents.rotaswap",
             "change: monitoring.pollingpolicy",
             "add change delete: monitoring.requestbudget",
             "add change: catalogue.cmdb monitoring.externalmonitoring",

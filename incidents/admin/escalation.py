@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from incidents import choosing, wording
-from incidents.models import Escalation, EscalationPolicy, EscalationStep, Telling
+from incidents.models import Escalation, EscalationPolicy, EscalationStep, Rota, RotaMember, RotaSwap, Telling
 from itsm_backup.common.admin import FactAdmin, FactInline, TrackedAdmin, TrackedInline
 
 
@@ -45,6 +45,31 @@ class PolicyAdmin(TrackedAdmin):
     @admin.display(description="Tells")
     def says(self, policy: EscalationPolicy) -> str:
         return "; ".join(wording.levels(choosing.snapshot(policy))) or "nobody: it is passed over"
+
+
+class MemberInline(TrackedInline, admin.TabularInline):
+    model = RotaMember
+    fields = ("place", "person")
+    verbose_name_plural = "Members in their order"
+
+
+class SwapInline(TrackedInline, admin.TabularInline):
+    model = RotaSwap
+    fields = ("person", "starts_at", "ends_at", "reason")
+    verbose_name_plural = "Who stands in"
+
+
+@admin.register(Rota)
+class RotaAdmin(TrackedAdmin):
+    place = 4
+    heading = "On-call rotas"
+    about = "Who takes turns in being on call for a team. The portal (Incidents, On call) says who it is now and next, and swaps."
+    history_parts = (RotaMember, RotaSwap)
+    inlines = (MemberInline, SwapInline)
+    list_display = ("team", "starts_on", "hand_over_at", "zone", "shift_days", "rule")
+    list_select_related = ("team",)
+    search_fields = ("team__name",)
+    fields = ("team", ("starts_on", "hand_over_at", "zone"), ("shift_days", "rule"))
 
 
 class TellingInline(FactInline, admin.TabularInline):

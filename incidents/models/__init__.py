@@ -2,6 +2,7 @@
 
 from incidents.models.escalation import Escalation, EscalationPolicy, EscalationStep, Telling
 from incidents.models.incident import Incident, IncidentAlert, IncidentEntry
+from incidents.models.rota import Rota, RotaMember, RotaSwap
 
 __all__ = [
     "Escalation",
@@ -10,5 +11,8 @@ __all__ = [
     "Incident",
     "IncidentAlert",
     "IncidentEntry",
+    "Rota",
+    "RotaMember",
+    "RotaSwap",
     "Telling",
 ]

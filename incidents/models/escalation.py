@@ -93,6 +93,7 @@ class Tell(models.TextChoices):
     """Whom a step names."""
 
     OPERATIONS_TEAM = "operations_team", "operations team of the service"
+    ON_CALL = "on_call", "whoever is on call"
     OWNER = "owner", "owner of the service"
     STEWARD = "steward", "steward of the service"
     TEAM = "team", "team"
@@ -111,7 +112,10 @@ class EscalationStep(Tracked):
         help_text="From the moment the incident became known, while nobody has acknowledged.",
     )  # fmt: skip
     tell = models.CharField(max_length=16, choices=Tell.choices, default=Tell.OPERATIONS_TEAM)
-    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="Where a team is told.")
+    team = models.ForeignKey(
+        Team, null=True, blank=True, on_delete=models.PROTECT, related_name="+",
+        help_text="Where a team is told, or who is on call for it. On call without a team: for the operations team of the service.",
+    )  # fmt: skip
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="Where a person is told."
     )
@@ -122,7 +126,8 @@ class EscalationStep(Tracked):
             models.CheckConstraint(
                 condition=Q(tell="team", team__isnull=False, person=None)
                 | Q(tell="person", person__isnull=False, team=None)
-                | (~Q(tell__in=["team", "person"]) & Q(team=None, person=None)),
+                | Q(tell="on_call", person=None)
+                | (~Q(tell__in=["team", "person", "on_call"]) & Q(team=None, person=None)),
                 name="step_names_whom_it_tells",
                 violation_error_message="Name the team where a team is told, the person where a person is, and nobody else.",
             ),

@@ -57,7 +57,8 @@ def pages(estate_now):
         "/services/SVC-003/ownership/",
         f"/runs/{BackupRun.objects.filter(service=estate_now.imaging).latest('pk').pk}/",
         "/incidents/",
-        "/incidents/escalation/",
+        "/incidents/escalation/?days=90",
+        "/incidents/on-call/",
         f"/incidents/{Incident.objects.get().number}/",
         "/reports/",
         "/methods/",
@@ -229,7 +230,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
     client.force_login(operator, backend=BACKEND)
     client.get("/")
     for page in pages:
-        if page.startswith(("/evidence/", "/thresholds/", "/incidents/escalation/")):
+        if page.startswith(("/evidence/", "/thresholds/", "/incidents/escalation/", "/incidents/on-call/")):
             continue  # not for limited rights: tests/portal/test_duties_page.py
         checked = any(part in page for part in ("/versions/1", "/commitment/", "ownership/"))  # with the checks of the promise, and gaps
         # 3 of the person and their rights; a day is told from twelve sides
@@ -268,5 +269,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"rule", "rule_version", "new_rule", "improve"}  # tests/portal/test_rule_pages.py
     read |= {"rules", "unmatched", "escalation"}
     read |= {"rules", "unmatched", "methods", "method", "objectives"}
+    read |= {"on_call"}
+    deeds |= {"stand_in", "take_back_swap"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

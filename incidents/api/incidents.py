@@ -16,7 +16,9 @@ from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.response import Response
 
 from incidents import working
-from incidents.api_escalation import EscalationPolicies, EscalationSerializer
+from incidents.api.escalation import EscalationPolicies, EscalationSerializer
+from incidents.api.on_call import OnCall, StandIn
+from incidents.api.simulation import Simulation
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from itsm_backup.common.time import now
 from monitoring.api.filters import words
@@ -211,7 +213,10 @@ def _detail(user: Any, number: str) -> dict[str, Any]:
 
 
 urlpatterns = [
+    path("on-call/", OnCall.as_view()),
+    re_path(r"^on-call/(?P<id>[0-9]{1,18})/stand-in/?$", StandIn.as_view()),
     path("escalation-policies/", EscalationPolicies.as_view()),
+    path("escalation-policies/simulation/", Simulation.as_view()),
     path("incidents/", Incidents.as_view()),
     path("incidents/<str:number>/", IncidentDetail.as_view()),
     re_path(r"^incidents/(?P<number>[^/]+)/acknowledge/?$", Acknowledge.as_view()),
