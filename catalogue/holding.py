@@ -29,6 +29,7 @@ POWERS = {
          "monitoring.change_capabilityweights",
          "monitoring.change_statusworkflow", "monitoring.add_attributemapping", "monitoring.change_attributemapping",
          "incidents.add_escalationpolicy", "incidents.change_escalationpolicy", "incidents.delete_escalationpolicy",
+         "incidents.add_channel", "incidents.change_channel",
          "incidents.add_escalationstep", "incidents.change_escalationstep", "incidents.delete_escalationstep"),
         "monitoring-admin",
     ),

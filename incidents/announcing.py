@@ -14,6 +14,7 @@ from incidents.models import Escalation, Incident, IncidentEntry, Telling
 from incidents.reaching import Recipient, operations_team
 from incidents.timing import Step, told_at
 from itsm_backup.common import outbox
+from itsm_backup.common.models import Notice
 from monitoring.models import Alert
 
 REPLAYED = "Not sent: what it tells of was replayed from recordings."
@@ -118,12 +119,13 @@ def _write(
             body=_body(incident, kind, more, one),
             at=at,
             not_before=not_before,
+            channel=Notice.Channel.CHANNEL if one.channel else Notice.Channel.EMAIL,
             withheld=withheld,
         )
         if made:
             kept_back = " (not sent: replayed from recordings)" if withheld else ""
             instead = f" {one.why}" if one.why else ""
-            text = f"Mail to {one.address}{instead}{kept_back}: {subject}"
+            text = f"{'Message' if one.channel else 'Mail'} to {one.address}{instead}{kept_back}: {subject}"
             IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=text, alert=alert)
     return recipients
 

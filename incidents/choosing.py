@@ -17,7 +17,7 @@ DEFAULT = "Operations team, once"
 
 def policies() -> list[EscalationPolicy]:
     """Every policy with its steps, in the order they are asked; a fresh installation starts with the shipped default."""
-    steps = EscalationStep.objects.select_related("team", "person").order_by("after_min", "pk")
+    steps = EscalationStep.objects.select_related("team", "person", "channel").order_by("after_min", "pk")
     found = list(EscalationPolicy.objects.in_order().prefetch_related(Prefetch("steps", queryset=steps)))
     if not any(policy.is_default for policy in found):
         _ship()
@@ -70,6 +70,8 @@ def snapshot(policy: EscalationPolicy | None) -> Snapshot:
 def _target(step: EscalationStep) -> dict[str, Any]:
     if step.tell == Tell.ON_CALL:
         return {"tell": step.tell, "team": step.team_id, "name": f"on call of {step.team or 'the operations team'}"}
+    if step.channel:
+        return {"tell": step.tell, "channel": step.channel_id, "name": step.channel.name}
     if step.team:
         return {"tell": step.tell, "team": step.team_id, "name": step.team.name}
     if step.person:

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 
 from catalogue.models import Service, ServiceVersion, Team
 from incidents import rotating
-from incidents.models import Incident, Rota
+from incidents.models import Channel, Incident, Rota
 from incidents.models.escalation import Tell
 
 
@@ -24,6 +24,7 @@ class Recipient:
     address: str
     thread: str = ""
     why: str = ""
+    channel: str = ""  # the name of the channel; empty for mail
 
     @property
     def words(self) -> str:
@@ -42,6 +43,7 @@ class Directory:
     def __init__(self, *, at: dt.datetime, incidents: Sequence[Incident] = ()) -> None:
         self.at, self.incidents = at, incidents
         self.team, self.person, self.rota, self._seen = map(cache, (self._team, self._person, self._rota, self._seen_by))
+        self.channel = cache(self._channel)
         services = {one.service_id for one in incidents}
         rows = ServiceVersion.objects.in_force(at).filter(service__in=services).select_related("owner", "steward") if services else ()
         self._versions = {row.service_id: row for row in rows}
@@ -72,6 +74,9 @@ class Directory:
     def _person(self, pk: int) -> Any:
         return get_user_model().objects.filter(pk=pk).first()
 
+    def _channel(self, pk: int) -> Channel | None:
+        return Channel.objects.filter(pk=pk, enabled=True).first()
+
     def _rota(self, team_id: int | None) -> Rota | None:
         return Rota.objects.filter(team=team_id).prefetch_related("members__person", "swaps__person").first()
 
@@ -96,6 +101,9 @@ def _reach_one(target: dict[str, Any], incident: Incident, at: dt.datetime, dire
     if tell == Tell.TEAM:
         team = directory.team(target["team"])
         return _of_team(team) if team else operations_team(incident, why=f"instead of {target['name']}, which is gone")
+    if tell == Tell.CHANNEL:
+        channel = directory.channel(target["channel"])
+        return _of_channel(channel) if channel else operations_team(incident, why=f"instead of {target['name']}, which is switched off")
     person = _person_of(target, incident, at, directory)
     words = target.get("name") or Tell(tell).label
     if person is None and tell == Tell.ON_CALL:
@@ -119,6 +127,10 @@ def _person_of(target: dict[str, Any], incident: Incident, at: dt.datetime, dire
     if target["tell"] == Tell.PERSON:
         return directory.person(target["person"])
     return getattr(directory.version(incident.service_id), target["tell"], None)
+
+
+def _of_channel(channel: Channel) -> Recipient:
+    return Recipient(who=channel.name, address=channel.name, thread=f"channel/{channel.pk}", channel=channel.name)
 
 
 def _of_team(team: Team) -> Recipient:

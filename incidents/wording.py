@@ -34,6 +34,8 @@ def target(one: dict[str, Any]) -> str:
     """Whom a step names, in words."""
     if one["tell"] == Tell.ON_CALL:
         return f"whoever is {one['name']}"
+    if one["tell"] == Tell.CHANNEL:
+        return f"channel {one['name']}"
     return one["name"] if one.get("name") else f"the {Tell(one['tell']).label}"
 
 

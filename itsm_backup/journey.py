@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from incidents import escalating, opening, resolving
+from incidents import delivering, escalating, opening, resolving
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
 from monitoring import alerting, answers, correlation, evaluation, intake, noticing, rereading, settling, silence
@@ -57,6 +57,8 @@ def advance(*, at: dt.datetime | None = None) -> dict[str, int]:
                 break
     # Outside the lock: a slow mail server must not hold up judgements, and claims keep two senders apart.
     while sent := _run("send", outbox.send_waiting, at or now()):
+        done["send"] += sent
+    while sent := _run("send", delivering.send, at or now()):
         done["send"] += sent
     return done
 

@@ -115,6 +115,7 @@ ROLES = {
             "add change delete: monitoring.jobschedule",
             "add change: monitoring.attributionrule monitoring.causerule monitoring.ruleversion",
             "change: monitoring.statusworkflow monitoring.capabilityweights",
+            "view add change: incidents.channel",
             "add change delete: incidents.escalationpolicy incidents.escalationstep incidents.rota incidents.rotamember incidents.rotaswap",
             "change: monitoring.pollingpolicy",
             "add change delete: monitoring.requestbudget",

@@ -14,7 +14,7 @@ from itsm_backup.common.admin import FactAdmin, FactInline, TrackedAdmin, Tracke
 
 class StepInline(TrackedInline, admin.StackedInline):
     model = EscalationStep
-    fields = (("after_min", "tell"), ("team", "person"))
+    fields = (("after_min", "tell"), ("team", "person", "channel"))
     verbose_name_plural = "Who is told: steps with the same delay are one level"
 
 
@@ -33,7 +33,7 @@ class PolicyAdmin(TrackedAdmin):
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("steps__team", "steps__person")
+        return super().get_queryset(request).prefetch_related("steps__team", "steps__person", "steps__channel")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj is not None and obj.is_default)

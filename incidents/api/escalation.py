@@ -15,6 +15,7 @@ from incidents.models import Escalation, EscalationPolicy, Telling
 class RecipientSerializer(serializers.Serializer):
     who = serializers.CharField()
     address = serializers.CharField()
+    channel = serializers.CharField(default="", help_text="Name of the channel; empty for mail.")
     why = serializers.CharField(help_text="For whom they stand in; empty for the one named.")
 
 
@@ -63,4 +64,4 @@ class EscalationPolicies(ListAPIView):
     def get_queryset(self) -> QuerySet[EscalationPolicy]:
         choosing.policies()  # a fresh installation ships the default
         rows = EscalationPolicy.objects.visible_to(self.request.user).in_order()
-        return rows.prefetch_related("steps__team", "steps__person")
+        return rows.prefetch_related("steps__team", "steps__person", "steps__channel")

@@ -23,7 +23,7 @@ def _urgent() -> list[str]:
     return ["P1", "P2"]
 
 
-def _priorities(**options: object) -> ArrayField:
+def priorities_field(**options: object) -> ArrayField:
     return ArrayField(models.CharField(max_length=2, choices=[(one, one) for one in PRIORITIES]), blank=True, **options)  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ class EscalationPolicy(Tracked):
 
     name = models.CharField(max_length=120, unique=True)
     position = models.PositiveIntegerField(default=100, help_text="Lower is asked first. The default is asked last.")
-    priorities = _priorities(default=list, help_text="Only incidents of these priorities, such as P1,P2. Empty: of every priority.")
+    priorities = priorities_field(default=list, help_text="Only incidents of these priorities, such as P1,P2. Empty: of every priority.")
     tiers = ArrayField(
         models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(4)]), default=list, blank=True,
         help_text="Only where the service hit hardest is of these tiers, such as 1,2. Empty: of every tier.",
@@ -52,7 +52,7 @@ class EscalationPolicy(Tracked):
     quiet_to = models.TimeField(null=True, blank=True)
     quiet_weekends = models.BooleanField(default=False, help_text="Whole Saturdays and Sundays are quiet, too.")
     zone = models.CharField("time zone", max_length=64, default="UTC", validators=[validate_zone], help_text="Of the quiet hours.")
-    bypass = _priorities(default=_urgent, help_text="These priorities are told in quiet hours, too.")
+    bypass = priorities_field(default=_urgent, help_text="These priorities are told in quiet hours, too.")
     enabled = models.BooleanField(default=True, help_text="A policy that is not enabled can be tried on the page Who is told when.")
     is_default = models.BooleanField(default=False, editable=False)
 
@@ -97,6 +97,7 @@ class Tell(models.TextChoices):
     OWNER = "owner", "owner of the service"
     STEWARD = "steward", "steward of the service"
     TEAM = "team", "team"
+    CHANNEL = "channel", "channel"
     PERSON = "person", "person"
 
 
@@ -120,19 +121,24 @@ class EscalationStep(Tracked):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="Where a person is told."
     )
 
+    channel = models.ForeignKey(
+        "incidents.Channel", null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="Where a channel is told."
+    )
+
     class Meta:
         ordering = ["after_min", "pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(tell="team", team__isnull=False, person=None)
-                | Q(tell="person", person__isnull=False, team=None)
-                | Q(tell="on_call", person=None)
-                | (~Q(tell__in=["team", "person", "on_call"]) & Q(team=None, person=None)),
+                condition=Q(tell="team", team__isnull=False, person=None, channel=None)
+                | Q(tell="channel", channel__isnull=False, team=None, person=None)
+                | Q(tell="person", person__isnull=False, team=None, channel=None)
+                | Q(tell="on_call", person=None, channel=None)
+                | (~Q(tell__in=["team", "person", "on_call", "channel"]) & Q(team=None, person=None, channel=None)),
                 name="step_names_whom_it_tells",
-                violation_error_message="Name the team where a team is told, the person where a person is, and nobody else.",
+                violation_error_message="Name the team, person or channel that is told, and nobody else.",
             ),
             models.UniqueConstraint(
-                fields=["policy", "after_min", "tell", "team", "person"], nulls_distinct=False, name="step_once",
+                fields=["policy", "after_min", "tell", "team", "person", "channel"], nulls_distinct=False, name="step_once",
                 violation_error_message="This policy tells them after that time already.",
             ),
         ]  # fmt: skip

@@ -231,6 +231,7 @@ class Notice(models.Model):
         CATALOGUE = "catalogue", "external catalogue"
         CMDB = "cmdb", "CMDB"
         MONITORING = "monitoring", "external monitoring"
+        CHANNEL = "channel", "webhook, chat or push"
 
     channel = models.CharField(max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     key = models.CharField(max_length=200, unique=True, help_text="What this message is about; the same fact never makes two messages.")
