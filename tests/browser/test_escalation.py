@@ -61,7 +61,6 @@ def test_a_draft_is_tried_on_a_fault_and_on_past_days_and_nobody_is_told(tab, es
         told = page.inner_text("#outcome")
         assert "P1: in force beside Wake the owner" in told and "2 messages instead of 1." in told and "Wake the owner, level 2" in told
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.screenshot(path=f"/tmp/alert/png/sim-{size}.png", full_page=True)
         page.select_option("#draft-past", label="Wake the owner")
         page.click("text=Replay them")
         assert "1 incident of the last 30 days" in page.inner_text("#outcome")
