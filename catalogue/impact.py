@@ -22,7 +22,7 @@ WITH RECURSIVE standing AS {materialized} ({standing}), walked AS (
   UNION
     SELECT r.id, r.provider_id, r.consumer_id, r.kind, r.strength FROM walked JOIN standing r ON r.{near} = walked.{far} AND r.{strengths}
 )
-SELECT provider_id, consumer_id, kind, strength FROM walked ORDER BY provider_id, consumer_id, kind
+SELECT provider_id, consumer_id, kind, strength, id FROM walked ORDER BY provider_id, consumer_id, kind, id
 """
 
 
@@ -41,6 +41,7 @@ class Walked(NamedTuple):
     consumer_id: int
     kind: str
     strength: str
+    id: int
 
 
 def closure(service_ids: Iterable[int], *, up: bool, at: dt.datetime, hard_only: bool = True, known_then: bool = False) -> list[Walked]:

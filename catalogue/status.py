@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from catalogue.models import Service, ServiceStatus, StatusChange
+from catalogue.propagating import SPREADS
 
 
 def change(*, service: Service, to: str, reason: str, evaluation: int | None, at: dt.datetime, by: Any = None) -> bool:
@@ -23,8 +24,10 @@ def change(*, service: Service, to: str, reason: str, evaluation: int | None, at
         if not made and row.status == to:
             return False
         before = "" if made else row.status
-        if not made:
+        spreads = before in SPREADS or to in SPREADS
+        if spreads or not made:
             row.status, row.since, row.reason, row.evaluation = to, at, reason, evaluation
+            row.propagate_at = at if spreads else row.propagate_at
             row.save()
         StatusChange.objects.create(service=service, at=at, from_status=before, to_status=to, reason=reason, evaluation=evaluation, by=by)
     return True

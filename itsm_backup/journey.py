@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from django.db import connection
 
+from catalogue import propagating
+from catalogue.models import ServiceStatus
 from incidents import delivering, escalating, opening, resolving
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
@@ -35,6 +37,7 @@ STAGES: dict[str, Stage] = {
     "settle": settling.settle_jobs,  # what was due               → ExpectedRun, job alerts
     "listen": silence.judge_tools,  # a tool that fell silent    → one alert
     "judge": evaluation.judge_services,  # commitment v. measurement  → Evaluation, ServiceStatus
+    "propagate": propagating.propagate,  # a status, a relation      → who is affected
     "alert": alerting.follow_services,  # breach                     → Alert
     "open": opening.open_for_alerts,  # Alert                      → Incident, one per cause
     "resolve": resolving.resolve_on_evidence,  # evidence               → Incident resolved
@@ -68,6 +71,7 @@ def look_at_everything(*, at: dt.datetime) -> None:
     BackupJob.objects.update(ruleset=0)
     JobState.objects.filter(touched_at=None).update(touched_at=at)
     ServiceState.objects.update(next_judgement_at=at)
+    propagating.look_again(ServiceStatus.objects.values_list("pk", flat=True)[:1], at)  # one mark has all of them looked at
     ToolState.objects.update(next_judgement_at=at)
 
 

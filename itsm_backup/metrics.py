@@ -15,8 +15,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from rest_framework.exceptions import AuthenticationFailed
 
-from catalogue.models import Service, ServiceStatus
+from catalogue.models import PropagatedStatus, Service, ServiceStatus
 from catalogue.models.status import OperationalStatus
+from catalogue.propagating import SPREADS
 from incidents.models import Incident
 from itsm_backup.common.models import Notice
 from itsm_backup.common.time import now, parse_instant
@@ -79,6 +80,8 @@ class Estate:
         yield _counts("services", "Services by the verdict on their promises.", "verdict", Verdict.values, judged)
         yield _counts("services_by_status", "Services by operational status.", "status", OperationalStatus.values, statuses)
         yield from self._of_services(judged)
+        affected = PropagatedStatus.objects.filter(service__in=self.services)
+        yield _counts("services_affected", "Services that a provider's status reaches.", "status", SPREADS, affected)
         alerts = Alert.objects.open().visible_to(self.user)
         yield _counts("alerts_open", "Open alerts by class.", "alert_class", Alert.Class.values, alerts)
         incidents = Incident.objects.open().visible_to(self.user)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from django.db import connection, transaction
 from django.db.models import Min
 
-from catalogue.models import Commitment, Service, ServiceVersion, StatusOverride, Window
+from catalogue import propagating
+from catalogue.models import Commitment, Relation, Service, ServiceVersion, StatusOverride, Window
 from itsm_backup.common.models import Tracked
 from monitoring.models import JobSchedule, JobState, ServiceState, StatusWorkflow, Tool, ToolState, Watermark
 from monitoring.storing import judge_again
@@ -57,7 +58,9 @@ def _seen(marks: dict[str, Watermark]) -> dict[type[Tracked], tuple[int, int]]:
 
 
 def _versions(since: int, at: dt.datetime) -> None:
-    _services(ServiceVersion.history.filter(history_id__gt=since).values_list("service_id", flat=True), at)
+    changed = set(ServiceVersion.history.filter(history_id__gt=since).values_list("service_id", flat=True))
+    _services(changed, at)
+    propagating.look_again(changed, at)
 
 
 def _commitments(since: int, at: dt.datetime) -> None:
@@ -89,6 +92,11 @@ def _overrides(since: int, at: dt.datetime) -> None:
     _services(StatusOverride.history.filter(history_id__gt=since).values_list("service_id", flat=True), at)
 
 
+def _relations(since: int, at: dt.datetime) -> None:
+    changed = Relation.history.filter(history_id__gt=since)
+    propagating.look_again({pk for ends in changed.values_list("consumer_id", "provider_id") for pk in ends}, at)
+
+
 def _tools(since: int, at: dt.datetime) -> None:
     tools = Tool.history.filter(history_id__gt=since).values("id")
     ToolState.objects.filter(pk__in=tools).update(next_judgement_at=at)
@@ -116,4 +124,5 @@ _CONCERNS: dict[type[Tracked], Callable[[int, dt.datetime], None]] = {
     StatusWorkflow: _workflow,
     Tool: _tools,
     StatusOverride: _overrides,
+    Relation: _relations,
 }

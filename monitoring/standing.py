@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from catalogue.models import Service, ServiceStatus, ServiceVersion, StatusChange
+from catalogue.models import PropagatedStatus, Propagation, Service, ServiceStatus, ServiceVersion, StatusChange
 from itsm_backup.common.time import iso, parse_instant
 from monitoring.bridging import Bridged, bridge
 from monitoring.models import Evaluation, ServiceState
@@ -32,6 +32,10 @@ class Standing(msgspec.Struct, kw_only=True):
     evaluated_at: dt.datetime | None = None
     known_today: bool = False  # whether the evaluation did not reach `at`: verdict and copy are then told as known today
     claims: list[dict[str, Any]] = []
+    propagated_status: str | None = None  # what reaches it from a provider; its own status stands above
+    propagated_since: dt.datetime | None = None
+    affected_by: str | None = None  # code of the service that it comes from
+    propagation: int | None = None
 
     @property
     def commitment(self) -> Any:
@@ -57,6 +61,10 @@ def _as_it_is(found: dict[int, Standing]) -> None:
     for row in ServiceStatus.objects.filter(service__in=found):
         one = found[row.service_id]
         one.status, one.status_since, one.status_reason = row.status, row.since, row.reason
+    for reached in PropagatedStatus.objects.filter(service__in=found).select_related("cause"):
+        one = found[reached.service_id]
+        one.propagated_status, one.propagated_since, one.propagation = reached.status, reached.since, reached.step_id
+        one.affected_by = reached.cause.code
     states = ServiceState.objects.filter(service__in=found).select_related("evaluation")
     for state in states.defer("evaluation__inputs", "evaluation__mapping"):
         one = found[state.service_id]
@@ -69,6 +77,12 @@ def _as_known(found: dict[int, Standing], at: dt.datetime, now: dt.datetime) -> 
     for change in changes:
         one = found[change.service_id]
         one.status, one.status_since, one.status_reason = change.to_status, change.at, change.reason
+    steps = Propagation.objects.filter(service__in=found, at__lte=at).order_by("service_id", "-at", "-id").distinct("service_id")
+    for step in steps.select_related("cause"):
+        one = found[step.service_id]
+        if step.cause:
+            one.propagated_status, one.propagated_since, one.propagation = step.status, step.at, step.pk
+            one.affected_by = step.cause.code
     evaluations = Evaluation.objects.filter(service__in=found, at__lte=at).order_by("service_id", "-at", "-id").distinct("service_id")
     for evaluation in evaluations.defer("inputs", "mapping"):
         one = found[evaluation.service_id or 0]

@@ -16,6 +16,7 @@ from catalogue.models.defaults import Label, TierDefault
 from catalogue.models.duties import Duty, DutyException, GrantEntry, LegalHold
 from catalogue.models.outward import ExternalCatalogue, Publication
 from catalogue.models.ownership import Attestation, AttestationRound, HandOver
+from catalogue.models.propagation import PropagatedStatus, Propagation
 from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
 from catalogue.models.reviews import Comment, Revision
 from catalogue.models.scope import ScopeDecision, ScopeLine
@@ -49,6 +50,8 @@ __all__ = [
     "Label",
     "LegalHold",
     "Offering",
+    "PropagatedStatus",
+    "Propagation",
     "Publication",
     "RejectedRelation",
     "Relation",

@@ -33,11 +33,13 @@ class ServiceStatus(models.Model):
     since = models.DateTimeField()
     reason = models.TextField(blank=True)
     evaluation = models.BigIntegerField(null=True)
+    propagate_at = models.DateTimeField(null=True, help_text="When it has to be looked at whom the status reaches.")
 
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "service statuses"
+        indexes = [models.Index(fields=["propagate_at"], name="status_to_propagate", condition=models.Q(propagate_at__isnull=False))]
 
     def __str__(self) -> str:
         return f"{self.service}: {self.get_status_display()}"

@@ -62,6 +62,7 @@ class Group:
 class EstatePage:
     sentence: str
     lead: SafeString | str
+    affected: Link | None  # those that a provider affects, whatever they are by themselves
     gap: str  # says from which time of the past no judgement is kept; else empty
     tally_wide: SafeString
     tally_narrow: SafeString
@@ -85,10 +86,12 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
         .values(group, "verdict", rate=F("commitment__success_rate"))
         .annotate(
             n=Count("pk"),
+            affected=Count("reaches"),
             least_s=Min("promised_s"),
             most_s=Max("promised_s"),
         )
     )
+    affected = sum(count["affected"] for count in counts)
     verdicts: Counter[str] = Counter()
     for count in counts:
         verdicts[count["verdict"]] += count["n"]
@@ -103,6 +106,7 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
     return EstatePage(
         sentence=sentence,
         lead=_lead(needy[0], reasons[needy[0].service_id], moment) if needy else calm,
+        affected=_affected(affected, moment),
         gap=told_between(known_today, total=total),
         tally_wide=tally(counts=painted, sentence=sentence),
         tally_narrow=tally(counts=painted, sentence=sentence, rows=2),
@@ -123,6 +127,11 @@ def _sentence(kept: int, total: int) -> str:
     if kept == total:
         return f"All {total:,} services keep their backup promise." if total != 1 else "The one service keeps its backup promise."
     return f"{kept:,} of {many(total, 'service')} {'keeps its' if kept == 1 else 'keep their'} backup promise."
+
+
+def _affected(count: int, moment: Moment) -> Link | None:
+    words = f"{many(count, 'service')} {'is' if count == 1 else 'are'} affected by a provider that is degraded or out"
+    return Link(words, moment.href("services", affected="yes")) if count else None
 
 
 def _nothing(moment: Moment) -> tuple[str, str]:

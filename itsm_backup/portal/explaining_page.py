@@ -9,7 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from catalogue.models import Service
+from catalogue.models import Propagation, Service
 from incidents.explaining import NotExplained, evaluation_of, explain_incident, opening_alert
 from incidents.models import Incident
 from itsm_backup.common.time import parse_instant
@@ -17,12 +17,16 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.method_pages import href_of as method_href
 from itsm_backup.portal.words import OUTCOME_VERDICTS, STATUSES, clock, instant, many
+from monitoring import tracing
 from monitoring.explaining import Explanation, explain
 from monitoring.models import Alert, Evaluation, Figure
 from monitoring.repeating import Repetition, repeat
 
-KINDS = ("status", "alert", "incident", "figure", "evaluation")
+KINDS = ("status", "alert", "incident", "figure", "evaluation", "propagation")
 MOST_RUNS = 8
+Matched = tuple[str, str, str]  # title, what is counted, what is said where there is none
+MATCHED: Matched = ("Matched to this entry by", "rule", "No rule: nothing is mapped to it.")
+THROUGH: Matched = ("Reached through", "relation", "No relation leads there any more, or nothing bad comes over it.")
 JUDGED = ("service", "version__service", "version__commitment", "version__approver", "tool")
 
 
@@ -80,6 +84,7 @@ class Found:
     evaluation: Evaluation
     alert: Alert | None = None
     incident: Incident | None = None
+    step: Propagation | None = None
 
 
 def find(*, kind: str, key: str, user: Any, moment: Moment) -> Found | None:
@@ -97,7 +102,8 @@ def find(*, kind: str, key: str, user: Any, moment: Moment) -> Found | None:
         return Found(kind, key, judged)
     if not key.isdigit() or len(key) > 18:
         return None
-    return {"alert": _alert, "incident": _incident, "figure": _figure, "evaluation": _evaluation}[kind](int(key), user)
+    finders = {"alert": _alert, "incident": _incident, "figure": _figure, "evaluation": _evaluation, "propagation": _propagation}
+    return finders[kind](int(key), user)
 
 
 def _alert(pk: int, user: Any) -> Found | None:
@@ -130,26 +136,49 @@ def _evaluation(pk: int, user: Any) -> Found | None:
     return Found("evaluation", str(pk), judged) if judged else None
 
 
+def _propagation(pk: int, user: Any) -> Found | None:
+    step = Propagation.objects.visible_to(user).filter(pk=pk).first()
+    if step is None:
+        return None
+    cause = tracing.cause_of(step)
+    if cause is None:
+        raise NotExplained("The service that affects it is not judged, so there is nothing to work out.")
+    if not Service.objects.visible_to(user).filter(pk=cause.service_id).exists():
+        raise NotExplained("It is affected by a service that you may not see.")
+    return Found("propagation", str(pk), cause, step=step)
+
+
+def _told(found: Found) -> Explanation:
+    if found.step:
+        return tracing.explain_step(found.step, found.evaluation)
+    return explain_incident(found.incident) if found.incident else explain(found.evaluation, alert=found.alert)
+
+
 def explain_page(*, found: Found, moment: Moment, again: bool = False) -> ExplainPage:
     """The page of something that `find` gave; with `again` it is worked out anew, twice."""
-    evaluation = found.evaluation
-    told = explain_incident(found.incident) if found.incident else explain(evaluation, alert=found.alert)
-    version = evaluation.version
+    evaluation, told = found.evaluation, _told(found)
     href = moment.href("explain", found.kind, found.key)
-    permanent = ("alert", found.key) if found.kind == "alert" else ("evaluation", str(evaluation.pk))
+    permanent = (found.kind, found.key) if found.kind in ("alert", "propagation") else ("evaluation", str(evaluation.pk))
     return ExplainPage(
         question=_question(found),
         answer=told.answer,
         verdict=_coloured(found, told.verdict),
-        subject=Link(version.name, moment.href("service", version.service.code)) if version else None,
-        references=_references(told, evaluation, moment),
+        subject=_subject(found, moment),
+        references=_references(told, evaluation, moment, THROUGH if found.step else MATCHED),
         record=f"{told.digest[:4]} {told.digest[4:8]}",
-        judged=instant(evaluation.at),
+        judged=instant(found.step.at if found.step else evaluation.at),
         href=href,
         again_href=reverse("portal:explain_again", args=[found.kind, found.key]),
         cite=settings.BASE_URL + reverse("portal:explain", args=permanent),
-        again=_again(repeat(evaluation)) if again else None,
+        again=_again(found) if again else None,
     )
+
+
+def _subject(found: Found, moment: Moment) -> Link | None:
+    if found.step:
+        return Link(found.step.inputs["service"], moment.href("service", found.step.inputs["service"]))
+    version = found.evaluation.version
+    return Link(version.name, moment.href("service", version.service.code)) if version else None
 
 
 def _coloured(found: Found, verdict: str) -> str:
@@ -164,16 +193,18 @@ def _question(found: Found) -> str:
         return f"Why is there {found.incident.number}?"
     if found.alert:
         return f"Why this alert: {found.alert.get_alert_class_display().lower()}?"
+    if found.step:
+        return "Why is it affected?" if found.step.status else "Why is it not affected any more?"
     if found.evaluation.service_id is None:
         return "Why is the tool silent?" if found.evaluation.result.get("silent") else "Why does the tool count as answering?"
     return f"Why is it {STATUSES[found.evaluation.status][0]}?"
 
 
-def _references(told: Explanation, evaluation: Evaluation, moment: Moment) -> tuple[Reference, ...]:
+def _references(told: Explanation, evaluation: Evaluation, moment: Moment, matched: Matched) -> tuple[Reference, ...]:
     runs = told.runs[-MOST_RUNS:]
     service = evaluation.version.service if evaluation.version else None
     every = Link(f"all runs, {len(told.runs)} read", moment.href("runs", service.code)) if service else None
-    mapped = tuple(f"{one.title}: {one.text}{_decided(one)}" for one in told.mapping) or ("No rule: nothing is mapped to it.",)
+    mapped = tuple(f"{one.title}: {one.text}{_decided(one)}" for one in told.mapping) or (matched[2],)
     return (
         Reference(
             title="Runs read",
@@ -184,7 +215,7 @@ def _references(told: Explanation, evaluation: Evaluation, moment: Moment) -> tu
         Reference(
             title="Rule applied", link=_version(told.rule.version), lines=(f"{told.rule.title}. {told.rule.text}{_decided(told.rule)}",)
         ),
-        Reference(title="Matched to this entry by", link=Link(many(len(told.mapping), "rule"), ""), lines=mapped),
+        Reference(title=matched[0], link=Link(many(len(told.mapping), matched[1]), ""), lines=mapped),
         Reference(
             title="Promise read",
             link=Link(f"entry version {told.promise.version}", moment.href("service", service.code) + "#history") if service else None,
@@ -222,11 +253,13 @@ def _decided(reference: Any) -> str:
     return f" In force since {at.day} {at:%b %Y}" + (f", by {reference.by}." if reference.by else ".")
 
 
-def _again(repetition: Repetition) -> Again:
+def _again(found: Found) -> Again:
+    repetition: Repetition = tracing.repeat_step(found.step) if found.step else repeat(found.evaluation)
+    facts = "the histories of relations and statuses" if found.step else "the runs as they are now"
     return Again(
         agrees=repetition.agrees,
         sentence=f"Both agree. {repetition.answer}" if repetition.agrees else f"It differs now. {repetition.answer}",
         from_inputs=f"From the stored inputs: {'the same' if repetition.from_inputs else 'different'}.",
-        from_runs=f"From the runs as they are now: {'the same' if repetition.from_runs else 'different'}.",
+        from_runs=f"From {facts}: {'the same' if repetition.from_runs else 'different'}.",
         differences=(*repetition.altered, *repetition.differences),
     )

@@ -84,7 +84,7 @@ def estate_graph(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> Grap
     standing = weave.relations_at(moment.at, known_then=moment.past, consumers=found[:MOST], kinds=kinds_of(wanted))
     names = named(user, moment, {*found[:MOST], *(one.provider_id for one in standing)})
     lines = {
-        Walked(one.provider_id, one.consumer_id, one.kind, one.strength)
+        Walked(one.provider_id, one.consumer_id, one.kind, one.strength, one.id)
         for one in standing
         if one.provider_id in names and one.consumer_id in names
     }

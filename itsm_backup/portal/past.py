@@ -10,7 +10,7 @@ from django.db.models import BigIntegerField, CharField, Q, TextField, Value
 from django.db.models.functions import Cast, Concat
 from django.utils.safestring import SafeString
 
-from catalogue.models import ServiceVersion, StatusChange
+from catalogue.models import Propagation, ServiceVersion, StatusChange
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.trouble import grew_later, incident_of, title_of
@@ -117,16 +117,29 @@ def history_of(*, service_id: int, moment: Moment, within: Span | None = None) -
         ),
         ref=Value(None, output_field=BigIntegerField()),
     )
+    reached = Propagation.objects.filter(service=service_id, at__lte=moment.at).annotate(
+        sort=Value("propagation", output_field=CharField()),
+        first=Cast("status", TextField()),
+        second=Value("", output_field=TextField()),
+        reason=Value("", output_field=TextField()),
+        ref=Cast("pk", BigIntegerField()),
+    )
     if within:
         changes = changes.filter(at__gte=within[0], at__lt=within[1])
+        reached = reached.filter(at__gte=within[0], at__lt=within[1])
         versions = versions.filter(approved_at__gte=within[0], approved_at__lt=within[1])
     rows = changes.values_list("at", "sort", "first", "second", "reason", "ref").union(
-        versions.values_list("approved_at", "sort", "first", "second", "reason", "ref"), all=True
+        versions.values_list("approved_at", "sort", "first", "second", "reason", "ref"),
+        reached.values_list("at", "sort", "first", "second", "reason", "ref"),
+        all=True,
     )
     return tuple(_history_row(*row, moment=moment) for row in rows.order_by("-at")[:MOST])
 
 
 def _history_row(at: dt.datetime, kind: str, first: str, second: str, reason: str, ref: int | None, *, moment: Moment) -> HistoryRow:
+    if kind == "propagation":
+        what = f"Affected by a provider: {STATUSES[first][0].lower()}" if first else "Not affected by a provider any more"
+        return HistoryRow(when=instant(at), what=what, note="Its own status stays apart.", why=moment.href("explain", "propagation", ref))
     if kind == "version":
         full, _, username = second.rpartition("|")
         return HistoryRow(when=instant(at), what=f"Version {first} approved by {full.strip() or username}", note=reason)

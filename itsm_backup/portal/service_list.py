@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Window
+from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion
+from itsm_backup.portal.affected import told_affected, with_cause
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure, Link
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between, worst_first
@@ -19,7 +21,7 @@ from itsm_backup.portal.words import TIERS, VERDICTS, many, person
 from monitoring.models import BackupJob
 
 PAGE, MOST_IN_CSV = 50, 20_000
-FILTERS = ("text", "tier", "department", "verdict", "watched")
+FILTERS = ("text", "tier", "department", "verdict", "watched", "affected")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,7 @@ class ServiceRow:
     department: str
     exposure: Exposure
     steward: str
+    affected: SafeString | str = ""
     incident: Link | None = None
 
 
@@ -69,7 +72,7 @@ def services_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
     known_today = between(user, moment)
     everything = standings(user, moment, known_today)
     rows = worst_first(_filtered(everything, wanted))
-    first, total, shown = _shown(rows, page)
+    first, total, shown = _shown(with_cause(rows, user, moment), page)
     alerts = alerts_of((row.service_id for row in shown if row.verdict != "kept"), user=user, moment=moment)
     kept = dict(wanted)
     return ServicesPage(
@@ -106,6 +109,8 @@ def _filtered(rows: QuerySet[ServiceVersion], wanted: Mapping[str, str]) -> Quer
         rows = rows.filter(department=department)
     if verdict := wanted["verdict"]:
         rows = rows.filter(verdict=verdict)
+    if wanted["affected"] == "yes":
+        rows = rows.filter(reaches__isnull=False)
     if wanted["watched"] == "no":
         rows = rows.exclude(Exists(BackupJob.objects.filter(service=OuterRef("service"))))
     return rows
@@ -114,6 +119,8 @@ def _filtered(rows: QuerySet[ServiceVersion], wanted: Mapping[str, str]) -> Quer
 def _sentence(total: int, wanted: Mapping[str, str]) -> str:
     if wanted["watched"] == "no":
         return f"{many(total, 'service')} without a backup job."
+    if wanted["affected"] == "yes":
+        return f"{many(total, 'service')} affected by a provider that is degraded or out."
     if any(wanted.values()):
         return f"{many(total, 'service')} {'matches' if total == 1 else 'match'}."
     return f"{many(total, 'service')} in the catalogue."
@@ -135,6 +142,7 @@ def _row(row: Any, alerts: list[Any], moment: Moment) -> ServiceRow:
         department=row.department,
         exposure=exposure_of(row, moment),
         steward=person(row.steward),
+        affected=told_affected(row, moment),
         incident=handled,
     )
 
@@ -154,12 +162,14 @@ def as_csv(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> str:
     wanted = {name: asked.get(name, "").strip() for name in FILTERS}
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["code", "name", "tier", "department", "verdict", "status", "newest_copy_at", "age_s", "rpo_s", "steward"])
+    writer.writerow(
+        ["code", "name", "tier", "department", "verdict", "status", "propagated_status", "newest_copy_at", "age_s", "rpo_s", "steward"]
+    )
     for row in worst_first(_filtered(standings(user, moment), wanted))[:MOST_IN_CSV]:
         age_s = int((moment.at - row.captured_at).total_seconds()) if row.captured_at else ""
         captured = row.captured_at.isoformat() if row.captured_at else ""
         entry = [row.service.code, row.name, row.tier, row.department]
-        told = [*entry, row.verdict, row.stands, captured, age_s, row.promised_s, person(row.steward)]
+        told = [*entry, row.verdict, row.stands, row.reaches or "", captured, age_s, row.promised_s, person(row.steward)]
         writer.writerow([harmless(value) for value in told])
     return out.getvalue()
 

@@ -19,6 +19,7 @@ from catalogue.models import Deviation, LegalHold, Service, ServiceVersion, Team
 from itsm_backup.common.charts import Chart
 from itsm_backup.common.time import duration_words, recent_words
 from itsm_backup.portal import proof
+from itsm_backup.portal.affected import told_affected, why_affected, with_cause
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.claiming import Claim, claims_of
 from itsm_backup.portal.framing import Exposure, Link
@@ -62,6 +63,8 @@ class ServicePage:
     history: tuple[HistoryRow, ...]
     version: str  # "version 7 (2.3.0)"
     by_hand: str
+    affected: SafeString | str  # what reaches it from a provider, in a sentence
+    why_affected: str
     borne: tuple[str, ...]  # deviations that hold, one sentence each
 
 
@@ -74,7 +77,7 @@ def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
     known_today = between(user, moment, code=code)
     rows = standings(user, moment, known_today)
     # The names come by sub-selects: each table joined doubles the time in which PostgreSQL makes its plan, and it makes one for every page.
-    rows = rows.select_related(None).select_related("service__judged__evaluation", "commitment")
+    rows = with_cause(rows, user, moment).select_related(None).select_related("service__judged__evaluation", "commitment")
     this = {"service": OuterRef("service")}
     found: Any = (
         rows.annotate(
@@ -144,6 +147,8 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         history=history_of(service_id=service.pk, moment=moment),
         version=version.numbers,
         by_hand=_by_hand(evaluation),
+        affected=told_affected(version, moment),
+        why_affected=why_affected(version, moment),
         borne=tuple(_borne(each) for each in deviations_at(service, moment.at)) if version.has_deviations else (),
     )
 

@@ -23,9 +23,9 @@ from django.db.models import (
     When,
 )
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, NullIf
 
-from catalogue.models import Service, ServiceVersion
+from catalogue.models import Propagation, Service, ServiceVersion
 from itsm_backup.common.charts import exposure_bar
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
@@ -51,7 +51,8 @@ def between(user: Any, moment: Moment, *, code: str = "") -> Between:
 
 def standings(user: Any, moment: Moment, known_today: Between | None = None) -> QuerySet[ServiceVersion]:
     """The versions in force of the services that the user may see, each with `verdict`, `rank` (0 is worst), `captured_at`,
-    `promised_s`, `stands` (operational status), `next_due_at` (None in the past) and `judgement` (id of the evaluation).
+    `promised_s`, `stands` (operational status), `next_due_at` (None in the past), `judgement` (id of the evaluation), and
+    where a provider affects it `reaches` (the status that does), `reached_by` (id of the service it comes from) and `reach` (the step).
 
     `known_today` is what `between` gave, for pages that tell of it; else it is asked for here."""
     versions = entries(user, moment).select_related("service", "steward")
@@ -82,11 +83,15 @@ def _known_now(versions: QuerySet[ServiceVersion]) -> QuerySet[ServiceVersion]:
         judgement=F("service__judged__evaluation"),
         stands=Coalesce("service__status__status", Value("unknown"), output_field=CharField()),
         next_due_at=F("service__judged__next_due_at"),
+        reaches=F("service__propagated__status"),
+        reached_by=F("service__propagated__cause"),
+        reach=F("service__propagated__step"),
     )
 
 
 def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime, known_today: Between) -> QuerySet[ServiceVersion]:
     latest = Evaluation.objects.filter(service=OuterRef("service"), at__lte=at).order_by("-at", "-id")
+    step = Propagation.objects.filter(service=OuterRef("service"), at__lte=at).order_by("-at", "-id")
     # The RPO claim, where there is one, is the first of the claims.
     first_claim = KeyTextTransform("captured_at", KeyTextTransform("0", "result__claims"))
     captured_at = Cast(Subquery(latest.annotate(_captured=first_claim).values("_captured")[:1]), DateTimeField())
@@ -100,6 +105,9 @@ def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime, known_today
         judgement=Subquery(latest.values("pk")[:1]),
         stands=Coalesce(Subquery(latest.values("status")[:1]), Value("unknown"), output_field=CharField()),
         next_due_at=Value(None, output_field=DateTimeField()),
+        reaches=NullIf(Subquery(step.values("status")[:1]), Value(""), output_field=CharField()),
+        reached_by=Subquery(step.values("cause")[:1]),
+        reach=Subquery(step.values("pk")[:1]),
     )
 
 

@@ -9,7 +9,9 @@ from django.utils.safestring import SafeString
 
 from catalogue import duties
 from catalogue.models import ServiceVersion, StatusOverride
+from itsm_backup.portal.affected import told_affected, why_affected, with_cause
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.standing import standings
 from itsm_backup.portal.words import STATUSES, instant, person
 from monitoring import telling
 from monitoring.telling import Standing
@@ -37,6 +39,8 @@ class StatusPage:
     name: str
     status: str
     sentence: str
+    affected: SafeString | str  # what reaches it from a provider
+    why_affected: str
     computed: str  # the status without what was set by hand, in words
     why: str
     standing: OverrideRow | None
@@ -59,11 +63,14 @@ def status_page(
     why_not = duties.refusal(by=user, act="override", on=service, at=moment.now)
     standing = next((row for row in rows if row.standing), None)
     status, sentence, computed = _told(told)
+    reached = with_cause(standings(user, moment, {}).filter(pk=version.pk), user, moment).first()
     return StatusPage(
         code=service.code,
         name=version.name,
         status=status,
         sentence=sentence,
+        affected=told_affected(reached, moment) if reached else "",
+        why_affected=why_affected(reached, moment) if reached else "",
         computed=computed,
         why=moment.href("explain", "evaluation", told.evaluation.pk) if told.evaluation else "",
         standing=standing,

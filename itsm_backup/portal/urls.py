@@ -47,7 +47,7 @@ class IncidentNumber:
 
 
 class ExplainKind:
-    regex = "status|alert|incident|figure|evaluation"
+    regex = "status|alert|incident|figure|evaluation|propagation"
 
     def to_python(self, value: str) -> str:
         return value

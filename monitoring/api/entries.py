@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from catalogue.models import Service, ServiceVersion, StatusChange
 from catalogue.models.status import OperationalStatus
+from catalogue.propagating import SPREADS
 from itsm_backup.common.time import now
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
@@ -56,6 +57,14 @@ class ServiceSerializer(serializers.Serializer):
     status = serializers.ChoiceField(choices=OperationalStatus.choices)
     status_since = serializers.DateTimeField(allow_null=True)
     status_reason = serializers.CharField()
+    propagated_status = serializers.ChoiceField(
+        choices=SPREADS,
+        allow_null=True,
+        help_text="What reaches it over hard relations; worse than its own status, which stands in `status`.",
+    )
+    propagated_since = serializers.DateTimeField(allow_null=True)
+    affected_by = serializers.SerializerMethodField(help_text="Code of the service it comes from; null where you may not see that.")
+    propagation = serializers.IntegerField(allow_null=True, help_text="See /api/v1/propagations/<id>/ for why.")
     captured_at = serializers.DateTimeField(allow_null=True, help_text="Newest usable point of the worst item.")
     exposure_s = serializers.IntegerField(
         allow_null=True, help_text="Seconds of work that a loss at `at` would take; null when it is not known."
@@ -67,6 +76,15 @@ class ServiceSerializer(serializers.Serializer):
         help_text="True where the evaluation did not reach `at`: verdict, copy and exposure are then told from what is known today."
     )
     at = serializers.DateTimeField(help_text="The instant that all of this is about.")
+
+    def get_affected_by(self, one: Any) -> str | None:
+        return one.affected_by if one.affected_by in self.context["seen"] else None
+
+
+def _seen_by(user: Any, found: list[Any]) -> dict[str, Any]:
+    """Which of the services that affect these the user may see."""
+    causes = {one.affected_by for one in found if one.affected_by}
+    return {"seen": set(Service.objects.visible_to(user).filter(code__in=causes).values_list("code", flat=True)) if causes else set()}
 
 
 class ServiceDetailSerializer(ServiceSerializer):
@@ -96,7 +114,8 @@ class Services(GenericAPIView):
         rows = Service.objects.visible_to(request.user)
         rows = rows.filter(Exists(_in_force(at))) if past else rows.listed()
         page = self.paginate_queryset(_filtered(rows, request.query_params, at, past).order_by("code"))
-        return self.get_paginated_response(ServiceSerializer(standings(page or [], at=at, now=now() if past else None), many=True).data)
+        found = standings(page or [], at=at, now=now() if past else None)
+        return self.get_paginated_response(ServiceSerializer(found, many=True, context=_seen_by(request.user, found)).data)
 
 
 class ServiceDetail(GenericAPIView):
@@ -109,7 +128,8 @@ class ServiceDetail(GenericAPIView):
     def get(self, request: Any, code: str) -> Response:
         at, past = moment_of(request)
         service = get_for(Service.objects.all(), user=request.user, code=code)
-        return Response(ServiceDetailSerializer(standings([service], at=at, now=now() if past else None)[0]).data)
+        found = standings([service], at=at, now=now() if past else None)
+        return Response(ServiceDetailSerializer(found[0], context=_seen_by(request.user, found)).data)
 
 
 def _in_force(at: Any) -> QuerySet:

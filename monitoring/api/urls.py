@@ -15,6 +15,7 @@ from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
 from monitoring.api.methods import MethodDetail, Methods
 from monitoring.api.objectives import ObjectivesOfService
 from monitoring.api.outflow import StatusPublications
+from monitoring.api.propagations import PropagationDetail
 from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool
 from monitoring.api.refusals import RefusedAttempts
 from monitoring.api.relations import Closure, RelationDetail, Relations
@@ -65,6 +66,7 @@ urlpatterns = [
     path("methods/", Methods.as_view()),
     path("methods/<str:method_id>/<str:version>/", MethodDetail.as_view()),
     path("cadence/", Cadences.as_view()),
+    path("propagations/<int:pk>/", PropagationDetail.as_view()),
     path("tools/", Tools.as_view()),
     path("tools/<str:name>/", ToolDetail.as_view()),
     path("tools/<str:name>/assessments/", Assessments.as_view()),

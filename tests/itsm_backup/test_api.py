@@ -19,7 +19,18 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from catalogue import excepting, legal_holds, overriding, scoping
-from catalogue.models import Cmdb, ConfigurationItem, DutyException, LegalHold, Relation, ScopeDecision, Service, StatusOverride
+from catalogue.models import (
+    Cmdb,
+    ConfigurationItem,
+    DutyException,
+    LegalHold,
+    Propagation,
+    Relation,
+    ScopeDecision,
+    Service,
+    StatusOverride,
+)
+from catalogue.propagating import hash_of
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import because
@@ -143,6 +154,17 @@ def _detected() -> DetectedChange:
     return DetectedChange.objects.create(service=service, aspect="encrypted", before="encrypted", after="not encrypted", detected_at=now())
 
 
+def _propagation() -> Propagation:
+    consumer, provider = Service.objects.get(code="SVC-002"), Service.objects.get(code="SVC-001")
+    judged = Evaluation.objects.filter(service=provider).latest("pk")
+    inputs = {
+        "at": iso(now()), "service": "SVC-002", "own": {"status": "operational", "step": None}, "relations": [],
+        "cause": {"service": "SVC-001", "status": "outage", "step": None, "evaluation": judged.pk},
+    }  # fmt: skip
+    kept = {"status": "outage", "inputs": inputs, "inputs_hash": hash_of(inputs), "method_version": "propagation-1"}
+    return Propagation.objects.create(service=consumer, at=now(), cause=provider, **kept)
+
+
 def _mapped() -> dict[str, object]:
     draft = translating.draft_mapping(tool=Tool.objects.get(name="scripts"), rows=[MAPPED], by=make_admin(), at=now(), reason="As told")
     return {"name": "scripts", "number": draft.number}
@@ -227,6 +249,7 @@ KNOWN = {
     "legal-holds": lambda: {"id": _held().pk},
     "quarantine": lambda: {"id": QuarantinedRecord.objects.first().pk},
     "methods": lambda: {"method_id": "BM-EB", "version": "1"},
+    "propagations": lambda: {"id": _propagation().pk},
     "relations": lambda: {"id": Relation.objects.first().pk},
     "reports": _report,
     "rules": lambda: {"id": _ruled().pk},

@@ -1,25 +1,29 @@
 """Why something is what it is, and the same answer worked out again."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from catalogue.models import Service
+from catalogue.models import Propagation, Service
 from incidents.explaining import NotExplained, evaluation_of, explain_incident, opening_alert
 from incidents.models import Incident
 from itsm_backup.common.time import iso
-from monitoring import recalculating
+from monitoring import recalculating, tracing
 from monitoring.explaining import Explanation, explain
 from monitoring.models import Alert, Evaluation, Figure
-from monitoring.repeating import repeat
+from monitoring.repeating import Repetition, repeat
+
+Found = tuple[Explanation, Callable[[], Repetition]]
 
 
 class Command(BaseCommand):
-    help = "Explain a status (service code), alert, incident, figure or evaluation; --again works it out anew and compares."
+    help = "Explain a status (service code), alert, incident, figure, evaluation or propagation; --again works it out anew and compares."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("kind", choices=["status", "alert", "incident", "figure", "evaluation"])
+        parser.add_argument("kind", choices=["status", "alert", "incident", "figure", "evaluation", "propagation"])
         parser.add_argument("id", help="service code for a status, number for the rest (INC-0001 or 1)")
         parser.add_argument("--again", action="store_true", help="recompute from stored inputs and from the runs")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -30,10 +34,10 @@ class Command(BaseCommand):
             self._figure(figure, again=options["again"], as_json=options["json"])
             return
         try:
-            evaluation, explanation = _find(options["kind"], options["id"])
+            explanation, repetition = _find(options["kind"], options["id"])
         except NotExplained as error:
             raise CommandError(str(error)) from None
-        again = repeat(evaluation) if options["again"] else None
+        again = repetition() if options["again"] else None
         if options["json"]:
             found = {"explanation": msgspec.to_builtins(explanation), "again": msgspec.to_builtins(again) if again else None}
             self.stdout.write(msgspec.json.encode(found).decode())
@@ -92,11 +96,13 @@ def _free_figure(given: str) -> Figure | None:
     return Figure.objects.filter(pk=given, evaluation=None).select_related("service").first() if given.isdigit() else None
 
 
-def _find(kind: str, given: str) -> tuple[Evaluation, Explanation]:
+def _find(kind: str, given: str) -> Found:
     if kind == "status":
         service = Service.objects.filter(code=given).select_related("judged__evaluation").first()
         evaluation = getattr(getattr(service, "judged", None), "evaluation", None)
         return _explained(evaluation, f"No service {given} has been judged. Codes: {', '.join(_codes()) or 'none'}.")
+    if kind == "propagation":
+        return _propagation(given)
     number = given.upper().removeprefix("INC-")
     if not number.isdigit():
         raise CommandError(f"{given} is no number of an {kind}.")
@@ -110,17 +116,29 @@ def _find(kind: str, given: str) -> tuple[Evaluation, Explanation]:
         if alert is None:
             raise CommandError(f"There is no alert {number}.")
         evaluation = evaluation_of(alert)
-        return evaluation, explain(evaluation, alert=alert)
+        return explain(evaluation, alert=alert), partial(repeat, evaluation)
     incident = Incident.objects.filter(pk=number).first()
     if incident is None:
         raise CommandError(f"There is no incident {number}.")
-    return evaluation_of(opening_alert(incident)), explain_incident(incident)
+    return explain_incident(incident), partial(repeat, evaluation_of(opening_alert(incident)))
 
 
-def _explained(evaluation: Evaluation | None, missing: str) -> tuple[Evaluation, Explanation]:
+def _propagation(given: str) -> Found:
+    """By its number, or by the code of a service: then what reaches it now, or reached it last."""
+    rows = Propagation.objects.filter(service__code=given) | Propagation.objects.filter(pk=int(given) if given.isdigit() else 0)
+    step = rows.order_by("-at", "-pk").first()
+    if step is None:
+        raise CommandError(f"Nothing reached {given} from a provider.")
+    cause = tracing.cause_of(step)
+    if cause is None:
+        raise CommandError(f"{step.inputs['cause']['service']} is not judged, so there is nothing to work out.")
+    return tracing.explain_step(step, cause), partial(tracing.repeat_step, step)
+
+
+def _explained(evaluation: Evaluation | None, missing: str) -> Found:
     if evaluation is None:
         raise CommandError(missing)
-    return evaluation, explain(evaluation)
+    return explain(evaluation), partial(repeat, evaluation)
 
 
 def _codes() -> list[str]:
