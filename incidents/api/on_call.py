@@ -60,6 +60,7 @@ class OnCall(GenericAPIView):
 
     queryset = Rota.objects.none()
     serializer_class = RotaSerializer
+    pagination_class = None
 
     @extend_schema(
         operation_id="on_call_list", parameters=[OpenApiParameter("at", str, description="An instant; now without it.")],
