@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models.functions import Lower
 
 from catalogue import columns, comparing, duties, sheets, wording
 from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS
@@ -63,7 +64,26 @@ def wishes(rows: Sequence[sheets.Row], *, by: Any, at: dt.datetime) -> list[Wish
             wish.problems += _version_problem(row.cells.get(columns.VERSION, ""), entry.number)
         _say(wish, said, names)
         found.append(wish)
+    _alone(found, by)
     return found
+
+
+def _alone(wishes: Sequence[Wish], by: Any) -> None:
+    """Two entries never bear one short name: neither two rows of the file, nor a row and an entry that keeps its own."""
+    wanted = [wish for wish in wishes if wish.values.get("short_name")]
+    spoken = {wish.code for wish in wishes if "short_name" in wish.values}
+    count = Counter(wish.values["short_name"].casefold() for wish in wanted)
+    versions = ServiceVersion.objects.filter(state__in=["approved", "draft", "in_review"], effective__endswith__isnull=True)
+    named = versions.annotate(folded=Lower("short_name")).filter(folded__in=list(count)).exclude(service__lifecycle="retired")
+    held = {(folded, code) for folded, code in named.values_list("folded", "service__code") if code not in spoken}
+    seen = set(Service.objects.visible_to(by).filter(code__in=[code for _, code in held]).values_list("code", flat=True)) if held else set()
+    for wish in wanted:
+        name, folded = wish.values["short_name"], wish.values["short_name"].casefold()
+        if count[folded] > 1:
+            wish.problems.append(("short_name", f"“{name}” stands in {count[folded]} rows. Give each entry a short name of its own."))
+        elif others := sorted(code for each, code in held if each == folded and code != wish.code):
+            whose = others[0] if others[0] in seen else "another entry"
+            wish.problems.append(("short_name", f"“{name}” is the short name of {whose}. Choose another one."))
 
 
 def _known_columns(rows: Sequence[sheets.Row]) -> None:

@@ -15,6 +15,7 @@ from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.time import now
 from itsm_backup.portal import detected_pages
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.typed import typed
 from itsm_backup.portal.views import reads, show
 from monitoring import detecting
 from monitoring.models import DetectedChange
@@ -33,9 +34,8 @@ def settle(request: HttpRequest, *, pk: int) -> HttpResponse:
     change = DetectedChange.objects.visible_to(user).filter(pk=pk).select_related("service", "job").first()
     if change is None:
         raise Http404(str(pk))
-    reason = request.POST.get("reason", "").replace("\x00", "")[:2_000]
     try:
-        detecting.settle(change=change, by=user, at=now(), reason=reason)
+        detecting.settle(change=change, by=user, at=now(), reason=typed(request, "reason"))
         messages.success(
             request, f"{change.service}: no new version for “{detecting.aspect_words(change.aspect)}”. It is kept who said so, and why."
         )

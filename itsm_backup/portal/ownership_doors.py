@@ -21,6 +21,7 @@ from catalogue.refusing import NotAllowed, NotReady, Refused
 from itsm_backup.common.time import now
 from itsm_backup.portal import ownership_pages
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.typed import typed
 from itsm_backup.portal.views import page_number, reads, show
 
 SECTION = "services"
@@ -72,10 +73,6 @@ def _done(request: HttpRequest, act: Callable[[], str]) -> None:
         messages.error(request, str(error))
 
 
-def _typed(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "").replace("\x00", "").strip()[:2_000]
-
-
 @require_POST
 @login_required
 def hand_over(request: HttpRequest, *, code: str) -> HttpResponse:
@@ -84,9 +81,9 @@ def hand_over(request: HttpRequest, *, code: str) -> HttpResponse:
         raise PermissionDenied(f"You may not change {code}. {duties.names(duties.who_may('change', service)) or 'Nobody'} can.")
 
     def act() -> str:
-        chosen, duty = _typed(request, "receiver"), _typed(request, "duty")
+        chosen, duty = typed(request, "receiver"), typed(request, "duty")
         receiver = get_user_model().objects.filter(pk=chosen).first() if chosen.isdigit() and len(chosen) < 10 else None
-        reason = _typed(request, "reason")
+        reason = typed(request, "reason")
         if receiver is None or duty not in HandOver.Duty.values or not reason:
             raise NotReady(["Choose the duty and who takes it over, and say why."])
         handing_over.ask(service=service, duty=duty, receiver=receiver, by=request.user, at=now(), reason=reason)
@@ -104,7 +101,7 @@ def answer_hand_over(request: HttpRequest, *, pk: int) -> HttpResponse:
         raise Http404(str(pk))
 
     def act() -> str:
-        said: dict[str, Any] = {"hand_over": row, "by": request.user, "at": now(), "reason": _typed(request, "reason")}
+        said: dict[str, Any] = {"hand_over": row, "by": request.user, "at": now(), "reason": typed(request, "reason")}
         if request.POST.get("answer") == "accept":
             done = handing_over.accept(**said)
             return f"You take it over as soon as version {done.version.number} is approved."
@@ -124,13 +121,13 @@ def ask_attestation(request: HttpRequest) -> HttpResponse:
 
     def act() -> str:
         services = Service.objects.visible_to(request.user, "change")
-        if department := _typed(request, "department"):
+        if department := typed(request, "department"):
             services = services.filter(pk__in=ServiceVersion.objects.in_force(now()).filter(department=department).values("service"))
         try:
-            due_on = dt.date.fromisoformat(_typed(request, "due_on"))
+            due_on = dt.date.fromisoformat(typed(request, "due_on"))
         except ValueError:
             raise NotReady(["Choose the day by which owners answer."]) from None
-        title = _typed(request, "title")[:120]
+        title = typed(request, "title", most=120)
         made = attesting.open_round(services=services, title=title, due_on=due_on, by=request.user, at=now())
         return f"{made.attestations.count()} entries are asked about, and their owners are told."
 
@@ -145,9 +142,7 @@ def attest(request: HttpRequest, *, pk: int) -> HttpResponse:
 
     def act() -> str:
         right = {int(each) for each in request.POST.getlist("right") if each.isdigit() and len(each) < 10}
-        wrong = {
-            int(each): _typed(request, f"remark-{each}") for each in request.POST.getlist("wrong") if each.isdigit() and len(each) < 10
-        }
+        wrong = {int(each): typed(request, f"remark-{each}") for each in request.POST.getlist("wrong") if each.isdigit() and len(each) < 10}
         if right & wrong.keys():
             raise NotReady(["An entry is either right or not right: choose one."])
         count = attesting.answer(round=row, right=right, wrong=wrong, by=request.user, at=now())

@@ -19,6 +19,7 @@ from itsm_backup.common.time import now
 from itsm_backup.portal import asof, scope_lines, scope_many, scope_pages, scope_register
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.scope_lines import Line, Waiting
+from itsm_backup.portal.typed import too_long
 from itsm_backup.portal.views import page_number, reads, show, sorry
 from itsm_backup.portal.words import many
 from monitoring import scoping as discovered
@@ -73,8 +74,11 @@ def form(request: HttpRequest, *, moment: Moment, subject: str) -> HttpResponse:
     return show(request, "scope_decide", section=SECTION, moment=moment, page=page)
 
 
+MOST = {"name": 160, "provider": 120}  # characters that are kept
+
+
 def _typed(request: HttpRequest) -> dict[str, str]:
-    return {name: value.replace("\x00", "").strip()[:2_000] for name, value in request.POST.items()}
+    return {name: value.replace("\x00", "").strip() for name, value in request.POST.items()}
 
 
 @require_POST
@@ -103,7 +107,7 @@ def _decided(request: HttpRequest, one: Waiting, typed: dict[str, str], moment: 
     if one.line is not None:
         seen = int(typed["seen"]) if typed.get("seen", "").isdigit() else None
         return scoping.decide_scope(line=one.line, seen=seen, **asked, **said)
-    name = typed.get("name", "")[:160]
+    name = typed.get("name", "")
     if one.thing is not None:
         return discovered.decide_discovered(thing=one.thing, name=name, **asked, **said)
     return scoping.decide_new(name=name, **asked, **said)
@@ -133,7 +137,7 @@ def decide_many(request: HttpRequest) -> HttpResponse:
 def _asked(request: HttpRequest, typed: dict[str, str], moment: Moment) -> dict[str, Any]:
     """What was typed as the act takes it. Raises NotReady with what is missing, all at once."""
     entry = scope_lines.named_entry(typed.get("entry", ""), user=request.user, moment=moment)
-    problems = []
+    problems = [told for name, text in typed.items() if (told := too_long(name, text, MOST.get(name, 2_000)))]
     if typed.get("outcome", "") not in ScopeDecision.Outcome.values:
         problems.append("Choose the decision: listed, referenced or left out.")
     if typed.get("entry") and entry is None:
@@ -149,7 +153,7 @@ def _asked(request: HttpRequest, typed: dict[str, str], moment: Moment) -> dict[
         raise NotReady(problems)
     answers = {name: typed.get(name, "") for name in scoping.QUESTIONS}
     return {"outcome": typed["outcome"], "entry": entry, "hosting": typed.get("hosting", ""), "answers": answers,
-            "review_on": review_on, "provider": typed.get("provider", "")[:120]}  # fmt: skip
+            "review_on": review_on, "provider": typed.get("provider", "")}  # fmt: skip
 
 
 @require_POST

@@ -19,6 +19,7 @@ from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.time import now
 from itsm_backup.portal import commitment_page, version_pages
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.typed import raw, typed
 from itsm_backup.portal.views import reads, show
 from itsm_backup.portal.words import zone
 from monitoring.capability import measured
@@ -97,7 +98,7 @@ def _deed(form: str) -> Callable[[Deed], Any]:
             except publishing.Refused as error:
                 messages.error(request, str(error))
                 row = _version(request, code, number, moment)
-                return _shown(request, row, moment, typed=_typed(request, "text" if form == "comment" else "reason"), status=409)
+                return _shown(request, row, moment, typed=raw(request, "text" if form == "comment" else "reason"), status=409)
             messages.success(request, told)
             return redirect("portal:version", code, number)
 
@@ -106,17 +107,13 @@ def _deed(form: str) -> Callable[[Deed], Any]:
     return making
 
 
-def _typed(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "").replace("\x00", "").strip()[:4_000]
-
-
 @_deed("approve")
 def approve(request: HttpRequest, row: ServiceVersion) -> str:
     at = now()
     done = publishing.approve(
-        version=row, by=request.user, at=at, reason=_typed(request, "reason"),
-        effective_from=instant_typed(_typed(request, "effective_from")),
-        seen=_typed(request, "seen"), measured=measured(row.service, at),
+        version=row, by=request.user, at=at, reason=typed(request, "reason"),
+        effective_from=instant_typed(typed(request, "effective_from")),
+        seen=typed(request, "seen"), measured=measured(row.service, at),
     )  # fmt: skip
     return f"{done.name}, {done.numbers}, is approved."
 
@@ -125,7 +122,7 @@ def approve(request: HttpRequest, row: ServiceVersion) -> str:
 def give_back(request: HttpRequest, row: ServiceVersion) -> str:
     if not Service.objects.visible_to(request.user, "change").filter(pk=row.service_id).exists():
         publishing.check_approver(row, request.user, now())
-    reason = _typed(request, "reason")
+    reason = typed(request, "reason")
     if not reason:
         raise publishing.NotReady(["Say what has to be changed: the authors read it."])
     publishing.return_to_draft(version=row, by=request.user, at=now(), reason=reason)
@@ -136,7 +133,7 @@ def give_back(request: HttpRequest, row: ServiceVersion) -> str:
 def comment(request: HttpRequest, row: ServiceVersion) -> str:
     if not request.user.is_staff:
         raise publishing.NotAllowed("Only those who work on entries comment on drafts.")
-    reviewing.comment(version=row, text=_typed(request, "text"), by=request.user, at=now())
+    reviewing.comment(version=row, text=typed(request, "text", most=4_000), by=request.user, at=now())
     return "Your comment is kept with the version."
 
 
@@ -148,8 +145,8 @@ def roll_back(request: HttpRequest, *, code: str, number: int) -> HttpResponse:
     if not Service.objects.visible_to(request.user, "change").filter(pk=row.service_id).exists():
         able = duties.names(duties.who_may("change", row.service)) or "Nobody"
         raise PermissionDenied(f"You may not change {code}. {able} can.")
-    reason = _typed(request, "reason") or f"Back to the content of version {number}."
     try:
+        reason = typed(request, "reason") or f"Back to the content of version {number}."
         made = publishing.roll_back(to=row, by=request.user, at=at, reason=reason)
     except publishing.Refused as error:
         messages.error(request, str(error))

@@ -170,3 +170,23 @@ def test_what_nobody_started_is_forgotten_after_two_weeks(steward):
     assert batching.forget_unstarted(at=NOON + dt.timedelta(days=13)) == 0
     assert batching.forget_unstarted(at=NOON + dt.timedelta(days=15)) == 1
     assert not Batch.objects.filter(pk=kept.pk).exists()
+
+
+def test_two_entries_never_bear_one_short_name_neither_in_the_file_nor_in_the_catalogue(steward):
+    make_service("pacs", short_name="Imaging")
+    make_service("ris", short_name="Reports")
+    rows = csv(
+        "code,name,short_name,tier,commissioned_at", "one,New,Wards,3,2026-01-01", "two,New,wards,3,2026-01-01",
+        "ris,Same,imaging,3,2026-01-01",
+    )  # fmt: skip
+    told = [[text for name, text in wish.problems if name == "short_name"] for wish in looked(rows, steward)]
+    assert told[0] == ["“Wards” stands in 2 rows. Give each entry a short name of its own."] and "“wards” stands in 2 rows" in told[1][0]
+    assert told[2] == ["“imaging” is the short name of pacs. Choose another one."]
+    assert not any(wish.problems for wish in looked(csv("code,short_name", "pacs,Reports", "ris,Imaging"), steward)), "both are said anew"
+
+
+def test_a_name_that_is_too_long_is_refused_with_a_sentence(steward):
+    make_service("pacs")
+    (wish,) = looked(csv("code,name", f"pacs,{'n' * 165}"), steward)
+    ((column, told),) = wish.problems
+    assert column == "name" and "at most 160 characters (it has 165)" in told

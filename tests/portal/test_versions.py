@@ -157,3 +157,12 @@ def test_the_list_asks_as_often_for_many_versions_as_for_few(client, people, ser
         client.get(BASE)
     with django_assert_max_num_queries(26):
         assert client.get(f"{BASE}11/").status_code == 200
+
+
+def test_a_reason_that_is_too_long_is_refused_and_shown_again_never_cut(client, people, waiting):
+    client.force_login(people["approver"], backend=BACKEND)
+    answer = client.post(f"{BASE}2/return", {"reason": "x" * 2_001})
+    assert answer.status_code == 409 and "stand 2,001 characters, and at most 2,000 are kept" in answer.content.decode()
+    assert "x" * 2_001 in answer.content.decode()
+    waiting.refresh_from_db()
+    assert waiting.state == "in_review"

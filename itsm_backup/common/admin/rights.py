@@ -229,7 +229,10 @@ class ByRights(BaseModelAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         friendly = None if db_field.choices else form_field_of(db_field)
-        return friendly or super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = friendly or super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs.pop("maxlength", None)  # browsers cut what is pasted silently; the form says that it is too long
+        return field
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         offered = kwargs.get("queryset")
