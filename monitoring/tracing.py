@@ -73,8 +73,8 @@ def _comparison(step: Propagation) -> list[str]:
     own, cause, ways = step.inputs["own"]["status"], step.inputs["cause"], step.inputs["relations"]
     lines = [f"own status: {own}", f"status of {cause['service']}: {cause['status']}"]
     if step.status:
-        steps = f"{len(ways)} hard relation{'s' if len(ways) > 1 else ''}"
-        return [*lines, f"{cause['status']} is worse than {own}, and {steps} lead there: affected, {step.status}"]
+        steps = f"{len(ways)} hard relations lead" if len(ways) > 1 else "1 hard relation leads"
+        return [*lines, f"{cause['status']} is worse than {own}, and {steps} there: affected, {step.status}"]
     return [*lines, "no hard relation leads to anything that is worse than the own status: not affected"]
 
 

@@ -80,3 +80,22 @@ def test_thresholds_are_tried_on_past_days_before_they_count(tab, estate_now, pr
     reader.goto("/thresholds/?fall_after=1&days=30")
     assert reader.locator("text=Put these thresholds in force").count() == 0
     assert tab(make_person("stakeholder", present)).goto("/thresholds/").status == 403
+
+
+@pytest.mark.req("2.4")
+def test_what_a_provider_does_to_a_service_stands_beside_its_own_status(tab, estate_now, present):
+    journey.advance()
+    page = tab(make_person("operator", present))
+    page.set_default_timeout(60_000)
+    page.goto("/")
+    page.click("text=affected by a provider that is degraded or out")
+    assert "affected by a provider" in page.inner_text("h1")
+    row = page.locator("tr[data-row]")
+    assert row.count() == 1 and "Operational itself, affected by" in row.inner_text()
+    page.click("tr[data-row] th a")
+    assert page.inner_text(".title-line .pill") == "Operational"
+    page.click(".note .why")
+    page.locator("text=Reached through").wait_for()
+    page.click("text=Run again")
+    page.locator("text=Both agree").wait_for()
+    assert page.complaints == []
