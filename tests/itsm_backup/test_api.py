@@ -31,7 +31,7 @@ from catalogue.models import (
     StatusOverride,
 )
 from catalogue.propagating import hash_of
-from incidents.models import Incident
+from incidents.models import Incident, Rota
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
@@ -51,7 +51,7 @@ from monitoring.models import (
 )
 from reporting import compiling, rendering
 from reporting.scoping import Month, Scope, month_named
-from tests.factories import make_admin, make_job, make_service, make_tool, make_user, push, run_record
+from tests.factories import make_admin, make_job, make_service, make_team, make_tool, make_user, push, run_record
 
 pytestmark = pytest.mark.django_db
 
@@ -177,6 +177,11 @@ def _cmdb() -> Cmdb:
         )
 
 
+def _on_call() -> Rota:
+    with because("Fuzzed"):
+        return Rota.objects.get_or_create(team=make_team(), defaults={"starts_on": dt.date(2026, 1, 5)})[0]
+
+
 def _disputed() -> WriteConflict:
     item = ConfigurationItem.objects.create(
         cmdb=_cmdb(), table="device", external_id="1", name="pacs-01", first_seen_at=now(), last_seen_at=now()
@@ -210,6 +215,9 @@ WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid",
 REASON = {"reason": "Fuzzed"}
 # What a known thing is sent, where chance alone would never write a body that is taken.
 BODIES = {
+    "/api/v1/on-call/{id}/stand-in/": lambda: {
+        "person": make_user().username, "starts_at": iso(now()), "ends_at": iso(now() + dt.timedelta(hours=1)), **REASON,
+    },
     "/api/v1/cadence/": lambda: {"tools": [_asked()], **REASON},
     "/api/v1/detected-changes/{id}/settle": lambda: REASON,
     "/api/v1/duty-exceptions/": lambda: {
@@ -237,6 +245,7 @@ BODIES = {
     "/api/v1/tools/{name}/status-map/{number}/approve": lambda: REASON,
 }  # fmt: skip
 KNOWN = {
+    "on-call": lambda: {"id": _on_call().pk},
     "alertmanager": lambda: {"tool": make_tool("alertmanager").name},
     "alerts": lambda: {"id": Alert.objects.first().pk},
     "detected-changes": lambda: {"id": _detected().pk},
