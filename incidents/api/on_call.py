@@ -36,11 +36,15 @@ class ShiftSerializer(serializers.Serializer):
 
 class RotaSerializer(serializers.ModelSerializer):
     team = serializers.CharField(source="team.name")
+    hand_over_at = serializers.SerializerMethodField(help_text="Local time in its zone, such as 09:00.")
     shifts = serializers.SerializerMethodField(help_text="The one on call at the instant, then those of the next 60 days.")
 
     class Meta:
         model = Rota
         fields = ["id", "team", "starts_on", "hand_over_at", "zone", "shift_days", "rule", "shifts"]
+
+    def get_hand_over_at(self, rota: Rota) -> str:
+        return f"{rota.hand_over_at:%H:%M}"
 
     @extend_schema(responses=ShiftSerializer(many=True))
     def get_shifts(self, rota: Rota) -> Any:
