@@ -44,6 +44,8 @@ class ToolForm(ReasonedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.kind = self.instance.kind or self.kind
+        if "cadence" in self.fields:
+            self.fields["cadence"].required = False  # who says nothing of it leaves it as it is
         since = secret_set_at(self.instance) if self.instance.pk else {}
         for field in CONNECTORS[self.kind].settings_fields:
             if field.secret:
@@ -60,6 +62,9 @@ class ToolForm(ReasonedForm):
         cleaned = super().clean()
         self.instance.settings, self.instance.secrets = self._settings(cleaned), self._secrets(cleaned)
         return cleaned
+
+    def clean_cadence(self) -> str:
+        return str(self.cleaned_data.get("cadence") or self.instance.cadence)
 
     def _settings(self, cleaned: dict[str, Any]) -> dict[str, Any]:
         kept = dict(self.instance.settings)

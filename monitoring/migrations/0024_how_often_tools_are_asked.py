@@ -51,8 +51,8 @@ class Migration(migrations.Migration):
                 ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'verbose_name': 'historical polling policy',
-                'verbose_name_plural': 'historical polling policy',
+                'verbose_name': 'historical cadence policy',
+                'verbose_name_plural': 'historical cadence policy',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
             },
@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
                 ('use_fraction', models.DecimalField(decimal_places=3, default=Decimal('0.8'), help_text='The rest is left to people and to other programs.', max_digits=4, validators=[django.core.validators.MinValueValidator(Decimal('0.01')), django.core.validators.MaxValueValidator(1)], verbose_name='share of a budget that is used')),
             ],
             options={
-                'verbose_name_plural': 'polling policy',
+                'verbose_name': 'cadence policy', 'verbose_name_plural': 'cadence policy',
                 'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='polling_policy_is_one_row'), models.CheckConstraint(condition=models.Q(('least_s__gte', 60), ('least_s__lte', models.F('most_s')), ('most_s__lte', 86400)), name='polling_between_bounds', violation_error_message='Tools are asked at most once a minute and at least once a day, the lower bound first.'), models.CheckConstraint(condition=models.Q(('use_fraction__gt', 0), ('use_fraction__lte', 1), ('tier_1_fraction__gt', 0), ('tier_2_fraction__gt', 0), ('tier_3_fraction__gt', 0), ('tier_4_fraction__gt', 0), ('tier_1_fraction__lte', 1), ('tier_2_fraction__lte', 1), ('tier_3_fraction__lte', 1), ('tier_4_fraction__lte', 1)), name='polling_shares_are_shares', violation_error_message='A share is more than 0 and at most 1.')],
             },
         ),

@@ -35,7 +35,8 @@ class PollingPolicy(Tracked):
     )  # fmt: skip
 
     class Meta:
-        verbose_name_plural = "polling policy"
+        verbose_name = "cadence policy"
+        verbose_name_plural = "cadence policy"
         constraints = [
             models.CheckConstraint(condition=models.Q(id=1), name="polling_policy_is_one_row"),
             models.CheckConstraint(
@@ -53,7 +54,7 @@ class PollingPolicy(Tracked):
         ]
 
     def __str__(self) -> str:
-        return "Polling policy"
+        return "Cadence policy"
 
 
 @tracked
