@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import ssl
 import subprocess
 import time
@@ -83,8 +84,12 @@ class Lab:
         assert answer.status == 200, answer.body
 
     def stop(self) -> None:
-        os.killpg(self.daemon.pid, 15)
-        self.daemon.wait(timeout=30)
+        os.killpg(self.daemon.pid, signal.SIGTERM)
+        try:
+            self.daemon.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # it sometimes hangs while ending; what it had to show was shown
+            os.killpg(self.daemon.pid, signal.SIGKILL)
+            self.daemon.wait(timeout=30)
 
 
 @pytest.fixture(scope="module")
