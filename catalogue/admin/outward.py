@@ -69,26 +69,10 @@ def _again(request: HttpRequest, catalogue: Any, form: forms.Form) -> str:
     return f"{catalogue} is told of {count} entries anew within a minute."
 
 
-@admin.register(ExternalCatalogue)
-class ExternalCatalogueAdmin(TrackedAdmin):
-    place = 10
-    heading = "External catalogues"
-    about = "Catalogues of others that are told what entries promise and where they stand, whenever that changes."
-    form = CatalogueForm
-    change_form_template = "admin/catalogue/external.html"
-    list_display = ("name", "kind", "address", "enabled", "taken", "not_taken")
-    list_filter = ("kind", "enabled")
-    search_fields = ("name", "address")
-    fields = ("name", "kind", "address", "table", "account", "password", "mapping", "enabled")
-    acts = (
-        Act(
-            name="again",
-            words=lambda row: f"Tell {row} everything again",
-            do=_again,
-            fits=lambda row: row.enabled,
-            told=lambda request, row: ["Every entry in force is told anew. Rows that are there are changed, none is made twice."],
-        ),
-    )
+class ToldAdmin(TrackedAdmin):
+    """A system of others that is told things: how much it took, and secrets that only those see the boxes of who may write them."""
+
+    secrets: tuple[str, ...] = ("password",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         counted = {name: Count("publications", filter=Q(publications__accepted=taken)) for name, taken in (("good", True), ("bad", False))}
@@ -111,7 +95,29 @@ class ExternalCatalogueAdmin(TrackedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         shown = super().get_fields(request, obj)
         may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
-        return shown if may_write else [name for name in shown if name != "password"]
+        return shown if may_write else [name for name in shown if name not in self.secrets]
+
+
+@admin.register(ExternalCatalogue)
+class ExternalCatalogueAdmin(ToldAdmin):
+    place = 10
+    heading = "External catalogues"
+    about = "Catalogues of others that are told what entries promise and where they stand, whenever that changes."
+    form = CatalogueForm
+    change_form_template = "admin/catalogue/external.html"
+    list_display = ("name", "kind", "address", "enabled", "taken", "not_taken")
+    list_filter = ("kind", "enabled")
+    search_fields = ("name", "address")
+    fields = ("name", "kind", "address", "table", "account", "password", "mapping", "enabled")
+    acts = (
+        Act(
+            name="again",
+            words=lambda row: f"Tell {row} everything again",
+            do=_again,
+            fits=lambda row: row.enabled,
+            told=lambda request, row: ["Every entry in force is told anew. Rows that are there are changed, none is made twice."],
+        ),
+    )
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         row = self.get_object(request, object_id)

@@ -6,11 +6,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from itsm_backup.common.admin import Act, FactAdmin, ReasonedForm, TrackedAdmin
+from catalogue.admin.outward import ToldAdmin
+from itsm_backup.common.admin import Act, FactAdmin, ReasonedForm
 from itsm_backup.common.time import now
 from monitoring import telling_onward
 from monitoring.models import ExternalMonitoring, StatusPublication
@@ -57,11 +57,12 @@ def _again(request: HttpRequest, target: Any, form: forms.Form) -> str:
 
 
 @admin.register(ExternalMonitoring)
-class ExternalMonitoringAdmin(TrackedAdmin):
+class ExternalMonitoringAdmin(ToldAdmin):
     place = 10
     heading = "External monitoring"
     about = "Monitoring systems of others that are told the status, the promise and the next expected backup of each entry."
     form = MonitoringForm
+    secrets = tuple(SECRETS.values())
     change_form_template = "admin/monitoring/outflow.html"
     list_display = ("name", "kind", "address", "enabled", "taken", "not_taken")
     list_filter = ("kind", "enabled")
@@ -76,29 +77,6 @@ class ExternalMonitoringAdmin(TrackedAdmin):
             told=lambda request, row: ["Where every entry stands is told anew."],
         ),
     )
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        counted = {name: Count("publications", filter=Q(publications__accepted=taken)) for name, taken in (("good", True), ("bad", False))}
-        return super().get_queryset(request).annotate(**counted)
-
-    @admin.display(description="Taken")
-    def taken(self, row: Any) -> int:
-        return row.good
-
-    @admin.display(description="Not taken")
-    def not_taken(self, row: Any) -> int:
-        return row.bad
-
-    def may_revert(self, request: HttpRequest, obj: Any) -> bool:
-        return False  # an earlier address with today's password would be a leak
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), *(("kind",) if obj else ()))
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = super().get_fields(request, obj)
-        may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
-        return shown if may_write else [name for name in shown if name not in SECRETS.values()]
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         row = self.get_object(request, object_id)
