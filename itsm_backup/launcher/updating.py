@@ -15,6 +15,7 @@ FIRST_START_LINE = "== first start =="
 TROUBLE_LINE = "== trouble =="
 LOCK = 7_315_005  # several nodes may start at once on one database
 PROGRESS = "== progress == "
+LAST_OF_THE_MANY_STEPS = "e6876b0"  # the commit whose migrations the first one of every app replaces
 
 
 def update(*, is_empty: bool) -> None:
@@ -26,10 +27,32 @@ def update(*, is_empty: bool) -> None:
     from django.core.management import call_command, get_commands
 
     with _alone():
+        refuse_half_made()
         call_command("migrate", interactive=False)
         print(FIRST_START_LINE, flush=True)
         if "first_start" in get_commands():
             call_command("first_start", *(["--empty"] if is_empty else []))
+
+
+def refuse_half_made() -> None:
+    """Nothing when the database is empty or at least as new as the steps that became one; otherwise HalfMade, and nothing was changed."""
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+    from django.db.migrations.recorder import MigrationRecorder
+
+    done = set(MigrationRecorder(connection).applied_migrations())
+    for (app, name), step in MigrationLoader(None).disk_migrations.items():
+        left = [old for old in step.replaces if old not in done]
+        if (app, name) not in done and left and len(left) < len(step.replaces):
+            raise HalfMade(
+                f"The database was made by a version older than {LAST_OF_THE_MANY_STEPS} and never updated to it: {app} lacks "
+                f"{len(left)} of the {len(step.replaces)} steps that are one now. Nothing was changed. Start that version once "
+                f"(git checkout {LAST_OF_THE_MANY_STEPS}), then this one; or begin anew with --data and an empty folder."
+            )
+
+
+class HalfMade(Exception):
+    """The database lies between two versions that no step leads out of; says the way out."""
 
 
 @contextmanager
@@ -54,7 +77,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         update(is_empty="--empty" in arguments)
-    except ImproperlyConfigured as error:
+    except (ImproperlyConfigured, HalfMade) as error:
         print(f"{TROUBLE_LINE}\n{error}")
         return 1
     except OperationalError as error:

@@ -30,7 +30,7 @@ ALTER TABLE monitoring_serviceday SET (fillfactor = 80);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("monitoring", "0001_first_facts"), ("catalogue", "0001_first_facts")]
+    dependencies = [("monitoring", "0001_initial"), ("catalogue", "0001_initial")]
     operations = [
         migrations.RunSQL(CREATE, "DROP TABLE monitoring_rawanswer"),
         migrations.RunSQL(ROOM, migrations.RunSQL.noop),

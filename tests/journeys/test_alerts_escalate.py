@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from importlib import import_module
 from typing import Any
 
-import pgtrigger
 import pytest
-from django.db import connection
 
 from catalogue.models import Window
 from incidents import working
 from incidents.models import Escalation, EscalationPolicy, EscalationStep, Incident, Telling
 from itsm_backup import journey
-from itsm_backup.common.models import Notice, because
+from itsm_backup.common.models import because
 from monitoring.models import Alert
 from tests.factories import make_admin, make_job, make_service, make_tool, make_user, push, run_record
 from tests.incidents.makers import HOUR, MINUTE, fail, make_cause, make_estate, recover
@@ -126,23 +123,6 @@ def test_a_person_who_may_not_see_it_is_stood_in_for(noon, mailbox):
     assert [to for to, _ in arrived(mailbox)] == ["storage@example.org"]
     assert "instead of stranger, who may not see the incident" in Telling.objects.get().recipients[0]["why"]
     assert "instead of stranger" in mailbox.messages[0].get_content()
-
-
-def test_incidents_that_were_open_before_policies_are_not_told_again(noon, mailbox):
-    fail(make_estate(noon - 48 * HOUR, "a"), "a", noon - HOUR, noon)
-    incident = Incident.objects.get()
-    with pgtrigger.ignore("incidents.Telling:append_only"):  # as before the upgrade
-        Telling.objects.all().delete()
-    Escalation.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute(import_module("incidents.migrations.0004_policies_for_open_incidents").ADOPT)
-    before = Notice.objects.count()
-    journey.advance(at=noon + 10 * HOUR)
-    assert Notice.objects.count() == before
-    assert Telling.objects.get().recipients[0]["address"] == "storage@example.org"
-    assert Escalation.objects.get(incident=incident).snapshot["policy"] == "Operations team, once"
-    working.move(incident=incident, to="resolved", reason="done", by=make_user(), at=noon + 11 * HOUR)
-    assert Notice.objects.count() == before + 1
 
 
 def test_nothing_is_told_inside_maintenance_and_everything_is_judged_at_its_end(noon, mailbox):

@@ -78,8 +78,9 @@ _BACK = (
 
 
 class Migration(migrations.Migration):
+    replaces = [("catalogue", "0005_rights_on_record")]
     dependencies = [
-        ("catalogue", "0004_duties_and_holds"),
+        ("catalogue", "0001_initial"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("guardian", "0003_remove_groupobjectpermission_guardian_gr_content_ae6aec_idx_and_more"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
