@@ -18,12 +18,14 @@ MOST = 4_000
 
 
 def comment(*, version: ServiceVersion, text: str, by: Any, at: dt.datetime) -> Comment:
-    """Keep a remark about the version as it stands; it is never changed or deleted. Raises NotReady for an empty one."""
+    """Keep a remark about the version as it stands; it is never changed or deleted. Raises NotReady for an empty one and a too long one."""
     said = text.strip()
     if not said:
         raise NotReady(["Write what you want to say about it."])
+    if len(said) > MOST:
+        raise NotReady([f"The remark has {len(said):,} characters, and at most {MOST:,} are kept. Shorten it."])
     seen = version.content_hash or comparing.hash_of(comparing.content_of(version))
-    return Comment.objects.create(version=version, at=at, by=by, text=said[:MOST], content_hash=seen)
+    return Comment.objects.create(version=version, at=at, by=by, text=said, content_hash=seen)
 
 
 def ask_approvers(*, version: ServiceVersion, by: Any, at: dt.datetime) -> int:

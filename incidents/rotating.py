@@ -84,7 +84,7 @@ def _with_swaps(turn: Shift, swaps: list[RotaSwap]) -> list[Shift]:
 def stand_in(*, rota: Rota, person: Any, starts_at: dt.datetime, ends_at: dt.datetime, by: Any, at: dt.datetime, reason: str) -> RotaSwap:
     """`person` is on call in that time. Raises NotAllowed, and NotReady with what is wrong."""
     _check(by, rota)
-    row = RotaSwap(rota=rota, person=person, starts_at=starts_at, ends_at=ends_at, reason=" ".join(reason.split())[:300])
+    row = RotaSwap(rota=rota, person=person, starts_at=starts_at, ends_at=ends_at, reason=" ".join(reason.split()))
     problems = [] if row.reason else ["Say why: it stands beside the name for everybody."]
     if ends_at <= at:
         problems.append("That time is over. Who was on call then is not rewritten.")

@@ -156,6 +156,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "itsm_backup.refusing.RefusalsOnRecord",
+    "itsm_backup.portal.asking_again.AsksAgain",
 ]
 TEMPLATES = [
     {

@@ -96,6 +96,17 @@ def test_it_leaves_nothing_half_done():
     assert names([path for path in sources() if words.search(path.read_text())]) == []
 
 
+def test_no_page_and_no_door_cuts_what_is_typed():
+    """Browsers cut silently what is pasted into a field that names its length; doors read whole texts (common/http/typed.py)."""
+    assert names([path for path in (ROOT / "templates").rglob("*.html") if "maxlength" in path.read_text()]) == []
+    cut = re.compile(r"(POST\b|\btyped\(|\braw\().*\[ *: *\w+\]|for name, value in request\.POST\.items")
+    allowed = ("itsm_backup/common/http/typed.py: ", "itsm_backup/portal/cadence_doors.py: ", "itsm_backup/portal/agreement_doors.py: ")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}" for path in sources() for line in path.read_text().splitlines() if cut.search(line)
+    ]
+    assert [one for one in found if not (one.startswith(allowed) and ("getlist" in one or "items()" in one))] == []
+
+
 def test_it_documents_every_connector():
     from monitoring.connectors import CONNECTORS
 

@@ -14,8 +14,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from catalogue import relating
 from catalogue.models import Relation, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, NotReady, Refused
-from itsm_backup.common.admin import given_reason
+from itsm_backup.common.admin.reasons import REASON
 from itsm_backup.common.admin.rights import log_refusal
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 
 MOST_SHOWN, MOST_OFFERED = 50, 300
@@ -61,7 +62,7 @@ def _door(act: Callable[..., str]) -> Callable[..., HttpResponse]:
         if service is None or request.method != "POST":
             raise Http404(str(pk))
         try:
-            reason = given_reason(request)
+            reason = typed(request, REASON, most=1_000)
             if not reason:
                 raise NotReady(["Say why: the reason is kept with the relation."])
             messages.success(request, act(request, service, reason=reason, **more))

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from catalogue import linking
 from catalogue.models import ConfigurationItem, ItemLink, Service
 from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import agreement_page, linking_page
 from itsm_backup.portal.asof import Moment
@@ -62,17 +63,13 @@ def again(request: HttpRequest) -> HttpResponse:
     return redirect("portal:agreement")
 
 
-def _typed(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "").replace("\x00", "").strip()[:2_000]
-
-
 @require_POST
 @login_required
 def decide(request: HttpRequest, *, pk: int) -> HttpResponse:
     row = WriteConflict.objects.visible_to(request.user).select_related("service", "item").filter(pk=pk).first()
     if row is None:
         raise Http404(str(pk))
-    choice, reason, at = _typed(request, "choice"), _typed(request, "reason"), now()
+    choice, reason, at = typed(request, "choice"), typed(request, "reason"), now()
     try:
         made = writing_back.decide(conflict=row, choice=choice, by=request.user, at=at, reason=reason)
     except NotAllowed as error:
@@ -100,8 +97,8 @@ def link(request: HttpRequest) -> HttpResponse:
     at = now()
     try:
         linking.check(request.user)
+        reason = typed(request, "reason")
         pairs = _pairs(request)
-        reason = _typed(request, "reason")
         if not reason:
             raise NotReady(["Say why: the reason is kept with every link."])
         for item, service in pairs:
@@ -121,8 +118,8 @@ def link(request: HttpRequest) -> HttpResponse:
 def _pairs(request: HttpRequest) -> list[tuple[Any, Service]]:
     """The items and entries that were chosen. Raises NotReady for what is not there or may not be seen."""
     sent = [one.partition(":")[::2] for one in request.POST.getlist("chosen")[:200]]
-    if _typed(request, "code"):
-        sent = [(_typed(request, "item"), _typed(request, "code"))]
+    if typed(request, "code"):
+        sent = [(typed(request, "item"), typed(request, "code"))]
     numbers = [int(number) for number, _ in sent if number.isdigit() and len(number) < 19]
     known = ConfigurationItem.objects.there().visible_to(request.user).in_bulk(numbers)
     services = {one.code: one for one in Service.objects.listed().visible_to(request.user).filter(code__in=[code for _, code in sent])}
@@ -147,7 +144,7 @@ def unlink(request: HttpRequest, *, pk: int) -> HttpResponse:
     row = ItemLink.objects.visible_to(request.user).select_related("item", "service").filter(pk=pk).first()
     if row is None:
         raise Http404(str(pk))
-    reason, at = _typed(request, "reason"), now()
+    reason, at = typed(request, "reason"), now()
     try:
         if not reason:
             raise NotReady(["Say why: the reason is kept."])

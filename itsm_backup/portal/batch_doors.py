@@ -18,10 +18,10 @@ from catalogue import batching, exporting, importing, sheets
 from catalogue.columns import COLUMNS
 from catalogue.models import Batch, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, Refused
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import batch_page
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.typed import raw, too_long
 from itsm_backup.portal.views import page_number, reads, show
 from itsm_backup.portal.words import many
 
@@ -64,13 +64,11 @@ def _import_form(request: HttpRequest, moment: Moment, *, problem: str = "", typ
 @login_required
 def _take_file(request: HttpRequest) -> HttpResponse:
     at = now()
-    sent, reason = request.FILES.get("file"), raw(request, "reason")
-    problem = too_long("reason", reason, 1_000)
+    sent, reason, problem = request.FILES.get("file"), typed(request, "reason", most=1_000), ""
     if not may_import(request.user):
         raise PermissionDenied("Importing entries takes the role steward. An administrator grants it.")
-    if problem or sent is None or not reason:
-        asked = "Choose a file." if sent is None else "Say why: the reason is kept with every entry. Choose the file once more."
-        problem = problem or asked
+    if sent is None or not reason:
+        problem = "Choose a file." if sent is None else "Say why: the reason is kept with every entry. Choose the file once more."
     else:
         try:
             rows = sheets.read(sent.read(sheets.MOST_BYTES + 1))
@@ -170,10 +168,7 @@ def approve(request: HttpRequest) -> HttpResponse:
     if request.POST.get("which") != "all":
         rows = rows.filter(pk__in=[each for each in request.POST.getlist("version") if each.isdigit() and len(each) < 18])
     wishes = batching.to_approve(rows[: batch_page.MOST_AT_ONCE], by=request.user)
-    reason = raw(request, "reason")
-    if problem := too_long("reason", reason, 1_000):
-        messages.error(request, problem)
-        return redirect("portal:approvals")
+    reason = typed(request, "reason", most=1_000)
     return _proposed(request, Batch.Act.APPROVE, f"Approval of {many(len(wishes), 'version')}", wishes, reason)
 
 

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from catalogue.refusing import NotAllowed, NotReady
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import cadence_page
 from itsm_backup.portal.asof import Moment
@@ -30,8 +31,7 @@ def cadence(request: HttpRequest, *, moment: Moment) -> HttpResponse:
 @require_POST
 @login_required
 def calibrate(request: HttpRequest) -> HttpResponse:
-    at, names = now(), tuple(request.POST.getlist("tool")[: cadence_page.SHOWN])
-    reason = request.POST.get("reason", "").replace("\x00", "")[:2_000]
+    at, names, reason = now(), tuple(request.POST.getlist("tool")[: cadence_page.SHOWN]), typed(request, "reason")
     follow = request.POST.get("how") == "follow"
     try:
         changed = calibrating.calibrate(names=names, follow=follow, by=request.user, at=at, reason=reason)

@@ -12,10 +12,10 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from catalogue.refusing import NotAllowed, Refused
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import detected_pages
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.typed import typed
 from itsm_backup.portal.views import reads, show
 from monitoring import detecting
 from monitoring.models import DetectedChange

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common.http.typed import everything, typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import mapping_pages
 from itsm_backup.portal.asof import Moment
@@ -54,8 +55,8 @@ def promised_beside_observed(request: HttpRequest, *, moment: Moment, code: str)
 
 def _sent_rows(request: HttpRequest) -> list[dict[str, Any]]:
     """The attributes for which a field was chosen."""
-    sent: dict[str, str] = {name: value.replace("\x00", "")[:500] for name, value in request.POST.items()}
-    numbers = [name.removeprefix("path-") for name in sent if name.startswith("path-")][:400]
+    sent = everything(request)
+    numbers = [name.removeprefix("path-") for name in sent if name.startswith("path-")]
     found = []
     for number in numbers:
         if sent.get(f"field-{number}"):
@@ -69,7 +70,7 @@ def _sent_rows(request: HttpRequest) -> list[dict[str, Any]]:
 @login_required
 def draft(request: HttpRequest, *, name: str) -> HttpResponse:
     tool, at = tool_of(request, name), now()
-    rows, reason = _sent_rows(request), request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
+    rows, reason = _sent_rows(request), typed(request, "reason")
     try:
         made = translating.draft_mapping(tool=tool, rows=rows, by=request.user, at=at, reason=reason)
     except NotAllowed as error:
@@ -93,7 +94,7 @@ def _deciding(act: Callable[..., AttributeMapping], told: str) -> Any:
         row = AttributeMapping.objects.filter(tool=tool, number=number).select_related("tool", "author").first()
         if row is None:
             raise Http404(str(number))
-        reason = request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
+        reason = typed(request, "reason")
         try:
             if not reason:
                 raise NotReady(["Say why: the reason is kept with the version."])

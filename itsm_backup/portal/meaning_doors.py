@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common.http.typed import everything, typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import meaning_pages
 from itsm_backup.portal.asof import Moment
@@ -31,29 +32,25 @@ def one(request: HttpRequest, *, moment: Moment, name: str) -> HttpResponse:
 
 def _sent(request: HttpRequest) -> Meaning:
     """The words for which an outcome was chosen, and the numbers that are not told in bytes."""
-    sent: dict[str, str] = {name: value.replace("\x00", "")[:500].strip() for name, value in request.POST.items()}
-    numbers = [name.removeprefix("said-") for name in sent if name.startswith("said-")][:400]
+    sent = everything(request)
+    numbers = [name.removeprefix("said-") for name in sent if name.startswith("said-")]
     words = {sent[f"said-{n}"]: sent[f"means-{n}"] for n in numbers if sent[f"said-{n}"] and sent.get(f"means-{n}")}
     units = {name.removeprefix("unit-"): value for name, value in sent.items() if name.startswith("unit-") and value != "B"}
     return Meaning(words, units)
 
 
-def _why(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
-
-
 @require_POST
 @login_required
 def draft(request: HttpRequest, *, name: str) -> HttpResponse:
-    tool, at, typed, reason = tool_of(request, name), now(), _sent(request), _why(request)
+    tool, at, sent, reason = tool_of(request, name), now(), _sent(request), typed(request, "reason")
     try:
-        made = redefining.draft_map(tool=tool, words=typed.words, units=typed.units, by=request.user, at=at, reason=reason)
+        made = redefining.draft_map(tool=tool, words=sent.words, units=sent.units, by=request.user, at=at, reason=reason)
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from None
     except Refused as error:
         moment = Moment(at=at, now=at)
         problems = tuple(error.problems) if isinstance(error, NotReady) else (str(error),)
-        page = meaning_pages.meaning_page(tool=tool, user=request.user, moment=moment, typed=typed, reason=reason, problems=problems)
+        page = meaning_pages.meaning_page(tool=tool, user=request.user, moment=moment, typed=sent, reason=reason, problems=problems)
         return show(request, "meaning", section=SECTION, moment=moment, status=409, page=page)
     messages.success(
         request, f"Version {made.number} is kept as a draft. Its effect stands below; nothing is changed before somebody else approves it."
@@ -66,7 +63,7 @@ def _deciding(act: Callable[[HttpRequest, StatusMap, str], Any], told: str) -> A
         row = StatusMap.objects.filter(tool=tool_of(request, name), number=number).select_related("tool", "author").first()
         if row is None:
             raise Http404(str(number))
-        reason = _why(request)
+        reason = typed(request, "reason")
         try:
             if not reason:
                 raise NotReady(["Say why: the reason is kept with the version."])

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from catalogue.refusing import NotAllowed, NotReady, Refused
 from incidents import rotating
 from incidents.models import Rota, RotaSwap
+from itsm_backup.common.http.typed import everything
 from itsm_backup.common.time import now
 from itsm_backup.portal import on_call_page
 from itsm_backup.portal.asof import Moment
@@ -39,7 +40,8 @@ def stand_in(request: HttpRequest, *, pk: int) -> HttpResponse:
     rota = Rota.objects.visible_to(user).filter(pk=pk).select_related("team").first()
     if rota is None:
         raise Http404(str(pk))
-    typed = {name: request.POST.get(name, "").replace("\x00", "")[:300] for name in FIELDS}
+    sent = everything(request, most={"reason": 300})
+    typed = {name: sent.get(name, "") for name in FIELDS}
     try:
         swap = rotating.stand_in(rota=rota, by=user, at=at, reason=typed["reason"], **_read(typed))
     except NotAllowed as error:

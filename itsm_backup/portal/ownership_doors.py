@@ -18,10 +18,10 @@ from django.views.decorators.http import require_POST
 from catalogue import attesting, duties, handing_over
 from catalogue.models import AttestationRound, HandOver, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import ownership_pages
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.typed import typed
 from itsm_backup.portal.views import page_number, reads, show
 
 SECTION = "services"

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import asof, report_list, report_page
 from itsm_backup.portal.views import page_number, reads, show
@@ -114,7 +115,7 @@ def report_override(request: HttpRequest, *, pk: int) -> HttpResponse:
     if not request.user.has_perm(report_page.OVERRIDE):
         raise PermissionDenied("Issuing a report that a check stopped takes the role approver.")
     try:
-        made = overriding.issue(report=found, by=request.user, reason=request.POST.get("reason", ""), at=at)
+        made = overriding.issue(report=found, by=request.user, reason=typed(request, "reason"), at=at)
     except (overriding.NotStopped, compiling.Busy) as error:
         messages.error(request, str(error))
         return redirect("portal:report", pk)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from catalogue.models import Service
 from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common.http.typed import everything, typed
 from itsm_backup.common.time import day_bounds, now
 from itsm_backup.portal import bench_page, rule_pages
 from itsm_backup.portal.asof import Moment
@@ -124,7 +125,7 @@ def _days(request: HttpRequest) -> int:
 
 def _typed(request: HttpRequest) -> dict[str, Any]:
     """What was sent, as the form shows it again."""
-    sent = {name: value.replace("\x00", "")[:2_000] for name, value in request.POST.items()}
+    sent = everything(request)
     dropped = sent.get("drop", "")
     rows = [
         {part: sent.get(f"{part}-{number}", "").strip() for part in PARTS} for number in range(MOST_CONDITIONS) if str(number) != dropped
@@ -175,15 +176,15 @@ def save(request: HttpRequest) -> HttpResponse:
     kind, at = request.POST.get("kind", ""), now()
     if kind not in rule_pages.KINDS:
         raise Http404(kind)
-    typed = _typed(request)
+    told = _typed(request)
     try:
-        content = _content(request, kind, typed)
-        row = ruling.draft_rule(kind=kind, name=typed["name"], content=content, by=request.user, at=at, reason=typed["reason"])
+        content = _content(request, kind, told)
+        row = ruling.draft_rule(kind=kind, name=told["name"], content=content, by=request.user, at=at, reason=told["reason"])
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from None
     except Refused as error:
         problems = tuple(error.problems) if isinstance(error, NotReady) else (str(error),)
-        return _refused(request, kind, typed, problems, at)
+        return _refused(request, kind, told, problems, at)
     more = "?more=1" if "more" in request.POST else ""
     return redirect(reverse("portal:rule_version", args=[row.pk]) + more)
 
@@ -204,7 +205,7 @@ def _refused(request: HttpRequest, kind: str, typed: dict[str, Any], problems: t
 @login_required
 def suggest(request: HttpRequest) -> HttpResponse:
     """Make a draft of what is suggested for a job, or for what failures say, and go to the bench."""
-    text = request.POST.get("text", "").replace("\x00", "").strip()[:120]
+    text = typed(request, "text", most=120)
     job = _job(request, request.POST.get("job", ""))
     if job is None and not text:
         raise Http404("job")
@@ -234,7 +235,7 @@ def _of_text(request: HttpRequest, text: str) -> RuleVersion:
 def _deciding(act: Callable[..., RuleVersion], told: str, *, needs_reason: bool) -> Any:
     def door(request: HttpRequest, *, pk: int) -> HttpResponse:
         row = _find(request, pk)
-        reason = request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
+        reason = typed(request, "reason")
         seen = {"seen": request.POST.get("seen", "")} if act is ruling.approve else {}
         try:
             if needs_reason and not reason:

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_POST
 from catalogue import scoping
 from catalogue.models import ScopeDecision, ScopeLine
 from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common.http.typed import everything
 from itsm_backup.common.time import now
 from itsm_backup.portal import asof, scope_lines, scope_many, scope_pages, scope_register
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.scope_lines import Line, Waiting
-from itsm_backup.portal.typed import too_long
 from itsm_backup.portal.views import page_number, reads, show, sorry
 from itsm_backup.portal.words import many
 from monitoring import scoping as discovered
@@ -78,7 +78,7 @@ MOST = {"name": 160, "provider": 120}  # characters that are kept
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:
-    return {name: value.replace("\x00", "").strip() for name, value in request.POST.items()}
+    return everything(request, most=MOST)
 
 
 @require_POST
@@ -137,7 +137,7 @@ def decide_many(request: HttpRequest) -> HttpResponse:
 def _asked(request: HttpRequest, typed: dict[str, str], moment: Moment) -> dict[str, Any]:
     """What was typed as the act takes it. Raises NotReady with what is missing, all at once."""
     entry = scope_lines.named_entry(typed.get("entry", ""), user=request.user, moment=moment)
-    problems = [told for name, text in typed.items() if (told := too_long(name, text, MOST.get(name, 2_000)))]
+    problems = []
     if typed.get("outcome", "") not in ScopeDecision.Outcome.values:
         problems.append("Choose the decision: listed, referenced or left out.")
     if typed.get("entry") and entry is None:

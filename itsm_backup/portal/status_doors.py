@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from catalogue import overriding
 from catalogue.models import StatusOverride
 from catalogue.refusing import NotAllowed, NotReady, Refused
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import status_page
 from itsm_backup.portal.asof import Moment
@@ -36,19 +37,19 @@ def set_by_hand(request: HttpRequest, *, code: str) -> HttpResponse:
     at = now()
     moment, user = Moment(at=at, now=at), request.user
     version = version_of(request, code, moment)
-    typed = {name: request.POST.get(name, "").replace("\x00", "")[:2_000] for name in ("status", "until", "reason")}
+    said = {name: typed(request, name) for name in ("status", "until", "reason")}
     try:
-        until = instant_typed(typed["until"])
+        until = instant_typed(said["until"])
         if until is None:
             raise NotReady(["Say until when: a status by hand never stays for good."])
         overriding.override(
-            service=version.service, status=typed["status"], owner=user, expires_at=until, by=user, at=at, reason=typed["reason"]
+            service=version.service, status=said["status"], owner=user, expires_at=until, by=user, at=at, reason=said["reason"]
         )  # fmt: skip
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from None
     except Refused as error:
         problems = tuple(error.problems) if isinstance(error, NotReady) else (str(error),)
-        page = status_page.status_page(version=version, user=user, moment=moment, typed=typed, problems=problems)
+        page = status_page.status_page(version=version, user=user, moment=moment, typed=said, problems=problems)
         return show(request, "status", section=SECTION, moment=moment, status=409, page=page)
     waking.wake()
     messages.success(request, f"{version.name}: the status is set by hand. You answer for it until it ends.")
@@ -63,7 +64,7 @@ def end(request: HttpRequest, *, pk: int) -> HttpResponse:
     if row is None:
         raise Http404(str(pk))
     try:
-        overriding.end(row=row, by=user, at=now(), reason=request.POST.get("reason", "").replace("\x00", "")[:2_000])
+        overriding.end(row=row, by=user, at=now(), reason=typed(request, "reason"))
         waking.wake()
         messages.success(request, f"{row.service}: the computed status counts again.")
     except NotAllowed as error:

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from catalogue.refusing import NotAllowed, NotReady
+from itsm_backup.common.http.typed import everything, typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import thresholds_page
 from itsm_backup.portal.asof import Moment
@@ -22,7 +23,7 @@ MAY_SEE, USUAL_DAYS = "monitoring.view_statusworkflow", 7
 
 
 def _typed(sent: Any) -> dict[str, str]:
-    return {name: sent[name].replace("\x00", "")[:20] for name in workflow.FIELDS if name in sent}
+    return {name: sent[name].replace("\x00", "").strip() for name in workflow.FIELDS if name in sent}
 
 
 def _days(sent: Any) -> int:
@@ -41,14 +42,14 @@ def thresholds(request: HttpRequest, *, moment: Moment) -> HttpResponse:
 @require_POST
 @login_required
 def put_in_force(request: HttpRequest) -> HttpResponse:
-    at, typed, reason = now(), _typed(request.POST), request.POST.get("reason", "").replace("\x00", "")[:2_000]
+    at, values, reason = now(), _typed(everything(request)), typed(request, "reason")
     try:
-        workflow.put_in_force(values=typed, by=request.user, at=at, reason=reason)
+        workflow.put_in_force(values=values, by=request.user, at=at, reason=reason)
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from None
     except NotReady as error:
         page = thresholds_page.thresholds_page(
-            user=request.user, moment=Moment(at=at, now=at), typed=typed, days=_days(request.POST), reason=reason,
+            user=request.user, moment=Moment(at=at, now=at), typed=values, days=_days(request.POST), reason=reason,
             problems=tuple(error.problems),
         )  # fmt: skip
         return show(request, "thresholds", section="services", moment=Moment(at=at, now=at), status=409, page=page)

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from catalogue.refusing import NotAllowed, Refused
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import tool_comparison, tool_pages
 from itsm_backup.portal.asof import Moment
@@ -62,7 +63,7 @@ def compare(request: HttpRequest, *, moment: Moment) -> HttpResponse:
 @login_required
 def keep_weights(request: HttpRequest) -> HttpResponse:
     given, problems = tool_comparison.read_weights(request.POST.dict())
-    reason = request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
+    reason = typed(request, "reason")
     try:
         if not problems:
             assessing.set_weights(given=given, by=request.user, at=now(), reason=reason)

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_POST
 
 from catalogue import duties, publishing, reviewing
 from catalogue.models import Service, ServiceVersion
+from itsm_backup.common.http.typed import raw, typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import commitment_page, version_pages
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.typed import raw, typed
 from itsm_backup.portal.views import reads, show
 from itsm_backup.portal.words import zone
 from monitoring.capability import measured

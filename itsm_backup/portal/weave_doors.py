@@ -15,9 +15,9 @@ from catalogue import relating
 from catalogue.duties import NotAllowed, Refused
 from catalogue.models import RejectedRelation, Relation, SeenRelation, Service
 from catalogue.relating import CONFIRM, END
+from itsm_backup.common.http.typed import raw, typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import asof, graph, matrix, relation_files, relation_list
-from itsm_backup.portal.typed import raw, too_long
 from itsm_backup.portal.views import page_number, reads, show, sorry
 from itsm_backup.portal.words import many
 
@@ -61,7 +61,7 @@ def relations(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:
-    return {"by": request.user, "at": now(), "reason": raw(request, "reason")}
+    return {"by": request.user, "at": now(), "reason": typed(request, "reason", most=1_000)}
 
 
 @require_POST
@@ -96,9 +96,8 @@ def import_relations(request: HttpRequest) -> HttpResponse:
 
 def _looked_at(request: HttpRequest, rows: list[Any], unread: list[Any], *, title: str, back: str, content: str = "") -> HttpResponse:
     said = _said(request)
-    problem = too_long("reason", said["reason"], 1_000)
-    if problem or not said["reason"]:
-        return _not_yet(request, problem or "Say why: the reason is kept with every relation that changes.", back)
+    if not said["reason"]:
+        return _not_yet(request, "Say why: the reason is kept with every relation that changes.", back)
     asked = request.POST.get("step", "")
     keep, partly = asked in ("keep", "keep_part"), asked == "keep_part"
     wanted = [wish for _, wish in rows]
@@ -153,9 +152,8 @@ def _deciding(act: Any) -> Any:
         return redirect("portal:relations")
 
     def asked_why(request: HttpRequest, *, pk: int) -> HttpResponse:
-        reason = raw(request, "reason")
-        if problem := too_long("reason", reason, 1_000) or ("" if reason else "Say why: the reason is kept with the decision."):
-            return _not_yet(request, problem, "")
+        if not raw(request, "reason"):
+            return _not_yet(request, "Say why: the reason is kept with the decision.", "")
         return doing(request, pk=pk)
 
     return require_POST(login_required(asked_why))

@@ -14,6 +14,7 @@ from django.urls import path
 
 from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.admin import Act, Impossible, TrackedAdmin, given_reason
+from itsm_backup.common.admin.fields import WholeField
 from itsm_backup.common.admin.reasons import ReasonForm
 from itsm_backup.common.time import now
 from monitoring import mapping, restating
@@ -86,10 +87,8 @@ def _box() -> forms.Textarea:
 class TrialForm(forms.Form):
     """A document and an answer, side by side; nothing of it is stored."""
 
-    document = forms.CharField(
-        label="Map", widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false"}), strip=False, max_length=64_000
-    )
-    answer = forms.CharField(
+    document = WholeField(label="Map", widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false"}), strip=False, max_length=64_000)
+    answer = WholeField(
         label="Answer of the tool",
         widget=_box(),
         help_text="JSON as the tool sent it, up to 1 MB. It is read and forgotten.",

@@ -50,6 +50,13 @@ def duration_text(seconds: int) -> str:
     return f"{seconds} s"
 
 
+class WholeField(forms.CharField):
+    """A text that is told to be too long. Browsers cut silently what is pasted into a field that names its length."""
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {}
+
+
 class DurationField(forms.Field):
     """A duration as text with its unit; gives whole seconds, or whole days with `in_days`."""
 

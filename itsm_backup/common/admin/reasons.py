@@ -16,6 +16,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 
+from itsm_backup.common.admin.fields import WholeField
 from itsm_backup.common.admin.objections import against_change
 from itsm_backup.common.admin.rights import log_refusal, words_of
 from itsm_backup.common.models import because
@@ -24,7 +25,7 @@ REASON = "change_reason"
 
 
 def reason_field() -> forms.CharField:
-    return forms.CharField(
+    return WholeField(
         label="Reason for this change",
         max_length=1_000,
         strip=True,

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import path, reverse
 
+from itsm_backup.common.http.typed import typed
 from itsm_backup.common.models import SavedFilter
 
 _PASSING = ("p", "e", "all", "_popup", "_to_field")  # a page, an error: nothing to keep
@@ -53,8 +54,8 @@ class SavingAdmin(admin.ModelAdmin):
     def save_filter(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST" or not self.has_view_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied("You may not see this list.")
-        query = asked(QueryDict(request.POST.get("query", "")[:MOST]))
-        name = request.POST.get("name", "").replace("\x00", "").strip()[:60]
+        query = asked(QueryDict(typed(request, "query", most=MOST)))
+        name = typed(request, "name", most=60)
         if not name or not query:
             messages.error(request, "Give the filter a name, and filter, search or order the list first.")
         else:

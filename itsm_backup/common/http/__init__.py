@@ -1,1 +1,1 @@
-"""The one way out over HTTP: `client` speaks, `addresses` says to whom."""
+"""HTTP, out and in: `client` speaks, `addresses` says to whom, `typed` reads what a form sent."""
