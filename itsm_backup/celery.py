@@ -14,7 +14,6 @@ app.conf.include = ["itsm_backup.tasks"]
 app.conf.beat_schedule = {
     "show_life": {"task": "itsm_backup.show_life", "schedule": 5.0, "options": {"expires": 5}},
     "advance": {"task": "itsm_backup.advance", "schedule": 5.0, "options": {"expires": 5}},
-    "poll": {"task": "itsm_backup.poll_due", "schedule": 15.0, "options": {"expires": 15}},
     "demo": {"task": "itsm_backup.demo_feed", "schedule": 20.0, "options": {"expires": 20}},
     "report": {"task": "itsm_backup.report_due", "schedule": 300.0, "options": {"expires": 300}},
     "publish": {"task": "itsm_backup.publish", "schedule": 20.0, "options": {"expires": 20}},

@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 STALE_S = 60  # the journey ticks every 5 s
 STARTING_S = 30
 JOURNEY_STALE_S = 600  # one turn may carry a whole estate
-PROCESSES = ("worker", "beat")
+PROCESSES = ("worker", "beat", "poller")
 DEADMAN_KEY = "deadman"  # what came of the latest call to the outside watcher
 _began = time.monotonic()
 
 
 def beat(process: str) -> None:
-    """A sign of life of `worker`, `beat` or `journey`. Never fails its caller."""
+    """A sign of life of `worker`, `beat`, `poller` or `journey`. Never fails its caller."""
     try:
         cache.set(f"alive:{process}", now().timestamp(), timeout=24 * 3600)
     except Exception as error:  # whatever the cache's client raises

@@ -13,9 +13,8 @@ from itsm_backup import deadman, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.demo import feeding
 from itsm_backup.own_database import keeping
-from monitoring import calibrating, detecting, partitions, polling, reconciling, sighting, telling_onward, writing_back
+from monitoring import calibrating, detecting, partitions, reconciling, sighting, telling_onward, writing_back
 from monitoring.capability import measured
-from monitoring.models import Tool
 from reporting import scheduling
 from reporting.models import ReportSchedule
 
@@ -35,19 +34,6 @@ def show_life() -> None:
     """The sign of life of beat, which alone sends this, and of the worker, which does it."""
     health.beat("beat")
     health.beat("worker")
-
-
-@shared_task(name="itsm_backup.poll_due")
-def poll_due() -> None:
-    """Hand out the tools that are due, one task each."""
-    for tool_id in polling.claim_due(at=now()):
-        poll.apply_async((tool_id,), expires=600)
-
-
-@shared_task(name="itsm_backup.poll")
-def poll(tool_id: int) -> None:
-    polling.poll(tool=Tool.objects.get(pk=tool_id), at=now())
-    _advance()
 
 
 @shared_task(name="itsm_backup.own_database")

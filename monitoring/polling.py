@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings as deployment
@@ -20,6 +20,7 @@ from monitoring.connectors.fetching import fetching
 from monitoring.connectors.querying import querying
 from monitoring.connectors.running import run_program
 from monitoring.models import BackupJob, ExpectedRun, JobState, RequestBudget, Tool, ToolState
+from monitoring.models.tools import ToolStateQuerySet
 from monitoring.storing import judge_again
 
 log = logging.getLogger(__name__)
@@ -28,24 +29,39 @@ LONGEST_WAIT_S = 6 * 3600
 JITTER = 0.1
 
 
-def claim_due(*, at: dt.datetime, limit: int = 20) -> list[int]:
-    """Ids of tools to ask now, claimed so that no other worker asks them too.
+def claim_due(*, at: dt.datetime, limit: int = 20, failing_at_once: int | None = None) -> list[int]:
+    """Ids of tools to ask now, claimed so that nobody else asks them too.
 
-    Of the tools that share a budget no more are claimed at a time than it lets be asked at once.
+    Of the tools that share a budget no more are claimed at a time than it lets be asked at once, and of those that did not answer
+    in full the last time no more than `failing_at_once`.
     """
     with transaction.atomic():
         budgets = dict(RequestBudget.objects.order_by("pk").select_for_update().values_list("pk", "at_once"))
         busy = Counter(ToolState.objects.filter(claimed_until__gt=at, tool__budget__in=budgets).values_list("tool__budget", flat=True))
         free = {pk: at_once - busy[pk] for pk, at_once in budgets.items()}
         full = [pk for pk, places in free.items() if places <= 0]
-        due = ToolState.objects.due(at).exclude(tool__budget__in=full).select_for_update(skip_locked=True, of=("self",))
+        due = ToolState.objects.due(at).exclude(tool__budget__in=full)
+        if failing_at_once is not None:
+            due = _without_too_many_failing(due, at, failing_at_once)
         ids = []
-        for tool, budget in due.order_by("next_poll_at").values_list("pk", "tool__budget")[:limit]:
+        chosen = due.select_for_update(skip_locked=True, of=("self",)).order_by("next_poll_at")
+        for tool, budget in chosen.values_list("pk", "tool__budget")[:limit]:
             if budget is None or free[budget] > 0:
                 ids.append(tool)
                 free[budget] = free.get(budget, 0) - 1
         ToolState.objects.filter(pk__in=ids).update(claimed_until=at + CLAIM)
     return ids
+
+
+def _without_too_many_failing(due: ToolStateQuerySet, at: dt.datetime, most: int) -> ToolStateQuerySet:
+    busy = ToolState.objects.filter(claimed_until__gt=at, consecutive_failures__gt=0).count()
+    failing = due.filter(consecutive_failures__gt=0).order_by("next_poll_at").values("pk")[: max(0, most - busy)]
+    return due.filter(Q(consecutive_failures=0) | Q(pk__in=list(failing.values_list("pk", flat=True))))
+
+
+def give_back(tools: Sequence[int]) -> None:
+    """Let others ask these tools, which were claimed and not asked."""
+    ToolState.objects.filter(pk__in=tools).update(claimed_until=None)
 
 
 class Replayed(ValueError):

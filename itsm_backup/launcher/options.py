@@ -8,7 +8,7 @@ import argparse
 def options(arguments: list[str]) -> argparse.Namespace:
     """What `up` was called with."""
     parser = argparse.ArgumentParser(
-        prog="manage.py up", description="Start everything: database, broker, web, worker and beat. Stop with Ctrl-C."
+        prog="manage.py up", description="Start everything: database, broker, web, worker, beat and poller. Stop with Ctrl-C."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s; 0 takes a free one)")

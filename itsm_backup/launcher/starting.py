@@ -100,7 +100,7 @@ class _Start:
         shared = (*SERVICE_VARIABLES, "BASE_URL")  # commands print addresses, too
         services = {name: self.environment[name] for name in shared if name in self.environment}
         self.data.publish(command="up", address=self.address, services=services)
-        say("Starting worker, beat and web …")
+        say("Starting worker, beat, poller and web …")
         for child in programs(self.chosen, self.data, self.environment):
             self.children.start(child)
             self.stop.check()
@@ -180,15 +180,21 @@ def _environment(data: DataFolder, address: str, host: str) -> dict[str, str]:
 
 
 def programs(chosen: argparse.Namespace, data: DataFolder, environment: dict[str, str]) -> list[Child]:
-    """Worker, beat and web: stopped the other way round, so that the web goes first and the worker may finish its tasks."""
+    """Worker, beat, poller and web: stopped the other way round, so that the web goes first and the worker may finish its tasks."""
     (data / "beat").mkdir(mode=0o700, exist_ok=True)
     celery = [sys.executable, "-m", "celery", "-A", "itsm_backup"]
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
     beat = [*celery, "beat", "--schedule", str(data / "beat/schedule"), "--loglevel", "INFO"]
+    poller = [sys.executable, "-m", "django", "poll", "--forever"]
     listen = ["--host", chosen.host, "--port", str(chosen.port), "--workers", str(chosen.workers), "--no-ws"]
     care = ["--workers-kill-timeout", "2", "--respawn-failed-workers"]
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *care, "itsm_backup.wsgi:application"]
     return [
         Child(name=name, command=command, log=data / f"logs/{name}.log", folder=REPOSITORY, environment=environment, patience_s=patience_s)
-        for name, command, patience_s in (("worker", worker, 4.0), ("beat", beat, 1.0), ("web", web, 3.0))
+        for name, command, patience_s in (
+            ("worker", worker, 4.0),
+            ("beat", beat, 1.0),
+            ("poller", poller, 4.0),
+            ("web", web, 3.0),
+        )
     ]

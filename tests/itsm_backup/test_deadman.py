@@ -21,7 +21,7 @@ AT = dt.datetime(2026, 7, 14, 12, tzinfo=dt.UTC)
 def alive(monkeypatch):
     cache.clear()
     monkeypatch.setattr(health, "_began", time.monotonic() - 3600)
-    for process in ("worker", "beat", "journey"):
+    for process in ("worker", "beat", "poller", "journey"):
         health.beat(process)
 
 
@@ -34,7 +34,7 @@ def test_it_is_told_while_everything_is_healthy(server, settings):
     assert (response.status_code, response.json()["deadman"]) == (200, "ok, told at 2026-07-14 12:00:00 UTC")
 
 
-@pytest.mark.parametrize("process", ["worker", "beat", "journey"])
+@pytest.mark.parametrize("process", ["worker", "beat", "poller", "journey"])
 def test_it_is_not_told_when_a_part_is_silent(server, process):
     cache.delete(f"alive:{process}")
     assert deadman.tell(url=address(server), at=AT) == f"held back, because not healthy: {process}"

@@ -23,13 +23,13 @@ def _long_since_started(monkeypatch):
 
 
 def test_it_is_ok_when_every_part_is():
-    health.beat("worker")
-    health.beat("beat")
+    for process in ("worker", "beat", "poller"):
+        health.beat(process)
     response = Client().get("/healthz")
     assert response.status_code == 200
     told = response.json()
     assert told.pop("pdf") == (pdf.why_off() or "ok")  # what cannot be printed stops nothing
-    assert told == {"status": "ok", "database": "ok", "broker": "ok", "worker": "ok", "beat": "ok"}
+    assert told == {"status": "ok", "database": "ok", "broker": "ok", "worker": "ok", "beat": "ok", "poller": "ok"}
     assert "no-store" in response["Cache-Control"]
 
 

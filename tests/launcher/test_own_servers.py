@@ -63,7 +63,7 @@ def test_two_nodes_share_one_database_and_one_broker(nodes, servers):
     shared = servers.environment()
     starts = [node.start("up", "--port", "0", "--empty", **shared) for node in nodes]  # both find an empty database
     addresses = [start.address() for start in starts]
-    assert [set(node.children()) for node in nodes] == [{"worker", "beat", "web"}] * 2  # no server of their own
+    assert [set(node.children()) for node in nodes] == [{"worker", "beat", "poller", "web"}] * 2  # no server of their own
 
     one.run("shell", "-c", MAKE_TOOL, **shared)
     said = one.run("token", "--user", "administrator", "--scope", "write", **shared)

@@ -50,7 +50,7 @@ def test_it_starts_stops_and_starts_again_with_its_data_in_a_private_folder(prod
     told = product.run("shell", "-v", "0", "-c", "from django.conf import settings; print('told', settings.BASE_URL)")
     assert f"told {first.address()}".rstrip("/") in told.splitlines()
     running = product.children()
-    assert {"PostgreSQL 18", "Valkey", "worker", "beat", "web"} == set(running)
+    assert {"PostgreSQL 18", "Valkey", "worker", "beat", "poller", "web"} == set(running)
     took_s = first.stop()
     assert took_s < STOP_PROMISE_S
     assert first.process.returncode == 0
@@ -79,7 +79,7 @@ def test_it_clears_what_a_killed_supervisor_left_and_keeps_the_data(product):
 def test_it_starts_again_what_dies_and_the_others_reconnect(product):
     running = product.up("--empty")
     before = product.children()
-    for name in ("web", "worker", "beat", "Valkey", "PostgreSQL 18"):
+    for name in ("web", "worker", "beat", "poller", "Valkey", "PostgreSQL 18"):
         os.kill(product.children()[name], signal.SIGKILL)
         running.wait_for(f"{name} stopped unexpectedly (killed by SIGKILL)")
         running.wait_for(f"{name} was started again.")

@@ -24,7 +24,7 @@ from tests.launcher.conftest import Product, Start
 from tests.robustness.elsewhere import Database
 from tests.robustness.world import PING_KEY, Batch, Feed, Ping
 
-ROUND = ("worker process", "web process", "beat", "worker", "web process", "worker process", "web")
+ROUND = ("worker process", "web process", "beat", "poller", "worker", "web process", "worker process", "web")
 SUPERVISOR_EVERY = 12  # kills
 GIVE_UP_S = 300
 

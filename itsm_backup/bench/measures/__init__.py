@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from itsm_backup.bench.measures import catalogue, correlation, estate, intake, ping, report
+from itsm_backup.bench.measures import catalogue, correlation, estate, intake, ping, poll, report
 from itsm_backup.bench.measuring import Measured
 from itsm_backup.bench.sizes import Size
 
@@ -15,4 +15,5 @@ MEASURES: dict[str, Callable[[Size, str], Iterator[Measured]]] = {
     "report": report.measure,
     "catalogue": catalogue.measure,
     "correlation": correlation.measure,
+    "poll": poll.measure,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import ssl
 import time
@@ -141,8 +142,9 @@ def get(
     raise Unreachable(_refusal(host, answer.status) + (f" Tried {tries} times." if answer.status in PASSING else ""))
 
 
+@functools.lru_cache(maxsize=64)
 def trusting(certificates: str) -> ssl.SSLContext:
-    """Trust in the usual authorities and in these certificates (PEM). Raises ValueError with a sentence."""
+    """Trust in the usual authorities and in these certificates (PEM), made once. Raises ValueError with a sentence."""
     context = ssl.create_default_context()
     if certificates.strip():
         try:
