@@ -23,5 +23,7 @@ SIZES = {
     "tiny": Size(services=40, runs=20, more_runs=40, seconds=0.3, batches=1, report_services=20, entries=200, sources=12, rounds=2),
     "small": Size(services=200, runs=100, more_runs=1_000, seconds=1.0, batches=4, report_services=200, entries=2_000, sources=100),
     "full": Size(services=1_000, runs=100, more_runs=1_000, seconds=3.0, batches=8, report_services=1_000, entries=10_000, sources=1_000),
-    "large": Size(services=1_000, runs=100, more_runs=1_000, seconds=3.0, batches=8, report_services=10_000, entries=10_000, sources=1_000),
+    "large": Size(
+        services=10_000, runs=100, more_runs=1_000, seconds=3.0, batches=8, report_services=10_000, entries=10_000, sources=1_000
+    ),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection
 
 # What stands beside every page: services, those with a job, approved versions, open incidents, how fresh the tools are.
@@ -76,11 +78,68 @@ SELECT jsonb_build_object(
               WHERE service_id = s.id AND state = 'approved' ORDER BY 1 DESC LIMIT 30) y),{RAIL})
 FROM catalogue_service s WHERE s.code = 'SVC-00007'
 """  # noqa: S608
-BY_HAND = {"home": HOME, "services list": LIST, "service page": SERVICE}
+CALENDAR = f"""
+WITH entry AS (
+  SELECT s.id, s.code, v.tier, v.name, v.department, v.zone FROM catalogue_service s
+  JOIN catalogue_serviceversion v ON v.service_id = s.id AND v.state = 'approved' AND v.effective @> now()
+  WHERE s.lifecycle IN ('catalogue', 'pending_retirement')),
+shown AS (SELECT * FROM entry ORDER BY tier, code LIMIT 200)
+SELECT jsonb_build_object(
+  'groups', (SELECT jsonb_agg(g) FROM (SELECT tier, d.worst, count(*) FROM entry JOIN monitoring_serviceday d ON d.service_id = entry.id
+             WHERE d.day > current_date - 31 AND d.day <= current_date GROUP BY tier, d.worst) g),
+  'tiers', (SELECT jsonb_agg(t) FROM (SELECT tier, count(*) FROM entry GROUP BY tier) t),
+  'departments', (SELECT jsonb_agg(DISTINCT department) FROM entry),
+  'rows', (SELECT jsonb_agg(shown) FROM shown),
+  'cells', (SELECT jsonb_agg(d) FROM monitoring_serviceday d WHERE d.service_id IN (SELECT id FROM shown)
+            AND d.day > current_date - 31 AND d.day <= current_date),{RAIL})
+"""  # noqa: S608
+_ENTRY = """
+  'entry', (SELECT to_jsonb(x) FROM (SELECT v.*, c.*, j.verdict, j.captured_at, e.result FROM catalogue_serviceversion v
+            JOIN catalogue_commitment c ON c.version_id = v.id JOIN monitoring_servicestate j ON j.service_id = v.service_id
+            LEFT JOIN monitoring_evaluation e ON e.id = j.evaluation_id
+            WHERE v.service_id = s.id AND v.state = 'approved' AND v.effective @> now()) x)"""
+SERVICE_CALENDAR = f"""
+SELECT jsonb_build_object({_ENTRY},
+  'days', (SELECT jsonb_agg(d) FROM monitoring_serviceday d WHERE d.service_id = s.id AND d.day > current_date - 367),{RAIL})
+FROM catalogue_service s WHERE s.code = 'SVC-00007'
+"""  # noqa: S608
+OBJECTIVES = f"""
+SELECT jsonb_build_object({_ENTRY},
+  'defaults', (SELECT jsonb_agg(t) FROM catalogue_tierdefault t),
+  'days', (SELECT jsonb_agg(d) FROM (SELECT day, good, late, failed, missed FROM monitoring_serviceday
+           WHERE service_id = s.id AND day > current_date - 400) d),
+  'points', (SELECT jsonb_agg(p) FROM (SELECT p.captured_at, p.available_at, p.expires_at FROM monitoring_protecteditem i
+             JOIN monitoring_restorepoint p ON p.item_id = i.id AND p.captured_at > date_trunc('month', now()) - interval '3 days'
+             WHERE i.service_id = s.id) p),
+  'due', (SELECT jsonb_agg(x) FROM (SELECT x.due_at, x.state FROM monitoring_backupjob b JOIN monitoring_expectedrun x ON x.job_id = b.id
+          WHERE b.service_id = s.id AND x.settled_at IS NOT NULL ORDER BY x.due_at DESC LIMIT 30) x),{RAIL})
+FROM catalogue_service s WHERE s.code = 'SVC-00007'
+"""  # noqa: S608
+BY_HAND = {
+    "home": HOME,
+    "services list": LIST,
+    "service page": SERVICE,
+    "calendar": CALENDAR,
+    "calendar of a service": SERVICE_CALENDAR,
+    "objectives and trend of a service": OBJECTIVES,
+}
+# How much work each service would lose now: from the row that holds its state, and by looking for the newest good run of each.
+EXPOSURE = """
+SELECT service_id, verdict, extract(epoch FROM now() - captured_at), rpo_s FROM monitoring_servicestate
+"""
+EXPOSURE_OF_RUNS = """
+SELECT service_id, extract(epoch FROM now() - max(started_at)) FROM monitoring_backuprun
+WHERE outcome IN ('success', 'warning') AND operation = 'backup' GROUP BY service_id
+"""
 
 
 def ask(page: str) -> None:
-    """Ask it once and take the whole answer."""
+    """Ask what the page asks once and take the whole answer."""
+    rows(BY_HAND[page])
+
+
+def rows(statement: str) -> list[tuple[Any, ...]]:
+    """Every row of the answer."""
     with connection.cursor() as cursor:
-        cursor.execute(BY_HAND[page])
-        cursor.fetchall()
+        cursor.execute(statement)
+        return cursor.fetchall()

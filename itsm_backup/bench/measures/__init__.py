@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from itsm_backup.bench.measures import catalogue, correlation, estate, intake, ping, poll, report
+from itsm_backup.bench.measures import calendar, catalogue, correlation, estate, evaluate, exposure, intake, ping, poll, report, trend
 from itsm_backup.bench.measuring import Measured
 from itsm_backup.bench.sizes import Size
 
@@ -12,6 +12,10 @@ MEASURES: dict[str, Callable[[Size, str], Iterator[Measured]]] = {
     "intake": intake.measure,
     "ping": ping.measure,
     "estate": estate.measure,
+    "calendar": calendar.measure,
+    "trend": trend.measure,
+    "exposure": exposure.measure,
+    "evaluate": evaluate.measure,
     "report": report.measure,
     "catalogue": catalogue.measure,
     "correlation": correlation.measure,

@@ -10,7 +10,7 @@ from catalogue.models import Service
 from itsm_backup.bench import cataloguing, databases, measuring, pattern
 from itsm_backup.bench.cataloguing import DEEPEST, LIMITED, SMALL
 from itsm_backup.bench.floors import weave
-from itsm_backup.bench.measures.estate import MOST_QUERIES, Looker, least_ms
+from itsm_backup.bench.looking import MOST_QUERIES, Looker, least_ms
 from itsm_backup.bench.measuring import Measured, tell
 from itsm_backup.bench.sizes import Size
 from itsm_backup.common.time import now
