@@ -26,13 +26,15 @@ class Signing:
     def __init__(self, fetch: Fetch, region: str, keys: Keys) -> None:
         self.fetch, self.region, self.given, self.keys = fetch, region, keys, keys
 
-    def __call__(self, name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None) -> Step:
+    def __call__(
+        self, name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None, listen_s: float | None = None
+    ) -> Step:
         keys, service = (self.given, "sts") if name == SIGN_IN else (self.keys, "backup")
         own = signed_headers(
             url, at=dt.datetime.now(dt.UTC), region=self.region, service=service, key_id=keys.key_id, secret=keys.secret,
             session_token=keys.session_token,
         )  # fmt: skip
-        return self.fetch(name, method, url, headers={**headers, **own}, body=body)
+        return self.fetch(name, method, url, headers={**headers, **own}, body=body, listen_s=listen_s)
 
 
 def take_on(talk: Conversation, signing: Signing, role: str, settings: Mapping[str, str]) -> dict[str, str] | None:

@@ -151,9 +151,14 @@ class Runner(Protocol):
 
 
 class Fetch(Protocol):
-    """Makes one HTTP request and returns what happened; never raises. `body` that is no bytes is sent as JSON."""
+    """Makes one HTTP request and returns what happened; never raises. `body` that is no bytes is sent as JSON.
 
-    def __call__(self, name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None) -> Step: ...
+    With `listen_s` the answer is a stream without an end: what came in so many seconds, or until it broke off.
+    """
+
+    def __call__(
+        self, name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None, listen_s: float | None = None
+    ) -> Step: ...
 
 
 class Query(Protocol):

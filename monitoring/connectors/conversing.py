@@ -18,6 +18,7 @@ LONGEST_ROUND_S = 300.0  # a poll is claimed for a quarter of an hour
 OVERLAP = dt.timedelta(hours=2)  # asked for again, for clocks that differ and for what was written late
 FIRST_DAYS = 30
 ENDED = "ended"  # in the meta of an answer: every listing came to its end
+LINES = "event stream"  # the name of a step that holds lines of a stream, which may break off anywhere
 POSTS = "posts"  # the tool reports by itself, and there is nothing to ask
 SPENT = "spent"  # …or not, because the round had had its share
 
@@ -121,6 +122,14 @@ class Conversation:
                 break
         return False
 
+    def listen(self, name: str, path: str, *, body: Any, headers: Mapping[str, str], for_s: float) -> float | None:
+        """Keep what a stream of lines tells for so long; returns how many seconds that was, None when it could not be opened."""
+        told = {**self._headers, **headers}
+        began = self._clock()
+        step = self._fetch(name, "POST", self.address + path, headers=told, body=body, listen_s=for_s)
+        self._keep(step)
+        return self._clock() - began if step.exit_code == 200 else None
+
     def spent(self, name: str, number: int) -> bool:
         """Whether this round has had its share after that many pages; the answer then says so."""
         over = number >= MOST_PAGES or self._bytes > MOST_BYTES or self._clock() > self._ends_at
@@ -152,7 +161,7 @@ def conclude(result: Reading, answer: Answer, *, since: dt.datetime | None = Non
     """
     if answer.kind != "poll":
         return finish(result)
-    result.problems += [told for step in answer.steps if (told := problem(step))]
+    result.problems += [told for step in answer.steps if (told := problem(step)) and not (step.name == LINES and step.exit_code == 200)]
     if stopped := answer.meta.get("stopped"):
         result.problems.append(stopped)
     if not answer.steps and not result.problems and answer.meta.get(POSTS) != "yes":

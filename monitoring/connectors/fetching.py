@@ -26,11 +26,14 @@ def fetching(
     """A `Fetch` for one poll, which keeps its connections and closes them at the end."""
     with Client(allowed=allowed, verify=verify, timeout_s=timeout_s, most_bytes=CAP_BYTES, wait=wait) as client:
 
-        def fetch(name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None) -> Step:
+        def fetch(name: str, method: str, url: str, *, headers: Mapping[str, str], body: Any = None, listen_s: float | None = None) -> Step:
             step = Step(name=name, command=f"{method} {url}", started_at=dt.datetime.now(dt.UTC))
             raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             try:
-                answer = client.send(method, url, headers=headers, body=raw)
+                if listen_s is None:
+                    answer = client.send(method, url, headers=headers, body=raw)
+                else:
+                    answer = client.listen(method, url, headers=headers, body=raw, for_s=listen_s)
             except Unreachable as error:
                 step.stderr = str(error)
             else:

@@ -5,19 +5,28 @@ from __future__ import annotations
 import base64
 import fnmatch
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Outcome, Reading, Record, Reject, SettingField, Tested
 from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none, part
-from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, Conversation, conclude
+from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, LINES, Conversation, conclude
 from monitoring.connectors.redaction import redact
 
 FILTER = 'match("*backup*", service.name)'
+EVENTS = 'match("*backup*", event.service)'
+LONGEST_LISTENING_S = 240  # a round is claimed for a quarter of an hour
+LEAST_LISTENING_S = 1.0
+MOST_DROPS = 5
 BACKUPS = "backups"  # in the meta of an answer: the services whose results are those of backups
 _ATTRS = ["name", "host_name", "state", "state_type", "last_check", "last_check_result", "last_state_change", "last_hard_state"]
 _ATTRS += ["acknowledgement", "downtime_depth", "next_check"]
+_REFUSED = {
+    "services": "Icinga shows this API user no services. Give it the permission objects/query/Service.",
+    LINES: "Icinga lets this API user hear no events. Give it the permissions events/CheckResult and events/StateChange.",
+}
 _STATES: dict[int, tuple[str, Outcome]] = {
     0: ("OK", "success"),
     1: ("WARNING", "warning"),
@@ -44,33 +53,40 @@ class Icinga2:
             label="Services whose results are those of backups",
             help="host!service with * and ?, separated by commas, e.g. *!nightly-dump. Each result of theirs is one run of a backup.",
         ),
+        SettingField(
+            name="listen_s",
+            label="Listen for seconds",
+            help="How long each round listens to the event stream, 0 to 240: best a little less than the time between two rounds.",
+            default="0",
+        ),
+        SettingField(name="events", label="Which events", help="The filter of services, written for events.", default=EVENTS),
         CERTIFICATES,
     )
     capabilities = declare(
-        read_runs=part("The latest result of each service; what came between two rounds is not seen."),
+        read_runs=part("The latest result of each service, and every one that the event stream tells while a round listens to it."),
         read_schedules=none("The interval of a check is not the schedule of a backup."),
         verify_data=none("A check says nothing of copies."),
-        incremental=none("The latest results are asked for in every round."),
+        incremental=part("The latest results are asked for in every round; the event stream tells each as it comes."),
         authentication=full("An API user with password, over HTTPS."),
         rate_limits=full(HTTP_LIMITS),
     )
 
     def ask(self, *, settings: Mapping[str, str], secrets: Mapping[str, str], fetch: Fetch, cursor: Mapping[str, Any]) -> Answer:
-        """Ask once for the services and their latest results. Reads only."""
+        """Ask for the services and their latest results, and listen to the event stream for as long as is set. Reads only."""
         password = secrets.get("password", "")
         signed = base64.b64encode(f"{settings.get('user', '').strip()}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {signed}", "X-HTTP-Method-Override": "GET"}
         talk = Conversation(address=settings.get("address", ""), fetch=fetch, hidden=[password, signed], headers=headers)
         body = {"filter": settings.get("filter", "").strip() or FILTER, "attrs": _ATTRS}
-        told = talk.ask("services", "/v1/objects/services", method="POST", body=body)
-        listed = isinstance(told, dict) and isinstance(told.get("results"), list)
-        if told is not None and not listed:
-            talk.answer.meta["stopped"] = "The answer is JSON, but no list of services of Icinga. Check the address."
+        listed = _list(talk, body)
+        listen_s = _listen_s(settings.get("listen_s"))
+        if listed and listen_s:
+            listed = _listen(talk, body, settings.get("events", "").strip() or EVENTS, listen_s)
         return talk.end(in_full=listed, **{BACKUPS: settings.get(BACKUPS, "")})
 
     def read(self, answer: Answer) -> Reading:
         """One record for each state of a service, and one for each result of a service whose results are backups."""
-        result, found, names = Reading(), dict[tuple[str, ...], Record](), set[str]()
+        result, found, names = Reading(), dict[tuple[str, ...], Record](), set[str | None]()
         backups = [each.strip() for each in answer.meta.get(BACKUPS, "").split(",") if each.strip()]
         for step in answer.steps:
             if answer.kind == "poll" and step.exit_code is not None and not 200 <= step.exit_code < 300:
@@ -81,14 +97,19 @@ class Icinga2:
                     index = len(found) + len(result.rejects)
                     result.rejects.append(Reject(index=index, reason=f"A service {told}.", excerpt=reading.excerpt(row)))
                     continue
-                names.add(_name(row) or "")
+                names.add(_name(row))
                 if told is not None:
                     found[told.identity] = told
+        if answer.kind == "poll":  # events are filtered apart: what is no service of this tool is none of its business
+            listed = {_name(row) for step in answer.steps if step.name == "services" for row in _rows(step.stdout or "")}
+            found = {identity: record for identity, record in found.items() if record.job_external_id in listed}
+            names &= listed
         checked = {record.job_external_id for record in found.values() if record.state == "finished"}
         result.records = [record for record in found.values() if record.state == "finished" or record.job_external_id not in checked]
         if answer.kind == "poll":
             if any(step.exit_code in (403, 404) for step in answer.steps):  # without the permission there is nothing at that address
-                result.problems.append("Icinga shows this API user no services. Give it the permission objects/query/Service.")
+                refused = {step.name for step in answer.steps if step.exit_code in (403, 404)}
+                result.problems.append(_REFUSED[LINES if LINES in refused else "services"])
             result = conclude(result, answer)
             if result.complete and not names:
                 result.problems, result.complete = (
@@ -97,6 +118,35 @@ class Icinga2:
                 )
         result.job_ids = sorted({record.job_external_id for record in result.records} | {name for name in names if name})
         return result
+
+
+def _list(talk: Conversation, body: Mapping[str, Any]) -> bool:
+    told = talk.ask("services", "/v1/objects/services", method="POST", body=body)
+    listed = isinstance(told, dict) and isinstance(told.get("results"), list)
+    if told is not None and not listed:
+        talk.answer.meta["stopped"] = "The answer is JSON, but no list of services of Icinga. Check the address."
+    return listed
+
+
+def _listen(talk: Conversation, body: Mapping[str, Any], events: str, for_s: float) -> bool:
+    """Hear the stream, and after every end of it, a drop too, ask for the latest results: what came while nobody listened is among them.
+
+    An event and the state that it left have one identity, so what is told twice is one record.
+    """
+    wanted = {"queue": f"itsm-backup-{uuid.uuid4().hex[:8]}", "types": ["CheckResult", "StateChange"], "filter": events}
+    left_s, listed = for_s, False
+    for _ in range(MOST_DROPS):
+        heard_s = talk.listen(LINES, "/v1/events", body=wanted, headers={"X-HTTP-Method-Override": "POST"}, for_s=left_s)
+        listed = heard_s is not None and _list(talk, body)
+        left_s -= max(heard_s or 0.0, LEAST_LISTENING_S)
+        if not listed or left_s < LEAST_LISTENING_S:
+            break
+    return listed
+
+
+def _listen_s(told: str | None) -> float:
+    """Seconds from 0 to 240; 0 where the setting is no such number."""
+    return float(min(int(told), LONGEST_LISTENING_S)) if told and told.isascii() and told.isdigit() and len(told) < 9 else 0.0
 
 
 def _rows(text: str) -> Iterator[dict[str, Any]]:

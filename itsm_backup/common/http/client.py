@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 import random
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -111,6 +114,29 @@ class Client:
             return answer
         raise Unreachable(f"{problem} Tried {self._tries} times.")
 
+    def listen(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None, for_s: float) -> Answer:
+        """What a stream that never ends tells for so long, or until it breaks off. Raises Unreachable when it cannot be opened."""
+        host = urlsplit(url).hostname or "the address"
+        got = bytearray()
+        waits = httpx.Timeout(self._timeout_s, read=for_s)
+        try:
+            with self._client.stream(method, url, headers=dict(headers or {}), content=body, timeout=waits) as response:
+                told, ends = response, threading.Timer(for_s, _hang_up, [response])
+                ends.daemon = True
+                ends.start()
+                try:
+                    for part in response.iter_bytes():
+                        got += part
+                        if len(got) > self._most_bytes:
+                            break
+                except (httpx.HTTPError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
+                    pass  # ended, by us or by a drop: what came until then counts
+                finally:
+                    ends.cancel()
+        except (httpx.HTTPError, httpcore.NetworkError, httpcore.TimeoutException) as error:
+            raise Unreachable(_failure(host, error, self._timeout_s)) from None
+        return Answer(status=told.status_code, body=bytes(got[: self._most_bytes]), headers=dict(told.headers))
+
     def _once(self, method: str, url: str, host: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         ends_at = time.monotonic() + self._timeout_s
         with self._client.stream(method, url, headers=dict(headers), content=body) as response:
@@ -160,6 +186,16 @@ def _refusal(host: str, status: int) -> str:
     if 300 <= status < 400:
         return f"{host} answers with a redirect ({status}). Set the address that it leads to."
     return f"{host} answers with status {status}."
+
+
+def _hang_up(response: httpx.Response) -> None:
+    """End the connection under a reader that waits: it sees the end of the stream."""
+    found = response.extensions["network_stream"].get_extra_info("socket")
+    try:
+        with socket.socket(fileno=os.dup(found.fileno())) as twin:
+            twin.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has just ended
 
 
 def _retry_after_s(answer: Answer) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,65 @@ def test_it_never_raises(source: Any, kind: Any, text: str, backups: str) -> Non
     lines = [json.dumps(change(json.loads(line), source)) for line in body.splitlines() if line[:1] == "{"]
     said = source.choice(["\n".join(lines), mutate(body, source), text])
     check(Icinga2().read(Answer(kind=kind, steps=[Step(name="services", exit_code=200, stdout=said)], meta={"backups": backups})))
+
+
+def event(service: str, at: float, state: int = 0) -> str:
+    result = {"state": state, "execution_start": at - 60, "execution_end": at, "output": f"result of {at:g}"}
+    return json.dumps({"type": "CheckResult", "host": "db01", "service": service, "check_result": result}) + "\n"
+
+
+def listened(*streams: Says, results: Any = None, **more: str) -> tuple[Reading, list[Any]]:
+    """A round whose stream gives these answers one after the other, each broken off at its end."""
+    left = list(streams)
+
+    def replies(asked: Any) -> Says:
+        if asked.path == "/v1/events":
+            return left.pop(0)
+        return Says(body={"results": [service("db01!backup", last_state_change=AT)] if results is None else results})
+
+    with tool_server(replies) as server:
+        settings = {"address": server.address, "user": "u", "backups": "*", "listen_s": str(len(streams)), **more}
+        return Icinga2().read(ask(Icinga2(), settings=settings, secrets={"password": "x"})), server.asked
+
+
+def test_a_stream_that_breaks_off_is_opened_again_and_what_came_meanwhile_is_asked_for() -> None:
+    cut = event("backup", AT + 400)[:-20]
+    streams = Says(body=event("backup", AT + 200) + cut), Says(body=event("backup", AT + 300), half=False)
+    told, asked = listened(*streams)
+
+    assert [each.path for each in asked] == ["/v1/objects/services", *["/v1/events", "/v1/objects/services"] * 2]
+    assert (told.complete, told.rejects, told.problems) == (True, [], [])
+    assert [record.ended_at.timestamp() for record in told.records if record.ended_at] == [AT + 90, AT + 200, AT + 300]
+    queue = json.loads(asked[1].body)
+    assert (queue["types"], queue["filter"]) == (["CheckResult", "StateChange"], 'match("*backup*", event.service)')
+    assert asked[1].headers["x-http-method-override"] == "POST"
+
+
+def test_it_gives_up_a_stream_that_ends_again_and_again() -> None:
+    told, asked = listened(*[Says(body="")] * 9)
+
+    assert [each.path for each in asked].count("/v1/events") == 5
+    assert told.complete  # all that is known was asked for
+
+
+def test_a_stream_that_goes_on_ends_when_its_time_is_over() -> None:
+    drip = Says(body=event("backup", AT + 200) + " " * 200, slow_s=0.05)
+    began = time.monotonic()
+    told, _ = listened(drip, Says(body=""), listen_s="2")
+
+    assert 2 <= time.monotonic() - began < 8
+    assert told.complete
+
+
+@pytest.mark.parametrize("listen_s", ["", "0", "-3", "soon", "1e3", "9" * 12])
+def test_it_listens_only_when_that_is_set(listen_s: str) -> None:
+    _, asked = listened(listen_s=listen_s)
+
+    assert [each.path for each in asked] == ["/v1/objects/services"]
+
+
+def test_a_stream_that_is_refused_is_told() -> None:
+    told, _ = listened(Says(status=403, body={"error": 403}))
+
+    assert not told.complete
+    assert "events/CheckResult" in " ".join(told.problems)

@@ -9,8 +9,9 @@ import shutil
 import signal
 import ssl
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,9 @@ object Zone "here" {{ endpoints = [ "here" ] }}
 object ApiListener "api" {{ bind_host = "127.0.0.1"; bind_port = {port} }}
 object ApiUser "reader" {{ password = "{password}"; permissions = [ "objects/query/Service" ] }}
 object ApiUser "sender" {{ password = "{password}"; permissions = [ "actions/*" ] }}
+object ApiUser "listener" {{
+  password = "{password}"; permissions = [ "objects/query/Service", "events/CheckResult", "events/StateChange" ]
+}}
 object ApiUser "both" {{ password = "{password}"; permissions = [ "actions/process-check-result", "objects/query/Service" ] }}
 object CheckCommand "passive" {{ command = [ "/bin/true" ] }}
 object Host "db01" {{ check_command = "passive"; enable_active_checks = false }}
@@ -75,6 +79,14 @@ class Lab:
         verify: ssl.SSLContext = trusting(self.certificate if certificate is None else certificate)
         with fetching(allowed=Allowed("127.0.0.1"), verify=verify, wait=lambda seconds: None) as fetch:
             return Icinga2().read(Icinga2().ask(settings=given, secrets={"password": password}, fetch=fetch, cursor={}))
+
+    def poll_while(self, done: Callable[[], None], **settings: str) -> Reading:
+        """A round that listens, while something is done a moment after it began."""
+        later = threading.Timer(1.5, done)
+        later.start()
+        told = self.poll(user="listener", **settings)
+        later.join()
+        return told
 
     def send(self, service: str, status: int, output: str) -> None:
         with Client(allowed=Allowed("127.0.0.1"), verify=trusting(self.certificate)) as client:
@@ -137,3 +149,28 @@ def test_it_says_why_it_got_no_answer(lab: Lab) -> None:
         each.problems for each in told.values()
     ]
     assert not any(each.complete for each in told.values())
+
+
+def test_it_hears_every_result_while_it_listens_and_each_once(lab: Lab) -> None:
+    def three() -> None:
+        for number in range(3):
+            lab.send("backup-good", number % 2, f"run {number}")
+            time.sleep(0.7)  # what comes at once Icinga tells some seconds later
+        lab.send("other", 2, "none of its business")
+
+    told = lab.poll_while(three, backups="*!backup-*", listen_s="10", events='match("*", event.service)')
+    after = lab.poll(backups="*!backup-*")
+
+    assert told.complete, told.problems
+    runs = [record for record in told.records if (record.native_message or "").startswith("run ")]
+    assert [(run.native_message, run.outcome) for run in runs] == [("run 0", "success"), ("run 1", "warning"), ("run 2", "success")]
+    assert {record.job_external_id for record in told.records} <= {"db01!backup-good", "db01!backup-bad"}
+    latest = [record for record in after.records if record.native_message == "run 2"]
+    assert [record.identity for record in latest] == [runs[-1].identity]  # asked again it is the same run
+
+
+def test_it_says_that_it_may_not_hear_events(lab: Lab) -> None:
+    told = lab.poll(listen_s="2")
+
+    assert not told.complete
+    assert "permissions events/CheckResult and events/StateChange" in " ".join(told.problems)
