@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -71,6 +72,35 @@ def _held(batch: Batch, by: Any) -> Batch:
     if by.pk != batch.by_id:
         raise NotAllowed(f"Only {duties.names([batch.by])}, who asked for it, can do this.")
     return Batch.objects.select_for_update().get(pk=batch.pk)
+
+
+def named(versions: Sequence[tuple[str, int, str]], *, act: str, by: Any) -> list[Wish]:
+    """Versions by code and number, with the hash of the content that was read where it is known, as wishes to submit or approve them.
+
+    What is not there, not to be touched by the person, in another state or not what was read any more is refused by name.
+    """
+    right, state, wanted = ("approve", "in_review", "in review") if act == Act.APPROVE else ("change", "draft", "a draft")
+    codes = {code for code, _, _ in versions}
+    rows = ServiceVersion.objects.filter(service__in=Service.objects.visible_to(by, right).filter(code__in=codes))
+    found = {
+        (row.service.code, row.number): row
+        for row in rows.filter(number__in={number for _, number, _ in versions}).select_related("service")
+    }
+    there = [found[code, number] for code, number, _ in versions if (code, number) in found]
+    said = {wish.version: wish for wish in (to_approve if act == Act.APPROVE else to_submit)(there, by=by)}
+    made = []
+    for place, (code, number, seen) in enumerate(versions, 1):
+        version = found.get((code, number))
+        if version is None:
+            made.append(Wish(place, code[:200], problems=[("", f"There is no version {number} of {code[:60]} that you may {act}.")]))
+            continue
+        wish = replace(said[version], place=place, problems=list(said[version].problems))
+        if version.state != state:
+            wish.problems.append(("", f"Version {number} is {version.get_state_display()}, not {wanted}."))
+        elif seen and seen != wish.seen:
+            wish.problems.append(("", f"Version {number} is not what you read any more. Look at it again."))
+        made.append(wish)
+    return made
 
 
 def to_submit(versions: Iterable[ServiceVersion], *, by: Any) -> list[Wish]:

@@ -40,6 +40,11 @@ class Wish:
         return [comparing.Change(name, self.before.get(name), value) for name, value in self.values.items()]
 
 
+def may_import(user: Any) -> bool:
+    """Whether the person may propose changes to any entry at all, or make new ones."""
+    return user.is_active and (user.has_perm("catalogue.add_service") or Service.objects.visible_to(user, "change").exists())
+
+
 def wishes(rows: Sequence[sheets.Row], *, by: Any, at: dt.datetime) -> list[Wish]:
     """What each row wants, with every problem of it; a fixed number of queries. Raises Unreadable for columns that do not exist."""
     _known_columns(rows)

@@ -115,10 +115,11 @@ def _yaml_rows(text: str) -> list[Row]:
     entries = stated.get("entries") if isinstance(stated, dict) else stated
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Unreadable("A YAML file is a list of entries, each with its fields: “- code: SVC-001”.")
-    return [Row(n, {str(name): _plain(value, n, name) for name, value in entry.items()}) for n, entry in enumerate(entries, 1)]
+    return [Row(n, {str(name): plain(value, n, name) for name, value in entry.items()}) for n, entry in enumerate(entries, 1)]
 
 
-def _plain(value: Any, number: int, name: Any) -> str:
+def plain(value: Any, number: int, name: Any) -> str:
+    """A value as the text of a cell. Raises Unreadable for what no cell can hold."""
     if value is None:
         return ""
     if isinstance(value, list) and not any(isinstance(each, (list, dict)) for each in value):

@@ -73,13 +73,20 @@ def _version_url(version: ServiceVersion) -> str:
     return reverse("admin:catalogue_serviceversion_change", args=[version.pk])
 
 
+def _in_force(request: HttpRequest, door: Any) -> list[dict[str, Any]]:
+    """What can be chosen in the filters by a field of the version in force; one question for all of them."""
+    if "_in_force_values" not in request.__dict__:
+        live = ServiceVersion.objects.in_force(now()).filter(service__in=door.get_queryset(request).values("pk"))
+        request.__dict__["_in_force_values"] = list(live.order_by().values("department", "tier").distinct())
+    return request.__dict__["_in_force_values"]  # type: ignore[no-any-return]
+
+
 class _InForce(admin.SimpleListFilter):
     """Entries by a field of their version in force."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        values = ServiceVersion.objects.in_force(now()).filter(service__in=model_admin.get_queryset(request).values("pk"))
-        found = values.order_by(self.parameter_name).values_list(self.parameter_name, flat=True).distinct()
-        return [(value, str(value)) for value in found if value not in (None, "")]
+        found = {row[self.parameter_name] for row in _in_force(request, model_admin)}
+        return [(value, str(value)) for value in sorted(found - {None, ""})]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() is None:

@@ -68,6 +68,13 @@ class Batch(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def stage(self) -> str:
+        """How far it is: proposed, running, stopped or finished."""
+        if self.finished_at is not None:
+            return "finished"
+        return "proposed" if self.started_at is None else "stopped" if self.stopped_at is not None else "running"
+
 
 class BatchItem(models.Model):
     """One entry of a batch. It is claimed and decided in the transaction of its act, so it happens once or not at all."""

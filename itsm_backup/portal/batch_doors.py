@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-from celery import current_app
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from catalogue import batching, exporting, importing, sheets
 from catalogue.columns import COLUMNS
-from catalogue.models import Batch, Service, ServiceVersion
+from catalogue.models import Batch, ServiceVersion
 from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
@@ -24,8 +21,8 @@ from itsm_backup.portal import batch_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.views import page_number, reads, show
 from itsm_backup.portal.words import many
+from monitoring import waking
 
-log = logging.getLogger(__name__)
 SECTION = "services"
 
 
@@ -40,10 +37,6 @@ def export(request: HttpRequest, *, moment: Moment) -> HttpResponse:
     return HttpResponse(content, content_type=sheets.FORMATS[format], headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def may_import(user: Any) -> bool:
-    return user.is_active and (user.has_perm("catalogue.add_service") or Service.objects.visible_to(user, "change").exists())
-
-
 def import_entries(request: HttpRequest) -> HttpResponse:
     """The form, and the file that it sends: looked at row by row; nothing happens before the person starts it."""
     return (_take_file if request.method == "POST" else import_form)(request)
@@ -55,7 +48,7 @@ def import_form(request: HttpRequest, *, moment: Moment) -> HttpResponse:
 
 
 def _import_form(request: HttpRequest, moment: Moment, *, problem: str = "", typed: str = "", status: int = 200) -> HttpResponse:
-    if not may_import(request.user):
+    if not importing.may_import(request.user):
         raise PermissionDenied("Importing entries takes the role steward. An administrator grants it.")
     context = {"problem": problem, "typed": typed, "columns": COLUMNS}
     return show(request, "import_entries", section=SECTION, moment=moment, status=status, **context)
@@ -65,7 +58,7 @@ def _import_form(request: HttpRequest, moment: Moment, *, problem: str = "", typ
 def _take_file(request: HttpRequest) -> HttpResponse:
     at = now()
     sent, reason, problem = request.FILES.get("file"), typed(request, "reason", most=1_000), ""
-    if not may_import(request.user):
+    if not importing.may_import(request.user):
         raise PermissionDenied("Importing entries takes the role steward. An administrator grants it.")
     if sent is None or not reason:
         problem = "Choose a file." if sent is None else "Say why: the reason is kept with every entry. Choose the file once more."
@@ -111,7 +104,7 @@ def batch(request: HttpRequest, *, moment: Moment, pk: int) -> HttpResponse:
 def start(request: HttpRequest, *, pk: int) -> HttpResponse:
     row = _batch(request, pk)
     _done(request, lambda: batching.start(batch=row, by=request.user, at=now(), partly=request.POST.get("partly") == "yes"))
-    _hand_out(row.pk)
+    waking.hand_out(row.pk)
     return redirect("portal:batch", pk)
 
 
@@ -131,18 +124,6 @@ def _done(request: HttpRequest, act: Any) -> Any:
     except Refused as error:
         messages.error(request, str(error))
         return None
-
-
-def _hand_out(pk: int) -> None:
-    """Tell a worker now. A lost message costs half a minute: then the heartbeat hands it out."""
-
-    def send() -> None:
-        try:
-            current_app.send_task("itsm_backup.batch", (pk,), expires=600, retry=False)
-        except Exception as error:  # whatever the broker's client raises
-            log.warning("Batch %s waits for the heartbeat: %s", pk, error)
-
-    transaction.on_commit(send)
 
 
 @require_POST

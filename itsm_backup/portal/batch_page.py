@@ -65,17 +65,11 @@ def find(*, pk: int, user: Any) -> Batch | None:
     return Batch.objects.visible_to(user).select_related("by").filter(pk=pk).first()
 
 
-def state_of(batch: Batch) -> str:
-    if batch.finished_at is not None:
-        return "finished"
-    return "proposed" if batch.started_at is None else "stopped" if batch.stopped_at is not None else "running"
-
-
 def batch_page(*, batch: Batch, user: Any, moment: Moment, page: int) -> BatchPage:
     """One batch with its entries, those with problems first; the same queries for ten entries and for thousands."""
     items = batch.items.filter(Q(service=None) | Q(service__in=Service.objects.visible_to(user)))
     counts = dict(batch.items.order_by().values_list("state").annotate(count=Count("pk")))
-    total, state = sum(counts.values()), state_of(batch)
+    total, state = sum(counts.values()), batch.stage
     shown = items.count()
     first = PAGE * (min(max(1, page), max(1, -(-shown // PAGE))) - 1)
     worst = Case(
@@ -143,7 +137,7 @@ def batches_page(*, user: Any, moment: Moment, page: int) -> dict[str, Any]:
     listed = [
         {
             "link": Link(batch.title, moment.href("batch", batch.pk)), "by": person(batch.by), "at": instant(batch.asked_at),
-            "state": state_of(batch), "decided": batch.total - batch.waiting, "total": batch.total,
+            "state": batch.stage, "decided": batch.total - batch.waiting, "total": batch.total,
         }
         for batch in shown
     ]  # fmt: skip

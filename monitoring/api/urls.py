@@ -4,6 +4,7 @@ from django.urls import path
 
 from monitoring.api.alertmanager import Alerts as Alertmanagers
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
+from monitoring.api.batches import BatchDetail, Batches, BatchItems, BatchStart, BatchStop
 from monitoring.api.cadence import Cadences
 from monitoring.api.cmdb import Agreements, ConfigurationItems, DecideConflict, RelationsBeside, Webhook, WriteConflicts
 from monitoring.api.detected import Changes, SettleChange
@@ -44,6 +45,11 @@ urlpatterns = [
     path("services/<str:code>/versions/<int:number>/", VersionDetail.as_view()),
     path("services/<str:code>/versions/<int:number>/<str:act>", VersionAct.as_view()),
     path("services/<str:code>/diff/", Diff.as_view()),
+    path("batches/", Batches.as_view()),
+    path("batches/<int:pk>/", BatchDetail.as_view()),
+    path("batches/<int:pk>/items/", BatchItems.as_view()),
+    path("batches/<int:pk>/start", BatchStart.as_view()),
+    path("batches/<int:pk>/stop", BatchStop.as_view()),
     path("detected-changes/", Changes.as_view()),
     path("detected-changes/<int:pk>/settle", SettleChange.as_view()),
     path("legal-holds/", Holds.as_view()),

@@ -7,11 +7,12 @@ import re
 
 import pytest
 
-from catalogue import sheets, working_through
+from catalogue import publishing, sheets, working_through
 from catalogue.models import Batch, Service, ServiceVersion
 from itsm_backup.common.time import now
 from monitoring.capability import measured
 from tests.admin_forms import url
+from tests.catalogue.makers import make_author, make_draft
 from tests.factories import make_service, make_team
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -110,3 +111,33 @@ def test_a_steward_changes_a_field_of_many_entries_and_what_is_in_force_stays(si
     assert {(row.supplier, row.department) for row in drafts} == {("Archive Ltd", "Radiology")}
     assert {row.service.version_at(now()).supplier for row in drafts} == {""}
     assert re.search(r"Change of supplier of 2 entries", page.inner_text("h1"))
+
+
+@pytest.mark.req("1.5")
+def test_five_hundred_drafts_are_approved_in_one_go_which_can_be_left_stopped_and_gone_on_with(sign_in, present):
+    at = present - dt.timedelta(hours=1)
+    for n in range(500):
+        publishing.submit(version=make_draft(f"SVC-{n:03}", at=at), by=make_author(), at=at, announce=False)
+    page, boss = sign_in("approver", "/approvals/")
+    assert "500 versions wait for approval" in page.inner_text("h1")
+    page.fill("[name=reason]", "Agreed in the board")
+    page.click("text=Look at all 500")
+    page.click("text=Approve 500 versions")
+    page.wait_for_selector("progress")
+    batch = Batch.objects.running().get()
+    working_through.work(batch=batch, clock=now, measure=measured, most=120)
+    page.locator("label", has_text="120 of 500 decided").wait_for()  # the page follows by itself
+    assert page.locator("progress").get_attribute("value") == "120"
+    page.goto("/")  # left
+    working_through.work(batch=batch, clock=now, measure=measured, most=80)
+    page.goto(f"/batches/{batch.pk}/")
+    page.locator("label", has_text="200 of 500 decided").wait_for()
+    page.click("text=Stop after the entry at hand")
+    page.locator("h1", has_text="Stopped").wait_for()
+    assert working_through.work(batch=batch, clock=now, measure=measured) == 0
+    page.click("text=Go on: Approve 300 versions")
+    page.wait_for_selector("progress")
+    assert working_through.work(batch=batch, clock=now, measure=measured) == 300
+    page.locator("h1", has_text="500 of 500 approved").wait_for()
+    done = ServiceVersion.objects.approved()
+    assert done.count() == 500 and set(done.values_list("approver", flat=True)) == {boss.pk}

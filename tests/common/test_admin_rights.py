@@ -7,6 +7,7 @@ from django.contrib import admin
 from guardian.shortcuts import assign_perm
 
 from catalogue.models import Relation, Service
+from itsm_backup.common.models import Refusal
 from monitoring.models import AttributionRule, BackupJob, CauseRule, QuarantinedRecord, Tool
 from tests.admin_forms import change_url, filled, filled_list, make_staff, signed_in, url
 from tests.factories import LONG_AGO, make_admin, make_job, make_rule, make_service, make_tool, make_user
@@ -184,10 +185,25 @@ def test_only_administrators_give_rights_and_never_to_themselves(refusals):
     assert len(refusals()) == 2
 
 
+def test_an_attempt_of_who_is_no_staff_is_on_record_though_nothing_follows_the_answer(refusals):
+    stranger = signed_in(make_user("stranger"))
+    answer = stranger.post("/admin/monitoring/tool/add/", {"name": "mine"})
+    assert answer.status_code == 403 and "no duties in the administration" in answer.content.decode()
+    kept = Refusal.objects.get()
+    assert (kept.who, kept.method, kept.path, kept.what) == (
+        "stranger",
+        "POST",
+        "/admin/monitoring/tool/add/",
+        "/admin/monitoring/tool/add/",
+    )
+    assert len(refusals()) == 1 and stranger.post("/admin/logout/").status_code == 302
+
+
 def test_who_is_no_staff_is_told_so_and_who_is_not_signed_in_goes_to_the_portals_sign_in(client, refusals):
     answer = signed_in(make_user()).get("/admin/monitoring/tool/", follow=True)
     assert answer.status_code == 403 and "no duties in the administration" in answer.content.decode()
     assert len(refusals()) == 1
+    assert '<script src="/admin/jsi18n/"' not in answer.content.decode(), "a browser would be refused that, too, and say so"
     answer = client.get("/admin/monitoring/tool/", follow=True)
     assert answer.redirect_chain[-1][0].startswith("/accounts/login/?next=/admin/monitoring/tool/")
     assert client.post("/admin/login/", {"username": "x", "password": "y"}).status_code == 302

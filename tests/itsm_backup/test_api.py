@@ -18,8 +18,9 @@ from hypothesis.strategies import booleans
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from catalogue import excepting, legal_holds, overriding, scoping
+from catalogue import batching, excepting, importing, legal_holds, overriding, scoping
 from catalogue.models import (
+    Batch,
     Cmdb,
     ConfigurationItem,
     DutyException,
@@ -123,6 +124,14 @@ BOUNDED = settings(
 )
 
 
+def _batch(*, started: bool) -> Batch:
+    """What the caller, who was made last, asked for."""
+    person = get_user_model().objects.latest("pk")
+    wishes = importing.to_change(["SVC-001"], {"tier": 2}, by=person)
+    made = batching.propose(act="draft", title="Test", wishes=wishes, by=person, at=now(), reason="Test")
+    return batching.start(batch=made, by=person, at=now()) if started else made
+
+
 def _report() -> dict[str, object]:
     report = compiling.compile_month(month=Month(first=month_named("2026-06"), zone="UTC"), scope=Scope(), at=now())[0]
     rendering.render(report=report, at=now())
@@ -218,6 +227,7 @@ BODIES = {
     "/api/v1/on-call/{id}/stand-in/": lambda: {
         "person": make_user().username, "starts_at": iso(now()), "ends_at": iso(now() + dt.timedelta(hours=1)), **REASON,
     },
+    "/api/v1/batches/": lambda: {"act": "draft", "entries": [{"code": "SVC-001", "tier": 2}], **REASON},
     "/api/v1/cadence/": lambda: {"tools": [_asked()], **REASON},
     "/api/v1/detected-changes/{id}/settle": lambda: REASON,
     "/api/v1/duty-exceptions/": lambda: {
@@ -247,6 +257,8 @@ BODIES = {
 KNOWN = {
     "on-call": lambda: {"id": _on_call().pk},
     "alertmanager": lambda: {"tool": make_tool("alertmanager").name},
+    "batches": lambda: {"id": _batch(started=False).pk},
+    "/api/v1/batches/{id}/stop": lambda: {"id": _batch(started=True).pk},
     "alerts": lambda: {"id": Alert.objects.first().pk},
     "detected-changes": lambda: {"id": _detected().pk},
     "cmdb": lambda: {"name": _cmdb().name},

@@ -31,7 +31,7 @@ BUDGETS = {
     "/services/relations/": (7, 10),
     "/ownership/": (18, 20),
     "/search?q=archive": (5, 7),
-    "/admin/catalogue/service/": (13, 16),
+    "/admin/catalogue/service/": (10, 13),
     "/admin/catalogue/service/{pk}/change/": (22, 25),
     "/admin/catalogue/serviceversion/": (13, 16),
     "/admin/catalogue/relation/": (9, 12),

@@ -68,7 +68,7 @@ def _any_row(kinds: set[Any], user: Any, action: str) -> dict[Any, bool]:
 
 def _held_on_rows(user: Any) -> set[str]:
     """Every right that the person or one of their roles holds on some single row, as `catalogue.change_service`."""
-    if "_held_on_rows" not in user.__dict__:
+    if not hasattr(user, "_held_on_rows"):  # asked of the person, not of the wrapper that a request puts around them
         on_rows = models.Q(pk__in=UserObjectPermission.objects.filter(user=user).values("permission"))
         on_rows |= models.Q(pk__in=GroupObjectPermission.objects.filter(group__in=user.groups.all()).values("permission"))
         found = Permission.objects.filter(on_rows).values_list("content_type__app_label", "codename")

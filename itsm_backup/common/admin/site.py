@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.apps import apps
@@ -44,7 +45,16 @@ class Site(admin.AdminSite):
                 log_refusal(request, action=request.method or "", what=_what(request))
                 return self.refused(request, str(error))
 
-        return super().admin_view(told, cacheable)
+        guarded = super().admin_view(told, cacheable)
+
+        @wraps(guarded)
+        def entering(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            leaving = request.path == reverse("admin:logout")
+            if request.user.is_authenticated and not self.has_permission(request) and not leaving:
+                return self._no_entry(request, request.get_full_path())  # at once: what is sent on to a sign-in is not on record
+            return guarded(request, *args, **kwargs)
+
+        return entering
 
     def refused(self, request: HttpRequest, why: str = "") -> HttpResponse:
         """The page that says what was refused and who can help."""
@@ -57,9 +67,12 @@ class Site(admin.AdminSite):
         if self.has_permission(request):
             return redirect(reverse("admin:index"))
         if request.user.is_authenticated:
-            log_refusal(request, action="enter", what=wanted)
-            return self.refused(request, "Your account has no duties in the administration.")
+            return self._no_entry(request, wanted)
         return redirect_to_login(wanted, reverse(settings.LOGIN_URL))
+
+    def _no_entry(self, request: HttpRequest, wanted: str) -> HttpResponse:
+        log_refusal(request, action="enter", what=wanted)
+        return self.refused(request, "Your account has no duties in the administration.")
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return redirect("account_change_password")
