@@ -24,13 +24,15 @@ CHANNEL = Notice.Channel.CATALOGUE
 
 
 def notice_changes(*, at: dt.datetime) -> int:
-    """A notice for every entry whose version in force or status an enabled catalogue was not told yet; returns how many were written."""
+    """A notice for every entry of which an enabled catalogue was not told the version in force, how it stands, or what affects it.
+
+    Returns how many were written."""
     return sum(_notice(catalogue, at) for catalogue in ExternalCatalogue.objects.filter(enabled=True))
 
 
 def _notice(catalogue: ExternalCatalogue, at: dt.datetime) -> int:
     versions = changed(catalogue, at)[:MOST_AT_ONCE]
-    rows = versions.select_related("service__status", "commitment", "owner", "operations_team")
+    rows = versions.select_related("service__status", "service__propagated__cause", "commitment", "owner", "operations_team")
     return sum(_write(catalogue, version, at) for version in rows)
 
 
@@ -40,15 +42,26 @@ def changed(catalogue: ExternalCatalogue, at: dt.datetime) -> Any:
     rows = ServiceVersion.objects.in_force(at).filter(service__in=Service.objects.listed()).order_by("service__code")
     asked = {
         name: Subquery(told.values(field)[:1])
-        for name, field in (("t_version", "version"), ("t_status", "status"), ("t_map", "mapping_hash"))
+        for name, field in (
+            ("t_version", "version"),
+            ("t_status", "status"),
+            ("t_map", "mapping_hash"),
+            ("t_by", "affected_by"),
+            ("t_affected", "affected"),
+        )
     }
     new = Q(t_version=None) | ~Q(t_version=F("pk")) | ~Q(t_map=catalogue.mapping_hash)
-    return rows.annotate(**asked).filter(new | (Q(service__status__isnull=False) & ~Q(t_status=F("service__status__status"))))
+    stands = Q(service__status__isnull=False) & ~Q(t_status=F("service__status__status"))
+    reached = Q(service__propagated__isnull=False) & (
+        ~Q(t_affected=F("service__propagated__status")) | Q(t_by=None) | ~Q(t_by=F("service__propagated__cause"))
+    )
+    over = Q(service__propagated__isnull=True) & ~Q(t_affected="")
+    return rows.annotate(**asked).filter(new | stands | reached | over)
 
 
 def _write(catalogue: ExternalCatalogue, version: ServiceVersion, at: dt.datetime) -> bool:
-    status = getattr(version.service, "status", None)
-    fields = presets.fields_of(catalogue.mapping, sources_of(version, status, settings.BASE_URL))
+    status, reached = getattr(version.service, "status", None), getattr(version.service, "propagated", None)
+    fields = presets.fields_of(catalogue.mapping, sources_of(version, settings.BASE_URL))
     body = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     thread = f"catalogue/{catalogue.pk}/{version.service_id}"
     key = f"{thread}/{at:%Y%m%d%H%M%S%f}/{hashlib.sha256(body.encode()).hexdigest()[:16]}"
@@ -60,6 +73,7 @@ def _write(catalogue: ExternalCatalogue, version: ServiceVersion, at: dt.datetim
         )  # fmt: skip
         said = {
             "version": version, "status": status.status if status else "unknown", "mapping_hash": catalogue.mapping_hash,
+            "affected": reached.status if reached else "", "affected_by": reached.cause if reached else None,
             "notice": Notice.objects.get(key=key),
         }  # fmt: skip
         Publication.objects.update_or_create(catalogue=catalogue, service=version.service, defaults=said)

@@ -34,6 +34,7 @@ OF_SERVICE = {
     "exposure_seconds": "Work that would be lost by a loss now.",
     "rpo_seconds": "Recovery point objective in force.",
     "status": "Operational status: 0 operational, 1 degraded, 2 outage, 3 unknown, 4 maintenance.",
+    "affected": "What reaches it from a provider, beside its own status: 0 nothing, 1 degraded, 2 outage.",
     "promise_kept": "1 while the promise is kept, 0 while it is broken; absent where nothing can be said.",
     "last_good_timestamp_seconds": "Instant of the newest copy of the worst item that could be restored.",
     "next_due_timestamp_seconds": "When the next backup is due.",
@@ -100,7 +101,9 @@ class Estate:
         """What is said of single services, of the first by code; a gauge says how many are left out."""
         gauges = {name: GaugeMetricFamily(f"itsm_backup_service_{name}", words, labels=["service"]) for name, words in OF_SERVICE.items()}
         claim = KeyTransform(0, KeyTransform("claims", "evaluation__result"))
-        rows = judged.annotate(counted_from=KeyTextTransform("counted_from", claim)).select_related("service__status")
+        rows = judged.annotate(counted_from=KeyTextTransform("counted_from", claim)).select_related(
+            "service__status", "service__propagated"
+        )
         shown = list(rows.order_by("service__code")[:MOST_SERVICES])
         missed = self._missed([row.service_id for row in shown])
         for row in shown:
@@ -111,11 +114,12 @@ class Estate:
         yield _gauge("services_left_out", "Services without series of their own, because there are too many.", judged.count() - len(shown))
 
     def _of_service(self, row: Any, missed: int | None) -> dict[str, float | None]:
-        status = getattr(row.service, "status", None)
+        status, reached = getattr(row.service, "status", None), getattr(row.service, "propagated", None)
         exposed = (self.at - parse_instant(row.counted_from)).total_seconds() if row.counted_from else None
         return {
             "exposure_seconds": None if exposed is None else max(0.0, exposed), "rpo_seconds": row.rpo_s or None,
-            "status": CODES[status.status] if status else None, "promise_kept": KEPT.get(row.verdict),
+            "status": CODES[status.status] if status else None, "affected": CODES[reached.status] if reached else 0,
+            "promise_kept": KEPT.get(row.verdict),
             "last_good_timestamp_seconds": row.captured_at.timestamp() if row.captured_at else None,
             "next_due_timestamp_seconds": row.next_due_at.timestamp() if row.next_due_at else None, "expected_runs_missed": missed,
         }  # fmt: skip

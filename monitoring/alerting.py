@@ -11,8 +11,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from monitoring import priority
 from monitoring.carrying import each
 from monitoring.causes import Cause, read_cause
-from monitoring.following import BAD, REOPEN_WITHIN
 from monitoring.models import Alert, BackupJob, BackupRun, Evaluation, JobState, ServiceState
+from monitoring.narrating import REOPEN_WITHIN
+from monitoring.recalling import BAD
 
 RPO_CLASSES = ("rpo_breach", "rpo_at_risk")
 CLASSES = (*RPO_CLASSES, "rto_test_failed")

@@ -24,6 +24,8 @@ IDENTITY = {
 ABOUT_RUNS = {"message": "message", "outcome": "result", "operation": "operation"}
 FIELDS = {"attribution": IDENTITY, "cause": {**ABOUT_RUNS, **IDENTITY}}
 RESULTS = ("failed", "partial", "cancelled", "warning", "unknown")
+OPERATIONS = ("backup", "copy", "replicate", "log_backup", "restore", "restore_test", "verify", "prune", "other")
+CHOICES = {"outcome": RESULTS, "operation": OPERATIONS}  # what else these fields never say
 OPERATORS = {
     "equals": "is",
     "is_not": "is not",
@@ -58,7 +60,20 @@ class Condition(NamedTuple):
     def words(self, kind: str = "cause") -> str:
         """`job name starts with any of pacs-, endo-`."""
         value = ", ".join(self.parts) if self.operator in LISTS else self.value
+        value = plain(value) if self.field == "operation" else value
         return f"{FIELDS[kind].get(self.field, self.field)} {OPERATORS.get(self.operator, self.operator)} {value}"
+
+
+def plain(operation: str) -> str:
+    """`log backup`, as people write an operation."""
+    return operation.replace("_", " ")
+
+
+def coded(one: Mapping[str, str]) -> dict[str, str]:
+    """A condition as it is kept: an operation may be written in people's words, `log backup, restore test`."""
+    if one["field"] != "operation":
+        return dict(one)
+    return {**one, "value": re.sub(r"(?<=[a-z]) +(?=[a-z])", "_", one["value"].strip())}
 
 
 def problem_of(one: Condition, kind: str) -> str:
@@ -74,9 +89,9 @@ def problem_of(one: Condition, kind: str) -> str:
         return f"{name}: at most {LONGEST_VALUE} letters. Use two conditions, or a shorter pattern."
     if one.operator in LISTS and not 0 < len(one.parts) <= MOST_IN_A_LIST:
         return f"{name} {OPERATORS[one.operator]}: give 1 to {MOST_IN_A_LIST} words, parted by commas."
-    exact = one.field == "outcome" and one.operator in ("equals", "is_not", "one_of", "none_of")
-    if exact and (unknown := [part for part in one.parts if part not in RESULTS]):
-        return f"{name}: there is no {', '.join(unknown)}. Choose of: {', '.join(RESULTS)}."
+    exact = one.field in CHOICES and one.operator in ("equals", "is_not", "one_of", "none_of")
+    if exact and (unknown := [part for part in one.parts if part not in CHOICES[one.field]]):
+        return f"{name}: there is no {plain(', '.join(unknown))}. Choose of: {plain(', '.join(CHOICES[one.field]))}."
     return _problem_of_pattern(one.value, name) if one.operator == "matches" else ""
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from catalogue import duties
 from itsm_backup.common.time import iso
-from monitoring import sizing, wording
+from monitoring import flapping, sizing, wording
 from monitoring.models import (
     Alert,
     AttributionCondition,
@@ -94,6 +94,8 @@ def explain(evaluation: Evaluation, *, alert: Alert | None = None) -> Explanatio
 def _arithmetic(evaluation: Evaluation, alert: Alert | None) -> list[str]:
     if alert and alert.alert_class in sizing.CLASSES:
         return sizing.arithmetic_of(alert)
+    if alert and alert.alert_class == flapping.KIND:
+        return flapping.arithmetic_of(alert)
     return wording.arithmetic(evaluation.inputs, evaluation.result) if evaluation.service is not None else _silence(evaluation)
 
 
@@ -101,6 +103,8 @@ def _methods(evaluation: Evaluation, alert: Alert | None) -> list[str]:
     if alert and alert.alert_class in sizing.CLASSES:
         _, figure = sizing.figure_of(alert)
         return [f"{figure.method_id} version {figure.method_version}"] if figure else []
+    if alert and alert.alert_class == flapping.KIND:
+        return [f"{flapping.METHOD} version {flapping.VERSION}"]
     return [f"{figure.method_id} version {figure.method_version}" for figure in evaluation.figures.order_by("pk")]
 
 

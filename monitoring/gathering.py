@@ -155,7 +155,7 @@ def _to_come(job: BackupJob, end: dt.datetime) -> int:
 
 
 def _jobs(jobs: Sequence[BackupJob]) -> dict[int, dict[str, Any]]:
-    failing = Alert.objects.open().filter(job__in=jobs, alert_class="job_failed").order_by("-pk")
+    failing = Alert.objects.open().filter(job__in=jobs, alert_class__in=("job_failed", "job_flapping")).order_by("-pk")
     causes = dict(failing.values_list("job", "cause"))  # of several the first
     bad = [job for job in jobs if job.state.bad_streak]
     since = [job.state.good_run.occurred_at if job.state.good_run else None for job in bad]

@@ -15,6 +15,7 @@ CODES = {"operational": 0, "degraded": 1, "outage": 2, "unknown": 3, "maintenanc
 """A status as a number, for Zabbix and Prometheus."""
 EXITS = {**CODES, "maintenance": 0}  # of a check: nothing is wrong while nothing is judged
 WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+IS = {"degraded": "is degraded", "outage": "is out"}
 KEPT = {"kept": 1, "at_risk": 1, "broken": 0}
 MOST_JOBS = 20
 
@@ -48,7 +49,7 @@ def icinga2(client: Client, place: Place, said: Mapping[str, Any], at: dt.dateti
         raise NotTaken(f"A newer result stands there: {_shown(before)}. Is the service checked by something else, too?")
     body = {
         "exit_status": EXITS[said["status"]], "plugin_output": line, "check_source": "itsm-backup",
-        "performance_data": [f"{name}={value}{unit}" for name, value, unit in figures(said)],
+        "performance_data": [f"affected={affected(said)}", *(f"{name}={value}{unit}" for name, value, unit in figures(said))],
         "execution_start": at.timestamp(), "execution_end": at.timestamp(),
     }  # fmt: skip
     url = f"{base}/v1/actions/process-check-result?{urlencode({'service': service})}"
@@ -134,7 +135,13 @@ def zabbix_values(said: Mapping[str, Any]) -> dict[str, Any]:
     """Key → value; the status stands first, what is not known is left out."""
     kept = {"kept": KEPT[said["verdict"]]} if said["verdict"] in KEPT else {}
     numbers = {name: value for name, value, _ in figures(said)}
-    return {"status": CODES[said["status"]], **kept, **numbers, "jobs": ", ".join(said["jobs"][:MOST_JOBS])}
+    return {"status": CODES[said["status"]], "affected": affected(said), **kept, **numbers, "jobs": ", ".join(said["jobs"][:MOST_JOBS])}
+
+
+def affected(said: Mapping[str, Any]) -> int:
+    """What reaches the entry from a provider, as the number of a status; 0 where nothing does. A message of before told nothing of it."""
+    reached = said.get("affected")
+    return CODES[reached["status"]] if reached else 0
 
 
 def figures(said: Mapping[str, Any]) -> list[tuple[str, int, str]]:
@@ -150,6 +157,8 @@ def sentence(said: Mapping[str, Any]) -> str:
         said["verdict"], "nothing can be said of the promise"
     )
     parts = [f"{said['name']}: {said['status']}, {promise}"]
+    if reached := said.get("affected"):
+        parts.append(f"affected by {reached['name']} ({reached['code']}), which {IS[reached['status']]}")
     parts.append(f"newest copy {_when(said['last_good_at'])}" if said["last_good_at"] else "no copy")
     if said["next_due_at"]:
         parts.append(f"next backup due {_when(said['next_due_at'])}")

@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from catalogue.models import Window
 from itsm_backup.common.time import local_day
-from monitoring import cells, expecting, following, gathering, matching, proving, sizing, summarising
+from monitoring import cells, expecting, following, gathering, matching, narrating, proving, recalling, sizing, summarising
 from monitoring.asking import array, fetch, write_back
 from monitoring.carrying import together
 from monitoring.models import BackupJob, ExpectedRun, JobState
@@ -110,16 +110,16 @@ def _held(ids: Iterable[int], at: dt.datetime) -> list[Work]:
     states = {state.pk: state for state in held}
     jobs = list(BackupJob.objects.select_related("tool__state", "schedule", "service").filter(pk__in=states).order_by("pk"))
     services = {job.service_id for job in jobs if job.service_id}
-    windows, zones = following.windows_of(services), cells.zones_of(services, at)
+    windows, zones = recalling.windows_of(services), cells.zones_of(services, at)
     return [
         Work(job=job, state=states[job.pk], windows=windows[job.service_id or 0], zone=zones.get(job.service_id or 0, "UTC"), days=set())
         for job in jobs
     ]
 
 
-def _news(work: Work, at: dt.datetime) -> following.News:
+def _news(work: Work, at: dt.datetime) -> recalling.News:
     first = min([row.deadline_at for row in work.changed if row.state == "missed"] + [work.state.touched_from or at])
-    return following.News(job=work.job, state=work.state, windows=work.windows, news_from=first)
+    return recalling.News(job=work.job, state=work.state, windows=work.windows, news_from=first)
 
 
 def _tell_services(works: Iterable[Work], at: dt.datetime) -> None:
@@ -136,10 +136,10 @@ def _tell_services(works: Iterable[Work], at: dt.datetime) -> None:
 
 def _look_ahead(works: Sequence[Work], at: dt.datetime) -> None:
     """Note when time alone brings news of each job: a run dated ahead of our clock, and the end of what silences its alerts."""
-    asked = {"jobs": array(work.job.pk for work in works), "since": at - following.LONGEST_RUN, "at": at}
+    asked = {"jobs": array(work.job.pk for work in works), "since": at - recalling.LONGEST_RUN, "at": at}
     runs = {job: instants for job, *instants in fetch(_AHEAD, asked)}
     for work in works:
-        hold = following.hold_over(work.windows, at)
+        hold = narrating.hold_over(work.windows, at)
         ahead = [work.state.next_settlement_at, *runs.get(work.job.pk, []), hold.ends_at if hold else None]
         work.state.next_settlement_at = min(filter(None, ahead), default=None)
 

@@ -13,9 +13,10 @@ import msgspec
 
 from catalogue.models import ServiceVersion, Window
 from itsm_backup.common.time import day_bounds, duration_words, local_day
-from monitoring import following, unusual
+from monitoring import narrating, unusual
 from monitoring.asking import array, fetch
 from monitoring.models import Alert, BackupJob, BackupRun, Figure, JobDay, JobState, ServiceState
+from monitoring.narrating import RUNS_KEPT
 from monitoring.planning import COUNTED
 from monitoring.wording import size_words
 
@@ -190,7 +191,7 @@ def _raise(work: Settled, row: JobDay, kind: str, alert: Alert | None, at: dt.da
     run = row.largest_run if kind == "volume_anomaly" else row.longest_run
     ends_at = min(at, day_bounds(row.day, work.zone)[1])
     floor = max(work.job.tool.monitored_from, work.state.told_from or work.job.tool.monitored_from, at - LATELY)
-    if alert is None and (ends_at <= floor or following.hold_over(work.windows, ends_at)):
+    if alert is None and (ends_at <= floor or narrating.hold_over(work.windows, ends_at)):
         return  # from before it was watched, no news any more, or expected in maintenance
     job = work.job
     if alert is None:
@@ -202,7 +203,7 @@ def _raise(work: Settled, row: JobDay, kind: str, alert: Alert | None, at: dt.da
         )  # fmt: skip
     if run is not None and run in alert.run_ids:
         return
-    alert.run_ids = [*alert.run_ids, *([run] if run else [])][-following.RUNS_KEPT :]
+    alert.run_ids = [*alert.run_ids, *([run] if run else [])][-RUNS_KEPT:]
     alert.occurrences, alert.last_seen_at, alert.latest_run_id = alert.occurrences + 1, max(ends_at, alert.opened_at), run
     alert.title = f"{job.name} is unusual: {words(row, kind)}"[:200]
     alert.save()

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from catalogue.models import Service, ServiceStatus, ServiceVersion
+from catalogue.models import PropagatedStatus, Service, ServiceStatus, ServiceVersion
 from itsm_backup.common import outbox
 from itsm_backup.common.http.client import Client, Unreachable, trusting
 from itsm_backup.common.models import Notice
@@ -36,6 +36,7 @@ def standings(*, at: dt.datetime) -> dict[int, dict[str, Any]]:
     """Service → what is said of it, for every entry in force that was judged."""
     names = dict(ServiceVersion.objects.in_force(at).filter(service__in=Service.objects.listed()).values_list("service", "name"))
     statuses = dict(ServiceStatus.objects.filter(service__in=names).values_list("service", "status"))
+    reached = {row.service_id: row for row in PropagatedStatus.objects.filter(service__in=names).select_related("cause")}
     jobs: dict[int, list[str]] = defaultdict(list)
     for service, name in (
         BackupJob.objects.filter(service__in=names, schedule__isnull=False).order_by("name").values_list("service", "name")
@@ -46,10 +47,17 @@ def standings(*, at: dt.datetime) -> dict[int, dict[str, Any]]:
         row.service_id: {
             "code": row.service.code, "name": names[row.service_id], "status": statuses.get(row.service_id, "unknown"),
             "verdict": row.verdict, "last_good_at": _iso(row.captured_at), "next_due_at": _iso(row.next_due_at), "rpo_s": row.rpo_s,
-            "jobs": jobs[row.service_id],
+            "jobs": jobs[row.service_id], "affected": _affected(reached.get(row.service_id), names),
         }
         for row in rows
     }  # fmt: skip
+
+
+def _affected(reached: PropagatedStatus | None, names: dict[int, str]) -> dict[str, str] | None:
+    """What a provider does to it, told beside its own status and never in its place."""
+    if reached is None:
+        return None
+    return {"status": reached.status, "code": reached.cause.code, "name": names.get(reached.cause_id, reached.cause.code)}
 
 
 def _iso(at: dt.datetime | None) -> str | None:

@@ -14,9 +14,10 @@ from monitoring import causes
 from monitoring.causes import component_key, fact_of_run
 from monitoring.conditions import Condition, Fact, RuleSet, Test, check_of
 from monitoring.correlation import asked_of, fact_of, rules_at
-from monitoring.following import BAD, ERROR_FROM
+from monitoring.following import ERROR_FROM
 from monitoring.models import Alert, BackupJob, BackupRun, RuleVersion
 from monitoring.planning import COUNTED
+from monitoring.recalling import BAD
 from monitoring.ruling import rule_named
 
 MOST_JOBS, MOST_JOBS_FOLLOWED, MOST_RUNS, MOST_ALERTS = 20_000, 200, 5_000, 1_000
@@ -198,7 +199,7 @@ def incidents(spans: Iterable[Span]) -> int:
 def _of_failures(sides: _Sides, user: Any, at: dt.datetime, days: int) -> Trial:
     since = at - dt.timedelta(days=days)
     recent = Alert.objects.visible_to(user).filter(
-        Q(resolved_at=None) | Q(resolved_at__gte=since), alert_class="job_failed", job__isnull=False
+        Q(resolved_at=None) | Q(resolved_at__gte=since), alert_class__in=("job_failed", "job_flapping"), job__isnull=False
     )
     alerts = list(recent.select_related("job__tool", "service").order_by("-last_seen_at")[: MOST_ALERTS + 1])
     owner = {pk: alert for alert in reversed(alerts[:MOST_ALERTS]) for pk in alert.run_ids}

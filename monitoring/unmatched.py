@@ -109,7 +109,7 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
 def failures_without_cause(user: Any, *, at: dt.datetime, days: int = 30) -> list[Nameless]:
     """Alerts of failed runs of the last days that no cause rule names, grouped by what they say, the most frequent first."""
     recent = Alert.objects.visible_to(user).filter(Q(resolved_at=None) | Q(resolved_at__gte=at - dt.timedelta(days=days)))
-    rows = recent.filter(alert_class="job_failed", cause="", latest_run__message__isnull=False).select_related(
+    rows = recent.filter(alert_class__in=("job_failed", "job_flapping"), cause="", latest_run__message__isnull=False).select_related(
         "latest_run", "job", "service"
     )
     found: dict[str, Nameless] = {}

@@ -15,7 +15,7 @@ from monitoring.models import StatusWorkflow
 
 FIELDS = (
     "at_risk_fraction", "outage_factor_tier_1", "outage_factor_tier_2", "outage_factor_tier_3", "outage_factor_tier_4", "fall_after",
-    "rise_after",
+    "rise_after", "flap_window", "flap_start_ratio", "flap_stop_ratio",
 )  # fmt: skip
 
 
@@ -36,6 +36,11 @@ def thresholds(row: StatusWorkflow) -> dict[str, object]:
         "fall_after": row.fall_after,
         "rise_after": row.rise_after,
     }
+
+
+def flapping(row: StatusWorkflow) -> dict[str, Any]:
+    """As method BM-FLAP reads them."""
+    return {"window": row.flap_window, "start_ratio": float(row.flap_start_ratio), "stop_ratio": float(row.flap_stop_ratio)}
 
 
 def drafted(values: Mapping[str, Any]) -> StatusWorkflow:

@@ -141,11 +141,34 @@ class PublicationAdmin(FactAdmin):
     place = 11
     heading = "Told outside"
     about = "What each external catalogue was told of each entry last, and what it answered."
-    list_display = ("service", "catalogue", "version_number", "status", "external_id", "accepted", "answer", "attempts", "answered_at")
+    list_display = (
+        "service",
+        "catalogue",
+        "version_number",
+        "status",
+        "affected",
+        "external_id",
+        "accepted",
+        "answer",
+        "attempts",
+        "answered_at",
+    )
     list_filter = ("catalogue", "accepted")
     search_fields = ("service__code", "answer", "external_id")
     list_select_related = ("service", "catalogue", "version", "notice")
-    fields = ("catalogue", "service", "version", "status", "external_id", "accepted", "answer", "answered_at", "notice")
+    fields = (
+        "catalogue",
+        "service",
+        "version",
+        "status",
+        "affected",
+        "affected_by",
+        "external_id",
+        "accepted",
+        "answer",
+        "answered_at",
+        "notice",
+    )
 
     @admin.display(description="Version")
     def version_number(self, row: Any) -> int:

@@ -61,6 +61,10 @@ class Publication(models.Model):
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
     version = models.ForeignKey(ServiceVersion, on_delete=models.PROTECT, related_name="+")
     status = models.CharField(max_length=12)
+    affected = models.CharField(
+        "affected by a provider", max_length=12, blank=True, help_text="The status that reached it, with its cause."
+    )
+    affected_by = models.ForeignKey(Service, null=True, on_delete=models.SET_NULL, related_name="+")
     mapping_hash = models.CharField(max_length=16)
     notice = models.ForeignKey(Notice, null=True, on_delete=models.SET_NULL, related_name="+")
     external_id = models.CharField("number there", max_length=80, blank=True)
@@ -78,14 +82,15 @@ class Publication(models.Model):
         return f"{self.service} in {self.catalogue}"
 
 
-def sources_of(version: ServiceVersion, status: Any, base_url: str) -> dict[str, Any]:
-    """Everything of an entry that a column may take, by name."""
-    promise = version.commitment
+def sources_of(version: ServiceVersion, base_url: str) -> dict[str, Any]:
+    """Everything of an entry that a column may take, by name. What reaches it from a provider stands beside its own status."""
+    promise, status, reached = version.commitment, getattr(version.service, "status", None), getattr(version.service, "propagated", None)
     return {
         "code": version.service.code, "name": version.name, "short_name": version.short_name, "summary": version.summary,
         "department": version.department, "tier": version.tier, "kind": version.kind, "version": version.number, "release": version.release,
         "owner": str(version.owner.get_full_name() or version.owner) if version.owner else "",
         "operations_team": str(version.operations_team or ""), "supplier": version.supplier, "rpo_s": promise.rpo_s, "rto_s": promise.rto_s,
         "retention_days": promise.retention_days, "success_rate": promise.success_rate, "status": status.status if status else "unknown",
-        "status_since": status.since if status else None, "portal_url": f"{base_url}/services/{version.service.code}/",
+        "status_since": status.since if status else None, "affected": reached.status if reached else "",
+        "affected_by": reached.cause.code if reached else "", "portal_url": f"{base_url}/services/{version.service.code}/",
     }  # fmt: skip

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.safestring import SafeString
 
-from catalogue.models import Service, ServiceVersion
+from catalogue.models import Service
 from catalogue.refusing import NotAllowed
 from itsm_backup.common.charts import Chart, DayBar, day_bars
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.rule_pages import VersionRow, versions_of
+from itsm_backup.portal.rule_pages import VersionRow, names_at, versions_of
 from itsm_backup.portal.words import clock, instant, many, person, zone
 from monitoring import ruling
-from monitoring.conditions import FIELDS, MOST_CONDITIONS, OPERATORS
+from monitoring.conditions import CHOICES, FIELDS, MOST_CONDITIONS, OPERATORS, plain
 from monitoring.models import CauseRule, RuleVersion, Tool
 from monitoring.trying import DAYS, MOST_ALERTS, MOST_JOBS, MOST_JOBS_FOLLOWED, MOST_RUNS, Line, Trial, try_rule
 
@@ -84,6 +84,7 @@ class Form:
     tools: tuple[tuple[str, str], ...]
     components: tuple[tuple[str, str], ...]
     may_add: bool
+    hint: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +120,9 @@ def bench_page(
         effect = _effect(row, try_rule(row=row, user=user, at=moment.at, days=days), moment, tab)
     in_force = RuleVersion.objects.filter(kind=row.kind, name=row.name, state="approved").order_by("-number").first() if draft else None
     return BenchPage(
-        title=row.name, lead=_lead(row, in_force, moment, days), kind=row.kind, pk=row.pk, seen=ruling.hash_of(row), sentence=row.sentence,
-        form=form_of(row, user, spare=spare, typed=typed) if mine else None, facts=_facts(row), effect=effect,
+        title=row.name, lead=_lead(row, in_force, moment, days), kind=row.kind, pk=row.pk, seen=ruling.hash_of(row),
+        sentence=row.told(names_at([row.service_id], moment.at).get(row.service_id, "")),
+        form=form_of(row, user, moment.at, spare=spare, typed=typed) if mine else None, facts=_facts(row), effect=effect,
         sent=row.sent_at is not None, may_send=mine and row.sent_at is None, may_approve=draft and not refusal and row.sent_at is not None,
         may_give_up=draft and (mine or not refusal), approval=refusal, versions=versions_of(row.kind, row.name, user, moment),
         problems=problems,
@@ -128,12 +130,13 @@ def bench_page(
 
 
 def new_page(
-    *, row: RuleVersion, user: Any, spare: int = 1, typed: Mapping[str, Any] | None = None, problems: tuple[str, ...] = ()
-) -> BenchPage:
+    *, row: RuleVersion, user: Any, at: dt.datetime, spare: int = 1, typed: Mapping[str, Any] | None = None,
+    problems: tuple[str, ...] = (),
+) -> BenchPage:  # fmt: skip
     """The form of a version that is not kept yet."""
     return BenchPage(
         title=row.name or "New rule", lead="Nothing is kept yet. Keep it as a draft to see what it would have done.", kind=row.kind, pk=0,
-        seen="", sentence="", form=form_of(row, user, spare=spare, typed=typed), facts=(), effect=None, sent=False, may_send=False,
+        seen="", sentence="", form=form_of(row, user, at, spare=spare, typed=typed), facts=(), effect=None, sent=False, may_send=False,
         may_approve=False, may_give_up=False, approval="", versions=(), problems=problems,
     )  # fmt: skip
 
@@ -168,12 +171,20 @@ def _facts(row: RuleVersion) -> tuple[tuple[str, SafeString | str], ...]:
     return tuple(told)
 
 
-def form_of(row: RuleVersion, user: Any, *, spare: int, typed: Mapping[str, Any] | None) -> Form:
+_HINT = f"Results: {', '.join(CHOICES['outcome'])}. Operations: {plain(', '.join(CHOICES['operation']))}."
+
+
+def form_of(row: RuleVersion, user: Any, at: dt.datetime, *, spare: int, typed: Mapping[str, Any] | None) -> Form:
     """The fields of a version, filled with what was typed, else with what it says."""
     told = typed or {}
     kept = told.get("conditions", row.conditions)
-    rows = [dict(one) for one in kept] + [{"field": "", "operator": "", "value": ""}] * max(0 if kept else 1, spare)
-    services = Service.objects.visible_to(user).filter(lifecycle="catalogue").order_by("code")
+    rows = [{**one, "value": plain(one["value"]) if one["field"] == "operation" else one["value"]} for one in kept] + [
+        {"field": "", "operator": "", "value": ""}
+    ] * max(0 if kept else 1, spare)
+    services = dict(
+        Service.objects.visible_to(user).filter(lifecycle="catalogue").order_by("code").values_list("pk", "code")[:MOST_CHOICES]
+    )
+    named = names_at(services, at) if row.kind == "attribution" else {}
     tools = Tool.objects.visible_to(user).order_by("name")[:MOST_CHOICES]
     return Form(
         kind=row.kind, name=told.get("name", row.name), is_new=row.pk is None and not ruling.rule_named(row.kind, row.name),
@@ -182,9 +193,9 @@ def form_of(row: RuleVersion, user: Any, *, spare: int, typed: Mapping[str, Any]
         title=told.get("title", row.title), component=told.get("component", row.component),
         ends_on=told.get("ends_on", _last_day(row.valid_to)), reason=told.get("reason", row.reason),
         fields=tuple(FIELDS[row.kind].items()), operators=tuple(OPERATORS.items()),
-        services=tuple((one.code, str(one)) for one in services[:MOST_CHOICES]) if row.kind == "attribution" else (),
+        services=tuple((code, named.get(pk, code)) for pk, code in services.items()) if row.kind == "attribution" else (),
         tools=tuple((one.name, str(one)) for one in tools) if row.kind == "attribution" else (),
-        components=tuple(CauseRule.Component.choices) if row.kind == "cause" else (), may_add=len(rows) < MOST_CONDITIONS,
+        components=tuple(CauseRule.Component.choices) if row.kind == "cause" else (), may_add=len(rows) < MOST_CONDITIONS, hint=_HINT,
     )  # fmt: skip
 
 
@@ -199,7 +210,8 @@ def _effect(row: RuleVersion, told: Trial, moment: Moment, tab: str) -> Effect:
     lines = {"matched": told.lines, "near": told.near, "unmatched": told.unmatched}.get(chosen, [])
     order = {"new": 0, "moved": 1, "lost": 2, "same": 3}
     shown = (sorted(lines, key=lambda line: order.get(line.mark, 0)) if belonging else list(lines))[:MOST_SHOWN]
-    names = _names([*told.lines, *shown], moment) if belonging else {}
+    rules = {rule for line in [*told.lines, *shown] for rule in (line.before, line.after) if rule is not None}
+    names = names_at((rule.service_id for rule in rules), moment.at) if belonging else {}
     totals = _totals(told, names)
 
     def address(**query: Any) -> str:
@@ -265,19 +277,12 @@ def _chart(told: Trial, moment: Moment, what: str, width: float = 720) -> Chart:
     )
 
 
-def _names(lines: Iterable[Line], moment: Moment) -> dict[int, str]:
-    """Service → its name in the catalogue with its code."""
-    services = {rule.service_id for line in lines for rule in (line.before, line.after) if rule is not None}
-    rows = ServiceVersion.objects.in_force(moment.at).filter(service__in=services).values_list("service", "name", "service__code")
-    return {pk: f"{name} ({code})" for pk, name, code in rows}
-
-
-def _totals(told: Trial, names: Mapping[int, str]) -> tuple[tuple[str, int], ...]:
+def _totals(told: Trial, names: Mapping[int | None, str]) -> tuple[tuple[str, int], ...]:
     counted: Counter[str] = Counter(_leads(line.after, names) for line in told.lines if line.after is not None)
     return tuple(counted.most_common())
 
 
-def _leads(rule: Any, names: Mapping[int, str]) -> str:
+def _leads(rule: Any, names: Mapping[int | None, str]) -> str:
     """Where a rule leads: the service, for one of belonging, else what it calls the cause."""
     if rule is None:
         return "nothing"
@@ -285,7 +290,7 @@ def _leads(rule: Any, names: Mapping[int, str]) -> str:
     return names.get(service, str(rule.service)) if service else str(rule.title)
 
 
-def _event(line: Line, moment: Moment, belonging: bool, names: Mapping[int, str]) -> EventRow:
+def _event(line: Line, moment: Moment, belonging: bool, names: Mapping[int | None, str]) -> EventRow:
     marks = {"new": ("+", "new"), "lost": ("−", "lost"), "moved": ("~", "new")}
     mark, tone = marks.get(line.mark, ("", ""))
     before, after, run = _leads(line.before, names), _leads(line.after, names), line.run

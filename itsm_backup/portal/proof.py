@@ -15,6 +15,7 @@ from itsm_backup.common.charts import AgeStep, Chart, RunMark, sawtooth
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.days import cells_html, cells_of, span
+from itsm_backup.portal.trouble import flapping_at
 from itsm_backup.portal.words import clock, many, result_of, size, zone
 from monitoring.models import BackupJob, BackupRun, RunRevision, ServiceDay
 from monitoring.planning import COUNTED
@@ -54,6 +55,7 @@ class JobRow:
     next_due: SafeString | str
     latest: str
     verdict: str
+    flaps: str = ""  # where it is explained that it keeps failing and recovering
 
 
 def saws(
@@ -161,7 +163,8 @@ def strip(*, service: Any, moment: Moment) -> tuple[SafeString, str]:
 def job_rows(*, service_id: int, moment: Moment, known_at: dt.datetime | None = None) -> tuple[JobRow, ...]:
     """The jobs as they stand; in the past with the latest finished run known then, and without what was due next."""
     jobs = BackupJob.objects.filter(service=service_id).select_related("tool", "schedule", "state__latest_run").order_by("name", "pk")
-    shown = list(jobs[:MOST_JOBS])
+    flaps = flapping_at(moment).filter(job=OuterRef("pk")).values("pk")[:1]
+    shown: list[Any] = list(jobs.annotate(flaps=Subquery(flaps))[:MOST_JOBS])
     if not moment.past:
         return tuple(_job_row(job, job.state.latest_run if hasattr(job, "state") else None, moment) for job in shown)
     latest = _latest_then(shown, moment, known_at or moment.at)
@@ -176,7 +179,7 @@ def _latest_then(jobs: list[BackupJob], moment: Moment, known_at: dt.datetime) -
     return {run.job_id: run for run in _as_then(list(BackupRun.objects.filter(pk__in=ids)), known_at)}
 
 
-def _job_row(job: BackupJob, run: BackupRun | None, moment: Moment) -> JobRow:
+def _job_row(job: Any, run: BackupRun | None, moment: Moment) -> JobRow:
     state, schedule = getattr(job, "state", None), getattr(job, "schedule", None)
     verdict, latest = result_of(run) if run and run.outcome else ("", run.get_state_display() if run else "No run yet")
     return JobRow(
@@ -186,4 +189,5 @@ def _job_row(job: BackupJob, run: BackupRun | None, moment: Moment) -> JobRow:
         next_due=clock(state.next_due_at, moment) if state and state.next_due_at and not moment.past else "",
         latest=latest,
         verdict=verdict,
+        flaps=moment.href("explain", "alert", job.flaps) if job.flaps else "",
     )

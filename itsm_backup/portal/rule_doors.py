@@ -23,7 +23,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.views import page_number, reads, show
 from itsm_backup.portal.words import zone
 from monitoring import ruling, unmatched
-from monitoring.conditions import MOST_CONDITIONS
+from monitoring.conditions import MOST_CONDITIONS, coded
 from monitoring.models import BackupJob, RuleVersion, Tool
 from monitoring.trying import DAYS
 
@@ -86,7 +86,7 @@ def new(request: HttpRequest, *, moment: Moment) -> HttpResponse:
     open_one = RuleVersion.objects.visible_to(request.user).filter(kind=kind, name=row.name, state="draft").first()
     if open_one is not None:
         return redirect("portal:rule_version", open_one.pk)
-    return show(request, "bench", section=SECTION, moment=moment, page=bench_page.new_page(row=row, user=request.user))
+    return show(request, "bench", section=SECTION, moment=moment, page=bench_page.new_page(row=row, user=request.user, at=moment.at))
 
 
 def _begun(request: HttpRequest, kind: str) -> RuleVersion:
@@ -134,7 +134,7 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
         name: sent.get(name, "").strip() for name in ("name", "service", "tool", "title", "component", "ends_on", "reason")
     }
     position = sent.get("position", "100").strip()
-    return {**told, "conditions": [row for row in rows if row["value"]], "enabled": "enabled" in sent, "position": position}
+    return {**told, "conditions": [coded(row) for row in rows if row["value"]], "enabled": "enabled" in sent, "position": position}
 
 
 def _content(request: HttpRequest, kind: str, typed: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _refused(request: HttpRequest, kind: str, typed: dict[str, Any], problems: t
         page = bench_page.bench_page(row=row, user=request.user, moment=moment, days=30, tab="", typed=typed, problems=problems)
     else:
         row = RuleVersion(kind=kind, name=typed["name"], author=request.user, **ruling.content_of(kind, typed["name"]))
-        page = bench_page.new_page(row=row, user=request.user, typed=typed, problems=problems)
+        page = bench_page.new_page(row=row, user=request.user, at=at, typed=typed, problems=problems)
     return show(request, "bench", section=SECTION, moment=moment, status=409, page=page)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from django.db.models import Count
 from django.utils.safestring import SafeString
 
 from catalogue import duties
-from catalogue.models import Service
+from catalogue.models import Service, ServiceVersion
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.words import instant, many, person, recent
@@ -67,6 +68,7 @@ def rules_page(*, user: Any, moment: Moment, kind: str, text: str, page: int) ->
         [] if moment.past else list(RuleVersion.objects.visible_to(user).filter(state="draft").select_related("author", "service", "tool"))
     )
     waiting = 0 if moment.past else unmatched.jobs_without_service(user).count()
+    named = names_at((row.service_id for row in drafts), moment.at) if drafts else {}
     here = {"kind": kind, "text": text}
     return RulesPage(
         sentence=_sentence(kind, rules.filter(enabled=True).count(), len(drafts)),
@@ -77,7 +79,7 @@ def rules_page(*, user: Any, moment: Moment, kind: str, text: str, page: int) ->
         words=f"{start + 1:,} to {start + len(shown):,} of {many(total, 'rule')}" if shown else "",
         earlier=moment.href("rules", **here, page=page - 1) if start else "",
         later=moment.href("rules", **here, page=page + 1) if start + A_PAGE < total else "",
-        drafts=tuple(_draft(row, user, moment) for row in drafts),
+        drafts=tuple(_draft(row, user, moment, named) for row in drafts),
         unmatched=waiting,
         new="" if moment.past or not may_write(user, kind) else moment.href("new_rule", kind=kind),
     )
@@ -115,17 +117,24 @@ def _rows(rules: list[Any], kind: str, moment: Moment) -> Iterable[RuleRow]:
     conditions = _conditions(rules, moment) if belonging else {}
     counts = _decided(rules) if belonging and not moment.past else {}
     services = Service.objects.in_bulk({rule.service_id for rule in rules}) if belonging else {}
+    named = names_at(services, moment.at) if belonging else {}
     for rule in rules:
         plain = [row.words(kind) for row in (conditions.get(rule.pk, []) if belonging else rule.plain)]
         written = versions.get(rule.name)
         over = belonging and rule.valid_to is not None and rule.valid_to <= moment.at
         yield RuleRow(
             name=Link(rule.name, moment.href("rule", kind, rule.pk)), says=" and ".join(plain) or "every job of its tool",
-            leads=str(services[rule.service_id]) if belonging else rule.title, position=rule.position,
+            leads=named.get(rule.service_id, str(services[rule.service_id])) if belonging else rule.title, position=rule.position,
             version=f"version {written.number}, {person(written.approver)}" if written else "came without a version",
             decides=counts.get(rule.pk, 0) if belonging and not moment.past else None,
             state="switched off" if not rule.enabled else "ended" if over else "in force",
         )  # fmt: skip
+
+
+def names_at(services: Iterable[int | None], at: dt.datetime) -> dict[int | None, str]:
+    """Service → its name in the catalogue with its code."""
+    rows = ServiceVersion.objects.in_force(at).filter(service__in={pk for pk in services if pk})
+    return {pk: f"{name} ({code})" for pk, name, code in rows.values_list("service", "name", "service__code")}
 
 
 def _newest(names: list[str], kind: str, moment: Moment) -> dict[str, RuleVersion]:
@@ -151,9 +160,9 @@ def _decided(rules: list[Any]) -> Mapping[int, int]:
     return found
 
 
-def _draft(row: RuleVersion, user: Any, moment: Moment) -> DraftRow:
+def _draft(row: RuleVersion, user: Any, moment: Moment, names: Mapping[int | None, str]) -> DraftRow:
     return DraftRow(
-        draft=Link(str(row), moment.href("rule_version", row.pk)), says=row.sentence, author=person(row.author),
+        draft=Link(str(row), moment.href("rule_version", row.pk)), says=row.told(names.get(row.service_id, "")), author=person(row.author),
         state="waits for approval" if row.sent_at else "is written", mine=row.author_id == user.pk,
     )  # fmt: skip
 
@@ -174,10 +183,11 @@ def versions_of(kind: str, name: str, user: Any, moment: Moment) -> tuple[Versio
     rows = RuleVersion.objects.visible_to(user).filter(kind=kind, name=name)
     if moment.past:
         rows = rows.filter(approved_at__lte=moment.at)
-    rows = rows.select_related("author", "approver", "service", "tool").order_by("-number")[:A_PAGE]
+    rows = list(rows.select_related("author", "approver", "service", "tool").order_by("-number")[:A_PAGE])
+    named = names_at((row.service_id for row in rows), moment.at) if kind == "attribution" else {}
     return tuple(
         VersionRow(
-            version=Link(f"version {row.number}", moment.href("rule_version", row.pk)), says=row.sentence,
+            version=Link(f"version {row.number}", moment.href("rule_version", row.pk)), says=row.told(named.get(row.service_id, "")),
             state="waits for approval" if row.state == "draft" and row.sent_at else row.get_state_display(), reason=row.reason,
             author=person(row.author), approver=person(row.approver) if row.approver else "–",
             approved_at=instant(row.approved_at) if row.approved_at else "–",
@@ -266,12 +276,13 @@ def unmatched_page(*, user: Any, moment: Moment, page: int) -> UnmatchedPage:
     total, start = rows.count(), max(0, page - 1) * A_PAGE
     shown = list(rows[start : start + A_PAGE])
     suggested = unmatched.suggest(shown, user)
+    named = names_at((one.service.pk for one in suggested.values() if one.service), moment.at)
     nameless = unmatched.failures_without_cause(user, at=moment.at)
     writes, names_causes = may_write(user, "attribution"), may_write(user, "cause")
     verb = "belongs" if total == 1 else "belong"
     return UnmatchedPage(
         sentence=f"{many(total, 'job')} {verb} to no service." if total else "Every job belongs to a service.",
-        rows=tuple(_waiting(job, suggested[job.pk], moment, writes) for job in shown),
+        rows=tuple(_waiting(job, suggested[job.pk], moment, writes, named) for job in shown),
         words=f"{start + 1:,} to {start + len(shown):,} of {many(total, 'job')}" if shown else "",
         earlier=moment.href("unmatched", page=page - 1) if start else "",
         later=moment.href("unmatched", page=page + 1) if start + A_PAGE < total else "",
@@ -288,13 +299,14 @@ def _writers() -> Any:
     return people.filter(is_active=True).order_by("username")
 
 
-def _waiting(job: BackupJob, one: unmatched.Suggestion, moment: Moment, writes: bool) -> WaitingRow:
+def _waiting(job: BackupJob, one: unmatched.Suggestion, moment: Moment, writes: bool, named: Mapping[int | None, str]) -> WaitingRow:
     streak = job.state.bad_streak if hasattr(job, "state") else 0
     words = " and ".join(condition.words("attribution") for condition in one.conditions)
+    service = named.get(one.service.pk, str(one.service)) if one.service else ""
     return WaitingRow(
         pk=job.pk, job=job.name, tool=str(job.tool), host=job.target_name or "", failing=f"failed {streak} in a row" if streak else "",
         seen=recent(job.last_seen_at, moment) if job.last_seen_at else "not yet",
-        suggestion=f"{words} belongs to {one.service}" if one.service else "", evidence=one.evidence,
+        suggestion=f"{words} belongs to {service}" if service else "", evidence=one.evidence,
         one_click=writes and one.service is not None, write=moment.href("new_rule", kind="attribution", job=job.pk) if writes else "",
     )  # fmt: skip
 

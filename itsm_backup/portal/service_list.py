@@ -16,7 +16,7 @@ from itsm_backup.portal.affected import told_affected, with_cause
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure, Link
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between, worst_first
-from itsm_backup.portal.trouble import alerts_of, handled_in
+from itsm_backup.portal.trouble import alerts_of, flapping_at, handled_in
 from itsm_backup.portal.words import TIERS, VERDICTS, many, person
 from monitoring.models import BackupJob
 
@@ -35,6 +35,7 @@ class ServiceRow:
     exposure: Exposure
     steward: str
     affected: SafeString | str = ""
+    flaps: bool = False
     incident: Link | None = None
 
 
@@ -72,7 +73,8 @@ def services_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
     known_today = between(user, moment)
     everything = standings(user, moment, known_today)
     rows = worst_first(_filtered(everything, wanted))
-    first, total, shown = _shown(with_cause(rows, user, moment), page)
+    flaps = flapping_at(moment).filter(service=OuterRef("service"))
+    first, total, shown = _shown(with_cause(rows, user, moment).annotate(flaps=Exists(flaps)), page)
     alerts = alerts_of((row.service_id for row in shown if row.verdict != "kept"), user=user, moment=moment)
     kept = dict(wanted)
     return ServicesPage(
@@ -143,6 +145,7 @@ def _row(row: Any, alerts: list[Any], moment: Moment) -> ServiceRow:
         exposure=exposure_of(row, moment),
         steward=person(row.steward),
         affected=told_affected(row, moment),
+        flaps=row.flaps,
         incident=handled,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalogue import duties
@@ -14,10 +15,11 @@ from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.words import STATUSES, instant, many
-from monitoring import rehearsing, workflow
+from itsm_backup.portal.words import STATUSES, clock, instant, many
+from monitoring import rehearsing, rehearsing_alerts, workflow
 from monitoring.models import StatusWorkflow
 from monitoring.rehearsing import Course, Rehearsal
+from monitoring.rehearsing_alerts import Told, Trial
 
 DAYS, SHOWN = (1, 7, 30), 100
 
@@ -41,6 +43,16 @@ class CourseRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FlappingRow:
+    job: str
+    service: Link
+    before: tuple[SafeString, ...]  # when it flapped
+    after: tuple[SafeString, ...]
+    alerts_before: int
+    alerts_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ThresholdsPage:
     sentence: str
     fields: tuple[FieldRow, ...]
@@ -53,6 +65,8 @@ class ThresholdsPage:
     note: str
     rows: tuple[CourseRow, ...]
     more: int
+    alerts_note: str
+    flapping: tuple[FlappingRow, ...]
     may_change: bool
     why_not: str
     reason: str
@@ -66,6 +80,9 @@ _LABELS = {
     "outage_factor_tier_4": ("Outage, tier 4", "beyond so many times the recovery point"),
     "fall_after": ("Falls after", "so many bad occurrences in a row"),
     "rise_after": ("Rises after", "so many good occurrences in a row"),
+    "flap_window": ("Flapping among", "so many of a job's latest occurrences"),
+    "flap_start_ratio": ("Flapping begins at", "this share of changes between good and bad"),
+    "flap_stop_ratio": ("Flapping ends below", "this share of changes"),
 }
 
 
@@ -81,13 +98,15 @@ def thresholds_page(
             draft = workflow.drafted(values)
         except workflow.NotReady as error:
             problems = tuple(error.problems)
-    changed = draft is not None and workflow.thresholds(draft) != workflow.thresholds(row)
+    flaps = draft is not None and workflow.flapping(draft) != workflow.flapping(row)
+    changed = draft is not None and (flaps or workflow.thresholds(draft) != workflow.thresholds(row))
     tried = _tried(draft, user, moment, days) if draft is not None and changed else None
     rows = _rows(tried, moment) if tried else ()
+    alerts = _alerts(row, draft, user, moment, days) if draft is not None and flaps else None
     why_not = duties.objection(user, StatusWorkflow, moment.now)
     may = not why_not and user.has_perm("monitoring.change_statusworkflow") and not moment.past
     return ThresholdsPage(
-        sentence=_sentence(tried, len(rows)),
+        sentence=_sentence(tried, len(rows), alerts),
         fields=tuple(
             FieldRow(name=name, label=label, hint=hint, now=_plain(getattr(row, name)), value=values.get(name, _plain(getattr(row, name))))
             for name, (label, hint) in _LABELS.items()
@@ -101,6 +120,8 @@ def thresholds_page(
         note=_note(tried) if tried else "",
         rows=rows[:SHOWN],
         more=max(0, len(rows) - SHOWN),
+        alerts_note=_alerts_note(alerts) if alerts else "",
+        flapping=_flapping_rows(alerts, moment) if alerts else (),
         may_change=may,
         why_not=why_not,
         reason=reason,
@@ -118,13 +139,45 @@ def _tried(draft: StatusWorkflow, user: Any, moment: Moment, days: int) -> Rehea
     return rehearsing.rehearse(services=services, thresholds=workflow.thresholds(draft), since=since, until=moment.at)
 
 
-def _sentence(tried: Rehearsal | None, differing: int) -> str:
+def _alerts(row: StatusWorkflow, draft: StatusWorkflow, user: Any, moment: Moment, days: int) -> Trial:
+    return rehearsing_alerts.rehearse(
+        services=Service.objects.visible_to(user), thresholds=workflow.flapping(row), others=workflow.flapping(draft),
+        since=moment.at - dt.timedelta(days=days), until=moment.at,
+    )  # fmt: skip
+
+
+def _sentence(tried: Rehearsal | None, differing: int, alerts: Trial | None) -> str:
     if tried is None:
         return "The thresholds by which measurements become a status."
     of = many(len(tried.courses), "service")
-    if not differing:
-        return f"None of {of} would have stood otherwise."
-    return f"{differing} of {of} would have stood otherwise."
+    told = f"{differing} of {of} would have stood otherwise" if differing else f"None of {of} would have stood otherwise"
+    if alerts is None:
+        return f"{told}."
+    return f"{told}; {many(alerts.flapping('after'), 'job')} would have flapped, {alerts.flapping('before')} did."
+
+
+def _alerts_note(alerts: Trial) -> str:
+    told = f"{many(len(alerts.before), 'job')} failed or did not run in this time; what happened to them is told again. "
+    told += f"Alerts of jobs: {alerts.alerts('before')} by the thresholds in force, {alerts.alerts('after')} with these."
+    return f"{told} There were more jobs: the first {rehearsing_alerts.MOST_JOBS} by name are told." if alerts.cut else told
+
+
+def _flapping_rows(alerts: Trial, moment: Moment) -> tuple[FlappingRow, ...]:
+    rows = []
+    for before, after in zip(alerts.before, alerts.after, strict=True):
+        if before.flapped or after.flapped:
+            code = before.job.service.code if before.job.service else ""
+            rows.append(
+                FlappingRow(
+                    job=before.job.name, service=Link(code, moment.href("service", code)), before=_spans(before, moment),
+                    after=_spans(after, moment), alerts_before=sum(before.classes.values()), alerts_after=sum(after.classes.values()),
+                )
+            )  # fmt: skip
+    return tuple(rows[:SHOWN])
+
+
+def _spans(told: Told, moment: Moment) -> tuple[SafeString, ...]:
+    return tuple(format_html("{} to {}", clock(begun, moment), clock(ended, moment) if ended else "now") for begun, ended in told.flapped)
 
 
 def _note(tried: Rehearsal) -> str:

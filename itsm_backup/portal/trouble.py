@@ -27,6 +27,11 @@ def known_at(alerts: QuerySet[Alert], at: dt.datetime) -> QuerySet[Alert]:
     return alerts.filter(Q(resolved_at=None) | Q(resolved_at__gt=at), noticed_at__lte=at)
 
 
+def flapping_at(moment: Moment) -> QuerySet[Alert]:
+    """Alerts of jobs that kept failing and recovering at the moment, as it was known then."""
+    return known_at(Alert.objects.filter(alert_class=Alert.Class.JOB_FLAPPING, opened_at__lte=moment.at), moment.at)
+
+
 def alerts_of(service_ids: Iterable[int], *, user: Any, moment: Moment) -> dict[int, list[Alert]]:
     """Alerts of each visible service that were open at the moment, most severe first; those of a silent tool only to who may see it."""
     ids = list(service_ids)
@@ -78,6 +83,8 @@ def what_is_known(alerts: list[Alert], reason: str, moment: Moment) -> str:
         cause = f" {failed.cause_title[:1].upper()}{failed.cause_title[1:]}." if failed.cause_title else ""
         runs = "Failed runs" if grew_later(failed, moment) else many(failed.occurrences, "failed run")
         return f"{runs} since {since}.{cause}"
+    if flaps := next((alert for alert in alerts if alert.alert_class == Alert.Class.JOB_FLAPPING), None):
+        return f"{title_of(flaps, moment)}, since {clock_within(flaps.opened_at, moment)}."
     told = next((alert for alert in alerts if alert.alert_class in (Alert.Class.JOB_MISSED, Alert.Class.SOURCE_STALE)), None)
     if told and told.alert_class == Alert.Class.SOURCE_STALE:  # what the tool said, which may be long, stands in the alert
         seen = clock_within(told.opened_at, moment)

@@ -88,6 +88,7 @@ class WorkflowAdmin(TrackedAdmin):
         "at_risk_fraction",
         ("outage_factor_tier_1", "outage_factor_tier_2", "outage_factor_tier_3", "outage_factor_tier_4"),
         ("fall_after", "rise_after"),
+        ("flap_window", "flap_start_ratio", "flap_stop_ratio"),
         "silent_after_polls",
     )
 

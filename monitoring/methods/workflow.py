@@ -30,6 +30,7 @@ def flapping(inputs: Inputs) -> list[dict[str, Any]]:
     """Changes of outcome among the latest `window` occurrences / (window − 1), the denominator fixed.
 
     Flapping starts when the ratio reaches the start ratio (0.4) and stops when it falls below the stop ratio (0.2).
+    While a job flaps, one alert takes the place of one for each failure.
     """
     window, is_flapping = inputs["window"], False
     outcomes = sorted(inputs["outcomes"], key=lambda outcome: instant(outcome["at"]))

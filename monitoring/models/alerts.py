@@ -10,7 +10,7 @@ from django.db import models
 
 from catalogue.models import Service
 from itsm_backup.common.models import VisibleQuerySet
-from monitoring.models.evaluations import Evaluation
+from monitoring.models.evaluations import Evaluation, Figure
 from monitoring.models.jobs import BackupJob
 from monitoring.models.runs import BackupRun
 from monitoring.models.tools import Tool
@@ -36,6 +36,7 @@ class Alert(models.Model):
     class Class(models.TextChoices):
         JOB_FAILED = "job_failed", "Backup failed"
         JOB_MISSED = "job_missed", "Backup missed"
+        JOB_FLAPPING = "job_flapping", "Backup flapping"
         RPO_AT_RISK = "rpo_at_risk", "Recovery point at risk"
         RPO_BREACH = "rpo_breach", "Recovery point broken"
         RTO_TEST_FAILED = "rto_test_failed", "Restore test failed"
@@ -73,6 +74,9 @@ class Alert(models.Model):
     reopened = models.PositiveIntegerField(default=0)
     latest_run = models.ForeignKey(BackupRun, null=True, on_delete=models.SET_NULL, related_name="+")
     evaluation = models.ForeignKey(Evaluation, null=True, on_delete=models.PROTECT, related_name="alerts")
+    figure = models.ForeignKey(
+        Figure, null=True, on_delete=models.PROTECT, related_name="+", help_text="Of flapping: the count that began or ended it."
+    )
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     resolved_at = models.DateTimeField(null=True)

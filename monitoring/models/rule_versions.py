@@ -89,13 +89,13 @@ class RuleVersion(Approved):
         """Its conditions."""
         return [Condition(*(str(row.get(part, "")) for part in Condition._fields)) for row in self.conditions]
 
-    @property
-    def sentence(self) -> str:
-        """What it says, as people would say it."""
+    def told(self, service: str = "") -> str:
+        """What it says, as people would say it; the service by this name, else by its code."""
+        service = service or str(self.service)
         whose = " and ".join(f"whose {one.words(self.kind)}" for one in self.plain)
         if self.kind == self.Kind.ATTRIBUTION:
             of_tool = f" of {self.tool}" if self.tool else ""
-            told = f"A job{of_tool} {whose} belongs to {self.service}" if whose else f"Every job{of_tool} belongs to {self.service}"
+            told = f"A job{of_tool} {whose} belongs to {service}" if whose else f"Every job{of_tool} belongs to {service}"
         else:
             told = f"A run {whose} fails because {self.title}; the fault lies with {self.get_component_display()}"
         return f"{told}." if self.enabled else f"Switched off. {told}."

@@ -123,6 +123,11 @@ class StatusWorkflow(Tracked):
     outage_factor_tier_4 = models.DecimalField(max_digits=5, decimal_places=2, default=4)
     fall_after = models.PositiveSmallIntegerField(default=2, help_text="Bad occurrences in a row before the status falls.")
     rise_after = models.PositiveSmallIntegerField(default=3, help_text="Good occurrences in a row before it rises.")
+    flap_window = models.PositiveSmallIntegerField(default=10, help_text="Flapping is counted among so many of the latest occurrences.")
+    flap_start_ratio = models.DecimalField(
+        max_digits=4, decimal_places=3, default="0.4", help_text="It begins when this share of them is a change between good and bad."
+    )
+    flap_stop_ratio = models.DecimalField(max_digits=4, decimal_places=3, default="0.2", help_text="It ends below this share.")
     silent_after_polls = models.PositiveSmallIntegerField(default=3, help_text="A polled tool is silent after so many intervals.")
 
     class Meta:
@@ -144,6 +149,16 @@ class StatusWorkflow(Tracked):
                 condition=models.Q(fall_after__gte=1, rise_after__gte=1),
                 name="workflow_counts_from_one",
                 violation_error_message="A status falls and rises after one occurrence at least.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(flap_window__gte=3, flap_window__lte=60),
+                name="workflow_flapping_needs_some",
+                violation_error_message="Flapping is counted among 3 to 60 occurrences.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(flap_stop_ratio__gt=0, flap_start_ratio__gte=models.F("flap_stop_ratio"), flap_start_ratio__lte=1),
+                name="workflow_flapping_ends_below_start",
+                violation_error_message="Flapping begins at a share of at most 1 and ends below one of more than 0 that is not greater.",
             ),
         ]
 

@@ -62,7 +62,7 @@ def test_a_job_of_nobody_finds_its_service_by_a_rule_that_two_people_made(tab, v
     page.click("text=Unmatched, 2")
     assert page.inner_text("h1") == "2 jobs belong to no service."
     waiting = page.locator("article", has_text="pacs01:")
-    assert "Protected host is pacs01 belongs to PACS" in waiting.inner_text()
+    assert "Protected host is pacs01 belongs to Imaging archive (PACS)" in waiting.inner_text()
     waiting.locator("text=Make this rule").click()
     page.wait_for_selector(".bench-tiles")
     tiles = page.locator(".bench-tiles li").all_inner_texts()

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from catalogue import presets, status, telling_outward
-from catalogue.models import ExternalCatalogue, Publication
+from catalogue import presets, propagating, status, telling_outward
+from catalogue.models import ExternalCatalogue, Publication, Relation, Service
 from itsm_backup.common import outbox
 from itsm_backup.common.http.addresses import Allowed
 from itsm_backup.common.models import Notice, because
@@ -100,6 +100,29 @@ def there(request, settings):
 
 def told(at: dt.datetime) -> tuple[int, int]:
     return telling_outward.notice_changes(at=at), telling_outward.send(at=at)
+
+
+@pytest.mark.req("2.4")
+def test_what_a_provider_does_to_it_is_told_beside_its_own_status(there):
+    make_service("pacs", name="Imaging archive")
+    provider = make_service("san", name="Storage")
+    with because("test"):
+        Relation.objects.create(
+            consumer=Service.objects.get(code="pacs"), provider=provider, kind="depends_on", strength="hard", valid_from=NOON - MINUTE
+        )
+    status.change(service=Service.objects.get(code="pacs"), to="operational", reason="Test", evaluation=None, at=NOON)
+    status.change(service=provider, to="outage", reason="Test", evaluation=None, at=NOON)
+    propagating.propagate(at=NOON)
+    assert told(NOON + MINUTE) == (2, 2)
+    columns = {source: column for column, source in there.catalogue.mapping.items()}
+    row = next(row for row in there.rows.values() if row["name"] == "Imaging archive")
+    assert [row[columns[one]] for one in ("status", "affected", "affected_by")] == ["operational", "outage", "san"]
+    assert told(NOON + 2 * MINUTE) == (0, 0)
+    status.change(service=provider, to="operational", reason="Test", evaluation=None, at=NOON + 2 * MINUTE)
+    propagating.propagate(at=NOON + 2 * MINUTE)
+    assert told(NOON + 3 * MINUTE) == (2, 2), "the cause and what it reached"
+    row = next(row for row in there.rows.values() if row["name"] == "Imaging archive")
+    assert [row[columns[one]] for one in ("status", "affected", "affected_by")] == ["operational", "", ""]
 
 
 def test_entries_and_status_follow_and_nothing_is_sent_twice(there):

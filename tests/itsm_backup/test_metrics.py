@@ -9,7 +9,10 @@ from django.test import Client
 from guardian.shortcuts import assign_perm
 from prometheus_client.parser import text_string_to_metric_families
 
+from catalogue import propagating
+from catalogue.models import Relation
 from itsm_backup import journey
+from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from monitoring import tokens
 from monitoring.models import BackupJob, ExpectedRun
@@ -75,6 +78,18 @@ def test_it_tells_status_promise_and_what_is_due_of_each_service(estate):
     assert found["itsm_backup_service_expected_runs_missed", "SVC-002"] == due > 0
     assert ("itsm_backup_service_expected_runs_missed", "SVC-001") not in found, "nothing is expected of it"
     assert found["itsm_backup_service_next_due_timestamp_seconds", "SVC-002"] > now().timestamp()
+
+
+def test_it_tells_what_a_provider_does_to_a_service_beside_its_own_status(estate):
+    with because("test"):
+        Relation.objects.create(
+            consumer=estate["SVC-001"], provider=estate["SVC-002"], kind="depends_on", strength="hard", valid_from=now() - HOUR
+        )
+    propagating.look_again([estate["SVC-002"].pk], now())
+    propagating.propagate(at=now())
+    found = samples(scrape(make_admin()))
+    assert (found["itsm_backup_service_status", "SVC-001"], found["itsm_backup_service_affected", "SVC-001"]) == (0, 1)
+    assert found["itsm_backup_service_affected", "SVC-002"] == 0
 
 
 def test_series_of_services_have_an_end(estate, monkeypatch):

@@ -75,9 +75,17 @@ def test_it_clears_at_the_end_of_the_good_run_not_when_the_journey_came_by(tool,
 
 def test_it_reopens_within_the_hour_and_opens_anew_later(tool, job, noon):
     push(tool, bad(noon - 300 * MINUTE), good(noon - 240 * MINUTE), bad(noon - 180 * MINUTE), at=noon)
+    journey.advance(at=noon)
+    assert [(count, again) for _, _, count, again, _, _ in told()] == [(2, 1)]
     push(tool, good(noon - 120 * MINUTE), bad(noon - 59 * MINUTE), at=noon)
     journey.advance(at=noon)
-    assert [(count, again) for _, _, count, again, _, _ in told()] == [(2, 1), (1, 0)]
+    assert [(kind, count, again) for kind, _, count, again, _, _ in told()] == [("job_failed", 2, 1), ("job_flapping", 3, 0)]
+
+
+def test_it_opens_anew_after_the_hour(tool, job, noon):
+    push(tool, bad(noon - 240 * MINUTE), good(noon - 120 * MINUTE), bad(noon - 59 * MINUTE), at=noon)
+    journey.advance(at=noon)
+    assert [(count, again) for _, _, count, again, _, _ in told()] == [(1, 0), (1, 0)]
 
 
 RUNS = [("failed", 30), ("failed", 28), ("success", 26), ("failed", 20), ("success", 12), ("failed", 8), ("failed", 6)]
@@ -96,7 +104,7 @@ def test_it_ends_the_same_whatever_the_order_of_arrival(tool, job, noon, order):
     in_order = [
         ("job_failed", "resolved", 2, 0, noon - 30 * HOUR, noon - 26 * HOUR),
         ("job_failed", "resolved", 1, 0, noon - 20 * HOUR, noon - 12 * HOUR),
-        ("job_failed", "firing", 2, 0, noon - 8 * HOUR, None),
+        ("job_flapping", "firing", 5, 0, noon - 8 * HOUR, None),  # the fourth change among the latest ten
     ]
     assert [row for row in told() if row in in_order] == in_order
     assert all(row[1] == "resolved" for row in told() if row not in in_order)
@@ -105,7 +113,7 @@ def test_it_ends_the_same_whatever_the_order_of_arrival(tool, job, noon, order):
 def test_it_ends_the_same_when_the_journey_came_by_only_once(tool, job, noon):
     push(tool, *_records(noon), at=noon)
     journey.advance(at=noon)
-    assert [(state, count) for _, state, count, _, _, _ in told()] == [("resolved", 2), ("resolved", 1), ("firing", 2)]
+    assert [(state, count) for _, state, count, _, _, _ in told()] == [("resolved", 2), ("resolved", 1), ("firing", 5)]
 
 
 def test_it_clears_a_miss_when_the_run_was_only_told_late(tool, job, noon):

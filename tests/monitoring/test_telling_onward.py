@@ -9,7 +9,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from catalogue import status
+from catalogue import propagating, status
+from catalogue.models import Relation
 from itsm_backup import journey
 from itsm_backup.common.http.addresses import Allowed
 from itsm_backup.common.models import Notice, because
@@ -29,7 +30,7 @@ class ZabbixServer:
     """Answers history.push as Zabbix 7.0 documents it. `items` are the keys that there is a trapper item for."""
 
     def __init__(self) -> None:
-        self.items = {f"backup.{name}[PACS]" for name in ("status", "kept", "rpo", "last_good", "next_due", "jobs")}
+        self.items = {f"backup.{name}[PACS]" for name in ("status", "affected", "kept", "rpo", "last_good", "next_due", "jobs")}
         self.values: list[dict] = []
         self.before = lambda asked: None
 
@@ -89,14 +90,30 @@ def test_status_promise_and_what_is_due_are_told_once_and_again_when_they_change
     values = {one["key"].partition("[")[0]: one["value"] for one in there.values}
     state = ServiceState.objects.get()
     assert values == {
-        "backup.status": 0, "backup.kept": 1, "backup.rpo": 93_600, "backup.last_good": int(state.captured_at.timestamp()),
+        "backup.status": 0, "backup.affected": 0,
+        "backup.kept": 1, "backup.rpo": 93_600, "backup.last_good": int(state.captured_at.timestamp()),
         "backup.next_due": int(state.next_due_at.timestamp()), "backup.jobs": "nightly",
     }  # fmt: skip
     assert {(one["host"], one["clock"]) for one in there.values} == {("backup", int(NOON.timestamp()))}
-    assert (told().accepted, told().answer) == (True, "6 of 6 values taken.")
+    assert (told().accepted, told().answer) == (True, "7 of 7 values taken.")
     assert tell(NOON + MINUTE) == 0 and len(there.running.asked) == 1, "nothing is said twice"
     status.change(service=there.service, to="outage", reason="Test", evaluation=None, at=NOON + 2 * MINUTE)
     assert tell(NOON + 2 * MINUTE) == 1 and [one["value"] for one in there.values if "status" in one["key"]] == [0, 2]
+
+
+@pytest.mark.req("2.4")
+def test_what_a_provider_does_to_it_is_told_beside_its_own_status(there):
+    provider = make_service("SAN", at=NOON - 30 * DAY, name="Storage")
+    with because("test"):
+        Relation.objects.create(consumer=there.service, provider=provider, kind="depends_on", strength="hard", valid_from=NOON - DAY)
+    status.change(service=provider, to="outage", reason="Test", evaluation=None, at=NOON)
+    propagating.propagate(at=NOON)
+    tell(NOON + MINUTE)
+    assert [(one["key"], one["value"]) for one in there.values][:2] == [("backup.status[PACS]", 0), ("backup.affected[PACS]", 2)]
+    said = StatusPublication.objects.get(service=there.service).said
+    assert said["affected"] == {"status": "outage", "code": "SAN", "name": "Storage"}
+    line = monitors.sentence(said)
+    assert line.startswith("OK - Imaging archive: operational, promise kept; affected by Storage (SAN), which is out; newest copy")
 
 
 def test_nothing_is_told_before_it_is_switched_on(there):
@@ -158,7 +175,7 @@ def test_what_is_refused_stands_in_a_sentence_and_is_tried_again(there):
 def test_an_item_that_lacks_is_named_and_the_status_has_to_be_there(there):
     there.items -= {"backup.rpo[PACS]", "backup.jobs[PACS]"}
     tell(NOON)
-    assert (told().accepted, told().answer) == (True, "4 of 6 values taken. There is no trapper item for rpo, jobs.")
+    assert (told().accepted, told().answer) == (True, "5 of 7 values taken. There is no trapper item for rpo, jobs.")
     there.items = set()
     assert telling_onward.tell_again(target=there.target, at=NOON) == 1
     tell(NOON + MINUTE)
@@ -193,7 +210,7 @@ def test_a_sentence_says_what_is_known_and_nothing_that_icinga_takes_for_figures
         "rpo_s": None, "jobs": [],
     }  # fmt: skip
     assert monitors.sentence(said) == "OK - Imaging / archive: maintenance, nothing can be said of the promise; no copy"
-    assert monitors.figures(said) == [] and monitors.zabbix_values(said) == {"status": 4, "jobs": ""}
+    assert monitors.figures(said) == [] and monitors.zabbix_values(said) == {"status": 4, "affected": 0, "jobs": ""}
 
 
 def test_the_admin_keeps_secrets_says_how_it_goes_and_tells_again(there):
@@ -202,7 +219,7 @@ def test_the_admin_keeps_secrets_says_how_it_goes_and_tells_again(there):
     client = signed_in(make_staff(*(f"monitoring.{one}" for one in rights), "catalogue.view_service"))
     page = client.get(change_url(there.target))
     text = page.content.decode()
-    assert "It took what was said of 1 of 1 entries." in text and "6 of 6 values taken." in text and TOKEN not in text
+    assert "It took what was said of 1 of 1 entries." in text and "7 of 7 values taken." in text and TOKEN not in text
     assert client.post(change_url(there.target), filled(page, host="backup-2", enabled="on", change_reason="Moved")).status_code == 302
     there.target.refresh_from_db()
     assert (there.target.secrets["token"], there.target.host) == (TOKEN, "backup-2")

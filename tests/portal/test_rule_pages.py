@@ -72,7 +72,7 @@ def form(**more):
 def test_one_click_makes_a_draft_of_what_relatives_speak_for(tool, mona):
     client = signed(mona)
     html = client.get("/improve/unmatched/").content.decode()
-    assert "2 jobs belong to no service." in html and "Protected host is pacs01 belongs to PACS" in html
+    assert "2 jobs belong to no service." in html and "Protected host is pacs01 belongs to Imaging archive (PACS)" in html
     assert "1 of its jobs on pacs01 belong there" in html and "Nothing that is known speaks for a service" in html
     answer = client.post("/improve/rules/suggest", {"job": tool.jobs.get(external_id="pacs-hourly").pk}, follow=True)
     row = RuleVersion.objects.get()
@@ -106,7 +106,11 @@ def test_a_draft_is_kept_tried_and_refused_in_words(tool, mona):
     refused = client.post("/improve/rules/save", form(**{"operator-0": "matches", "value-0": ".*"}))
     assert refused.status_code == 409 and "takes every text" in refused.content.decode() and not RuleVersion.objects.exists()
     kept = client.post("/improve/rules/save", form(), follow=True).content.decode()
-    assert "+1" in kept and "whose job name starts with pacs- belongs to PACS" in kept and "You wrote Archive, version 1" in kept
+    assert (
+        "+1" in kept
+        and "whose job name starts with pacs- belongs to Imaging archive (PACS)" in kept
+        and "You wrote Archive, version 1" in kept
+    )
     assert "Put it in force" not in kept and "Send for approval" in kept
     row = RuleVersion.objects.get()
     second = {"field-1": "name", "operator-1": "is_not", "value-1": "pacs-test", "ends_on": "2099-12-31", "position": "1"}
@@ -116,6 +120,20 @@ def test_a_draft_is_kept_tried_and_refused_in_words(tool, mona):
     assert row.plain == [("name", "is_not", "pacs-test")] and f"{row.valid_to:%Y-%m-%d}" in ("2099-12-31", "2100-01-01")
     page = client.get(f"/improve/rules/versions/{row.pk}/").content.decode()
     assert "It takes every one of the 3 jobs" in page and 'value="2099-12-31"' in page
+
+
+def test_operations_are_written_and_told_in_words(tool, mona):
+    said = {"kind": "cause", "name": "logs", "title": "the log disk is full", "component": "job", "position": "100", "enabled": "on"}
+    asked = {"field-0": "operation", "operator-0": "one_of", "value-0": "log backup, restore test", "reason": "Tried"}
+    said |= {"field-1": "message", "operator-1": "contains", "value-1": "log disk"}
+    kept = signed(mona).post("/improve/rules/save", {**said, **asked}, follow=True).content.decode()
+    assert RuleVersion.objects.get().conditions[0]["value"] == "log_backup, restore_test"
+    assert (
+        "whose operation is one of log backup, restore test and whose message contains log disk fails because" in kept
+        and "log_backup" not in kept
+    )
+    wrong = signed(mona).post("/improve/rules/save", {**said, **asked, "value-0": "log backups"}).content.decode()
+    assert "operation: there is no log backups. Choose of: backup, copy, replicate, log backup," in wrong
 
 
 def test_another_person_puts_it_in_force_and_the_list_names_the_version(tool, mona, peter, present):
