@@ -28,16 +28,18 @@ TIMEOUT_S, MOST_BYTES = 20.0, 16_000_000
 
 
 @contextmanager
-def talking(cmdb: Cmdb) -> Iterator[Talk]:
-    """A conversation with the CMDB at its allowed address. Raises NotAnswered for certificates that cannot be read."""
+def talking(cmdb: Cmdb, client: Client | None = None) -> Iterator[Talk]:
+    """A conversation with the CMDB at its allowed address, or through this client.
+
+    Raises NotAnswered for certificates that cannot be read."""
     secrets: Any = cmdb.secrets
     source = Source(address=cmdb.address, account=cmdb.account, secrets=secrets, columns=cmdb.columns)
     try:
         verify = trusting(cmdb.certificates)
     except ValueError as error:
         raise NotAnswered(str(error)) from None
-    with Client(allowed=settings.TOOL_ADDRESSES, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES, verify=verify) as client:
-        talk = Talk(source=source, client=client)
+    with client or Client(allowed=settings.TOOL_ADDRESSES, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES, verify=verify) as speaking:
+        talk = Talk(source=source, client=speaking)
         try:
             yield talk
         finally:
@@ -56,23 +58,30 @@ def read_again(*, cmdb: Cmdb, at: dt.datetime) -> None:
 
 
 def claim_due(*, at: dt.datetime, limit: int = 10) -> list[int]:
-    """Ids of CMDBs to read now, claimed so that no other worker reads them too."""
+    """Ids of CMDBs to read now, claimed so that no other worker reads them too. One that is replayed is never asked."""
     for cmdb in Cmdb.objects.filter(state=None):
         begin(cmdb=cmdb, at=at)
     with transaction.atomic():
-        due = CmdbState.objects.due(at).select_for_update(skip_locked=True, of=("self",)).order_by("next_read_at")
+        due = (
+            CmdbState.objects.due(at)
+            .filter(cmdb__replayed=False)
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("next_read_at")
+        )
         ids = list(due.values_list("pk", flat=True)[:limit])
         CmdbState.objects.filter(pk__in=ids).update(claimed_until=at + CLAIM)
     return ids
 
 
-def read(*, cmdb: Cmdb, at: dt.datetime) -> CmdbState:
-    """Read what changed, or now and then everything; the state tells how it went. Goes on where an earlier round stopped."""
+def read(*, cmdb: Cmdb, at: dt.datetime, client: Client | None = None) -> CmdbState:
+    """Read what changed, or now and then everything; the state tells how it went. Goes on where an earlier round stopped.
+
+    `client` answers in place of the CMDB itself where it is replayed."""
     state = begin(cmdb=cmdb, at=at)
     cursor = dict(state.cursor) if state.cursor.get("began") else _new_round(state, at)
     problem = ""
     try:
-        with talking(cmdb) as talk:
+        with talking(cmdb, client) as talk:
             ended = _round(cmdb, talk, cursor, at)
     except NotAnswered as error:
         ended, problem = False, str(error)

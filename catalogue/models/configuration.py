@@ -40,6 +40,9 @@ class Cmdb(Tracked):
     )
     poll_interval_s = models.PositiveIntegerField("read every … seconds", default=900, validators=[MinValueValidator(60)])
     enabled = models.BooleanField(default=True)
+    replayed = models.BooleanField(
+        default=False, editable=False, help_text="Made answers stand in its place, as in the demo: it is never asked."
+    )
 
     class Meta:
         verbose_name = "CMDB"

@@ -1,4 +1,5 @@
-"""What people changed while the history went on: versions, windows, an analysis, a deviation, a schedule; by the product's own acts."""
+"""What people changed while the history went on: versions, windows, an analysis, a deviation, a schedule, rules, the meaning of a
+status; by the product's own acts."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from itsm_backup.demo.stories import local_day
 from itsm_backup.demo.world import day_at
 from itsm_backup.estate import amounts
 from itsm_backup.estate.entries import commitment_of
-from monitoring.models import JobSchedule
+from monitoring import redefining, ruling
+from monitoring.models import JobSchedule, Tool
 
 AMENDMENTS = Path(__file__).with_name("amendments.yaml")
 NOON = dt.time(12)
@@ -87,6 +89,26 @@ def _reschedule(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datet
     declaring.declare(row, {"grace_s": amounts.seconds(wish["grace"])}, by=people["monitoring-admin"], reason=one["reason"])
 
 
+def _write_rule(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:
+    wish = dict(one["rule"])
+    kind, name, waits = wish.pop("kind"), wish.pop("name"), wish.pop("waits", False)
+    if "service" in wish:
+        wish["service"] = Service.objects.get(code=wish["service"])
+    author = people["monitoring-admin"]
+    row = ruling.draft_rule(kind=kind, name=name, content=wish, by=author, at=at, reason=one["reason"])
+    row = ruling.send(row=row, by=author, at=at)
+    if not waits:
+        ruling.approve(row=row, by=people["approver"], at=at, reason=one["reason"])
+
+
+def _write_status_map(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:
+    wish = one["status_map"]
+    tool = Tool.objects.get(name=wish["tool"])
+    row = redefining.draft_map(tool=tool, words=wish["words"], units={}, by=people["monitoring-admin"], at=at, reason=one["reason"])
+    redefining.approve(row=row, by=people["approver"], at=at, reason=one["reason"])
+
+
 _ACTS = {
     "service": _amend_service, "windows": _declare_windows, "analysis": _declare_analysis, "deviation": _deviate, "schedule": _reschedule,
+    "rule": _write_rule, "status_map": _write_status_map,
 }  # fmt: skip

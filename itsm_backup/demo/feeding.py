@@ -6,7 +6,7 @@ import datetime as dt
 
 from django.db import transaction
 
-from itsm_backup.demo import replaying
+from itsm_backup.demo import inventorying, replaying
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import world
 
@@ -41,6 +41,7 @@ def _tell(mark: Replay, *, at: dt.datetime) -> int:
     for tool in replaying.demo_tools():
         polled = tool.connector.polled and (tool.pk in due or away)
         given += replaying.replay(tool=tool, world=world(mark.anchor_at), since=mark.fed_until, at=at, polled=polled)
+    given += inventorying.read(at=at)
     mark.fed_until = at
     mark.save(update_fields=["fed_until"])
     return given

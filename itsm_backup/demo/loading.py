@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connection, transaction
 
 from catalogue.models import Service
 from itsm_backup import journey
-from itsm_backup.demo import amending, handling, removing, replaying
+from itsm_backup.demo import amending, handling, inventorying, removing, replaying
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.stating import stated
 from itsm_backup.demo.world import DAYS, begins_at, day_at, world
@@ -47,6 +48,24 @@ def is_new() -> bool:
 
 def load_demo(*, at: dt.datetime, tell: Tell = lambda words: None) -> None:
     """Declare the estate and replay its history up to `at`; an interrupted load goes on, or begins anew when it is old."""
+    with _without_waiting_for_the_disk():
+        _load(at=at, tell=tell)
+    Replay.objects.update(loaded_at=at)
+
+
+@contextmanager
+def _without_waiting_for_the_disk() -> Iterator[None]:
+    """Steps are committed in order and need not reach the disk one by one: the mark that the load is whole does, and all before it.
+
+    After a crash in between, the load goes on from a step that was. One that fails ends with its process, and its connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("RESET synchronous_commit")
+
+
+def _load(*, at: dt.datetime, tell: Tell) -> None:
     mark = Replay.objects.first()
     if mark is not None and mark.loaded_at is None and at - mark.anchor_at > RESUME_WITHIN:
         tell("The demo estate was loaded only in part: starting again")
@@ -63,7 +82,7 @@ def load_demo(*, at: dt.datetime, tell: Tell = lambda words: None) -> None:
         day = min((instant - begins_at(mark.anchor_at)).days + 1, DAYS)
         tell(f"Replaying recorded answers: day {day} of {DAYS}, {BackupRun.objects.count():,} runs, step {done} of {len(instants)}")
     _try_tools(at=at)
-    Replay.objects.update(loaded_at=at)
+    inventorying.describe(at=at)
 
 
 def _try_tools(*, at: dt.datetime) -> None:

@@ -15,15 +15,17 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from guardian.models import UserObjectPermission
 
-from catalogue.models import Agreement, GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team
+from catalogue.models import Agreement, Cmdb, GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team
 from incidents.models import Incident, IncidentAlert
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
+from itsm_backup.demo.amending import amendments
 from itsm_backup.demo.clearing import Removal
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import estate
 from itsm_backup.estate.beginning import DEMO_PEOPLE
-from monitoring.models import BackupJob, BackupRun, ProtectedItem, RawAnswer, Tool
+from monitoring.models import Agreement as Compared
+from monitoring.models import BackupJob, BackupRun, CauseRule, Comparison, ProtectedItem, RawAnswer, RuleVersion, Tool
 from monitoring.partitions import drop_empty_partitions
 from reporting.models import Delivery, Report, ReportedService
 
@@ -62,7 +64,14 @@ def _gather(removal: Removal) -> None:
     """Everything that hangs on the demo's tools, services and teams, and the stories told of it."""
     declared = estate()
     removal.add(Tool, Tool.objects.filter(replayed=True))
+    removal.add(Cmdb, Cmdb.objects.filter(replayed=True))
+    if not Cmdb.objects.filter(replayed=False).exists():  # without any, nothing is compared
+        removal.add(Comparison, Comparison.objects.all())
+        removal.add(Compared, Compared.objects.all())
     removal.add(Service, Service.objects.filter(code__in=[wish["code"] for wish in declared["services"]]))
+    rules = [one["rule"]["name"] for one in amendments() if "rule" in one]
+    removal.add(RuleVersion, RuleVersion.objects.filter(name__in=rules))
+    removal.add(CauseRule, CauseRule.objects.filter(name__in=rules))
     removal.add(ScopeLine, ScopeLine.objects.filter(name__in=[wish["name"] for wish in declared["scope"]]))
     reports = ReportedService.objects.filter(service__in=removal.of(Service)).values("report")
     removal.add(Report, Report.objects.filter(pk__in=reports))

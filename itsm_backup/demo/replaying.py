@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from itsm_backup.demo import answering, stories, telling
+from itsm_backup.demo import answering, stories, strays, telling
 from itsm_backup.demo.world import World, begins_at
 from monitoring import intake, pinging, polling
 from monitoring.models import BackupJob, Tool, ToolState
@@ -27,6 +27,9 @@ def replay(*, tool: Tool, world: World, since: dt.datetime, at: dt.datetime, pol
                 given += 1
         tried = world.restore_tests(tool.name, max(since, begins_at(world.anchor_at)), at)
         for _, answer in sorted(tried, key=lambda test: test[0]):
+            intake.receive(tool=tool, answer=answer, at=at)
+            given += 1
+        for answer in strays.unreadable(tool.name, world.anchor_at, since, at):
             intake.receive(tool=tool, answer=answer, at=at)
             given += 1
     if polled:

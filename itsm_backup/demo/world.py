@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from itsm_backup.demo import keeping, planning, proving, stories
+from itsm_backup.demo import keeping, planning, proving, stories, strays
 from itsm_backup.demo.planning import GB, ZONE, Job, Run
 from itsm_backup.estate import amounts
 from monitoring import schedules
@@ -87,6 +87,7 @@ def world(anchor_at: dt.datetime) -> World:
             minutes=size["minutes"],
             full_on=SATURDAY if name == "warehouse" else None,
         )
+    told = stories.told(jobs, anchor_at)
     repositories = {tool["name"]: tool.get("settings", {}).get("repository", "repo1") for tool in data["tools"]}
     rto_s = {
         (wish["tool"], wish["id"]): amounts.seconds(service["commitments"]["rto"])
@@ -94,7 +95,8 @@ def world(anchor_at: dt.datetime) -> World:
         for service in data["services"]
         if service["code"] == wish["service"]
     }
-    return World(anchor_at, jobs, stories.told(jobs, anchor_at), repositories, proving.tests(jobs, rto_s, anchor_at))
+    tests = proving.tests(jobs, rto_s, anchor_at)
+    return World(anchor_at, {**jobs, **strays.jobs(kinds, anchor_at)}, told, repositories, tests)
 
 
 @lru_cache(maxsize=1)

@@ -9,12 +9,12 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from catalogue import checking
-from catalogue.models import Deviation, GrantEntry, ImpactAnalysis, Service, ServiceVersion
+from catalogue import checking, inventorying
+from catalogue.models import Cmdb, ConfigurationItem, Deviation, GrantEntry, ImpactAnalysis, ItemLink, Service, ServiceVersion
 from incidents.models import Incident
 from itsm_backup import journey, tasks
 from itsm_backup.common.models import Notice
-from itsm_backup.demo import feeding, loading, removing, stories, world
+from itsm_backup.demo import amending, feeding, loading, removing, stories, world
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import day_at
 from itsm_backup.estate.beginning import begin
@@ -22,11 +22,24 @@ from itsm_backup.portal import service_page as pages
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.estate import estate_page
 from itsm_backup.portal.framing import _counted
-from monitoring import answers, polling
+from monitoring import answers, polling, unmatched
 from monitoring.capability import measured
 from monitoring.combining import key_of
 from monitoring.connectors import reader_of
-from monitoring.models import Alert, BackupRun, DetectedChange, QuarantinedRecord, RestoreTest, ServiceDay, ServiceState, Tool
+from monitoring.models import (
+    Agreement,
+    Alert,
+    BackupJob,
+    BackupRun,
+    DetectedChange,
+    QuarantinedRecord,
+    RestoreTest,
+    RuleVersion,
+    ServiceDay,
+    ServiceState,
+    StatusMap,
+    Tool,
+)
 from tests.factories import make_job, make_service, make_tool, push, run_record
 
 NOW = dt.datetime(2026, 11, 27, 9, 42, tzinfo=dt.UTC)  # a Friday
@@ -140,7 +153,9 @@ def test_every_run_parses_again_from_its_raw_answer(told):
                 record.artefact_id.encode() for record in reading.records if record.artefact_id
             }
         assert bytes(run.key) in read[run.answer] or (run.artefact_id or "").encode() in read[run.answer], run
-    assert not QuarantinedRecord.objects.exists()
+    assert [row.tool.name for row in QuarantinedRecord.objects.select_related("tool")] == ["restic-digital"], (
+        "only what a script says wrongly"
+    )
 
 
 def test_nobody_is_told_of_what_was_replayed(told):
@@ -247,6 +262,48 @@ def test_an_interrupted_load_goes_on_or_begins_anew(told, monkeypatch):
     loading.load_demo(at=NOW + 2 * HOUR, tell=said.append)
     assert Replay.objects.get().anchor_at == NOW + 2 * HOUR and Service.objects.count() == 41 and not BackupRun.objects.exists()
     assert said[0] == "The demo estate was loaded only in part: starting again"
+
+
+@pytest.mark.req("2.2")
+def test_jobs_wait_for_a_service_and_rules_were_written_by_two_people(told):
+    root = get_user_model().objects.get(username="administrator")
+    waiting = {job.name: job for job in unmatched.jobs_without_service(root)}
+    assert set(waiting) == {"endoscopy01:/srv/worklists", "fin01:invoices", "kiosk01:/srv/kiosks"}
+    found = unmatched.suggest(list(waiting.values()), root)
+    services = {name: (one.service.code if (one := found[job.pk]).service else None) for name, job in waiting.items()}
+    assert services == {"endoscopy01:/srv/worklists": "SVC-017", "fin01:invoices": None, "kiosk01:/srv/kiosks": None}
+    ours = RuleVersion.objects.filter(name__in=[one["rule"]["name"] for one in amending.amendments() if "rule" in one])
+    assert sorted(ours.values_list("name", "state", "author__username", "approver__username")) == [
+        ("Endoscopy hosts", "draft", "monitoring-admin", None),
+        ("Print servers", "approved", "monitoring-admin", "approver"),
+        ("nas-02-refuses", "approved", "monitoring-admin", "approver"),
+    ]
+    prints = ours.get(name="Print servers")
+    assert BackupJob.objects.get(attribution_rule=prints.decided).name == "print01:queues"
+
+
+@pytest.mark.req("2.3")
+def test_a_status_was_given_a_meaning_and_a_report_waits_in_quarantine(told):
+    kept = StatusMap.objects.get()
+    assert (kept.tool.name, kept.state, kept.words) == ("restic-research", "approved", {"exit 130": "cancelled"})
+    record = QuarantinedRecord.objects.get()
+    assert record.resolved_at is None and "yesterday, 03:15" in record.excerpt + record.reason
+
+
+@pytest.mark.req("2.5")
+def test_a_cmdb_is_read_and_disagrees_here_and_there(told):
+    cmdb = Cmdb.objects.get()
+    assert cmdb.replayed and cmdb.state.latest_complete_at == NOW and not cmdb.writes and not inventorying.claim_due(at=NOW + 9 * HOUR)
+    assert cmdb.items.count() == 12 and cmdb.rejects.count() == 1 and ItemLink.objects.count() == 10
+    odd = {
+        (agreement.service.code, row["field"])
+        for agreement in Agreement.objects.exclude(comparison=None).filter(service__item_links__isnull=False).distinct()
+        for row in agreement.comparison.rows
+        if set(row["odd"]) - {"catalogue", "monitoring"}
+    }
+    assert odd == {("SVC-011", "rpo_s"), ("SVC-017", "owner"), ("SVC-008", "team")}
+    unsure = ConfigurationItem.objects.get(name="lib01")
+    assert (unsure.retired, unsure.link.service.code) == (True, "SVC-034"), "NetBox retires it, the entry does not"
 
 
 def test_the_stories_have_names(told):
