@@ -93,6 +93,7 @@ ACTS = {
     "hold": Doing("approver", "approve", "place a legal hold on"),
     "release": Doing("approver", "approve", "release the legal hold on"),
     "override": Doing("operator", "override", "set by hand the status of"),
+    "test_restores": Doing("operator", "override", "plan restore tests of"),
     "resolve": Doing("operator", "", "resolve by hand an incident of"),
 }
 _TO_APPROVE = ("approve", "grant", "analyse", "agree", "rule", "hold", "release")  # in these a superuser's own deeds count like duties held

@@ -13,7 +13,7 @@ _BUSINESS = (
     "view: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.relation catalogue.window catalogue.team"
     " catalogue.servicestatus catalogue.statuschange monitoring.servicestate monitoring.serviceday monitoring.evaluation"
     " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident"
-    " monitoring.restoretest"
+    " monitoring.restoretest monitoring.restoreplan reporting.discrepancy"
     " reporting.report catalogue.offering catalogue.agreement catalogue.agreementversion catalogue.impactanalysis catalogue.deviation"
     " catalogue.label catalogue.tierdefault catalogue.handover catalogue.attestationround catalogue.attestation"
 )
@@ -80,6 +80,7 @@ ROLES = {
             "add change delete: reporting.reportschedule",
             "change: reporting.reporttemplate",
             "compile: reporting.report",
+            "settle: reporting.discrepancy",
         ),
         on_service=_permissions("view change: catalogue.service"),
         uses_admin=True,
@@ -99,7 +100,7 @@ ROLES = {
         everywhere=_permissions(
             _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "view read_body: common.notice",
             "add: incidents.rotaswap",
-            "compile: reporting.report",
+            "compile: reporting.report", "settle: reporting.discrepancy",
         )
         | _INCIDENT_WORK,
         on_tool=_permissions("view poll: monitoring.tool"),

@@ -15,6 +15,7 @@ from itsm_backup.demo import feeding
 from itsm_backup.own_database import keeping
 from monitoring import calibrating, detecting, partitions, reconciling, sighting, telling_onward, writing_back
 from monitoring.capability import measured
+from reporting import reconciling as recounting
 from reporting import scheduling
 from reporting.models import ReportSchedule
 
@@ -85,6 +86,12 @@ def report_due() -> None:
 def report(schedule_id: int) -> None:
     scheduling.work(schedule=ReportSchedule.objects.get(pk=schedule_id), at=now())
     _advance()  # the mails go out
+
+
+@shared_task(name="itsm_backup.recount_reports")
+def recount_reports() -> None:
+    """Recount published figures from the raw runs, each report once a day."""
+    recounting.reconcile_due(at=now())
 
 
 @shared_task(name="itsm_backup.publish")

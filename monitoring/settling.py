@@ -180,7 +180,7 @@ def _match(works: Sequence[Work], at: dt.datetime) -> None:
         asked = [array(rows), array(work.state.touched_from for work in works)]
         for row in ExpectedRun.objects.raw(_ROWS, asked):
             rows[row.job_id].append(row)
-    runs = _runs(rows)
+    runs = runs_answering(rows)
     for work in works:
         if rows[work.job.pk]:
             work.changed = _matched(work, rows[work.job.pk], runs[work.job.pk], at)
@@ -199,7 +199,7 @@ def _matched(work: Work, rows: list[ExpectedRun], runs: Mapping[int, matching.Ru
         pushed=not tool.connector.polled,
         complete_reading_at=tool.state.latest_complete_at,
         monitored_from=tool.monitored_from,
-        holds=list(_holds(work.windows, rows)),
+        holds=list(holds_over(work.windows, rows)),
     )
     ahead = [line.next_change_at for line in lines if line.next_change_at]
     ahead += [state.ledger_until - expecting.HORIZON / 3] if state.ledger_until else []
@@ -207,7 +207,7 @@ def _matched(work: Work, rows: list[ExpectedRun], runs: Mapping[int, matching.Ru
     return [row for row, line in zip(rows, lines, strict=True) if _apply(row, line, runs)]
 
 
-def _runs(rows: Mapping[int, list[ExpectedRun]]) -> dict[int, dict[int, matching.Run]]:
+def runs_answering(rows: Mapping[int, list[ExpectedRun]]) -> dict[int, dict[int, matching.Run]]:
     """By job, the runs that may answer its rows."""
     spans = [(job, some[0].opens_at, max(row.cutoff_at for row in some)) for job, some in rows.items() if some]
     found: dict[int, dict[int, matching.Run]] = {job: {} for job in rows}
@@ -217,7 +217,8 @@ def _runs(rows: Mapping[int, list[ExpectedRun]]) -> dict[int, dict[int, matching
     return found
 
 
-def _holds(windows: Iterable[Window], rows: Sequence[ExpectedRun]) -> Iterator[matching.Hold]:
+def holds_over(windows: Iterable[Window], rows: Sequence[ExpectedRun]) -> Iterator[matching.Hold]:
+    """The windows that may excuse one of these rows, which are in the order of their openings."""
     for one in windows:
         if one.ends_at > rows[0].opens_at and one.starts_at < rows[-1].cutoff_at:
             yield matching.Hold(window=one.pk, starts_at=one.starts_at, ends_at=one.ends_at, approved_at=one.decided_at)

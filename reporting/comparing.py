@@ -55,6 +55,12 @@ def _of_service(old: dict[str, Any] | None, new: dict[str, Any] | None, zone: Zo
         line = (new or old or {})["inputs"]["service"]
         return [f"{line['name']} ({line['code']}) is {'in' if old is None else 'no longer in'} this report."]
     line = new["inputs"]["service"]
+    parts = differences(old, new, zone) or ["inputs were corrected, the figures stay"]
+    return [f"{line['name']} ({line['code']}): {'; '.join(parts)}."]
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo) -> list[str]:
+    """What came out differently of one service, in parts of a sentence; empty when its figures are the same."""
     parts = [
         *_promises(old["inputs"], new["inputs"]),
         *_occurrences(old["inputs"], new["inputs"], zone),
@@ -63,9 +69,7 @@ def _of_service(old: dict[str, Any] | None, new: dict[str, Any] | None, zone: Zo
     ]
     if old["figures"]["verdict"] != new["figures"]["verdict"]:
         parts.append(f"the month is {_verdict(new)} instead of {_verdict(old)}")
-    if not parts:
-        parts.append("inputs were corrected, the figures stay")
-    return [f"{line['name']} ({line['code']}): {'; '.join(parts)}."]
+    return parts
 
 
 def _verdict(line: dict[str, Any]) -> str:

@@ -14,10 +14,10 @@ from django.utils.text import capfirst
 
 from catalogue import cmdb_relations
 from catalogue.agreed_fields import CATALOGUE, CMDB, FIELDS, MONITORING, SIDES
-from catalogue.models import ConfigurationItem, ItemLink, SeenRelation, Service, ServiceVersion
+from catalogue.models import ConfigurationItem, ItemLink, SeenRelation, Service
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.framing import Link
+from itsm_backup.portal.framing import Link, names_of
 from itsm_backup.portal.service_list import Paging, paging_of
 from itsm_backup.portal.words import STATUSES, instant, many, person
 from monitoring.advising import Told, advise
@@ -139,7 +139,7 @@ def agreement_page(*, user: Any, moment: Moment, page: int) -> AgreementPage:
     counted = rows.aggregate(all=Count("pk"), differing=Count("pk", filter=Q(differing__gt=0)))
     first, shown = _shown(rows.filter(differing__gt=0).select_related("service").order_by("-differing", "service__code"), page)
     looked = Agreement.objects.filter(service__in=Service.objects.listed().visible_to(user)).aggregate(latest=Max("compared_at"))["latest"]
-    names = _names([one.service_id for one in shown], moment)
+    names = names_of([one.service_id for one in shown], moment)
     about = About([one.service_id for one in shown], user, moment)
     return AgreementPage(
         sentence=_sentence(counted["all"], counted["differing"], moment),
@@ -160,10 +160,6 @@ def _shown(rows: Any, page: int) -> tuple[int, list[Any]]:
     if shown or first == 0:
         return first, shown
     return _shown(rows, max(1, -(-rows.count() // PAGE)))
-
-
-def _names(services: Iterable[int], moment: Moment) -> dict[int, str]:
-    return dict(ServiceVersion.objects.in_force(moment.at).filter(service__in=services).values_list("service", "name"))
 
 
 def _sentence(compared: int, differing: int, moment: Moment) -> str:
@@ -317,7 +313,7 @@ def _together(service: Service, user: Any, moment: Moment) -> tuple[TogetherRow,
     rows = cmdb_relations.beside(service=service, at=moment.at)
     ends = {one.pk for row in rows for one in (row.consumer, row.provider)}
     visible = set(Service.objects.visible_to(user).filter(pk__in=ends).values_list("pk", flat=True))
-    names = _names(ends, moment)
+    names = names_of(ends, moment)
     asked = SeenRelation.objects.unanswered(moment.at).filter(consumer__in=ends, provider__in=ends)
     proposed = set(asked.values_list("consumer", "provider"))
 

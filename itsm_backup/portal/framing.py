@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,11 @@ class Exposure:
     known: bool = True
     captured: str = ""
     promise_s: int | None = None
+
+
+def names_of(services: Iterable[int], moment: Moment) -> dict[int, str]:
+    """The names of these services, as they were in force at the moment."""
+    return dict(ServiceVersion.objects.in_force(moment.at).filter(service__in=set(services)).values_list("service", "name"))
 
 
 def frame_of(request: HttpRequest, *, section: str, moment: Moment) -> Frame:

@@ -85,7 +85,8 @@ def acted(act: Callable[..., Any], **asked: Any) -> Any:
         raise Conflict(str(error)) from None
 
 
-def _person(field: str, name: str) -> Any:
+def person_named(field: str, name: str) -> Any:
+    """The active account of this name; raises ValidationError naming the field."""
     found = None if "\x00" in name else get_user_model().objects.filter(username=name, is_active=True).first()
     if found is None:
         raise ValidationError({field: [f"There is no active account {name[:60]}."]})
@@ -120,7 +121,7 @@ class Holds(GenericAPIView):
     def post(self, request: Any) -> Response:
         asked = checked(NewHoldSerializer, request)
         service = get_for(Service.objects.all(), user=request.user, code=asked.pop("service"))
-        owner = _person("owner", asked.pop("owner"))
+        owner = person_named("owner", asked.pop("owner"))
         made = acted(legal_holds.place, service=service, owner=owner, **asked, by=request.user, at=now())
         return Response(HoldSerializer(made).data, status=status.HTTP_201_CREATED)
 
@@ -170,7 +171,7 @@ class Exceptions(GenericAPIView):
     @extend_schema(operation_id="duty_exceptions_create", request=NewExceptionSerializer, responses={201: ExceptionSerializer})
     def post(self, request: Any) -> Response:
         asked = checked(NewExceptionSerializer, request)
-        people = {field: _person(field, asked.pop(field)) for field in ("person", "owner")}
+        people = {field: person_named(field, asked.pop(field)) for field in ("person", "owner")}
         made = acted(excepting.except_duties, **people, **asked, by=request.user, at=now())
         return Response(ExceptionSerializer(made).data, status=status.HTTP_201_CREATED)
 

@@ -21,6 +21,7 @@ from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOf
 from monitoring.api.refusals import RefusedAttempts
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
+from monitoring.api.restore_plans import CancelRestore, RecordRestore, RestorePlanDetail, RestorePlans, VerifyRestore
 from monitoring.api.restores import RestoreTests
 from monitoring.api.rules import RuleApprove, RuleDetail, RuleGiveUp, Rules, RuleSend, RuleTrial, Unmatched
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
@@ -65,6 +66,11 @@ urlpatterns = [
     path("runs/<int:pk>/", RunDetail.as_view()),
     path("reports/<str:key>", take_report),
     path("restore-tests/", RestoreTests.as_view()),
+    path("restore-plans/", RestorePlans.as_view()),
+    path("restore-plans/<int:pk>/", RestorePlanDetail.as_view()),
+    path("restore-plans/<int:pk>/record", RecordRestore.as_view()),
+    path("restore-plans/<int:pk>/verify", VerifyRestore.as_view()),
+    path("restore-plans/<int:pk>/cancel", CancelRestore.as_view()),
     path("expected-runs/", ExpectedRuns.as_view()),
     path("alerts/", Alerts.as_view()),
     path("alerts/<int:pk>/", AlertDetail.as_view()),

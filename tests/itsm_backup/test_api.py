@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
 from itsm_backup.wsgi import application
-from monitoring import redefining, ruling, tokens, translating
+from monitoring import redefining, ruling, testing_restores, tokens, translating
 from monitoring.models import (
     Alert,
     ApiToken,
@@ -46,11 +47,13 @@ from monitoring.models import (
     DetectedChange,
     Evaluation,
     QuarantinedRecord,
+    RestorePlan,
     RuleVersion,
     Tool,
     WriteConflict,
 )
 from reporting import compiling, rendering
+from reporting.models import Discrepancy, Report
 from reporting.scoping import Month, Scope, month_named
 from tests.factories import make_admin, make_job, make_service, make_team, make_tool, make_user, push, run_record
 
@@ -224,6 +227,16 @@ WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid",
 REASON = {"reason": "Fuzzed"}
 # What a known thing is sent, where chance alone would never write a body that is taken.
 BODIES = {
+    "/api/v1/discrepancies/{id}/explain": lambda: REASON,
+    "/api/v1/restore-plans/": lambda: {
+        "job": BackupJob.objects.filter(service__isnull=False).first().pk, "planned_on": "2027-01-01", **REASON,
+        "tester": _caller().username,
+    },
+    "/api/v1/restore-plans/{id}/record": lambda: {
+        "started_at": iso(now() - dt.timedelta(hours=1)), "ended_at": iso(now()), "outcome": "passed", "remark": "All of it",
+    },
+    "/api/v1/restore-plans/{id}/verify": lambda: {"agrees": True, "finding": "Read the log"},
+    "/api/v1/restore-plans/{id}/cancel": lambda: REASON,
     "/api/v1/on-call/{id}/stand-in/": lambda: {
         "person": make_user().username, "starts_at": iso(now()), "ends_at": iso(now() + dt.timedelta(hours=1)), **REASON,
     },
@@ -260,6 +273,9 @@ KNOWN = {
     "batches": lambda: {"id": _batch(started=False).pk},
     "/api/v1/batches/{id}/stop": lambda: {"id": _batch(started=True).pk},
     "alerts": lambda: {"id": Alert.objects.first().pk},
+    "/api/v1/restore-plans/{id}/verify": lambda: {"id": _restore_plan(recorded=True).pk},
+    "discrepancies": lambda: {"id": _differing().pk},
+    "restore-plans": lambda: {"id": _restore_plan().pk},
     "detected-changes": lambda: {"id": _detected().pk},
     "cmdb": lambda: {"name": _cmdb().name},
     "conflicts": lambda: {"id": _disputed().pk},
@@ -283,6 +299,25 @@ KNOWN = {
     "/api/v1/tools/{name}/mapping/{number}/approve": _mapped,
     "/api/v1/tools/{name}/status-map/{number}/approve": _meant,
 }
+
+
+def _caller():
+    return get_user_model().objects.latest("pk")
+
+
+def _restore_plan(*, recorded: bool = False):
+    """Planned for who calls; recorded by somebody else."""
+    at, by = now(), make_admin() if recorded else _caller()
+    job, day = BackupJob.objects.filter(service__isnull=False).first(), at.date() + dt.timedelta(days=RestorePlan.objects.count())
+    plan = testing_restores.plan(job=job, scope="full", planned_on=day, tester=by, by=by, at=at, reason="Fuzzed")
+    told = {"started_at": at - dt.timedelta(hours=1), "ended_at": at, "outcome": "passed", "compared": True, "remark": "All of it"}
+    return testing_restores.record(row=plan, by=by, at=at, **told) if recorded else plan
+
+
+def _differing():
+    report = Report.objects.get(pk=_report()["id"])
+    told = {"published": "kept", "found": "broken", "causes": ["late_data"], "told": [], "at": now(), "digest": uuid.uuid4().bytes * 2}
+    return Discrepancy.objects.create(report=report, service=Service.objects.get(code="SVC-001"), figure="verdict", **told)
 
 
 def _asked():

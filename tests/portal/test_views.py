@@ -52,6 +52,9 @@ def pages(estate_now):
         "/tools/bkp-ctl-02/words/",
         "/tools/bkp-ctl-02/quarantine/",
         "/cadence/",
+        "/reports/recounted/",
+        "/restores/",
+        "/incidents/muted/",
         "/tools/compare?c=tool:bkp-ctl-02&c=kind:restic&w_read_runs=9",
         "/ownership/",
         "/services/SVC-003/ownership/",
@@ -256,8 +259,10 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"import_entries", "export_entries", "batches", "batch", "approvals"}  # tests/portal/test_batches.py
     deeds |= {"decide_scope", "decide_many_scopes", "join_scope", "release_scope"}
     elsewhere |= {"scope", "scope_line", "scope_decide"}  # tests/portal/test_scope_pages.py
-    read |= {"detected", "status", "thresholds", "cadence"}
-    deeds |= {"calibrate"}
+    read |= {"detected", "status", "thresholds", "cadence", "reconciliation", "restore_plans", "muted"}
+    deeds |= {"calibrate", "explain_discrepancy"}
+    elsewhere |= {"restore_plan", "plan_restore"}  # tests/browser/test_restore_tests.py
+    deeds |= {"record_restore", "verify_restore", "cancel_restore"}
     deeds |= {"settle_detected", "set_status", "end_status", "put_thresholds_in_force"}
     deeds |= {"test_connection", "keep_weights", "draft_meaning", "approve_meaning", "give_up_meaning", "read_again"}
     read |= {"tools", "tool", "compare_tools", "meaning", "quarantine"}
