@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from typing import Any, Literal
 
 import msgspec
@@ -106,17 +107,20 @@ def excerpt_of(reject: Reject) -> str:
 
 
 def _not_waiting(tool: Tool, rejects: list[Reject], answer_id: int) -> list[Reject]:
-    """Those that do not wait already; those that do hang on this later answer from now on."""
+    """Those that neither wait already nor were set aside as they are; those that wait hang on this later answer from now on."""
     told = [excerpt_of(reject) for reject in rejects if reject.excerpt]
     waiting: dict[str, list[QuarantinedRecord]] = {}
     for row in QuarantinedRecord.objects.filter(tool=tool, resolved_at=None, excerpt__in=told).exclude(answer=answer_id).order_by("-pk"):
         waiting.setdefault(row.excerpt, []).append(row)
+    aside = Counter(QuarantinedRecord.objects.filter(tool=tool, set_aside=True, excerpt__in=told).values_list("excerpt", flat=True))
     moved, fresh = [], []
     for reject in rejects:
         if rows := waiting.get(excerpt_of(reject)):
             row = rows.pop()
             row.answer, row.answer_index, row.reason, row.readers = answer_id, reject.index, reject.reason, READERS
             moved.append(row)
+        elif aside[excerpt_of(reject)]:
+            aside[excerpt_of(reject)] -= 1
         else:
             fresh.append(reject)
     QuarantinedRecord.objects.bulk_update(moved, ["answer", "answer_index", "reason", "readers"])

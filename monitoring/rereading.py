@@ -65,11 +65,11 @@ def _reread_alone(answer_id: int, at: dt.datetime) -> list[Line]:
     return _reread_answer(answer_id, at, None, Reread(at=iso(at)))
 
 
-def check_reader(tool: Tool, by: Any) -> None:
+def check_reader(tool: Tool, by: Any, deed: str = "have the quarantine of {tool} read again") -> None:
     """Raises NotAllowed, naming who can, unless the person may have this tool asked: reading again brings runs in, as asking does."""
     if not by.is_active or not Tool.objects.visible_to(by, "poll").filter(pk=tool.pk).exists():
         able = duties.names(duties.who_may("poll", tool, except_ids=[by.pk]))
-        raise NotAllowed(f"You may not have the quarantine of {tool} read again. {f'{able} can.' if able else 'Nobody can yet.'}")
+        raise NotAllowed(f"You may not {deed.format(tool=tool)}. {f'{able} can.' if able else 'Nobody can yet.'}")
 
 
 def preview(*, tool: Tool, by: Any, at: dt.datetime) -> Reread:

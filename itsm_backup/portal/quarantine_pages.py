@@ -34,6 +34,7 @@ class RecordRow:
     excerpt: str
     came: SafeString
     read_at: SafeString | str
+    end: str
     story: tuple[StoryRow, ...]
 
 
@@ -111,6 +112,7 @@ def _shown(rows: Any, stories: dict[int, list[QuarantineReading]], moment: Momen
         RecordRow(
             id=row.pk, reason=row.reason, excerpt=row.excerpt, came=instant(row.created_at),
             read_at=instant(row.resolved_at) if row.resolved_at and row.resolved_at <= moment.at else "",
+            end="set aside" if row.set_aside else "read",
             story=tuple(
                 StoryRow(at=instant(one.at), by=person(one.by) if one.by else "by itself", readers=one.readers, told=one.told, run=one.run)
                 for one in stories.get(row.pk, [])

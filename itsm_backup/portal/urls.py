@@ -167,6 +167,7 @@ urlpatterns = [
     path("tools/<str:name>/words/<rowid:number>/approve", meaning_doors.approve, name="approve_meaning"),
     path("tools/<str:name>/words/<rowid:number>/give-up", meaning_doors.give_up, name="give_up_meaning"),
     path("tools/<str:name>/quarantine/", quarantine_doors.one, name="quarantine"),
+    path("tools/<str:name>/quarantine/<int:record>/set-aside", quarantine_doors.set_aside, name="set_aside"),
     path("tools/<str:name>/quarantine/read", quarantine_doors.read_again, name="read_again"),
     path("tools/<str:name>/test", tool_doors.test_connection, name="test_connection"),
     path("thresholds/", thresholds_doors.thresholds, name="thresholds"),

@@ -121,12 +121,12 @@ class AlertAdmin(FactAdmin):
 class QuarantineAdmin(FactAdmin):
     place = 8
     about = "Records that could not be read, and why. The good ones of the same batch were stored."
-    list_display = ("reason", "tool", "created_at", "resolved_at")
-    list_filter = ("tool", ("resolved_at", admin.EmptyFieldListFilter))
+    list_display = ("reason", "tool", "created_at", "resolved_at", "set_aside")
+    list_filter = ("tool", ("resolved_at", admin.EmptyFieldListFilter), "set_aside")
     list_select_related = ("tool",)
     search_fields = ("reason",)
     ordering = ("-created_at",)
-    fields = ("reason", "tool", "created_at", "resolved_at", "story", "excerpt_shown")
+    fields = ("reason", "tool", "created_at", "resolved_at", "set_aside", "story", "excerpt_shown")
 
     def note(self, request: Any) -> str:
         waiting = self.get_queryset(request).filter(resolved_at=None).count()

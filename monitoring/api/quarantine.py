@@ -12,7 +12,7 @@ from rest_framework.generics import GenericAPIView, ListAPIView, RetrieveAPIView
 from rest_framework.response import Response
 
 from itsm_backup.common.time import now
-from monitoring import rereading
+from monitoring import rereading, setting_aside
 from monitoring.api.duties import acted
 from monitoring.api.permissions import get_for
 from monitoring.models import QuarantinedRecord, QuarantineReading, Tool
@@ -23,7 +23,7 @@ class QuarantineSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = QuarantinedRecord
-        fields = ["id", "tool", "answer", "answer_index", "reason", "excerpt", "created_at", "resolved_at"]
+        fields = ["id", "tool", "answer", "answer_index", "reason", "excerpt", "created_at", "resolved_at", "set_aside"]
 
 
 class QuarantineReadingSerializer(serializers.ModelSerializer):
@@ -86,6 +86,27 @@ class QuarantineDetail(RetrieveAPIView):
         rows = QuarantinedRecord.objects.select_related("tool").defer("tool__secrets").prefetch_related("readings__by")
         found: QuarantinedRecord = get_for(rows, user=self.request.user, pk=self.kwargs["pk"])
         return found
+
+
+class SetAsideSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=setting_aside.MOST_LETTERS, help_text="Why nothing will come of it.")
+
+
+class QuarantineSetAside(GenericAPIView):
+    """Set a record aside of which nothing will come: it waits no more, and its story says who decided that and why."""
+
+    queryset = QuarantinedRecord.objects.none()
+    serializer_class = SetAsideSerializer
+    filter_backends: list[Any] = []
+
+    @extend_schema(operation_id="quarantine_set_aside", request=SetAsideSerializer, responses={200: QuarantineStorySerializer, 409: None})
+    def post(self, request: Any, pk: int) -> Response:
+        asked = SetAsideSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        record = get_for(QuarantinedRecord.objects.select_related("tool"), user=request.user, pk=pk)
+        acted(setting_aside.set_aside, record=record, by=request.user, at=now(), reason=asked.validated_data["reason"])
+        record.refresh_from_db()
+        return Response(QuarantineStorySerializer(record).data)
 
 
 class QuarantineOfTool(GenericAPIView):

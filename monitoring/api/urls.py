@@ -17,7 +17,7 @@ from monitoring.api.methods import MethodDetail, Methods
 from monitoring.api.objectives import ObjectivesOfService
 from monitoring.api.outflow import StatusPublications
 from monitoring.api.propagations import PropagationDetail
-from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool
+from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool, QuarantineSetAside
 from monitoring.api.refusals import RefusedAttempts
 from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
@@ -105,4 +105,5 @@ urlpatterns = [
     path("unmatched/", Unmatched.as_view()),
     path("quarantine/", Quarantine.as_view()),
     path("quarantine/<int:pk>/", QuarantineDetail.as_view()),
+    path("quarantine/<int:pk>/set-aside", QuarantineSetAside.as_view()),
 ]

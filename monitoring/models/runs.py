@@ -150,12 +150,20 @@ class QuarantinedRecord(models.Model):
     reason = models.TextField()
     excerpt = models.TextField(blank=True)
     created_at = models.DateTimeField()
-    resolved_at = models.DateTimeField(null=True, help_text="When it could be read.")
+    resolved_at = models.DateTimeField(null=True, help_text="When it could be read, or was set aside.")
+    set_aside = models.BooleanField(
+        default=False, db_default=False, help_text="Somebody decided that nothing will come of it; the story says why."
+    )
     readers = models.CharField(max_length=12, default="", help_text="The version of the readers that tried it last.")
 
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(set_aside=False) | models.Q(resolved_at__isnull=False), name="quarantine_set_aside_waits_no_more"
+            )
+        ]
         indexes = [
             models.Index(fields=["tool", "-created_at"], name="quarantine_open", condition=models.Q(resolved_at=None)),
             models.Index(fields=["readers", "id"], name="quarantine_tried", condition=models.Q(resolved_at=None)),
@@ -167,7 +175,8 @@ class QuarantinedRecord(models.Model):
 
 @append_only
 class QuarantineReading(models.Model):
-    """One time that a quarantined record was read again: when, with which readers, for whom (nobody: by itself), and what came of it."""
+    """One time that a quarantined record was read again or set aside: when, with which readers, by whom (nobody: by itself), and what
+    came of it."""
 
     permission_from = ("record__tool",)
 

@@ -65,6 +65,19 @@ def test_it_is_read_again_after_its_effect_was_seen(tab, scripts, upgraded, pres
     page.wait_for_url(f"**/runs/{run.pk}/")
 
 
+@pytest.mark.req("2.3")
+def test_one_is_set_aside_with_a_reason(tab, scripts, present):
+    page = tab(make_person("monitoring-admin", present))
+    page.goto("/tools/scripts/quarantine/")
+    card = page.locator("#waiting li.card").first
+    card.locator("summary:has-text('Set it aside')").click()
+    card.get_by_label("Why nothing will come of it").fill("A test of the script")
+    card.get_by_role("button", name="Set aside").click()
+    assert "was set aside. Its story keeps why." in page.inner_text(".messages")
+    assert "1 record could not be read" in page.inner_text("main")
+    assert "Set aside: A test of the script" in page.inner_text("#read") and "set aside" in page.inner_text("#read")
+
+
 def test_who_may_only_read_sees_it_and_who_can(tab, scripts, present):
     make_person("monitoring-admin", present)
     page = tab(make_person("auditor", present))

@@ -251,6 +251,7 @@ BODIES = {
     "/api/v1/duty-exceptions/{id}/end": lambda: REASON,
     "/api/v1/legal-holds/": lambda: {"service": "SVC-002", "owner": make_user().username, **REASON},
     "/api/v1/legal-holds/{id}/release": lambda: REASON,
+    "/api/v1/quarantine/{id}/set-aside": lambda: REASON,
     "/api/v1/scope/": lambda: WISH,
     "/api/v1/scope/{id}/decisions/": lambda: {**WISH, "replaces": ScopeDecision.objects.get().pk},
     "/api/v1/rules/": lambda: {

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from catalogue.models import ServiceStatus
 from catalogue.refusing import NotAllowed, NotReady
 from itsm_backup import journey
-from monitoring import intake, rereading
+from monitoring import intake, rereading, setting_aside
 from monitoring.connectors import push
 from monitoring.connectors.base import Answer, Step
 from monitoring.models import BackupRun, QuarantinedRecord, QuarantineReading, RawAnswer
@@ -127,6 +127,46 @@ def test_a_raw_answer_that_was_destroyed_is_told_and_not_asked_for_again(tool, n
     assert QuarantineReading.objects.get().told == rereading.GONE and QuarantinedRecord.objects.get().resolved_at is None
 
 
+def test_what_nothing_will_come_of_is_set_aside_with_a_reason_and_waits_no_more(tool, noon, upgrade):
+    RawAnswer.objects.all().delete()
+    mona, record = make_user("mona", "monitoring.view_tool", "monitoring.poll_tool"), QuarantinedRecord.objects.get()
+    with pytest.raises(NotReady, match="Say why"):
+        setting_aside.set_aside(record=record, by=mona, at=noon, reason="  ")
+    setting_aside.set_aside(record=record, by=mona, at=noon, reason="Its answer was\ndestroyed")
+    record.refresh_from_db()
+    assert (record.resolved_at, record.set_aside) == (noon, True)
+    story = record.readings.get()
+    assert (story.by, story.readable, story.told) == (mona, False, "Set aside: Its answer was destroyed")
+    upgrade("second")
+    assert rereading.reread_waiting(at=noon + HOUR) == 0
+    with pytest.raises(NotReady, match="does not wait"):
+        setting_aside.set_aside(record=record, by=mona, at=noon, reason="again")
+
+
+def test_only_who_may_have_the_tool_asked_sets_aside(tool, noon):
+    record = QuarantinedRecord.objects.get()
+    with pytest.raises(NotAllowed, match="You may not set aside what is in the quarantine of scripts"):
+        setting_aside.set_aside(record=record, by=make_user("x", "monitoring.view_tool"), at=noon, reason="no")
+    assert QuarantinedRecord.objects.get().resolved_at is None
+
+
+def test_what_was_set_aside_does_not_come_back_when_it_is_told_again_as_it_was(noon):
+    tool, mona = make_tool("restic", at=noon - DAY), make_user("mona", "monitoring.view_tool", "monitoring.poll_tool")
+    listing = json.dumps([{"time": "no time", "hostname": "db01", "paths": ["/data"], "id": "a" * 64}] * 2)
+
+    def told(at):
+        steps = [Step(name="snapshots", command="restic snapshots --json", exit_code=0, stdout=listing)]
+        intake.receive(tool=tool, answer=Answer(kind="poll", steps=steps), at=at)
+
+    told(noon)
+    setting_aside.set_aside(record=QuarantinedRecord.objects.first(), by=mona, at=noon, reason="never mind")
+    told(noon + HOUR)
+    assert list(QuarantinedRecord.objects.order_by("pk").values_list("set_aside", flat=True)) == [True, False]
+    listing = listing.replace("db01", "db02")
+    told(noon + 2 * HOUR)
+    assert QuarantinedRecord.objects.filter(resolved_at=None).count() == 3, "what looks otherwise is another record"
+
+
 def test_a_time_that_no_backup_can_have_keeps_waiting(noon, upgrade):
     tool = make_tool("push", name="clock", at=noon - DAY)
     pushed(tool, run_record("nightly", "success", dt.datetime(2110, 1, 1, tzinfo=dt.UTC), external_id="future"), at=noon)
@@ -149,8 +189,9 @@ def test_what_a_polled_tool_tells_again_is_one_record(noon):
 
 def test_the_database_keeps_the_story(tool, noon):
     rereading.reread(tool=tool, by=make_user("mona", "monitoring.view_tool", "monitoring.poll_tool"), at=noon)
-    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("UPDATE monitoring_quarantinereading SET told = 'nothing'")
+    for statement in ("monitoring_quarantinereading SET told = 'nothing'", "monitoring_quarantinedrecord SET set_aside = true"):
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE {statement}")
 
 
 def test_the_pull_reads_the_index_of_what_waits(tool):

@@ -264,7 +264,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"restore_plan", "plan_restore"}  # tests/browser/test_restore_tests.py
     deeds |= {"record_restore", "verify_restore", "cancel_restore"}
     deeds |= {"settle_detected", "set_status", "end_status", "put_thresholds_in_force"}
-    deeds |= {"test_connection", "keep_weights", "draft_meaning", "approve_meaning", "give_up_meaning", "read_again"}
+    deeds |= {"test_connection", "keep_weights", "draft_meaning", "approve_meaning", "give_up_meaning", "read_again", "set_aside"}
     read |= {"tools", "tool", "compare_tools", "meaning", "quarantine"}
     deeds |= {"draft_mapping", "approve_mapping", "give_up_mapping"}
     elsewhere |= {"mappings", "mapping", "observed", "evidence"}  # tests/browser/test_mappings.py, tests/portal/test_duties_page.py
