@@ -160,6 +160,12 @@ def _rule(evaluation: Evaluation, alert: Alert | None) -> Reference:
         f"{entry.outage_factor_tier_1:g} × (tiers 1, 2) or {entry.outage_factor_tier_3:g} × (tiers 3, 4) of it; "
         f"otherwise it falls after {entry.fall_after} bad and rises after {entry.rise_after} good occurrences."
     )
+    if alert and alert.alert_class == flapping.KIND:
+        begins, ends = float(entry.flap_start_ratio), float(entry.flap_stop_ratio)
+        text = (
+            f"A job flaps from a share of {begins:g} changes between good and bad among its latest {entry.flap_window} occurrences on, "
+            f"until the share is below {ends:g}."
+        )
     return _reference(entry, "Status workflow", text)
 
 

@@ -67,7 +67,7 @@ def arithmetic_of(alert: Alert) -> list[str]:
     until = told["outcomes"][-1]["at"][:16].replace("T", " ")
     begins = f"flapping begins at {told['start_ratio']:g} and ends below {told['stop_ratio']:g}"
     return [
-        f"the latest {len(told['outcomes'])} of {window} occurrences until {until} UTC: {signs}",
+        f"the latest {len(told['outcomes'])} occurrences, at most {window}, until {until} UTC: {signs}",
         f"{last['changes']} changes / ({window} − 1) = {last['ratio']:.3f}; {begins}",
         f"kept as figure {figure.pk}",
     ]

@@ -110,6 +110,7 @@ def test_the_count_is_kept_as_a_figure_and_told_where_it_is_explained(tool, job,
     assert told.methods == ["BM-FLAP version 1"]
     assert "4 changes / (10 − 1) = 0.444; flapping begins at 0.4 and ends below 0.2" in told.arithmetic
     assert "good bad good bad good" in told.arithmetic[0]
+    assert told.rule.text.startswith("A job flaps from a share of 0.4") and told.rule.text.endswith("below 0.2.")
     push(tool, *records(FLAPS, start)[7:], at=noon)
     journey.advance(at=noon)
     digest.refresh_from_db()
