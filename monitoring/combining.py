@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from monitoring.connectors.base import Record
+from monitoring.connectors.base import PROVISIONAL, Record
 
 # Fields whose later change may change a verdict: such a change is kept as a revision.
 _SEALED = ("state", "outcome", "occurred_at", "started_at", "ended_at", "captured_at")
@@ -105,6 +105,8 @@ def combine(known: Row | None, record: Record, *, key: bytes, tool: Any, job: An
     lead, other = (fresh, known) if _leads(fresh, known) else (known, fresh)
     merged = {name: _first(getattr(lead, name), getattr(other, name)) for name in Row.__struct_fields__}
     merged |= _times(fresh, known, lead)
+    if merged["source_revision"] == PROVISIONAL:
+        merged["source_revision"] = lead.source_revision
     if lead.state != "finished":
         merged |= {"outcome": None, "ended_at": None}
     if lead.outcome == "success":
@@ -117,11 +119,16 @@ def combine(known: Row | None, record: Record, *, key: bytes, tool: Any, job: An
 
 
 def _leads(fresh: Row, known: Row) -> bool:
-    """Whether what is new outweighs what is known: by revision of the same source, else by state, else by who says it."""
+    """Whether what is new outweighs what is known: by revision of the same source, else by state, else by who says it.
+
+    A report that was made before the tool was done gives way to what the tool lists.
+    """
     if fresh.evidence_kind == known.evidence_kind and fresh.source_revision != known.source_revision:
         return _revision(fresh) > _revision(known)
     if fresh.state != known.state:
         return _ORDER[fresh.state] > _ORDER[known.state]
+    if PROVISIONAL in (fresh.source_revision, known.source_revision) and "artefact" in (fresh.evidence_kind, known.evidence_kind):
+        return fresh.evidence_kind == "artefact"
     return _AUTHORITY[fresh.evidence_kind] >= _AUTHORITY[known.evidence_kind]
 
 

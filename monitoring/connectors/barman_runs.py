@@ -10,7 +10,7 @@ import msgspec
 
 from monitoring.connectors import reading
 from monitoring.connectors.barman_listing import MESSAGE_KEYS, artefact_id, begun_at, document, said
-from monitoring.connectors.base import Answer, Operation, Outcome, Record, Reject, Step, TimeQuality
+from monitoring.connectors.base import PROVISIONAL, Answer, Operation, Outcome, Record, Reject, Step, TimeQuality
 from monitoring.connectors.borg_runs import exit_code
 from monitoring.connectors.command_line import Command, Grammar, find
 from monitoring.connectors.redaction import redact
@@ -140,6 +140,7 @@ def _read_part(answer: Answer, step: Step, command: Command, output: Output, par
     record.native_message = reading.plain(redact("\n".join(told))) if told and outcome != "success" else None
     record.errors_count, record.warnings_count = len(output.errors) or None, len(output.warnings) or None
     if verb == "backup":
+        record.source_revision = PROVISIONAL if outcome == "warning" else None
         _fill_backup(record, part)
     elif verb in ("verify-backup", "verify", "check-backup") and outcome in ("success", "failed"):
         record.verification_state = "passed" if outcome == "success" else "failed"

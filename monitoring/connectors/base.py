@@ -18,6 +18,7 @@ Outcome = Literal["success", "warning", "partial", "failed", "cancelled", "misse
 TimeQuality = Literal["exact", "assumed_zone", "received"]
 VerificationState = Literal["none", "passed", "failed", "running", "stale"]
 VerificationMethod = Literal["metadata", "checksum", "full_read", "restore_boot", "app_check"]
+PROVISIONAL = "provisional"  # as the revision of a report: made before the tool was done, so its own later listing has the last word
 Tested = Literal["live", "recorded", "documented"]
 TESTED_WORDS: dict[Tested, str] = {
     "live": "Tested live",

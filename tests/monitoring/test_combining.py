@@ -166,3 +166,22 @@ def test_the_seal_changes_with_every_judged_field():
     assert row.seal == seal_of(row)
     for name, value in {"outcome": "failed", "captured_at": AT, "ended_at": AT, "started_at": AT, "occurred_at": AT, "state": "x"}.items():
         assert seal_of(msgspec.structs.replace(row, **{name: value})) != row.seal
+
+
+def test_a_provisional_report_gives_way_to_what_the_tool_lists_and_does_not_come_back():
+    """Barman's report warns that the log is missing; its listing says later that it has come."""
+    report = record(outcome="warning", consistent_at=None, source_revision="provisional", native_message="waits for the log")
+    waiting = record(evidence_kind="artefact", outcome="warning", consistent_at=None, native_message="waits for the log")
+    done = record(evidence_kind="artefact", outcome="success", consistent_at=START + 9 * MINUTE)
+    for order in (
+        [report, waiting, done],
+        [waiting, report, done],
+        [report, done, report],
+        [waiting, done, report],
+        [report, waiting, done, report],
+    ):
+        row = fold(*order)
+        assert (row.outcome, row.captured_at, row.message) == ("success", START + 9 * MINUTE, None)
+    assert fold(report, waiting).outcome == fold(waiting, report).outcome == "warning"
+    usual = record(outcome="warning", native_message="two files were skipped")
+    assert fold(usual, done).outcome == fold(done, usual).outcome == "warning", "what only the report knows stays"

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from itsm_backup.common.models import because
-from monitoring import polling
-from monitoring.connectors.base import Step
+from monitoring import intake, polling
+from monitoring.connectors.base import Answer, Step
 from monitoring.models import BackupRun, RawAnswer, RestorePoint, Tool, ToolState
 from tests.factories import make_tool
 
@@ -101,3 +101,20 @@ def test_it_goes_on_where_it_stopped_and_corrects_what_changed(noon):
     assert (done.outcome, done.bytes_stored, point.captured_at) == ("success", 700, dt.datetime(2026, 7, 14, 10, 5, tzinfo=dt.UTC))
     assert catalogue.calls == ["version", "list-backup", "show-backup", "version", "list-backup"]
     assert ToolState.objects.get(tool=tool).cursor == {"shown": ["20260714T100000@main"]}
+
+
+@pytest.mark.req("2.3")
+def test_a_pushed_warning_of_barman_ends_when_barman_lists_the_backup_as_done(noon):
+    tool, catalogue = make_tool("barman", at=noon), Catalogue()
+    said = "WARNING: IMPORTANT: this backup is classified as WAITING_FOR_WALS, meaning that …\n"
+    begun = dt.datetime(2026, 7, 14, 10, 0, tzinfo=dt.UTC)
+    text = f"Starting backup using postgres method for server main in /b/main/base/20260714T100000\n{said}"
+    step = Step(name="backup", command="barman backup main", exit_code=0, stdout=text, started_at=begun, finished_at=begun + 5 * MINUTE)
+    intake.receive(tool=tool, answer=Answer(kind="push", steps=[step]), at=noon)
+    assert (BackupRun.objects.get().outcome, RestorePoint.objects.count()) == ("warning", 0)
+    for minutes, outcome in ((1, "warning"), (2, "success")):
+        polling.poll(tool=tool, at=noon + minutes * MINUTE, run=catalogue)
+        assert BackupRun.objects.get().outcome == outcome
+    assert RestorePoint.objects.count() == 1
+    intake.receive(tool=tool, answer=Answer(kind="push", steps=[step]), at=noon + 3 * MINUTE)
+    assert BackupRun.objects.get().outcome == "success"
