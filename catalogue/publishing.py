@@ -25,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 State = ServiceVersion.State
+LONGEST_AHEAD = dt.timedelta(days=731)
 
 
 def submit(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str = "", announce: bool = True) -> ServiceVersion:
@@ -128,6 +129,8 @@ def _who_can(version: ServiceVersion, by: Any) -> str:
 def _range_problems(version: ServiceVersion, start: dt.datetime, at: dt.datetime) -> list[str]:
     if start < at:
         return [f"It cannot take effect on {words_of(start)}, before its approval: what was promised then is history."]
+    if start > at + LONGEST_AHEAD:
+        return [f"It cannot take effect on {words_of(start)}, more than two years ahead: until then no other version could be approved."]
     previous = _newest_approved(version)
     if previous is not None and previous.effective.lower >= start:
         return [f"Version {previous.number} takes effect on {words_of(previous.effective.lower)}; choose a later time for this one."]

@@ -164,8 +164,8 @@ def _written(sent: dict[str, Any]) -> dict[str, Any]:
             elif name in COMMITMENT_FIELDS:
                 found["commitment"][name] = _typed(wording.FIELDS[name], value)
             elif name == "offerings":
-                found["offerings"] = [_offering(each) for each in value]
-        except (ValidationError, ValueError, TypeError, AttributeError) as error:
+                found["offerings"] = _offerings(value)
+        except (ValidationError, ValueError, TypeError, AttributeError, OverflowError) as error:
             wrong[name] = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
     if wrong:
         raise exceptions.ParseError(" ".join(f"{name}: {told}" for name, told in wrong.items()))
@@ -195,13 +195,23 @@ def _typed(field: Any, value: Any) -> Any:
         return None
     if isinstance(value, str) and "\x00" in value:
         raise ValueError("It holds a NUL.")
-    if isinstance(value, (dict, bool)) or (isinstance(value, list) and not hasattr(field, "base_field")):
+    if hasattr(field, "base_field"):
+        if not isinstance(value, list):
+            raise ValueError("It is a list of texts.")
+        value = [_typed(field.base_field, each) for each in value]
+    elif isinstance(value, (dict, list, bool)):
         raise ValueError("This is no value for it.")
     made = field.to_python(value)
     field.run_validators(made)
     if field.choices and made != "" and made not in dict(field.flatchoices):
         raise ValueError(f"It is one of {', '.join(dict(field.flatchoices))}.")
     return made
+
+
+def _offerings(sent: Any) -> list[dict[str, Any]]:
+    if not isinstance(sent, list) or not all(isinstance(each, dict) for each in sent):
+        raise ValueError(f"It is a list of offerings, each with {', '.join(OFFERING_FIELDS)}.")
+    return [_offering(each) for each in sent]
 
 
 def _offering(levels: dict[str, Any]) -> dict[str, Any]:

@@ -101,6 +101,13 @@ def test_it_never_takes_effect_in_the_past():
         publishing.approve(version=in_review(), by=make_approver(), at=NOON, effective_from=NOON - HOUR)
 
 
+def test_it_takes_effect_at_most_two_years_ahead_or_the_entry_could_never_change_again():
+    version = in_review()
+    with pytest.raises(NotReady, match=r"31 Dec 9999 .* more than two years ahead"):
+        publishing.approve(version=version, by=make_approver(), at=NOON, effective_from=dt.datetime(9999, 12, 31, tzinfo=dt.UTC))
+    publishing.approve(version=version, by=make_approver(), at=NOON, effective_from=NOON + dt.timedelta(days=731))
+
+
 def test_an_author_never_approves_not_even_a_superuser():
     version = make_draft()
     boss = make_user("boss", is_superuser=True)

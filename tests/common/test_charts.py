@@ -21,6 +21,7 @@ from itsm_backup.common.charts import (
     day_strip,
     exposure_bar,
     impact_tree,
+    layers,
     sawtooth,
     success_line,
     tally,
@@ -195,3 +196,23 @@ def test_a_wide_chart_has_the_last_value_beside_its_line_clear_of_the_promise():
         promise = re.search(r'axis--promise" x="664" y="([\d.]+)">promise 98%', svg)
         assert value and promise, svg
         assert abs(float(value[1]) - float(promise[1])) > 13.9
+
+
+def test_two_hundred_services_are_drawn_without_one_box_upon_another_and_every_line_stands_in_words():
+    keys = range(200)
+    pairs = [(one, other) for other in keys for one in {other * 7 // 11, other // 3} if one != other]
+    layer = layers.layers_of(keys, pairs)
+    columns = [
+        (f"Layer {n}", [layers.LayerBox(key=key, title=f"Service {key}") for key in keys if layer[key] == n])
+        for n in range(max(layer.values()) + 1)
+    ]  # fmt: skip
+    lines = [layers.LayerLine(source=one, target=other, words="needs") for one, other in pairs]
+    chart = layers.layered_graph(columns=columns, lines=lines, sentence="200 services")
+    corners = [(float(x), float(y)) for x, y in re.findall(r'class="node-box" x="([0-9.]+)" y="([0-9.]+)"', chart.svg)]
+    assert len(corners) == 200 == len({*corners})
+    near = [
+        (a, b) for n, a in enumerate(corners) for b in corners[:n] if abs(a[0] - b[0]) < layers.WIDTH and abs(a[1] - b[1]) < layers.HEIGHT
+    ]
+    assert near == []
+    assert all(f">Service {key}<" in chart.svg for key in keys), "no title is cut"
+    assert len(chart.rows) == len(pairs) and ("Service 9", "needs", "Service 3") in chart.rows
