@@ -49,6 +49,17 @@ class Next(_Part, kw_only=True):
     size: int = 0
 
 
+class Each(_Part, kw_only=True):
+    """A further call for each row of the list, e.g. for what a source holds: its rows are the runs, and have what was asked for as `row`.
+
+    The values of `query` are paths in the row of the list.
+    """
+
+    path: str
+    query: dict[str, str] = {}
+    items: str = ""
+
+
 class List(_Part, kw_only=True):
     """The call that lists runs. `{since}`, `{cursor}`, `{offset}`, `{lookback_s}` and settings are filled in: path, query, body."""
 
@@ -61,6 +72,7 @@ class List(_Part, kw_only=True):
     items: str = ""
     ordered: bool = False  # the oldest first, so that a long list may be read in several rounds
     next: Next | None = None
+    each: Each | None = None
 
 
 class Amount(_Part, kw_only=True):
@@ -180,6 +192,8 @@ def _problems(told: Map) -> Iterator[str]:
         yield "sign_in: a token needs the path to ask and the place of the token in the answer."
     if told.list and not told.list.path.startswith("/"):
         yield "list.path: it begins with /; the server is the tool's own address."
+    if told.list and told.list.each and not told.list.each.path.startswith("/"):
+        yield "list.each.path: it begins with /; the server is the tool's own address."
     if told.list and told.list.next and sum(map(bool, (told.list.next.cursor, told.list.next.url, told.list.next.size))) != 1:
         yield "list.next: give one of cursor, url and size."
 

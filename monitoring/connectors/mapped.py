@@ -6,18 +6,30 @@ import base64
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
 from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Fetch, Reading, SettingField, Step, Tested
 from monitoring.connectors.capabilities import HTTP_LIMITS, Declared, declare, full, none, part
-from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, ENDED, MOST_PAGES, POSTS, Conversation, collect, conclude, window
+from monitoring.connectors.conversing import (
+    ADDRESS,
+    CERTIFICATES,
+    ENDED,
+    MOST_PAGES,
+    POSTS,
+    Conversation,
+    collect,
+    conclude,
+    document_of,
+    window,
+)
 from monitoring.connectors.map_document import LEFT_OUT, BadDocument, Choice, Map, filled, found, instant_text, parsed
 from monitoring.connectors.mapped_runs import Reader
 
 DOCUMENT = "document"  # in the settings given to `ask` and in the meta of the answer, so that it can be read alike ever after
+EACH = "each "  # begins the names of the further calls
 LONGEST_RUNNING = dt.timedelta(days=14)  # a run open for longer no longer holds the cursor back
 
 
@@ -76,7 +88,7 @@ class Mapped:
             headers=filled(told.list.headers, values),
             sign_in=lambda talk: _sign_in(talk, told, values),
         )
-        ended = _list(talk, told, values)
+        ended = _list(talk, told, values) and _each(talk, told)
         return talk.end(in_full=ended, at=at.isoformat(), document=text)
 
     def read(self, answer: Answer) -> Reading:
@@ -89,14 +101,20 @@ class Mapped:
                 result.problems.append(f"The answer cannot be read without its map. {error}")
             return conclude(result, answer)
         reader = Reader(told)
-        for name in sorted({step.name for step in answer.steps} - {"token"}):
-            collect(result, answer, name, rows=lambda document: rows_of(told, document), one=reader.read, noun="row")
+        names = {step.name for step in answer.steps} - {"token"}
+        for name in sorted({name for name in names if name.startswith(EACH)} or names):
+            collect(result, answer, name, rows=lambda document, name=name: rows_of(told, document, name), one=reader.read, noun="row")
         ordered = bool(told.list and told.list.ordered)
         return conclude(result, answer, since=_oldest_running(result, answer), ordered=ordered)
 
 
-def rows_of(told: Map, document: Any) -> Any:
-    """The rows of an answer; a tool that posts its runs may send one alone."""
+def rows_of(told: Map, document: Any, name: str = "") -> Any:
+    """The rows of an answer; a tool that posts its runs may send one alone. Those of a further call have as `row` what it was asked with,
+    which its `name` tells."""
+    if told.list and told.list.each:
+        rows = found(document, told.list.each.items)
+        own = dict(parse_qsl(name.removeprefix(EACH), keep_blank_values=True)) if name.startswith(EACH) else {}
+        return [{**row, "row": own} if isinstance(row, dict) else row for row in rows] if isinstance(rows, list) else rows
     rows = found(document, told.list.items) if told.list else document
     return [rows] if told.list is None and isinstance(rows, dict) else rows
 
@@ -172,6 +190,22 @@ def _list(talk: Conversation, told: Map, values: dict[str, Any]) -> bool:
         if talk.spent("list", number):
             return False
     return False
+
+
+def _each(talk: Conversation, told: Map) -> bool:
+    """The further call for each row of the list; True when all were answered."""
+    how = told.list.each if told.list else None
+    if how is None or told.list is None:
+        return True
+    rows = [row for step in talk.answer.steps if step.name == "list" for row in found(document_of(step), told.list.items) or []]
+    for number, row in enumerate(rows, start=1):
+        query = {name: str(value) for name, path in how.query.items() if (value := found(row, path)) is not None}
+        if len(query) < len(how.query):
+            talk.answer.meta["stopped"] = f"Row {number} of the list lacks what is asked for next: {', '.join({*how.query} - {*query})}."
+            return False
+        if talk.ask(f"{EACH}{urlencode(query)}", how.path, query=query) is None or talk.spent("rows", number):
+            return False
+    return True
 
 
 def _oldest_running(result: Reading, answer: Answer) -> dt.datetime | None:

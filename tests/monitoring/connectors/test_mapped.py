@@ -70,7 +70,17 @@ def test_commvault():
 
 @pytest.mark.tested("documented", "mapped")
 def test_kopia():
-    assert [outcome for _, outcome in told("kopia")] == ["success", "warning", "cancelled", "failed"]
+    lines = list(normalised("kopia", RECORDED / "mapped/kopia"))
+    found = [(line["job_external_id"], line["external_id"], line["outcome"]) for line in lines]
+    assert found == [  # older copies than the newest, too
+        ("backup:db01:/home", "k2a2b3c4", "warning"),
+        ("backup:db01:/opt", "k4a2b3c4", "failed"),
+        ("backup:db01:/srv", "k0a2b3c12", "success"),
+        ("backup:db01:/srv", "k0a2b3c13", "success"),
+        ("backup:db01:/srv", "k1a2b3c4", "success"),
+        ("backup:db01:/var", "k3a2b3c4", "cancelled"),
+    ]
+    assert (lines[4]["bytes_source"], lines[4]["files_total"], lines[4]["target_name"]) == (734003200, 4211, "db01")
 
 
 @pytest.mark.tested("documented", "mapped")
@@ -128,8 +138,14 @@ def test_commvault_and_kopia_are_asked_as_their_documents_say():
         return Says(body=payload("mapped", "commvault", "00-list.json"))
 
     def kopia(asked: Asked) -> Says:
-        assert (asked.path, asked.headers["authorization"]) == ("/api/v1/sources", "Basic cmVhZGVyOnMzY3JldA==")
-        return Says(body=payload("mapped", "kopia", "00-list.json"))
+        assert asked.headers["authorization"] == "Basic cmVhZGVyOnMzY3JldA=="
+        if asked.path == "/api/v1/sources":
+            return Says(body=payload("mapped", "kopia", "00-list.json"))
+        assert asked.path == "/api/v1/snapshots" and {**asked.query, "path": ""} == {
+            "all": "1", "userName": "backup", "host": "db01", "path": "",
+        }  # fmt: skip
+        number = ["/srv", "/home", "/var", "/opt", "/new"].index(asked.query["path"]) + 1
+        return Says(body=payload("mapped", "kopia", f"{number:02}-each.json"))
 
     cases = [("commvault", commvault, "", "QSDK-token", "/webconsole/api"), ("kopia", kopia, "reader", "s3cret", "")]
     for name, replies, user, secret, path in cases:
@@ -253,3 +269,24 @@ def test_no_text_breaks_the_reader_of_documents(text):
             parsed(document)
         except BadDocument as error:
             assert str(error).endswith(".")
+
+
+def test_a_source_whose_copies_cannot_be_listed_leaves_the_round_incomplete():
+    """What was told until then is stored, and nothing is called missing by it."""
+    sources = payload("mapped", "kopia", "00-list.json")
+
+    def kopia(asked: Asked) -> Says:
+        if asked.path == "/api/v1/sources":
+            return Says(body=sources)
+        file = {"/srv": "01-each.json", "/home": "02-each.json"}.get(asked.query["path"])
+        return Says(body=payload("mapped", "kopia", file)) if file else Says(status=500)
+
+    with tool_server(kopia) as server:
+        given = {"map": "kopia", "address": server.address, "user": "reader", DOCUMENT: shipped()["kopia"]}
+        half = Mapped().read(ask(Mapped(), settings=given, secrets={"secret": "s3cret"}))
+        del sources["sources"][0]["source"]["path"]
+        odd = Mapped().read(ask(Mapped(), settings=given, secrets={"secret": "s3cret"}))
+    assert (
+        not half.complete and half.problems and {run.job_external_id for run in half.records} == {"backup:db01:/srv", "backup:db01:/home"}
+    )
+    assert not odd.complete and "lacks what is asked for next: path" in " ".join(odd.problems)
