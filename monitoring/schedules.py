@@ -99,8 +99,19 @@ def parse(
         grace_s=grace_s,
         excluded_on=frozenset(excluded_on),
     )
-    _check_expansion(schedule)
+    _check_expansion(_sampled(schedule, parts))
     return schedule
+
+
+def _sampled(schedule: Schedule, parts: dict[str, str]) -> Schedule:
+    """What stands for the schedule while its expansion is checked, so that the same check is not made for each first day.
+
+    Grace and end play no part in it, and plain daily times look the same from whichever day of a year they begin.
+    """
+    plain = (
+        schedule.start_on.replace(month=1, day=1) if parts in ({"FREQ": "DAILY"}, {"FREQ": "DAILY", "INTERVAL": "1"}) else schedule.start_on
+    )
+    return msgspec.structs.replace(schedule, grace_s=0, until_on=None, start_on=plain)
 
 
 def occurrences(schedule: Schedule, since: dt.datetime, until: dt.datetime) -> list[Occurrence]:

@@ -20,7 +20,7 @@ from monitoring.connectors.base import Answer
 ESTATE = Path(__file__).with_name("estate.yaml")
 SIZES = Path(__file__).with_name("sizes.yaml")
 LOOK_BACK = dt.timedelta(days=46)
-FIRST_DAY = dt.date(2000, 1, 1)
+FIRST_DAY = dt.date(2026, 1, 1)
 SATURDAY = 5
 DAYS = 90
 
