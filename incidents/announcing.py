@@ -44,7 +44,7 @@ def announce_level(
         "since": escalation.started_at,
     }
     key = f"{kind}/{escalation.number}.{step.level}.{sequence}"
-    _write(incident, kind, subject, _first_alert(incident), at, more, recipients, key=key)
+    _write(incident, kind, subject, first_alert(incident), at, more, recipients, key=key)
 
 
 def _of_level(incident: Incident, escalation: Escalation, step: Step) -> tuple[str, str]:
@@ -59,20 +59,28 @@ def _of_level(incident: Incident, escalation: Escalation, step: Step) -> tuple[s
 def announce_resolution(*, incident: Incident, proof: str, at: dt.datetime) -> None:
     """Tell everybody who was told of it that it is over, and by what evidence."""
     subject = f"[{incident.number}] Resolved: {incident.title}"
-    _write(incident, "resolved", subject, _first_alert(incident), at, {"proof": proof}, told_of(incident))
+    _write(incident, "resolved", subject, first_alert(incident), at, {"proof": proof}, told_of(incident))
 
 
-def announce_rise(*, incident: Incident, alert: Alert, before: str, at: dt.datetime) -> list[Recipient]:
-    """Tell everybody who was told of it that another service makes it heavier than it was; returns whom."""
-    more = {"before": before, "now": alert.title}
+def announce_rise(*, incident: Incident, alert: Alert | None, before: str, at: dt.datetime) -> list[Recipient]:
+    """Tell everybody who was told of it that it is heavier, by an alert that joined or by what depends on it now; returns whom."""
+    more = {"before": before, "now": alert.title if alert else ""}
     subject = f"[{incident.number}] {incident.priority}, was {before}: {incident.title}"
-    return _write(incident, "raised", subject, alert, at, more, told_of(incident))
+    return _write(incident, "raised", subject, alert or first_alert(incident), at, more, told_of(incident))
 
 
 def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> list[Recipient]:
     """Tell everybody who was told of it that what was over happens again; returns whom."""
     subject = f"[{incident.number}] {incident.priority} Again: {incident.title}"
     return _write(incident, "reopened", subject, alert, at, {"now": alert.title}, told_of(incident))
+
+
+def announce_handing(*, incident: Incident, by: Any, at: dt.datetime) -> list[Recipient]:
+    """Tell the team that has the incident from now on; returns whom."""
+    team = operations_team(incident)
+    subject = f"[{incident.number}] {incident.priority} Handed to you: {incident.title}"
+    more = {"by": by.get_full_name() or by.get_username()}
+    return _write(incident, "handed", subject, first_alert(incident), at, more, [team] if team else [])
 
 
 def told_of(incident: Incident) -> list[Recipient]:
@@ -84,7 +92,8 @@ def told_of(incident: Incident) -> list[Recipient]:
     return list(found.values()) if team is None or escalations.exists() else [team]
 
 
-def _first_alert(incident: Incident) -> Alert | None:
+def first_alert(incident: Incident) -> Alert | None:
+    """The alert that opened the incident."""
     return Alert.objects.filter(incident_alert__incident=incident).order_by("incident_alert__attached_at", "pk").first()
 
 
@@ -142,6 +151,7 @@ def _body(incident: Incident, kind: str, more: dict[str, Any], to: Recipient) ->
         "service_name": prioritising.name_of(incident.service_id) if incident.service_id else "",
         "address": f"{settings.BASE_URL}/incidents/{incident.number}/",
         "to": to,
+        "replies": bool(settings.REPLIES_AUTHENTICATED_BY) and not to.channel,
         **more,
     }
     return render_to_string(f"incidents/email/{kind}.txt", context)

@@ -8,9 +8,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
-from incidents import announcing, escalating, prioritising, resolving, waiting, weighing
+from incidents import announcing, escalating, feeling, prioritising, resolving, targeting, waiting, weighing
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from incidents.models.incident import OPEN_STATES
+from itsm_backup.common.time import iso
 from monitoring.carrying import each
 from monitoring.models import Alert
 from monitoring.models.alerts import OPEN_STATES as OPEN_ALERTS
@@ -32,7 +33,8 @@ def _without_incident(at: dt.datetime) -> list[int]:
     """Alerts without incident that are grave enough for one, or that share cause and time with one."""
     until = Coalesce(OuterRef("resolved_at"), Value(at, output_field=DateTimeField()))
     lasting = Q(state__in=OPEN_STATES) | Q(state__in=OVER, resolved_at__gte=OuterRef("opened_at"))
-    shared = Incident.objects.filter(lasting, cause_key=OuterRef("cause_key"), opened_at__lte=until)
+    merged = Q(merged__cause_key=OuterRef("cause_key"))
+    shared = Incident.objects.filter(lasting, Q(cause_key=OuterRef("cause_key")) | merged, opened_at__lte=until)
     told = Q(state__in=OPEN_ALERTS) | Q(resolved_at__gte=at - LATELY)
     found = Alert.objects.filter(told, incident_alert=None).filter(Q(severity__in=OPENS) | Exists(shared))
     return list(found.order_by("opened_at", "pk").values_list("pk", flat=True)[:BATCH])
@@ -66,7 +68,7 @@ def _incident_of(alert: Alert, at: dt.datetime) -> Incident | None:
     """The incident of this cause: an open one, unless it was over before the alert began (then it is resolved first), or began
     after the alert was over and an earlier one covers it.
     """
-    incident = _same_cause(alert) or _same_job(alert)
+    incident = _split_off(alert) or _same_cause(alert) or _same_job(alert)
     if incident is None:
         return _over_too_early(alert)
     if alert.resolved_at and alert.resolved_at < incident.opened_at:
@@ -85,7 +87,21 @@ def _over_too_early(alert: Alert) -> Incident | None:
 
 
 def _same_cause(alert: Alert) -> Incident | None:
-    return Incident.objects.open().select_for_update().filter(cause_key=alert.cause_key).first()
+    """The open incident of the cause, or the one that it was merged into."""
+    found = Incident.objects.open().select_for_update().filter(cause_key=alert.cause_key).first()
+    return found or _merged_into(alert.cause_key)
+
+
+def _merged_into(cause_key: str) -> Incident | None:
+    merged = Incident.objects.filter(cause_key=cause_key, merged_into__isnull=False).order_by("-pk").values("merged_into")[:1]
+    return Incident.objects.open().select_for_update(of=("self",)).filter(pk__in=merged).first()
+
+
+def _split_off(alert: Alert) -> Incident | None:
+    """An open incident that was split off for what this alert is about."""
+    split = Incident.objects.open().filter(split_from__isnull=False, incident_alerts__alert__dedup_key=alert.dedup_key)
+    pk = split.order_by("pk").values_list("pk", flat=True).first()
+    return Incident.objects.open().select_for_update(of=("self",)).filter(pk=pk).first()
 
 
 def _same_job(alert: Alert) -> Incident | None:
@@ -152,7 +168,10 @@ def _lengthen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
 
 def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.state = Incident.State.IN_PROGRESS if incident.acknowledged_at else Incident.State.NEW
-    incident.resolved_at = incident.resolved_by_evaluation = None
+    incident.holds = [*incident.holds, [iso(incident.resolved_at), iso(max(at, incident.resolved_at or at))]]
+    incident.resolved_at = incident.closed_at = incident.resolved_by_evaluation = None
+    incident.resolution = incident.cause_category = ""
+    incident.reopened += 1
     incident.updated_at = at
     weighing.weigh_again(incident=incident, alert=alert, at=at)
     incident.save()
@@ -164,7 +183,7 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
 def _open(alert: Alert, at: dt.datetime) -> Incident:
     services = prioritising.services_of([alert])
     priority = prioritising.weigh(services, at=at)
-    incident = Incident.objects.create(
+    incident = Incident(
         cause_key=alert.cause_key,
         cause_is_specific=alert.cause_is_specific,
         title=weighing.title_of(alert),
@@ -176,8 +195,10 @@ def _open(alert: Alert, at: dt.datetime) -> Incident:
         team_id=prioritising.team_of(priority["service"], at=at),
         opened_at=alert.opened_at,
         updated_at=at,
-        impact_at_opening=prioritising.impact_of(services, at=at),
+        impact_at_opening=feeling.impact_of(services, at=at),
     )
+    targeting.set_targets(incident=incident, at=at)
+    incident.save()
     IncidentEntry.objects.create(incident=incident, at=alert.opened_at, kind="opened", text=f"Opened for: {alert.title}", alert=alert)
     return incident
 

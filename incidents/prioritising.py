@@ -1,4 +1,4 @@
-"""Whom an alert hurts, how badly, and who has to act: what an incident knows when it opens."""
+"""How badly an alert hurts, whom most, and who has to act."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from catalogue.impact import consumers_of
 from catalogue.models import ServiceVersion
-from itsm_backup.common.time import iso
 from monitoring import priority
 from monitoring.models import Alert, BackupJob, ServiceState
 
@@ -54,27 +52,3 @@ def tier_of(service: int | None, *, at: dt.datetime) -> int:
 def name_of(service_id: int) -> str:
     newest = ServiceVersion.objects.approved().filter(service=service_id).order_by("-number")
     return newest.values_list("name", flat=True).first() or str(service_id)
-
-
-def impact_of(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
-    """Who feels it at `at`: the services in breach and everything that stops with them."""
-    consumers = consumers_of(services, at=at)
-    versions = ServiceVersion.objects.in_force(at).filter(service__in=[*services, *(one.service_id for one in consumers)])
-    known = {version.service_id: version for version in versions.select_related("service")}
-    return {
-        "at": iso(at),
-        "services": [_entry(known[pk]) for pk in services if pk in known],
-        "consumers": [
-            {**_entry(known[one.service_id]), "via": one.via_id, "depth": one.depth} for one in consumers if one.service_id in known
-        ],
-    }
-
-
-def _entry(version: ServiceVersion) -> dict[str, Any]:
-    return {
-        "service": version.service_id,
-        "code": version.service.code,
-        "name": version.name,
-        "tier": version.tier,
-        "department": version.department,
-    }

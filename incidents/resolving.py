@@ -51,11 +51,18 @@ def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datet
     incident.state, incident.updated_at = Incident.State.RESOLVED, noticed_at
     incident.resolved_at = ended_at if proofs[ended_at] else at
     incident.resolved_by_evaluation = max(evaluations, default=None)
+    incident.resolution, incident.breach_at = Incident.Resolution.RECOVERED, None
     incident.save()
     IncidentEntry.objects.create(incident=incident, at=incident.resolved_at, kind="state", text=f"Resolved: {proof}")
     escalating.look_again(incident=incident, at=noticed_at)
     announcing.announce_resolution(incident=incident, proof=proof, at=noticed_at)
     return True
+
+
+def evidence(*, incident: Incident, at: dt.datetime) -> str | None:
+    """What proves at `at` that it is over, in words; None while something is missing."""
+    alerts = list(Alert.objects.filter(incident_alert__incident=incident).select_related("resolving_evaluation"))
+    return _proof(incident, alerts, at) or None
 
 
 def _proof(incident: Incident, alerts: list[Alert], at: dt.datetime) -> str | None:

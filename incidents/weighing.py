@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from incidents import announcing, escalating, prioritising
+from incidents import announcing, escalating, prioritising, targeting
 from incidents.models import Incident, IncidentEntry
 from monitoring.models import Alert
 from monitoring.models.alerts import OPEN_STATES
@@ -19,12 +19,14 @@ def weigh_with(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
     services = prioritising.services_of([*_open_alerts(incident), alert])
     found = prioritising.weigh(services, at=at)
     before, hit_before = incident.priority, incident.service_id
+    found["priority"] = by_hand(incident, found["priority"])
     level = found["priority"] == before and _is_stricter(found["service"], hit_before, at)
     if found["priority"] < before or level:
-        _take(incident, found)
+        take(incident, found)
+        targeting.set_targets(incident=incident, at=at)
         happened_at = max(alert.opened_at, incident.opened_at)
         IncidentEntry.objects.create(incident=incident, at=happened_at, kind="priority", text=incident.priority_reason, alert=alert)
-    incident.title = _named(incident, services)
+    incident.title = named(incident, services)
     incident.save()
     told = []
     if incident.priority < before and incident.service_id != hit_before:
@@ -36,9 +38,10 @@ def weigh_with(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
 def weigh_again(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
     """It happens again by `alert`: what the incident says of itself is what is true now. The caller saves it."""
     services = prioritising.services_of([*_open_alerts(incident), alert])
-    _take(incident, prioritising.weigh(services, at=at))
+    take(incident, prioritising.weigh(services, at=at))
+    targeting.set_targets(incident=incident, at=at)
     incident.title = told = title_of(alert)
-    incident.title = _named(incident, services)
+    incident.title = named(incident, services)
     if incident.title == told and alert.service_id:
         incident.service_id = alert.service_id  # the title names it, and is shown to who may see the service of the incident
 
@@ -50,12 +53,21 @@ def title_of(alert: Alert) -> str:
     return alert.title[:240]
 
 
-def _take(incident: Incident, found: dict[str, Any]) -> None:
-    incident.priority, incident.impact, incident.urgency = found["priority"], found["impact"], found["urgency"]
+def by_hand(incident: Incident, reckoned: str) -> str:
+    """The priority that counts: what a person set holds until more than they knew of is reckoned."""
+    if incident.priority_set and reckoned >= incident.priority_set_against:
+        return incident.priority_set
+    incident.priority_set = incident.priority_set_against = ""
+    return reckoned
+
+
+def take(incident: Incident, found: dict[str, Any]) -> None:
+    """Have the incident say what `prioritising.weigh` found. The caller saves it."""
+    incident.priority, incident.impact, incident.urgency = by_hand(incident, found["priority"]), found["impact"], found["urgency"]
     incident.priority_reason, incident.service_id = found["reason"], found["service"]
 
 
-def _named(incident: Incident, services: list[int]) -> str:
+def named(incident: Incident, services: list[int]) -> str:
     """The title with the service hit hardest and how many more, where one recognised cause makes backups of several fail."""
     told = incident.incident_alerts.filter(alert__service=incident.service_id).exclude(alert__cause_title="")
     link = told.select_related("alert").order_by("-attached_at", "-pk").first()

@@ -1,10 +1,10 @@
-"""What escalation policies say, in sentences."""
+"""What escalation policies, response targets and working hours say, in sentences."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from incidents.models import EscalationPolicy
+from incidents.models import EscalationPolicy, ResponseTarget, WorkingHours
 from incidents.models.escalation import Tell
 from incidents.timing import Snapshot
 from itsm_backup.common.time import duration_words
@@ -53,3 +53,20 @@ def quiet(snapshot: Snapshot) -> str:
     weekends = " and at weekends" if hours["weekends_all_day"] else ""
     but = f", but {', '.join(snapshot['bypass'])} at once" if snapshot["bypass"] else ""
     return f"From {hours['from']} to {hours['to']}{weekends} ({snapshot['zone']}) it waits for the morning{but}."
+
+
+def response(target: ResponseTarget) -> str:
+    """`acknowledged within 15 min, resolved within 4 h, around the clock`."""
+    parts = [
+        f"{word} within {duration_words(minutes * 60)}"
+        for word, minutes in (("acknowledged", target.acknowledge_min), ("resolved", target.resolve_min))
+        if minutes is not None
+    ]
+    return f"{', '.join(parts)}, {target.get_counts_display()}" if parts else "at the next review"
+
+
+def working_hours(hours: WorkingHours) -> str:
+    """`Mon, Tue, Wed 09:00 to 17:00 (UTC), free on 2 days`."""
+    names = ", ".join(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day - 1] for day in sorted(hours.days))
+    free = f", free on {len(hours.free_days)} day{'s' if len(hours.free_days) > 1 else ''}" if hours.free_days else ""
+    return f"{names} {hours.starts:%H:%M} to {hours.ends:%H:%M} ({hours.zone}){free}"

@@ -1,4 +1,4 @@
-"""What people do with an incident: take it, note, hold, resolve with a reason, close."""
+"""What people do with an incident: take it, note, hold, resolve with code, cause and reason, reopen, close."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from django.db import transaction
 
 from catalogue import duties
-from incidents import announcing, escalating
+from incidents import announcing, escalating, resolving, targeting
 from incidents.models import Incident, IncidentEntry
+from itsm_backup.common.time import iso
 from monitoring.models import Alert
 
 # from → to: whether a reason is required. Everything else is refused.
@@ -23,10 +24,14 @@ TRANSITIONS: dict[tuple[str, str], bool] = {
     ("in_progress", "cancelled"): True,
     ("on_hold", "in_progress"): False,
     ("on_hold", "resolved"): True,
+    ("on_hold", "cancelled"): True,
     ("resolved", "closed"): False,
     ("resolved", "in_progress"): True,
+    ("closed", "in_progress"): True,
 }
 REOPEN_WITHIN = dt.timedelta(days=7)
+OVER = ("resolved", "closed")
+BY_HAND = [one for one in Incident.Resolution if one != Incident.Resolution.RECOVERED]  # recovered is proven, never said
 
 
 class NotPossible(Exception):
@@ -43,57 +48,87 @@ def take(*, incident: Incident, by: Any, at: dt.datetime) -> Incident:
 
 
 @transaction.atomic
-def assign(*, incident: Incident, assignee: Any, by: Any, at: dt.datetime) -> Incident:
-    """Hand the incident to somebody, who goes on with it; a new or waiting one becomes in progress.
+def move(
+    *, incident: Incident, to: str, reason: str, by: Any, at: dt.datetime, assignee: Any = None, resolution: str = "", cause: str = ""
+) -> Incident:
+    """Move the incident to another state; `resolution` and `cause` say how it ended, where it is resolved.
 
-    Raises NotPossible when it is over, or already theirs.
+    Raises NotPossible for a step that the table does not have, that lacks what it asks for, or that another duty forbids.
     """
     incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident.pk)
-    name = assignee.get_full_name() or assignee.get_username()
-    if not incident.is_open:
-        raise NotPossible(f"{incident.number} is {incident.get_state_display().lower()}; nobody has to work on it.")
-    if incident.assignee_id == assignee.pk:
-        raise NotPossible(f"{incident.number} is with {name} already.")
-    if incident.state != "in_progress":
-        incident = move(incident=incident, to="in_progress", reason="", by=by, at=at, assignee=assignee)
-    Incident.objects.filter(pk=incident.pk).update(assignee=assignee, updated_at=at)
-    IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=f"Handed to {name}", by=by)
-    incident.assignee = assignee
-    return incident
-
-
-@transaction.atomic
-def move(*, incident: Incident, to: str, reason: str, by: Any, at: dt.datetime, assignee: Any = None) -> Incident:
-    """Move the incident to another state; raises NotPossible for a step that the table does not have or that lacks its reason."""
-    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident.pk)
-    needs_reason = TRANSITIONS.get((incident.state, to))
-    label = Incident.State(to).label.lower()
-    if needs_reason is None:
-        raise NotPossible(f"{incident.number} is {incident.get_state_display().lower()} and cannot become {label}.")
-    if needs_reason and not reason.strip():
-        raise NotPossible(f"Say why {incident.number} becomes {label}.")
-    if incident.state == "resolved" and to == "in_progress" and incident.resolved_at and at > incident.resolved_at + REOPEN_WITHIN:
-        raise NotPossible(f"{incident.number} was resolved more than 7 days ago. Open a new one.")
-    if to == "resolved" and incident.service is not None:
-        _keep_apart(incident.service, by, at)
+    before = incident.state
+    _check(incident, to, reason.strip(), at)
+    if to == "resolved":
+        _check_resolution(incident, resolution, cause, by, at)
+    elif before in OVER and to == "in_progress":
+        _reopen(incident, at)
     incident.state, incident.updated_at = to, at
+    if to == "resolved":
+        incident.resolution, incident.cause_category = resolution, cause
     incident.resolved_at = at if to == "resolved" else (incident.resolved_at if to == "closed" else None)
+    incident.closed_at = at if to == "closed" else None
     incident.acknowledged_at = incident.acknowledged_at or (at if to == "in_progress" else None)
     incident.assignee = assignee or incident.assignee
+    _count_time(incident, before, at)
     incident.save()
-    text = f"{Incident.State(to).label} by {by.get_full_name() or by.get_username()}" + (f": {reason.strip()}" if reason.strip() else "")
-    IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=text, by=by)
+    IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=_told(incident, by, reason.strip(), at), by=by)
     escalating.look_again(incident=incident, at=at)
     if to == "resolved":
         announcing.announce_resolution(incident=incident, proof=f"Resolved by hand: {reason.strip()}", at=at)
     return incident
 
 
-def _keep_apart(service: Any, by: Any, at: dt.datetime) -> None:
-    """Who wrote the promise, or set what is measured, does not close by hand what breaks it."""
-    told = duties.clash(by=by, act="resolve", on=service, at=at)
-    if told:
+def _check(incident: Incident, to: str, reason: str, at: dt.datetime) -> None:
+    """Raises NotPossible where the table, the reason or the time stands against the step."""
+    needs_reason = TRANSITIONS.get((incident.state, to))
+    label = Incident.State(to).label.lower()
+    if needs_reason is None or incident.merged_into_id:
+        raise NotPossible(f"{incident.number} is {incident.get_state_display().lower()} and cannot become {label}.")
+    if needs_reason and not reason:
+        raise NotPossible(f"Say why {incident.number} becomes {label}.")
+    if incident.state not in OVER or to != "in_progress":
+        return
+    if incident.resolved_at and at > incident.resolved_at + REOPEN_WITHIN:
+        raise NotPossible(f"{incident.number} was resolved more than 7 days ago. Open a new one.")
+    current = Incident.objects.open().filter(cause_key=incident.cause_key).first()
+    if current:
+        raise NotPossible(f"The same cause is open again as {current.number}. Work on that one.")
+
+
+def _check_resolution(incident: Incident, resolution: str, cause: str, by: Any, at: dt.datetime) -> None:
+    """Raises NotPossible without code and category, and for who wrote the promise or set what is measured."""
+    if resolution not in BY_HAND:
+        raise NotPossible(f"Say how {incident.number} ended: {', '.join(one.label.lower() for one in BY_HAND)}.")
+    if cause not in Incident.CauseCategory:
+        raise NotPossible(f"Say what kind of cause {incident.number} had; that it is not known is an answer, too.")
+    if incident.service is not None and (told := duties.clash(by=by, act="resolve", on=incident.service, at=at)):
         raise NotPossible(told)
+
+
+def _reopen(incident: Incident, at: dt.datetime) -> None:
+    """The time in which it was over does not count against its targets."""
+    incident.holds = [*incident.holds, [iso(incident.resolved_at), iso(at)]]
+    incident.reopened += 1
+    incident.resolution = incident.cause_category = ""
+    incident.resolved_by_evaluation = None
+
+
+def _count_time(incident: Incident, before: str, at: dt.datetime) -> None:
+    if incident.state == "on_hold":
+        targeting.hold(incident=incident, at=at)
+    elif before in ("on_hold", *OVER):
+        targeting.go_on(incident=incident, at=at)
+    else:
+        targeting.look_again(incident=incident)
+
+
+def _told(incident: Incident, by: Any, reason: str, at: dt.datetime) -> str:
+    """The line of the story: who, what, how it ended and on what evidence, why."""
+    words = f"{incident.get_state_display()} by {by.get_full_name() or by.get_username()}"
+    if incident.state == "resolved":
+        proof = resolving.evidence(incident=incident, at=at) or "no good copy newer than the opening was known"
+        words += f" ({incident.get_resolution_display()}; {incident.get_cause_category_display()}; {proof.rstrip('.')})"
+    return words + (f": {reason}" if reason else "")
 
 
 def note(*, incident: Incident, text: str, by: Any, at: dt.datetime) -> IncidentEntry:

@@ -56,6 +56,12 @@ SETTINGS: dict[str, Setting] = {
     "TIME_ZONE": Setting(meaning="IANA zone in which pages show times of no particular service", default="UTC"),
     "EMAIL_URL": Setting(meaning="`smtp://user:password@host:25` or `smtp+tls://host:587`", default="smtp://127.0.0.1:25"),
     "MAIL_FROM": Setting(meaning="sender of mails", default="itsm-backup <backup-assurance@localhost>"),
+    "REPLIES_AUTHENTICATED_BY": Setting(
+        meaning="name under which your mail server writes `Authentication-Results`; replies by mail are taken only with its `dmarc=pass` "
+        "(docs/alerts.md)",
+        default="",
+        shown="none: replies are refused",
+    ),
     "OWN_BACKUP": Setting(
         meaning="`on`: the product dumps its own database into `DATA_DIR/own-backups` and tests the restore (docs/own-database.md)",
         default="off",

@@ -11,7 +11,7 @@ from django.db import connection
 
 from catalogue import propagating
 from catalogue.models import ServiceStatus
-from incidents import delivering, escalating, opening, resolving
+from incidents import closing, delivering, escalating, opening, resolving, reweighing
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
 from monitoring import alerting, answers, correlation, evaluation, intake, noticing, rereading, settling, silence
@@ -41,6 +41,8 @@ STAGES: dict[str, Stage] = {
     "alert": alerting.follow_services,  # breach                     → Alert
     "open": opening.open_for_alerts,  # Alert                      → Incident, one per cause
     "resolve": resolving.resolve_on_evidence,  # evidence               → Incident resolved
+    "weigh": reweighing.weigh_changed,  # what changed since        → priority, targets
+    "close": closing.close_settled,  # over for five days        → closed
     "escalate": escalating.tell_due,  # nobody acknowledged        → the next level is told
 }
 

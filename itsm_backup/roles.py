@@ -31,7 +31,7 @@ _TECHNICAL = (
     " catalogue.fieldmaster monitoring.agreement monitoring.comparison monitoring.writeback monitoring.writeconflict"
     " monitoring.externalmonitoring monitoring.statuspublication"
     " monitoring.conflictdecision incidents.escalationpolicy incidents.escalationstep incidents.escalation incidents.telling"
-    " incidents.rota incidents.rotamember incidents.rotaswap"
+    " incidents.rota incidents.rotamember incidents.rotaswap incidents.responsetarget incidents.workinghours"
 )
 
 
@@ -117,7 +117,9 @@ ROLES = {
             "add change: monitoring.attributionrule monitoring.causerule monitoring.ruleversion",
             "change: monitoring.statusworkflow monitoring.capabilityweights",
             "view add change: incidents.channel",
-            "add change delete: incidents.escalationpolicy incidents.escalationstep incidents.rota incidents.rotamember incidents.rotaswap",
+            "view: incidents.reply",
+            "add change delete: incidents.escalationpolicy incidents.escalationstep incidents.rota incidents.rotamember incidents.rotaswap"
+            " incidents.responsetarget incidents.workinghours",
             "change: monitoring.pollingpolicy",
             "add change delete: monitoring.requestbudget",
             "add change: catalogue.cmdb monitoring.externalmonitoring",
@@ -141,7 +143,8 @@ ROLES = {
     ),
     "auditor": Role(
         duty="reads everything and changes nothing",
-        everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry common.refusal"),
+        everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry common.refusal",
+            "view: incidents.reply"),
         uses_admin=True,
     ),
     "stakeholder": Role(duty="depends on services and reads how they stand", everywhere=_permissions(_BUSINESS)),

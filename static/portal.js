@@ -193,6 +193,7 @@
     g: () => { going = Date.now(); },
     j: () => step(1),
     k: () => step(-1),
+    x: () => $("input[type=checkbox]", document.activeElement?.closest("[data-row]") || document.createElement("i"))?.click(),
     e: () => ($("a[data-explain]", document.activeElement?.closest("[data-row]") || document.createElement("i")) || $("a[data-explain]"))?.click(),
   };
   document.addEventListener("keydown", (event) => {
@@ -201,12 +202,14 @@
       $$("details.account[open]").forEach((panel) => { panel.open = false; $("summary", panel).focus(); });
     }
     if (!letterKeys() || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (event.target.closest("input, textarea, select, [contenteditable], dialog[open]")) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog[open]")) return;
     const link = Date.now() - going < 1500 && $(`.nav a[data-key="${CSS.escape(event.key)}"]`);
+    const hot = !past && $(`[data-hotkey="${CSS.escape(event.key)}"]`);
     const section = /^[1-5]$/.test(event.key) && sections[Number(event.key) - 1];
     if (link) { going = 0; link.click(); }
     else if (section) section.click();
     else if (act[event.key]) act[event.key]();
+    else if (hot) { if (hot.matches("input, textarea, select")) hot.focus(); else hot.click(); }
     else return;
     event.preventDefault();
   });

@@ -1,5 +1,5 @@
-"""Incidents to read, and the policies by which people are told of them."""
+"""Incidents to read, the policies by which people are told of them, and how soon they are answered."""
 
-from incidents.admin import channels, escalation, incidents
+from incidents.admin import channels, escalation, incidents, targets
 
-__all__ = ["channels", "escalation", "incidents"]
+__all__ = ["channels", "escalation", "incidents", "targets"]

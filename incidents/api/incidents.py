@@ -1,37 +1,29 @@
-"""`/api/v1/incidents/`: what is being done, and the acts of those who do it."""
+"""`/api/v1/incidents/`: what is being done, who feels it, and what is due."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.urls import path, re_path
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.response import Response
 
-from incidents import working
-from incidents.api.escalation import EscalationPolicies, EscalationSerializer
-from incidents.api.on_call import OnCall, StandIn
-from incidents.api.simulation import Simulation
+from catalogue.models import Service
+from incidents import feeling
+from incidents.api.escalation import EscalationSerializer
 from incidents.models import Incident, IncidentAlert, IncidentEntry
-from itsm_backup.common.time import now
+from itsm_backup.common.time import now, parse_instant
 from monitoring.api.filters import words
 from monitoring.api.permissions import get_for
 from monitoring.models import Alert
 
 _NUMBER = re.compile(r"(?:INC-)?(\d{1,18})", re.IGNORECASE | re.ASCII)
-
-
-class Conflict(APIException):
-    status_code = status.HTTP_409_CONFLICT
-    default_detail = "The incident does not allow this now."
-    default_code = "conflict"
 
 
 class IncidentSerializer(serializers.ModelSerializer):
@@ -40,6 +32,8 @@ class IncidentSerializer(serializers.ModelSerializer):
     service = serializers.SerializerMethodField(help_text="Code of the one hit hardest, if you may see it.")
     team = serializers.CharField(source="team.name", default=None, allow_null=True)
     assignee = serializers.CharField(source="assignee.username", default=None, allow_null=True)
+    merged_into = serializers.CharField(source="merged_into.number", default=None, allow_null=True)
+    split_from = serializers.CharField(source="split_from.number", default=None, allow_null=True)
     alerts_open = serializers.IntegerField(help_text="Its alerts that are not over, of those that you may see.")
     alerts_total = serializers.IntegerField(help_text="Its alerts, of those that you may see.")
 
@@ -47,7 +41,9 @@ class IncidentSerializer(serializers.ModelSerializer):
         model = Incident
         fields = [
             "number", "title", "state", "priority", "impact", "urgency", "priority_reason", "service", "team", "assignee",
-            "opened_at", "acknowledged_at", "resolved_at", "resolved_by_evaluation", "updated_at", "alerts_open", "alerts_total",
+            "priority_set", "opened_at", "acknowledged_at", "acknowledge_by", "resolve_by", "breach_at", "resolved_at", "closed_at",
+            "resolution", "cause_category", "reopened", "merged_into", "split_from",
+            "resolved_by_evaluation", "updated_at", "alerts_open", "alerts_total",
         ]  # fmt: skip
 
     def get_service(self, incident: Incident) -> str | None:
@@ -83,6 +79,36 @@ class IncidentDetailSerializer(IncidentSerializer):
         fields = [*IncidentSerializer.Meta.fields, "alerts", "timeline", "escalations"]
 
 
+class FeltSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    tier = serializers.IntegerField()
+    effective_tier = serializers.IntegerField(
+        default=None, allow_null=True, help_text="Of those in breach: the strictest that depends on it."
+    )
+    department = serializers.CharField(allow_blank=True)
+    verdict = serializers.CharField(default="no_data")
+    captured_at = serializers.DateTimeField(default=None, allow_null=True, help_text="Newest copy; what came later would be lost.")
+    rpo_s = serializers.IntegerField(default=None, allow_null=True)
+    lost_if_it_failed_s = serializers.IntegerField(default=None, allow_null=True, help_text="Work that would be lost, in seconds.")
+    via = serializers.CharField(default=None, allow_null=True, help_text="Code of the provider through which it is hit.")
+    depth = serializers.IntegerField(default=0)
+
+
+class ImpactSerializer(serializers.Serializer):
+    at = serializers.DateTimeField()
+    services = FeltSerializer(many=True, help_text="Those in breach.")
+    consumers = FeltSerializer(many=True, help_text="What stops with them, nearest first.")
+    hidden = serializers.IntegerField(help_text="How many more there are that you may not see.")
+
+
+class ImpactsSerializer(serializers.Serializer):
+    priority = serializers.CharField()
+    priority_reason = serializers.CharField(help_text="The arithmetic, in words.")
+    now = ImpactSerializer()
+    at_opening = ImpactSerializer()
+
+
 class IncidentFilters(filters.FilterSet):
     state = words("state", Incident.State.values, "State")
     priority = words("priority", ["P1", "P2", "P3", "P4", "P5"], "Priority")
@@ -112,76 +138,47 @@ class IncidentDetail(GenericAPIView):
 
     @extend_schema(operation_id="incidents_retrieve")
     def get(self, request: Any, number: str) -> Response:
-        return Response(_detail(request.user, number))
+        return Response(detail_of(request.user, number))
 
 
-class TextField(serializers.CharField):
-    """Text that is sent as text: a number is refused, not written down as words."""
+class IncidentImpact(GenericAPIView):
+    """Who feels it, now and as it was when it opened: tiers, copies, and what would be lost if it failed at that time."""
 
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            raise serializers.ValidationError("Send a text, in quotation marks.")
-        return str(super().to_internal_value(data))
-
-
-class WordsSerializer(serializers.Serializer):
-    text = TextField(max_length=4_000, help_text="What to write into the timeline.")
-
-
-class IncidentReasonSerializer(serializers.Serializer):
-    reason = TextField(max_length=4_000, help_text="Why it is over although no evidence shows it yet.")
-
-
-class Acknowledge(GenericAPIView):
-    """Take it: in progress, assigned to you, its alerts acknowledged."""
-
+    serializer_class = ImpactsSerializer
     queryset = Incident.objects.none()
 
-    @extend_schema(operation_id="incidents_acknowledge", request=None, responses={200: IncidentDetailSerializer, 409: None})
-    def post(self, request: Any, number: str) -> Response:
-        return _acted(request, number, "change", working.take)
+    @extend_schema(operation_id="incidents_impact")
+    def get(self, request: Any, number: str) -> Response:
+        incident = get_for(Incident.objects.all(), user=request.user, pk=key_of(number))
+        seen = set(Service.objects.visible_to(request.user).values_list("pk", flat=True))
+        at = now()
+        told = {
+            "priority": incident.priority,
+            "priority_reason": incident.priority_reason,
+            "now": _felt(feeling.impact_now(incident, at=at), seen),
+            "at_opening": _felt(incident.impact_at_opening, seen),
+        }
+        return Response(ImpactsSerializer(told).data)
 
 
-class Note(GenericAPIView):
-    """Write a line into the timeline."""
-
-    queryset = Incident.objects.none()
-    serializer_class = WordsSerializer
-
-    @extend_schema(operation_id="incidents_note", responses={200: IncidentDetailSerializer, 409: None})
-    def post(self, request: Any, number: str) -> Response:
-        return _acted(request, number, "change", working.note, **_sent(self, request))
-
-
-class Resolve(GenericAPIView):
-    """Resolve it by hand, with the reason. Evidence resolves incidents by itself."""
-
-    queryset = Incident.objects.none()
-    serializer_class = IncidentReasonSerializer
-
-    @extend_schema(operation_id="incidents_resolve", responses={200: IncidentDetailSerializer, 409: None})
-    def post(self, request: Any, number: str) -> Response:
-        return _acted(request, number, "resolve", working.move, to="resolved", **_sent(self, request))
+def _felt(impact: dict[str, Any], seen: set[int]) -> dict[str, Any]:
+    """The impact as the caller may see it."""
+    at = parse_instant(impact["at"])
+    rows = [*impact["services"], *impact["consumers"]]
+    codes = {one["service"]: one["code"] for one in rows if one["service"] in seen}
+    told = {
+        name: [
+            {**one, "lost_if_it_failed_s": feeling.exposure_s(one, at=at), "via": codes.get(one.get("via"))}
+            for one in impact[name]
+            if one["service"] in seen
+        ]
+        for name in ("services", "consumers")
+    }
+    return {"at": impact["at"], **told, "hidden": len(rows) - len(told["services"]) - len(told["consumers"])}
 
 
-def _sent(view: GenericAPIView, request: Any) -> dict[str, Any]:
-    """What the body says; raises ValidationError naming what is missing."""
-    serializer = view.get_serializer(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
-
-
-def _acted(request: Any, number: str, action: str, act: Callable[..., Any], **said: Any) -> Response:
-    """One act on an incident on which the user may do `action`, and the incident as it is then."""
-    incident = get_for(Incident.objects.all(), user=request.user, action=action, pk=_key(number))
-    try:
-        act(incident=incident, by=request.user, at=now(), **said)
-    except working.NotPossible as error:
-        raise Conflict(str(error)) from None
-    return Response(_detail(request.user, number))
-
-
-def _key(number: str) -> int:
+def key_of(number: str) -> int:
+    """The key of `INC-0042`; raises NotFound for what is no number."""
     match = _NUMBER.fullmatch(number)
     if match is None:
         raise NotFound(f"{number[:40]} is no number of an incident. Write it like INC-0042.")
@@ -193,7 +190,7 @@ def _rows(user: Any) -> QuerySet[Incident]:
     over = Q(incident_alerts__alert__state="resolved")
     return (
         Incident.objects.told_to(user)
-        .select_related("service", "team", "assignee")
+        .select_related("service", "team", "assignee", "merged_into", "split_from")
         .annotate(
             alerts_total=Count("incident_alerts", filter=seen, distinct=True),
             alerts_open=Count("incident_alerts", filter=seen & ~over, distinct=True),
@@ -201,7 +198,8 @@ def _rows(user: Any) -> QuerySet[Incident]:
     )
 
 
-def _detail(user: Any, number: str) -> dict[str, Any]:
+def detail_of(user: Any, number: str) -> dict[str, Any]:
+    """One incident as the API tells it to the user; raises NotFound."""
     links = IncidentAlert.objects.filter(alert__in=Alert.objects.visible_to(user)).select_related("alert__service")
     entries = IncidentEntry.objects.told_to(user).select_related("by").order_by("at", "pk")
     rows = _rows(user).prefetch_related(
@@ -209,17 +207,11 @@ def _detail(user: Any, number: str) -> dict[str, Any]:
         Prefetch("incident_alerts", queryset=links.order_by("attached_at", "pk"), to_attr="seen_alerts"),
         Prefetch("entries", queryset=entries, to_attr="timeline"),
     )
-    return dict(IncidentDetailSerializer(get_for(rows, user=user, pk=_key(number))).data)
+    return dict(IncidentDetailSerializer(get_for(rows, user=user, pk=key_of(number))).data)
 
 
 urlpatterns = [
-    path("on-call/", OnCall.as_view()),
-    re_path(r"^on-call/(?P<id>[0-9]{1,18})/stand-in/?$", StandIn.as_view()),
-    path("escalation-policies/", EscalationPolicies.as_view()),
-    path("escalation-policies/simulation/", Simulation.as_view()),
     path("incidents/", Incidents.as_view()),
     path("incidents/<str:number>/", IncidentDetail.as_view()),
-    re_path(r"^incidents/(?P<number>[^/]+)/acknowledge/?$", Acknowledge.as_view()),
-    re_path(r"^incidents/(?P<number>[^/]+)/note/?$", Note.as_view()),
-    re_path(r"^incidents/(?P<number>[^/]+)/resolve/?$", Resolve.as_view()),
+    re_path(r"^incidents/(?P<number>[^/]+)/impact/?$", IncidentImpact.as_view()),
 ]

@@ -3,7 +3,9 @@
 from incidents.models.channels import Channel
 from incidents.models.escalation import Escalation, EscalationPolicy, EscalationStep, Telling
 from incidents.models.incident import Incident, IncidentAlert, IncidentEntry
+from incidents.models.replies import Reply
 from incidents.models.rota import Rota, RotaMember, RotaSwap
+from incidents.models.targets import ResponseTarget, WorkingHours
 
 __all__ = [
     "Channel",
@@ -13,8 +15,11 @@ __all__ = [
     "Incident",
     "IncidentAlert",
     "IncidentEntry",
+    "Reply",
+    "ResponseTarget",
     "Rota",
     "RotaMember",
     "RotaSwap",
     "Telling",
+    "WorkingHours",
 ]

@@ -21,11 +21,11 @@ class IncidentQuerySet(VisibleQuerySet):
         return self.filter(state__in=OPEN_STATES)
 
     def visible_to(self, user, action: str = "view") -> Self:  # type: ignore[no-untyped-def]
-        """An incident is visible to whoever may see one of its alerts."""
+        """An incident is visible to whoever may see one of its alerts, or of those of the one that it was merged into."""
         if user.is_active and user.is_superuser:
             return self
         alerts = IncidentAlert.objects.filter(alert__in=Alert.objects.visible_to(user, "view"))
-        mine = self.filter(pk__in=alerts.values("incident"))
+        mine = self.filter(Q(pk__in=alerts.values("incident")) | Q(merged_into__in=alerts.values("incident")))
         return mine if action == "view" or user.has_perm(f"incidents.{action}_incident") else self.none()
 
     def told_to(self, user) -> Self:  # type: ignore[no-untyped-def]
@@ -50,6 +50,24 @@ class Incident(models.Model):
         CLOSED = "closed", "Closed"
         CANCELLED = "cancelled", "Cancelled"
 
+    class Resolution(models.TextChoices):
+        RECOVERED = "recovered", "Recovered by itself, proven"
+        FIXED = "fixed", "Fixed"
+        WORKED_AROUND = "worked_around", "Worked around"
+        ACCEPTED = "accepted", "Accepted as it is"
+        FALSE_ALARM = "false_alarm", "False alarm"
+
+    class CauseCategory(models.TextChoices):
+        STORAGE = "storage", "Storage and capacity"
+        NETWORK = "network", "Network"
+        CREDENTIALS = "credentials", "Credentials and rights"
+        CONFIGURATION = "configuration", "Configuration"
+        SOFTWARE = "software", "Software"
+        HARDWARE = "hardware", "Hardware"
+        OPERATION = "operation", "Operation by people"
+        SUPPLIER = "supplier", "Supplier"
+        UNKNOWN = "unknown", "Not known"
+
     cause_key = models.CharField(max_length=200)
     cause_is_specific = models.BooleanField(default=False)
     title = models.CharField(max_length=240)
@@ -63,10 +81,25 @@ class Incident(models.Model):
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="incidents")
     opened_at = models.DateTimeField()
     acknowledged_at = models.DateTimeField(null=True)
+    acknowledge_by = models.DateTimeField(null=True, help_text="When it has to be acknowledged, by its priority's target.")
+    resolve_by = models.DateTimeField(null=True)
+    breach_at = models.DateTimeField(null=True, help_text="What is due next of the two; empty while it is on hold or over.")
+    holds = models.JSONField(default=list, blank=True, help_text="Spans on hold, [from, until]; their time does not count.")
     resolved_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    resolution = models.CharField(max_length=14, blank=True, choices=Resolution.choices)
+    cause_category = models.CharField(max_length=14, blank=True, choices=CauseCategory.choices)
+    reopened = models.PositiveSmallIntegerField(default=0, help_text="How often it was over and happened again.")
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
+    split_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="splits")
     resolved_by_evaluation = models.BigIntegerField(null=True, help_text="The evaluation that proved it over.")
     impact_at_opening = models.JSONField(default=dict, help_text="Who felt it when it opened: a frozen copy.")
     updated_at = models.DateTimeField()
+    weighed_at = models.DateTimeField(null=True, editable=False)
+    weighed_evaluation = models.BigIntegerField(default=0, editable=False, help_text="The newest judgement its priority stands on.")
+    weighed_catalogue = models.BigIntegerField(default=0, editable=False, help_text="The state of the catalogue it stands on.")
+    priority_set = models.CharField(max_length=2, blank=True, help_text="Set by a person; holds until the reckoned one rises.")
+    priority_set_against = models.CharField(max_length=2, blank=True, help_text="What was reckoned when a person set it.")
 
     objects = IncidentQuerySet.as_manager()
 
@@ -77,10 +110,17 @@ class Incident(models.Model):
                 condition=~models.Q(state__in=["resolved", "closed"]) | models.Q(resolved_at__isnull=False),
                 name="incident_resolved_has_time",
             ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into=None) | models.Q(state="cancelled") & ~models.Q(merged_into=models.F("id")),
+                name="incident_merged_is_cancelled",
+            ),
         ]
         indexes = [
             models.Index(fields=["id"], name="incident_open", condition=models.Q(state__in=OPEN_STATES)),
             models.Index(fields=["-opened_at"], name="incident_newest"),
+            models.Index(fields=["breach_at", "id"], name="incident_by_breach", condition=models.Q(state__in=OPEN_STATES)),
+            models.Index(fields=["resolved_at"], name="incident_to_close", condition=models.Q(state="resolved")),
+            models.Index(fields=["cause_key"], name="incident_merged", condition=models.Q(merged_into__isnull=False)),
         ]
         permissions = [("resolve_incident", "Can resolve an incident by hand")]
 
@@ -124,6 +164,8 @@ class IncidentEntry(models.Model):
         STATE = "state", "state changed"
         PRIORITY = "priority", "priority changed"
         NOTE = "note", "note"
+        MERGED = "merged", "merged"
+        SPLIT = "split", "split"
         MAIL = "mail", "message"
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="entries")

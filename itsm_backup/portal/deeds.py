@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from incidents import working
+from catalogue.models import Team
+from incidents import assigning, merging, overruling, working
+from incidents.assigning import CHANGE
 from incidents.models import Incident
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.incident_page import CHANGE, RESOLVE
+from itsm_backup.portal.incident_page import RESOLVE, STEPS
 from itsm_backup.portal.views import incident_shown
+from monitoring.models import Alert
 
+NUMBER = re.compile(r"(?:INC-)?(\d{1,18})", re.IGNORECASE | re.ASCII)
 Deed = Callable[[HttpRequest, Incident], str]
 
 
@@ -38,7 +42,7 @@ def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
                 told = act(request, incident)
             except working.NotPossible as error:
                 at = now()
-                failed = {"form": form, "why": str(error), "typed": request.POST.get(field, "")}
+                failed = {"form": form, "why": str(error), "typed": request.POST.get(field, ""), "sent": request.POST}
                 messages.error(request, str(error))
                 return incident_shown(request, moment=Moment(at=at, now=at), number=number, failed=failed)
             messages.success(request, told)
@@ -49,7 +53,7 @@ def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
     return making
 
 
-def _typed(request: HttpRequest, name: str, most: int) -> str:
+def typed(request: HttpRequest, name: str, most: int) -> str:
     """What was typed, without the NULs that the database refuses; raises NotPossible for more than fits, so that nothing is cut."""
     text = request.POST.get(name, "").replace("\x00", "").replace("\r\n", "\n")
     if len(text) > most:
@@ -65,24 +69,68 @@ def acknowledge(request: HttpRequest, incident: Incident) -> str:
     return f"You have taken {incident.number}."
 
 
-@deed(CHANGE, "assign", "assignee")
+@deed(CHANGE, "assign", "whom")
 def assign(request: HttpRequest, incident: Incident) -> str:
-    people = get_user_model().objects.with_perm(CHANGE, backend="django.contrib.auth.backends.ModelBackend")
-    chosen = request.POST.get("assignee", "")
-    assignee = people.filter(is_active=True, pk=chosen).first() if chosen.isdigit() and len(chosen) < 18 else None
-    if assignee is None:
-        raise working.NotPossible("Choose somebody who may work on incidents.")
-    working.assign(incident=incident, assignee=assignee, by=request.user, at=now())
-    return f"{incident.number} is with {assignee.get_full_name() or assignee.get_username()} now."
+    return hand(incident, request.POST.get("whom", ""), request)
+
+
+def hand(incident: Incident, whom: str, request: HttpRequest) -> str:
+    """Hand it to `person:12` or `team:3`; returns what was done. Raises NotPossible for anybody else."""
+    kind, _, key = whom.partition(":")
+    known = {"person": assigning.workers(), "team": Team.objects.visible_to(request.user)}.get(kind)
+    chosen: Any = known.filter(pk=int(key)).first() if known is not None and key.isdigit() and key.isascii() and len(key) < 18 else None
+    if chosen is None:
+        raise working.NotPossible("Choose somebody who may work on incidents, or a team.")
+    if kind == "team":
+        assigning.assign_team(incident=incident, team=chosen, by=request.user, at=now())
+        return f"{incident.number} is with {chosen} now."
+    assigning.assign(incident=incident, assignee=chosen, by=request.user, at=now())
+    return f"{incident.number} is with {chosen.get_full_name() or chosen.get_username()} now."
 
 
 @deed(CHANGE, "note", "text")
 def note(request: HttpRequest, incident: Incident) -> str:
-    working.note(incident=incident, text=_typed(request, "text", 4_000), by=request.user, at=now())
+    working.note(incident=incident, text=typed(request, "text", 4_000), by=request.user, at=now())
     return "The note stands in the story."
 
 
 @deed(RESOLVE, "resolve", "reason")
 def resolve(request: HttpRequest, incident: Incident) -> str:
-    working.move(incident=incident, to="resolved", reason=_typed(request, "reason", 2_000), by=request.user, at=now())
+    ended = {"resolution": request.POST.get("resolution", ""), "cause": request.POST.get("cause", "")}
+    working.move(incident=incident, to="resolved", reason=typed(request, "reason", 2_000), by=request.user, at=now(), **ended)
     return f"{incident.number} is resolved."
+
+
+@deed(CHANGE, "step", "reason")
+def step(request: HttpRequest, incident: Incident) -> str:
+    """A step to another state that the page offers."""
+    to = request.POST.get("to", "")
+    if (incident.state, to) not in STEPS:
+        raise working.NotPossible(f"{incident.number} is {incident.get_state_display().lower()}. Choose one of the steps that are offered.")
+    moved = working.move(incident=incident, to=to, reason=typed(request, "reason", 2_000), by=request.user, at=now())
+    return f"{incident.number} is {moved.get_state_display().lower()}."
+
+
+@deed(CHANGE, "priority", "reason")
+def priority(request: HttpRequest, incident: Incident) -> str:
+    chosen, reason = request.POST.get("priority", ""), typed(request, "reason", 2_000)
+    found = overruling.set_priority(incident=incident, priority=chosen, reason=reason, by=request.user, at=now())
+    return f"{incident.number} is {found.priority}."
+
+
+@deed(CHANGE, "merge", "reason")
+def merge(request: HttpRequest, incident: Incident) -> str:
+    number = NUMBER.fullmatch(request.POST.get("into", "").strip())
+    into = Incident.objects.visible_to(request.user, "change").filter(pk=int(number[1])).first() if number else None
+    if into is None:
+        raise working.NotPossible("Name the open incident that it is the same as, such as INC-0042.")
+    merging.merge(incident=incident, into=into, reason=typed(request, "reason", 2_000), by=request.user, at=now())
+    return f"{incident.number} is part of {into.number} now."
+
+
+@deed(CHANGE, "split", "reason")
+def split(request: HttpRequest, incident: Incident) -> str:
+    chosen = [int(key) for key in request.POST.getlist("alert") if key.isdigit() and key.isascii() and len(key) < 18]
+    alerts = list(Alert.objects.visible_to(request.user).filter(pk__in=chosen).values_list("pk", flat=True))
+    made = merging.split(incident=incident, alerts=alerts, reason=typed(request, "reason", 2_000), by=request.user, at=now())
+    return f"{made.number} was split off and is with you."

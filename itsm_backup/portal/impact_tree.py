@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from catalogue.impact import closure, inherited_tiers, nearest_first
+from catalogue.models import ServiceVersion
 from incidents import prioritising
 from itsm_backup.common.charts import Chart, TreeNode, impact_tree
-from itsm_backup.common.time import duration_words
+from itsm_backup.common.time import duration_words, iso, parse_instant
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
 from itsm_backup.portal.standing import standings
-from itsm_backup.portal.words import VERDICTS, many
+from itsm_backup.portal.words import VERDICTS, clock_within, many
 from monitoring.models import Alert
 
-MOST_BOXES = 6
+MOST_BOXES, MOST_LOSSES = 6, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,28 +34,117 @@ class Impact:
     tree: Chart | None
     branches: tuple[Branch, ...]
     note: str
+    losses: tuple[str, ...]  # what would be lost if it failed now, one sentence a service in breach
+    other: Link | None  # the same as it was when it opened, or as it is now
 
 
-def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Moment) -> Impact:
-    """The tree as it stood when the incident opened, or with all services that joined since, with the verdicts of the moment;
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """How a service stands at an instant: by the judgement of the moment, or by the copy that was kept at the opening."""
+
+    row: Any
+    verdict: str
+    captured_at: dt.datetime | None
+    rpo_s: int | None
+    at: dt.datetime
+
+
+def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Moment, opening: bool = False) -> Impact:
+    """The tree as the catalogue and the judgements stand at the moment, or with `opening` the copy that was kept when it opened;
     services one may not see are only counted."""
-    frozen, when = incident.impact_at_opening, "as they were when it opened"
-    struck_now = prioritising.services_of(alerts)
-    if not set(struck_now) <= {one["service"] for one in frozen.get("services", [])}:
-        frozen, when = prioritising.impact_of(struck_now, at=moment.at), "with the services that joined since it opened"
-    struck, consumers = frozen.get("services", []), frozen.get("consumers", [])
+    frozen = incident.impact_at_opening
+    now = _now(prioritising.services_of(alerts), moment)
+    shown = frozen if opening and frozen else now
+    struck, consumers = shown.get("services", []), shown.get("consumers", [])
     rows = {row.service_id: row for row in standings(user, moment).filter(service__in=[one["service"] for one in [*struck, *consumers]])}
+    _count_tiers(shown, rows)
+    stands = {one["service"]: _stand(one, rows, shown, moment) for one in [*struck, *consumers] if one["service"] in rows}
     seen_struck = [one for one in struck if one["service"] in rows]
     seen_consumers = [one for one in consumers if one["service"] in rows]
-    hidden = len(struck) + len(consumers) - len(seen_struck) - len(seen_consumers)
-    columns = _columns(_cause(alerts), seen_struck, seen_consumers, rows, moment)
-    named = ", ".join(one["name"] for one in seen_struck[:3]) or incident.told_title
+    hidden = _hidden([one["service"] for one in [*struck, *consumers] if one["service"] not in rows], moment)
+    for one in (*seen_struck, *seen_consumers):
+        one.setdefault("department", rows[one["service"]].department)
+    columns = _columns(_cause(alerts), seen_struck, seen_consumers, stands, moment)
+    named = ", ".join(rows[one["service"]].name for one in seen_struck[:3]) or incident.told_title
     sentence = f"{named}: {many(len(seen_consumers), 'service')} depend{'s' if len(seen_consumers) == 1 else ''} on it."
     return Impact(
         tree=impact_tree(columns=[(head, nodes) for head, nodes, _ in columns], sentence=sentence) if seen_struck else None,
         branches=tuple(Branch(head=head, members=members) for head, _, members in columns),
-        note=f"From the relations of the catalogue {when}" + (f"; {many(hidden, 'more service')} that you may not see" if hidden else ""),
+        note=_note(shown is frozen, frozen, now, moment) + (f"; {many(hidden, 'more service')} that you may not see" if hidden else ""),
+        losses=_losses([stands[one["service"]] for one in seen_struck], moment),
+        other=_other(incident, shown is frozen, moment) if frozen else None,
     )
+
+
+def _now(struck: Sequence[int], moment: Moment) -> dict[str, Any]:
+    """Who is involved at the moment; how each stands is asked of `standings`, which knows what the user may see."""
+    relations = closure(struck, up=True, at=moment.at)
+    hard = [(one.consumer_id, one.provider_id) for one in relations]
+    consumers = [{"service": one.service_id, "via": one.via_id, "depth": one.depth} for one in nearest_first(struck, relations)]
+    return {"at": iso(moment.at), "services": [{"service": pk} for pk in struck], "consumers": consumers, "hard": hard}
+
+
+def _count_tiers(shown: dict[str, Any], rows: dict[int, Any]) -> None:
+    """As which tier each service in breach counts, by what depends on it and may be seen; of the copy it is known."""
+    if "hard" in shown:
+        strictest = inherited_tiers({pk: row.tier for pk, row in rows.items()}, [(*ends, "hard") for ends in shown["hard"]])
+        for one in shown["services"]:
+            one["effective_tier"] = strictest.get(one["service"])
+
+
+def _hidden(unseen: list[int], moment: Moment) -> int:
+    """How many of these stand in the catalogue, although the user may not see them."""
+    return ServiceVersion.objects.in_force(moment.at).filter(service__in=unseen).count() if unseen else 0
+
+
+def _stand(entry: dict[str, Any], rows: dict[int, Any], shown: dict[str, Any], moment: Moment) -> Stand:
+    row = rows[entry["service"]]
+    if "verdict" not in entry:
+        return Stand(row=row, verdict=row.verdict, captured_at=row.captured_at, rpo_s=row.promised_s, at=moment.at)
+    captured_at = parse_instant(entry["captured_at"]) if entry["captured_at"] else None
+    return Stand(row=row, verdict=entry["verdict"], captured_at=captured_at, rpo_s=entry["rpo_s"], at=parse_instant(shown["at"]))
+
+
+def _note(is_frozen: bool, frozen: dict[str, Any], now: dict[str, Any], moment: Moment) -> str:
+    """Which relations it is from, and how many services more or fewer there are than when it opened."""
+    if is_frozen:
+        return "From the relations of the catalogue as they were when it opened"
+    then, present = ({one["service"] for one in [*side.get("services", []), *side.get("consumers", [])]} for side in (frozen, now))
+    more, fewer = len(present - then), len(then - present)
+    changes = [words for count, words in ((more, f"{more} more"), (fewer, f"{fewer} fewer")) if count]
+    when = "as they stood then" if moment.past else "as they stand now"
+    return f"From the relations of the catalogue {when}" + (f", {' and '.join(changes)} than when it opened" if frozen and changes else "")
+
+
+def _other(incident: Any, is_frozen: bool, moment: Moment) -> Link:
+    if is_frozen:
+        return Link("As it is now" if not moment.past else "As it was then", moment.href("incident", incident.number))
+    return Link("As it was when it opened", moment.href("incident", incident.number, impact="opening"))
+
+
+def _losses(struck: list[Stand], moment: Moment) -> tuple[str, ...]:
+    """What would be lost if it failed now, the worst three."""
+
+    def share(stand: Stand) -> float:
+        if stand.captured_at is None:
+            return float("inf")
+        return (stand.at - stand.captured_at).total_seconds() / (stand.rpo_s or 1e12)
+
+    worst = sorted(struck, key=share, reverse=True)
+    told = [_loss(stand, moment) for stand in worst[:MOST_LOSSES]]
+    if len(worst) > MOST_LOSSES:
+        told.append(f"{many(len(worst) - MOST_LOSSES, 'more service stands', 'more services stand')} in the list.")
+    return tuple(told)
+
+
+def _loss(stand: Stand, moment: Moment) -> str:
+    name, when = stand.row.name, "now" if stand.at == moment.now else "then"
+    if stand.captured_at is None:
+        known = "nothing is known of its copies" if stand.verdict == "no_data" else "it has no copy: nothing could be restored"
+        return f"If {name} failed {when}, {known}."
+    age = duration_words(max(0.0, (stand.at - stand.captured_at).total_seconds()))
+    promised = f"; promised is at most {duration_words(stand.rpo_s)}" if stand.rpo_s else ""
+    return f"If {name} failed {when}, its data of the last {age}, since {clock_within(stand.captured_at, moment)}, would be lost{promised}."
 
 
 def _cause(alerts: Sequence[Alert]) -> TreeNode:
@@ -65,15 +158,15 @@ def _cause(alerts: Sequence[Alert]) -> TreeNode:
     return TreeNode(told.job.name if told.job else str(told.tool or told.title), told.get_alert_class_display(), "broken")
 
 
-def _columns(cause: TreeNode, struck: list[Any], consumers: list[Any], rows: dict[int, Any], moment: Moment) -> list[Any]:
+def _columns(cause: TreeNode, struck: list[Any], consumers: list[Any], stands: dict[int, Stand], moment: Moment) -> list[Any]:
     """(head, boxes, members) from left to right; boxes of a column are at most six, the last one tells how many more."""
     columns = [("Cause", [cause], ((cause.title, cause.note, cause.verdict, ""),))]
-    columns.append(_column("Service in breach", struck, [(0,)] * len(struck), rows, moment))
+    columns.append(_column("Service in breach", struck, [(0,)] * len(struck), stands, moment))
     feeling, parents = struck, [(index,) for index in range(min(len(struck), MOST_BOXES))]
     if consumers:
         places = {one["service"]: index for index, one in enumerate(struck)}
         via = [(places.get(one["via"], 0),) for one in consumers]
-        columns.append(_column("Depends on it", consumers, _within(via), rows, moment))
+        columns.append(_column("Depends on it", consumers, _within(via), stands, moment))
         feeling, parents = consumers, [(index,) for index in range(min(len(consumers), MOST_BOXES))]
     columns.append(_departments(feeling, struck, parents))
     return columns
@@ -83,20 +176,26 @@ def _within(parents: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     return [tuple(min(index, MOST_BOXES - 1) for index in one) for one in parents]
 
 
-def _column(head: str, entries: list[Any], parents: list[tuple[int, ...]], rows: dict[int, Any], moment: Moment) -> Any:
+def _column(head: str, entries: list[Any], parents: list[tuple[int, ...]], stands: dict[int, Stand], moment: Moment) -> Any:
     nodes, members = [], []
     for entry, above in zip(entries, parents, strict=True):
-        row = rows[entry["service"]]
-        note = f"Tier {row.tier}" + _copy_age(row, moment)
-        nodes.append(TreeNode(row.short_name, note, "" if row.verdict == "kept" else row.verdict, above))
-        members.append((row.name, f"{note}, {VERDICTS[row.verdict].lower()}", row.verdict, moment.href("service", row.service.code)))
+        stand = stands[entry["service"]]
+        own, stricter = entry.get("tier", stand.row.tier), entry.get("effective_tier")
+        note = f"Tier {own}" + (f", counts as {stricter}" if stricter and stricter < own else "") + _copy_age(stand)
+        nodes.append(TreeNode(stand.row.short_name, note, "" if stand.verdict == "kept" else stand.verdict, above))
+        told = f"{note}{_promise(stand)}, {VERDICTS[stand.verdict].lower()}"
+        members.append((stand.row.name, told, stand.verdict, moment.href("service", stand.row.service.code)))
     return head, _at_most(nodes), tuple(members)
 
 
-def _copy_age(row: Any, moment: Moment) -> str:
-    if row.captured_at is None or row.verdict == "no_data":
+def _copy_age(stand: Stand) -> str:
+    if stand.captured_at is None or stand.verdict == "no_data":
         return ""
-    return f", copy {duration_words(max(0.0, (moment.at - row.captured_at).total_seconds()))} old"
+    return f", copy {duration_words(max(0.0, (stand.at - stand.captured_at).total_seconds()))} old"
+
+
+def _promise(stand: Stand) -> str:
+    return f", promise {duration_words(stand.rpo_s)}" if stand.rpo_s else ""
 
 
 def _departments(feeling: list[Any], struck: list[Any], parents: list[tuple[int, ...]]) -> Any:

@@ -1,22 +1,35 @@
-"""The incidents list: open ones by urgency, mine, or resolved."""
+"""The incidents list: what is open by its time to breach, mine, nobody's, or resolved; and what can be done to many at once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models.functions import Cast, Coalesce, Concat, NullIf, Trim
 from django.utils.safestring import SafeString
 
-from catalogue.models import ServiceVersion
+from catalogue.models import ServiceVersion, Team
+from incidents import assigning
 from incidents.models import Incident, IncidentAlert
+from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.words import many, person, recent
 from monitoring.models import Alert
 
-VIEWS = {"": "Open", "mine": "Mine", "resolved": "Resolved"}
+VIEWS = {"": "Open", "mine": "Mine", "free": "Nobody's yet", "resolved": "Resolved"}
+MOST = 200
+SOON = 0.25  # of the time that a target gives is left: it is at risk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """What its target asks for next: `Acknowledge in 12 min`."""
+
+    words: str
+    verdict: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +42,7 @@ class IncidentRow:
     assignee: str
     opened: SafeString
     alerts: int
+    due: Due | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +51,15 @@ class IncidentsPage:
     rows: tuple[IncidentRow, ...]
     views: tuple[Choice, ...]  # value is the address
     paging: Paging
+    view: str
+    whom: tuple[tuple[str, tuple[Choice, ...]], ...] = ()  # to whom many can be handed, in groups; empty for who may not
 
 
 def known_at(user: Any, moment: Moment) -> QuerySet[Incident]:
     """Incidents that the user may see and that were known at the moment, with `over` telling whether they had ended by then."""
     over = Q(resolved_at__isnull=False, resolved_at__lte=moment.at) | Q(state="cancelled")
     known = IncidentAlert.objects.filter(attached_at__lte=moment.at).values("incident")
-    return Incident.objects.told_to(user).filter(pk__in=known).annotate(over=over)
+    return Incident.objects.told_to(user).filter(Q(pk__in=known) | Q(merged_into__in=known)).annotate(over=over)
 
 
 def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> IncidentsPage:
@@ -53,7 +69,9 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
     if view == "resolved":
         incidents = incidents.filter(over=True).order_by("-resolved_at", "-pk")
     else:
-        incidents = incidents.filter(over=False, **({"assignee": user} if view == "mine" else {})).order_by("priority", "opened_at", "pk")
+        narrowed = {"mine": {"assignee": user}, "free": {"assignee": None}}.get(view, {})
+        first_due = () if moment.past else (F("breach_at").asc(nulls_last=True),)
+        incidents = incidents.filter(over=False, **narrowed).order_by(*first_due, "priority", "opened_at", "pk")
     total = incidents.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
@@ -66,7 +84,37 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
         rows=tuple(_row(incident, moment) for incident in shown),
         views=tuple(Choice(value=moment.href("incidents", view=key), words=words, chosen=key == view) for key, words in VIEWS.items()),
         paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("incidents", view=view, page=number)),
+        view=view,
+        whom=whom(user) if shown and view != "resolved" and not moment.past and user.has_perm(assigning.CHANGE) else (),
     )
+
+
+def whom(user: Any, incident: Any = None) -> tuple[tuple[str, tuple[Choice, ...]], ...]:
+    """People who may work on incidents and teams, as groups to choose from; whose `incident` it is stands chosen."""
+    full = NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value(""))
+    people = assigning.workers().order_by().values_list(Value("person"), "pk", Coalesce(full, "username"))
+    teams = Team.objects.visible_to(user).order_by().values_list(Value("team"), "pk", Cast("name", TextField()))
+    rows = sorted(people.union(teams), key=lambda row: row[2])  # one question for both
+    mine = ("person", incident.assignee_id if incident else None)
+    groups = {
+        head: tuple(Choice(value=f"{kind}:{pk}", words=words, chosen=(kind, pk) == mine) for kind, pk, words in rows if kind == wanted)[
+            :MOST
+        ]
+        for head, wanted in (("People", "person"), ("Teams", "team"))
+    }
+    return tuple((head, group) for head, group in groups.items() if group)
+
+
+def due_of(incident: Incident, moment: Moment) -> Due | None:
+    """What is due next; None while it is held or over, where nothing is due, and in the past."""
+    if moment.past or incident.breach_at is None:
+        return None
+    act = "Resolve" if incident.acknowledged_at else "Acknowledge"
+    left_s = (incident.breach_at - moment.at).total_seconds()
+    if left_s < 0:
+        return Due(words=f"{act}: {duration_words(-left_s)} late", verdict="broken")
+    soon = left_s <= SOON * (incident.breach_at - incident.opened_at).total_seconds()
+    return Due(words=f"{act} in {duration_words(left_s)}", verdict="at_risk" if soon else "kept")
 
 
 def _sentence(total: int, view: str, moment: Moment) -> str:
@@ -74,6 +122,8 @@ def _sentence(total: int, view: str, moment: Moment) -> str:
         return f"{many(total, 'incident')} resolved."
     if view == "mine":
         return f"{many(total, 'open incident')} with you."
+    if view == "free":
+        return f"{many(total, 'open incident')} with nobody yet."
     verb = ("was" if total == 1 else "were") if moment.past else ("is" if total == 1 else "are")
     return f"{many(total, 'incident')} {verb} open." if total else f"No incident {'was' if moment.past else 'is'} open."
 
@@ -90,6 +140,7 @@ def _row(incident: Any, moment: Moment) -> IncidentRow:
         assignee=person(incident.assignee) if incident.assignee else "Nobody yet",
         opened=recent(incident.opened_at, moment),
         alerts=incident.alerts,
+        due=due_of(incident, moment),
     )
 
 

@@ -6,27 +6,44 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalogue.duties import names
 from catalogue.models import ServiceVersion
+from incidents import assigning, working
 from incidents.models import Incident, IncidentEntry
+from incidents.models.escalation import PRIORITIES
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.escalation_page import Told, told_of
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
-from itsm_backup.portal.incident_list import known_at, state_then
+from itsm_backup.portal.incident_list import due_of, known_at, state_then, whom
 from itsm_backup.portal.service_list import Choice
 from itsm_backup.portal.trouble import BAD_NOW
 from itsm_backup.portal.words import clock, many, person, recent
+from monitoring.methods.workflow import PRIORITIES as BY_LEVELS
 from monitoring.models import Alert
 
-MOST_ENTRIES, MOST_ALERTS, MOST_PEOPLE = 100, 50, 200
-CHANGE, RESOLVE = "incidents.change_incident", "incidents.resolve_incident"
+MOST_ENTRIES, MOST_ALERTS = 100, 50
+RESOLVE = "incidents.resolve_incident"
+LEVELS = ("high", "medium", "low")
+_HOLD = ("Put it on hold", "Nobody is told, and its time stands still, until it goes on.")
+_REOPEN = ("Reopen it", "It goes on as the same incident; possible for 7 days after its end.")
+_CANCEL = ("Cancel it", "It was no incident. To say that it is the same as another one, merge it instead.")
+STEPS = {  # what can be done by hand, beside acknowledging and resolving
+    ("new", "on_hold"): _HOLD,
+    ("in_progress", "on_hold"): _HOLD,
+    ("on_hold", "in_progress"): ("Go on with it", "Its time counts again."),
+    ("new", "cancelled"): _CANCEL,
+    ("in_progress", "cancelled"): _CANCEL,
+    ("on_hold", "cancelled"): _CANCEL,
+    ("resolved", "closed"): ("Close it", "You confirm that it is over. By itself it closes after 5 days."),
+    ("resolved", "in_progress"): _REOPEN,
+    ("closed", "in_progress"): _REOPEN,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +65,39 @@ class AlertRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step to another state that can be taken now."""
+
+    to: str
+    words: str
+    says: str  # what it does
+    needs_reason: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deeds:
     """What this person may do with this incident now; `refusal` says why there is nothing to do, and who can."""
 
     acknowledge: bool = False
-    people: tuple[Choice, ...] = ()
+    whom: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
     note: bool = False
     resolve: bool = False
+    resolutions: tuple[Choice, ...] = ()
+    causes: tuple[Choice, ...] = ()
+    steps: tuple[Step, ...] = ()
+    priorities: tuple[Choice, ...] = ()
+    merge: bool = False
+    alerts: tuple[Choice, ...] = ()  # its alerts, where some can be split off
     refusal: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arithmetic:
+    """The matrix of BM-PRIO: rows of (impact, ((priority, whether it is this one), …)); and what a person set instead."""
+
+    urgencies: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[str, bool], ...]], ...]
+    by_hand: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +106,8 @@ class IncidentPage:
     title: str
     facts: tuple[tuple[str, str | SafeString, str], ...]  # label, value, verdict class or ""
     priority_reason: str
+    arithmetic: Arithmetic
+    related: tuple[tuple[str, Link], ...]
     impact: Impact
     branches: tuple[Branch, ...]
     alerts: tuple[AlertRow, ...]
@@ -80,22 +124,53 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     return incidents.filter(pk=int(number.upper().removeprefix("INC-"))).first()
 
 
-def incident_page(*, incident: Any, user: Any, moment: Moment) -> IncidentPage:
-    """The page of an incident that `find` gave."""
+def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = False) -> IncidentPage:
+    """The page of an incident that `find` gave; with `opening` its impact is the copy that was kept when it opened."""
     alerts = _alerts(incident, user, moment)
-    impact = impact_of(incident=incident, alerts=alerts, user=user, moment=moment)
+    impact = impact_of(incident=incident, alerts=alerts, user=user, moment=moment, opening=opening)
+    told = told_of(incident=incident, user=user, moment=moment)
+    rows = IncidentEntry.objects.told_to(user).filter(incident=incident, at__lte=moment.at).select_related("by")
+    entries = list(rows.order_by("-at", "-pk")[:MOST_ENTRIES])
     return IncidentPage(
         number=incident.number,
         title=incident.told_title,
-        facts=_facts(incident, moment),
+        facts=_facts(incident, told, moment),
         priority_reason=incident.priority_reason,
+        arithmetic=_arithmetic(incident),
+        related=_related(incident, entries, user, moment),
         impact=impact,
         branches=impact.branches,
         alerts=tuple(_alert_row(alert, moment) for alert in alerts),
-        story=_story(incident, user, moment),
-        told=told_of(incident=incident, user=user, moment=moment),
-        deeds=deeds_of(incident=incident, user=user, moment=moment),
+        story=_story(incident, entries, moment),
+        told=told,
+        deeds=deeds_of(incident=incident, alerts=alerts, user=user, moment=moment),
         why=Link("Why this incident?", moment.href("explain", "incident", incident.pk)),
+    )
+
+
+def _arithmetic(incident: Incident) -> Arithmetic:
+    rows = tuple(
+        (impact, tuple((BY_LEVELS[impact, urgency], (impact, urgency) == (incident.impact, incident.urgency)) for urgency in LEVELS))
+        for impact in LEVELS
+    )
+    by_hand = f"Set to {incident.priority_set} by hand; {incident.priority_set_against} was reckoned then." if incident.priority_set else ""
+    return Arithmetic(urgencies=LEVELS, rows=rows, by_hand=by_hand)
+
+
+def _related(incident: Incident, entries: list[IncidentEntry], user: Any, moment: Moment) -> tuple[tuple[str, Link], ...]:
+    """Incidents that it was merged into or split off from, and the other way round, of those that the user may see."""
+    if not any(entry.kind in ("merged", "split") for entry in entries):
+        return ()
+    related = Q(pk__in=[incident.merged_into_id, incident.split_from_id]) | Q(merged_into=incident.pk) | Q(split_from=incident.pk)
+    rows = list(Incident.objects.visible_to(user).filter(related).order_by("pk")[:MOST_ALERTS])
+    kinds = {
+        "Merged into": lambda row: row.pk == incident.merged_into_id,
+        "Split off from": lambda row: row.pk == incident.split_from_id,
+        "Merged into this": lambda row: row.merged_into_id == incident.pk,
+        "Split off from this": lambda row: row.split_from_id == incident.pk,
+    }
+    return tuple(
+        (words, Link(row.number, moment.href("incident", row.number))) for words, fits in kinds.items() for row in rows if fits(row)
     )
 
 
@@ -109,7 +184,7 @@ def _alerts(incident: Incident, user: Any, moment: Moment) -> list[Alert]:
     return list(rows[:MOST_ALERTS])
 
 
-def _facts(incident: Any, moment: Moment) -> tuple[tuple[str, str | SafeString, str], ...]:
+def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str, str | SafeString, str], ...]:
     assignee = incident.assignee if not moment.past or (incident.acknowledged_at and incident.acknowledged_at <= moment.at) else None
     state = state_then(incident, moment) + (f", {person(assignee)}" if assignee else "")
     facts = [
@@ -117,8 +192,15 @@ def _facts(incident: Any, moment: Moment) -> tuple[tuple[str, str | SafeString, 
         ("State", state, "ok" if incident.over else ""),
         ("Opened", recent(incident.opened_at, moment), ""),
     ]
+    if due := due_of(incident, moment):
+        facts.append(("Due", due.words, {"broken": "bad", "at_risk": "risk"}.get(due.verdict, "")))
+    if told and told.ahead and not incident.acknowledged_at:
+        facts.append(("Escalates", format_html("{} to {}", told.ahead[0].when, told.ahead[0].who), ""))
     if incident.over and incident.resolved_at:
         facts.append(("Resolved", recent(incident.resolved_at, moment), ""))
+        if incident.resolution and not moment.past:
+            ended = ", ".join(filter(None, (incident.get_resolution_display(), incident.get_cause_category_display().lower())))
+            facts.append(("How it ended", ended, ""))
     if incident.service_name and incident.service_is_seen:
         link = format_html('<a href="{}">{}</a>', moment.href("service", incident.service.code), incident.service_name)
         facts.append(("Hit hardest", link, ""))
@@ -142,11 +224,10 @@ def _alert_row(alert: Any, moment: Moment) -> AlertRow:
     )
 
 
-def _story(incident: Incident, user: Any, moment: Moment) -> tuple[Story, ...]:
-    entries = IncidentEntry.objects.told_to(user).filter(incident=incident, at__lte=moment.at).select_related("by").order_by("-at", "-pk")
+def _story(incident: Incident, entries: list[IncidentEntry], moment: Moment) -> tuple[Story, ...]:
     mails = {(notice.created_at, notice.subject): notice for notice in Notice.objects.filter(key__startswith=f"incident/{incident.pk}/")}
     told = []
-    for entry in entries[:MOST_ENTRIES]:
+    for entry in entries:
         note = person(entry.by) if entry.by and entry.kind == "note" else ""
         if entry.kind == "mail":
             notice = mails.get((entry.at, entry.text.partition(": ")[2]))
@@ -166,27 +247,36 @@ def _delivery(notice: Notice, moment: Moment) -> str:
     return f"Not sent yet, {many(notice.attempts, 'attempt')}: {notice.latest_error}"
 
 
-def deeds_of(*, incident: Any, user: Any, moment: Moment) -> Deeds:
+def deeds_of(*, incident: Any, alerts: list[Alert], user: Any, moment: Moment) -> Deeds:
     """Forms that would be taken if sent now. The past has none; who lacks the right is told who has it."""
     if moment.past:
         return Deeds(refusal="You are looking at the past. Go back to now to work on it.")
-    if not user.has_perm(CHANGE):
-        who = names(_workers()[:6])
+    if not user.has_perm(assigning.CHANGE):
+        who = names(assigning.workers()[:6])
         return Deeds(refusal=f"Operators can work on this. {who} can." if who else "Operators can work on this.")
+    steps = _steps(incident, moment)
     if not incident.is_open:
-        return Deeds(note=True, refusal=f"{incident.number} is {incident.get_state_display().lower()}.")
+        return Deeds(note=True, steps=steps, refusal=f"{incident.number} is {incident.get_state_display().lower()}.")
     return Deeds(
         acknowledge=incident.state == "new",
-        people=tuple(
-            Choice(value=str(worker.pk), words=person(worker), chosen=worker.pk == incident.assignee_id)
-            for worker in _workers()[:MOST_PEOPLE]
-        ),
+        whom=whom(user, incident),
         note=True,
         resolve=user.has_perm(RESOLVE),
+        resolutions=tuple(Choice(value=one.value, words=one.label, chosen=False) for one in working.BY_HAND),
+        causes=tuple(Choice(value=value, words=words, chosen=False) for value, words in Incident.CauseCategory.choices),
+        steps=steps,
+        priorities=tuple(Choice(value=one, words=one, chosen=one == incident.priority) for one in PRIORITIES),
+        merge=True,
+        alerts=tuple(Choice(value=str(one.pk), words=one.title, chosen=False) for one in alerts) if len(alerts) > 1 else (),
     )
 
 
-def _workers() -> QuerySet[Any]:
-    """People who may work on incidents, by name."""
-    people = get_user_model().objects.with_perm(CHANGE, backend="django.contrib.auth.backends.ModelBackend", include_superusers=False)
-    return people.filter(is_active=True).order_by("first_name", "last_name", "username")
+def _steps(incident: Incident, moment: Moment) -> tuple[Step, ...]:
+    if incident.merged_into_id:
+        return ()
+    too_late = incident.resolved_at is not None and moment.at > incident.resolved_at + working.REOPEN_WITHIN
+    return tuple(
+        Step(to=to, words=words, says=says, needs_reason=working.TRANSITIONS[incident.state, to])
+        for (before, to), (words, says) in STEPS.items()
+        if before == incident.state and not (to == "in_progress" and too_late)
+    )

@@ -142,12 +142,13 @@ def incident(request: HttpRequest, *, moment: asof.Moment, number: str) -> HttpR
     return incident_shown(request, moment=moment, number=number)
 
 
-def incident_shown(request: HttpRequest, *, moment: asof.Moment, number: str, failed: dict[str, str] | None = None) -> HttpResponse:
+def incident_shown(request: HttpRequest, *, moment: asof.Moment, number: str, failed: dict[str, Any] | None = None) -> HttpResponse:
     """The incident's page; `failed` names the form that was refused, why, and what was typed into it."""
     found = incident_page.find(number=number, user=request.user, moment=moment)
     if found is None:
         raise Http404(number)
-    page = incident_page.incident_page(incident=found, user=request.user, moment=moment)
+    opening = request.GET.get("impact") == "opening"
+    page = incident_page.incident_page(incident=found, user=request.user, moment=moment, opening=opening)
     return show(request, "incident", section="incidents", moment=moment, status=409 if failed else 200, page=page, failed=failed)
 
 

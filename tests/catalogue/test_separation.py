@@ -182,7 +182,7 @@ def test_who_wrote_the_promise_closes_no_incident_of_it_by_hand(root):
     service = make_service("pacs", owner=make_user("owner"))
     told = {"priority": "P3", "impact": "low", "urgency": "low", "title": "x", "cause_key": "x"}
     incident = Incident.objects.create(state="in_progress", service=service, opened_at=now(), updated_at=now(), **told)
-    asked = {"incident": incident, "to": "resolved", "reason": "Copied by hand", "at": now()}
+    asked = {"incident": incident, "to": "resolved", "resolution": "fixed", "cause": "storage", "reason": "Copied by hand", "at": now()}
     with pytest.raises(working.NotPossible, match="who wrote the promise does not close by hand what breaks it"):
         working.move(by=make_author(), **asked)
     assert working.move(by=make_user("operator"), **asked).state == "resolved"

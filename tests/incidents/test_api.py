@@ -101,6 +101,10 @@ def test_it_writes_a_note(incident):
         ("note", {"text": 5}, "text"),
         ("note", {"text": "x" * 4_001}, "text"),
         ("resolve", {"reason": ["x"]}, "reason"),
+        ("resolve", {"reason": "x", "resolution": "recovered", "cause": "storage"}, "resolution"),
+        ("assign", {}, "assignee"),
+        ("state", {"state": "resolved"}, "state"),
+        ("split", {"alerts": [], "reason": "x"}, "alerts"),
     ],
 )
 def test_it_says_which_words_are_missing(incident, name, body, field):
@@ -125,8 +129,8 @@ def test_it_refuses_endless_bodies(incident):
 
 def test_it_resolves_with_a_reason_and_says_what_is_not_possible(incident):
     api = client_of(viewer_of(incident, "resolve_incident"))
-    assert act(api, incident, "resolve", reason="Copied by hand.").json()["state"] == "resolved"
-    response = act(api, incident, "resolve", reason="Again.")
+    assert act(api, incident, "resolve", resolution="fixed", cause="storage", reason="Copied by hand.").json()["state"] == "resolved"
+    response = act(api, incident, "resolve", resolution="fixed", cause="storage", reason="Again.")
     assert response.status_code == 409
     assert incident.number in response.json()["detail"]
 
@@ -136,7 +140,7 @@ def test_it_names_who_may_do_what_one_may_only_see(incident):
     operator.first_name, operator.last_name = "Olga", "Operator"
     operator.save()
     for name in ("acknowledge", "note", "resolve"):
-        response = act(client_of(viewer_of(incident)), incident, name, text="x", reason="x")
+        response = act(client_of(viewer_of(incident)), incident, name, text="x", reason="x", resolution="fixed", cause="storage")
         assert response.status_code == 403
         assert "Olga Operator" in response.json()["detail"]
 

@@ -136,7 +136,15 @@ def test_it_is_open_again_when_it_fails_again_within_the_hour(start, noon):
 def test_what_a_person_resolved_stays_resolved_until_it_happens_again(start, noon):
     tool = make_estate(start, "a")
     fail(tool, "a", noon - 3 * HOUR, noon - 2 * HOUR)
-    incident = working.move(incident=Incident.objects.get(), to="resolved", reason="Test system", by=make_user(), at=noon - HOUR)
+    incident = working.move(
+        incident=Incident.objects.get(),
+        to="resolved",
+        resolution="fixed",
+        cause="storage",
+        reason="Test system",
+        by=make_user(),
+        at=noon - HOUR,
+    )
     journey.advance(at=noon)
     incident.refresh_from_db()
     assert incident.state == "resolved"

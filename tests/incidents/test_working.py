@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from incidents import working
+from incidents import assigning, working
 from incidents.models import Incident
 from itsm_backup.common.models import Notice
 from monitoring.models import Alert
@@ -48,27 +48,28 @@ def test_every_step_goes_by_the_table(incident, noon, source, target):
     if needs_reason:
         with pytest.raises(working.NotPossible, match="Say why"):
             working.move(incident=incident, to=target, reason="  ", by=make_user(), at=noon)
-    assert working.move(incident=incident, to=target, reason="because", by=make_user(), at=noon).state == target
+    ended = {"resolution": "fixed", "cause": "storage"} if target == "resolved" else {}
+    assert working.move(incident=incident, to=target, reason="because", by=make_user(), at=noon, **ended).state == target
 
 
 def test_resolving_by_hand_tells_the_team_and_the_reason(incident, noon):
-    working.move(incident=incident, to="resolved", reason="Decommissioned", by=make_user(), at=noon)
+    working.move(incident=incident, to="resolved", resolution="fixed", cause="storage", reason="Decommissioned", by=make_user(), at=noon)
     assert "Decommissioned" in Notice.objects.order_by("-pk").first().body
 
 
 def test_it_is_not_reopened_by_hand_after_a_week(incident, noon):
-    working.move(incident=incident, to="resolved", reason="done", by=make_user(), at=noon)
+    working.move(incident=incident, to="resolved", resolution="fixed", cause="storage", reason="done", by=make_user(), at=noon)
     with pytest.raises(working.NotPossible, match="7 days"):
         working.move(incident=incident, to="in_progress", reason="again", by=make_user(), at=noon + 8 * 24 * HOUR)
 
 
 def test_handing_over_names_the_next(incident, noon):
     first, second = make_user("first"), make_user("second")
-    working.assign(incident=incident, assignee=first, by=second, at=noon)
+    assigning.assign(incident=incident, assignee=first, by=second, at=noon)
     incident.refresh_from_db()
     assert (incident.state, incident.assignee) == ("in_progress", first)
     with pytest.raises(working.NotPossible):
-        working.assign(incident=incident, assignee=first, by=second, at=noon)
+        assigning.assign(incident=incident, assignee=first, by=second, at=noon)
 
 
 def test_an_empty_note_is_none(incident, noon):

@@ -33,7 +33,7 @@ from catalogue.models import (
     StatusOverride,
 )
 from catalogue.propagating import hash_of
-from incidents.models import Incident, Rota
+from incidents.models import Incident, IncidentAlert, Rota
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
@@ -194,6 +194,19 @@ def _on_call() -> Rota:
         return Rota.objects.get_or_create(team=make_team(), defaults={"starts_on": dt.date(2026, 1, 5)})[0]
 
 
+def _other_incident() -> Incident:
+    weight = {"priority": "P5", "impact": "low", "urgency": "low"}
+    return Incident.objects.create(cause_key="fuzzed", title="Fuzzed", opened_at=now(), updated_at=now(), **weight)
+
+
+def _second_alert() -> Alert:
+    incident, times = Incident.objects.first(), {"opened_at": now(), "last_seen_at": now(), "noticed_at": now()}
+    words = {"dedup_key": "fuzzed", "cause_key": "fuzzed", "title": "Fuzzed", "alert_class": "job_failed", "severity": "error"}
+    alert = Alert.objects.create(service=Service.objects.first(), state="firing", priority="P5", **words, **times)
+    IncidentAlert.objects.create(incident=incident, alert=alert, attached_at=now())
+    return alert
+
+
 def _disputed() -> WriteConflict:
     item = ConfigurationItem.objects.create(
         cmdb=_cmdb(), table="device", external_id="1", name="pacs-01", first_seen_at=now(), last_seen_at=now()
@@ -247,6 +260,12 @@ BODIES = {
         "person": make_user().username, "one": "steward", "other": "monitoring-admin", "owner": make_user().username,
         "valid_until": iso(now() + dt.timedelta(days=30)), **REASON,
     },
+    "/api/v1/incidents/{number}/assign/": lambda: {"team": make_team("Fuzzed").name},
+    "/api/v1/incidents/{number}/merge/": lambda: {"into": _other_incident().number, **REASON},
+    "/api/v1/incidents/{number}/priority/": lambda: {"priority": "P4", **REASON},
+    "/api/v1/incidents/{number}/resolve/": lambda: {"resolution": "fixed", "cause": "storage", **REASON},
+    "/api/v1/incidents/{number}/split/": lambda: {"alerts": [_second_alert().pk], **REASON},
+    "/api/v1/incidents/{number}/state/": lambda: {"state": "on_hold", **REASON},
     "/api/v1/conflicts/{id}/decide": lambda: {"choice": "theirs", **REASON},
     "/api/v1/duty-exceptions/{id}/end": lambda: REASON,
     "/api/v1/legal-holds/": lambda: {"service": "SVC-002", "owner": make_user().username, **REASON},

@@ -36,7 +36,15 @@ def test_an_incident_is_not_known_before_it_was_noticed(estate, root):
 
 
 def test_a_resolved_incident_was_open_then(estate, root):
-    working.move(incident=Incident.objects.get(), to="resolved", reason="moved to another pool", by=root, at=estate.at + HOUR)
+    working.move(
+        incident=Incident.objects.get(),
+        to="resolved",
+        resolution="fixed",
+        cause="storage",
+        reason="moved to another pool",
+        by=root,
+        at=estate.at + HOUR,
+    )
     then = incidents_page(user=root, moment=Moment(at=estate.at, now=estate.at + 2 * HOUR), view="", page=1)
     assert [row.state for row in then.rows] == ["New"]
 
@@ -83,7 +91,7 @@ def test_an_operator_may_work_and_a_stakeholder_is_told_who_can(estate):
     operator, stakeholder = make_person("operator", estate.at), make_person("stakeholder", estate.at)
     deeds = page_of(estate, operator).deeds
     assert (deeds.acknowledge, deeds.note, deeds.resolve) == (True, True, True)
-    assert [choice.words for choice in deeds.people] == ["Operator Person"]
+    assert next((head, [choice.words for choice in group]) for head, group in deeds.whom) == ("People", ["Operator Person"])
     refused = page_of(estate, stakeholder).deeds
     assert (refused.acknowledge, refused.note, refused.resolve) == (False, False, False)
     assert refused.refusal == "Operators can work on this. Operator Person can."
@@ -92,7 +100,7 @@ def test_an_operator_may_work_and_a_stakeholder_is_told_who_can(estate):
 def test_nobody_works_on_the_past(estate):
     operator = make_person("operator", estate.at)
     deeds = page_of(estate, operator, Moment(at=estate.at - HOUR / 4, now=estate.at)).deeds
-    assert not (deeds.acknowledge or deeds.people or deeds.note or deeds.resolve)
+    assert not (deeds.acknowledge or deeds.whom or deeds.note or deeds.resolve or deeds.steps or deeds.merge)
     assert "Go back to now" in deeds.refusal
 
 
@@ -115,20 +123,20 @@ def test_acknowledging_takes_it(at_work):
 def test_handing_it_on_is_in_the_story(at_work, estate_now):
     client, _, address = at_work
     other = make_person("operator", estate_now.at)
-    client.post(f"{address}assign", {"assignee": other.pk})
+    client.post(f"{address}assign", {"whom": f"person:{other.pk}"})
     incident = Incident.objects.get()
     assert (incident.assignee, incident.state) == (other, "in_progress")
     assert incident.entries.filter(text="Handed to Operator Person").exists()
 
 
-@pytest.mark.parametrize("whom", ["", "0", "99999999999999999", "x", "-1"])
+@pytest.mark.parametrize("whom", ["", "person:0", "person:99999999999999999", "x", "person:-1", "team:0", "team:", "role:1"])
 def test_it_is_handed_to_nobody_who_may_not_work_on_it(at_work, whom):
     client, _, address = at_work
-    if whom == "0":
-        whom = str(make_user("passer-by").pk)
-    response = client.post(f"{address}assign", {"assignee": whom})
+    if whom == "person:0":
+        whom = f"person:{make_user('passer-by').pk}"
+    response = client.post(f"{address}assign", {"whom": whom})
     assert response.status_code == 409
-    assert "Choose somebody who may work on incidents." in response.content.decode()
+    assert "Choose somebody who may work on incidents, or a team." in response.content.decode()
     assert Incident.objects.get().assignee is None
 
 
@@ -158,7 +166,7 @@ def test_resolving_without_a_reason_is_refused_and_keeps_the_form_open(at_work):
 
 def test_resolving_with_a_reason_ends_it(at_work):
     client, _, address = at_work
-    client.post(f"{address}resolve", {"reason": "Moved to another pool"})
+    client.post(f"{address}resolve", {"resolution": "fixed", "cause": "storage", "reason": "Moved to another pool"})
     assert Incident.objects.get().state == "resolved"
     page = client.get(address).content.decode()
     assert "is resolved." in page and "Acknowledge INC-" not in page

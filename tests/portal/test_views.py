@@ -63,6 +63,7 @@ def pages(estate_now):
         "/incidents/escalation/?days=90",
         "/incidents/on-call/",
         f"/incidents/{Incident.objects.get().number}/",
+        f"/incidents/{Incident.objects.get().number}/?impact=opening",
         "/reports/",
         "/methods/",
         "/methods/BM-ANO-WD/1/",
@@ -276,5 +277,6 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     read |= {"rules", "unmatched", "methods", "method", "objectives"}
     read |= {"on_call"}
     deeds |= {"stand_in", "take_back_swap"}
+    deeds |= {"act_on_incidents", "incident_step", "incident_priority", "merge_incident", "split_incident"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

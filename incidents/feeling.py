@@ -1,0 +1,68 @@
+"""Who feels it when services fail: they and everything that stops with them, how old the newest copies are, what would be lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from catalogue.impact import closure, inherited_tiers, nearest_first
+from catalogue.models import ServiceVersion
+from incidents import prioritising
+from incidents.models import Incident
+from itsm_backup.common.time import iso, parse_instant
+from monitoring.models import Alert, ServiceState
+
+
+def impact_of(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
+    """{"at", "services", "consumers"}: the services in breach and everything that stops with them over hard relations, nearest first.
+
+    Each with code, name, tier, department, and how it stands by the newest judgement: verdict, `captured_at` of the newest copy
+    that could be restored, and the promised recovery point in seconds. JSON, to be kept or compared.
+    """
+    relations = closure(services, up=True, at=at)
+    consumers = nearest_first(services, relations)
+    involved = [*services, *(one.service_id for one in consumers)]
+    versions = ServiceVersion.objects.in_force(at).filter(service__in=involved)
+    known = {version.service_id: version for version in versions.select_related("service")}
+    states = ServiceState.objects.in_bulk(list(known))
+    tiers = inherited_tiers(
+        {pk: version.tier for pk, version in known.items()}, [(one.consumer_id, one.provider_id, "hard") for one in relations]
+    )
+    return {
+        "at": iso(at),
+        "services": [
+            {**_entry(known[pk], states.get(pk)), "effective_tier": tiers.get(pk, known[pk].tier)} for pk in services if pk in known
+        ],
+        "consumers": [
+            {**_entry(known[one.service_id], states.get(one.service_id)), "via": one.via_id, "depth": one.depth}
+            for one in consumers
+            if one.service_id in known
+        ],
+    }
+
+
+def impact_now(incident: Incident, *, at: dt.datetime) -> dict[str, Any]:
+    """The same for an incident as the catalogue and the judgements stand now: the services of its alerts."""
+    alerts = list(Alert.objects.filter(incident_alert__incident=incident))
+    return impact_of(prioritising.services_of(alerts), at=at)
+
+
+def exposure_s(entry: dict[str, Any], *, at: dt.datetime) -> int | None:
+    """How much work would be lost if the service of this entry failed at `at`, in seconds; None where no copy is known."""
+    if not entry.get("captured_at"):
+        return None
+    return max(0, int((at - parse_instant(entry["captured_at"])).total_seconds()))
+
+
+def _entry(version: ServiceVersion, state: ServiceState | None) -> dict[str, Any]:
+    return {
+        "service": version.service_id,
+        "code": version.service.code,
+        "name": version.name,
+        "tier": version.tier,
+        "department": version.department,
+        "verdict": state.verdict if state else "no_data",
+        "captured_at": iso(state.captured_at) if state else None,
+        "rpo_s": state.rpo_s if state else None,
+    }

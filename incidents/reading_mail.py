@@ -1,0 +1,92 @@
+"""What a message says, read from its bytes: who sent it, what it answers, which words are the sender's own. Changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parseaddr
+from typing import Any, cast
+
+LONGEST_TEXT = 4_000
+_QUOTE_BEGINS = re.compile(
+    r"^(on .{5,200} wrote:|am .{5,200} schrieb .*:|-{2,} ?original message ?-{2,}|_{10,}|from: .+@.+|-- ?)$", re.IGNORECASE
+)
+_IDS = re.compile(r"<[^<>\s]{3,250}>")
+_TAKES = frozenset({"ack", "acknowledge", "acknowledged", "take", "taken", "i take it", "i have it"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """One message. `authenticated`: our mail server vouches for the sender's domain; `takes` that its first line takes the incident."""
+
+    message_id: str
+    sender: str
+    answers: tuple[str, ...]  # Message-IDs, the newest first
+    is_automatic: bool
+    authenticated: bool
+    takes: bool
+    text: str
+
+
+def read(raw: bytes, *, authenticated_by: str) -> Letter:
+    """Read an RFC 822 message; whatever it holds, this raises nothing."""
+    message = cast(EmailMessage, message_from_bytes(raw, policy=policy.default))
+    found = _IDS.search(_header(message, "Message-ID"))
+    answers = [*_IDS.findall(_header(message, "In-Reply-To")), *reversed(_IDS.findall(_header(message, "References")))]
+    text = _own_words(_text_of(message))
+    first, _, rest = text.partition("\n")
+    takes = first.strip(" .!").lower() in _TAKES
+    return Letter(
+        message_id=found[0] if found else f"<{hashlib.sha256(raw).hexdigest()}@no-message-id>",
+        sender=parseaddr(_header(message, "From"))[1].lower()[:254],
+        answers=tuple(dict.fromkeys(answers)),
+        is_automatic=_is_automatic(message),
+        authenticated=_is_authenticated(message, authenticated_by),
+        takes=takes,
+        text=(rest if takes else text).strip(),
+    )
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    try:
+        return " ".join(str(value) for value in message.get_all(name, []))
+    except Exception:  # a header that the library cannot parse is one that is not there
+        return ""
+
+
+def _is_automatic(message: EmailMessage) -> bool:
+    """RFC 3834: answers of machines, lists and bounces are never answered."""
+    submitted = _header(message, "Auto-Submitted").lower()
+    precedence = _header(message, "Precedence").lower()
+    bounced = "Return-Path" in message and _header(message, "Return-Path").strip() == "<>"
+    return bounced or submitted not in ("", "no") or precedence in ("bulk", "list", "junk") or "List-Id" in message
+
+
+def _is_authenticated(message: EmailMessage, server: str) -> bool:
+    """Whether the topmost Authentication-Results (RFC 8601), if it is of our server, says that the sender's domain stands behind it."""
+    told = (message.get_all("Authentication-Results") or [""])[0]
+    name, _, results = str(told).partition(";")
+    ours = bool(server) and name.split(" ")[0].strip().lower() == server.lower()
+    return ours and re.search(r"\bdmarc\s*=\s*pass\b", results, re.IGNORECASE) is not None
+
+
+def _text_of(message: EmailMessage) -> str:
+    try:
+        part: Any = message.get_body(preferencelist=("plain",))
+        return str(part.get_content()) if part is not None else ""
+    except Exception:
+        return ""
+
+
+def _own_words(text: str) -> str:
+    """Without what is quoted and without the signature."""
+    kept = []
+    for line in text.replace("\x00", "").splitlines():
+        if _QUOTE_BEGINS.match(line.strip()) or line.rstrip() == "--":
+            break
+        if not line.startswith(">"):
+            kept.append(line.rstrip())
+    return "\n".join(kept).strip()
