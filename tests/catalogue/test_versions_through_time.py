@@ -46,12 +46,21 @@ def test_as_of_any_instant_equals_a_replay_and_at_most_one_version_is_effective(
             draft = publishing.draft_version(
                 service=service, content=content, commitment={"rpo_s": 60 * (number + 1)}, by=author, at=at, reason="x"
             )
+            for again in range(which % 3):  # it is changed on its way to approval
+                change = {**change, "supplier": f"Supplier {number}.{again}"}
+                publishing.edit_draft(
+                    version=draft, content={"supplier": change["supplier"]}, commitment={}, by=author, at=at, reason="x"
+                )  # fmt: skip
             if end == "cancel":
                 publishing.cancel(version=draft, by=author, at=at, reason="No")
                 continue
             publishing.submit(version=draft, by=author, at=at, announce=False)
             publishing.approve(version=draft, by=approver, at=at, effective_from=at + ahead * HOUR)
-            state = {**(state or {"department": "", "tier": 3, "summary": "", "regions": []}), **change, "rpo_s": 60 * (number + 1)}
+            state = {
+                **(state or {"department": "", "tier": 3, "summary": "", "regions": [], "supplier": ""}),
+                **change,
+                "rpo_s": 60 * (number + 1),
+            }
             told.append((at + ahead * HOUR, dict(state)))
         for instant in [NOON, *(since + shift for since, _ in told for shift in (-HOUR / 4, dt.timedelta(0), HOUR / 4))]:
             in_force = [row for row in service.versions.approved() if instant in row.effective]
