@@ -185,7 +185,7 @@ def programs(chosen: argparse.Namespace, data: DataFolder, environment: dict[str
     celery = [sys.executable, "-m", "celery", "-A", "itsm_backup"]
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
     beat = [*celery, "beat", "--schedule", str(data / "beat/schedule"), "--loglevel", "INFO"]
-    poller = [sys.executable, "-m", "django", "poll", "--forever"]
+    poller = [sys.executable, "-m", "django", "poll", "--forever", "--skip-checks"]  # they would load every page, too
     listen = ["--host", chosen.host, "--port", str(chosen.port), "--workers", str(chosen.workers), "--no-ws"]
     care = ["--workers-kill-timeout", "2", "--respawn-failed-workers"]
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *care, "itsm_backup.wsgi:application"]
