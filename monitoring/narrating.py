@@ -31,6 +31,11 @@ class Event(msgspec.Struct, kw_only=True, frozen=True):
         return self.run is not None and self.run.is_good
 
     @property
+    def counts(self) -> bool:
+        """Whether it is an outcome of its own: an occurrence that was made good late is told by its good run."""
+        return self.missed is None or self.missed.state != "satisfied_late"
+
+    @property
     def outcome(self) -> Outcome:
         return self.at, self.is_good, self.run.pk if self.run else None
 
@@ -81,13 +86,13 @@ class Telling:
     def tell(self, events: Iterable[Event]) -> list[Episode]:
         """What these events, as `heard` gives them, make or change; those that end come first."""
         for event in events:
-            turned = self.flapping.take(*event.outcome)
+            turned = event.counts and self.flapping.take(*event.outcome)
             begins, ends = turned and self.flapping.is_on, turned and not self.flapping.is_on
             if event.is_good or begins or ends:
                 self._end(event.at, flapping=ends)
             if begins:
                 self._begin_flapping(event)
-            elif not event.is_good:
+            elif not event.is_good and (event.counts or not self.flapping.is_on):
                 self._raise(event, FLAPPING if self.flapping.is_on else event.alert_class)
         return sorted(self.touched.values(), key=lambda episode: (episode.resolved_at is None, episode.opened_at))
 

@@ -117,5 +117,5 @@ def outcomes_before(news: Iterable[News], since: Mapping[int, Order], jobs: Iter
     found = {}
     for pk, some in events.items():
         told = sorted((event for event in some if event.order <= since[pk]), key=lambda event: event.order)
-        found[pk] = [event.outcome for event in heard(told, works[pk].windows, starts[pk])][-most:]
+        found[pk] = [event.outcome for event in heard(told, works[pk].windows, starts[pk]) if event.counts][-most:]
     return found

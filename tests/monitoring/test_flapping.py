@@ -15,7 +15,7 @@ from monitoring import rehearsing_alerts, workflow
 from monitoring.explaining import explain
 from monitoring.models import Alert, Figure
 from monitoring.recalculating import recalculate
-from tests.factories import make_admin, make_job, make_service, make_tool, push, run_record
+from tests.factories import make_admin, make_job, make_schedule, make_service, make_tool, push, run_record
 
 HOUR = dt.timedelta(hours=1)
 pytestmark = pytest.mark.django_db
@@ -140,3 +140,19 @@ def test_what_failed_in_maintenance_and_was_well_at_its_end_is_no_change(tool, j
     push(tool, *records("GBGBG", start), at=noon)
     journey.advance(at=noon)
     assert alerts() == []
+
+
+def test_an_occurrence_that_was_made_good_late_is_good(tool, start, noon):
+    """Two late nights and a failure in ten are no flapping: each night counts once."""
+    job = make_job(tool, "nightly", at=start, service=make_service("SVC-2", at=start, rpo_s=30 * 86_400))
+    make_schedule(job, local_times="00:00,06:00,12:00,18:00", zone="UTC", grace_s=3600)
+    late = {2: 2, 5: 2}
+    for place in range(9):
+        due = start + (place + 1) * 6 * HOUR
+        begun = due + late.get(place, 0) * HOUR
+        if place in late:
+            journey.advance(at=due + HOUR * 3 / 2)
+        push(tool, run_record("nightly", "failed" if place == 7 else "success", begun, minutes=0), at=begun)
+        journey.advance(at=begun)
+    assert Alert.objects.filter(alert_class="job_missed").count() == 1 + len(late), "nobody came to the first of all"
+    assert not Alert.objects.filter(alert_class="job_flapping").exists()
