@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from catalogue import impact
-from incidents import announcing, choosing, prioritising, reaching, timing
+from incidents import announcing, choosing, preferring, prioritising, reaching, timing
 from incidents.models import Escalation, Incident, Telling
 from incidents.reaching import Recipient
 from monitoring.carrying import each
@@ -139,7 +139,9 @@ def _write(
     """One level, told once: the row is unique, and the messages are written in its transaction."""
     targets = next(one["targets"] for one in row.snapshot["levels"] if one["level"] == step.level)
     known = {one.address for one in already}
-    recipients = [one for one in reaching.reach(targets, incident=incident, at=at) if one.address not in known]
+    reached = [one for one in reaching.reach(targets, incident=incident, at=at) if one.address not in known]
+    bypass, waits = row.snapshot["bypass"], preferring.what_waits()
+    recipients = preferring.told_now(reached, priority=row.priority, bypass=bypass, waits=waits)
     told = [one.as_json() for one in recipients]
     Telling.objects.create(escalation=row, level=step.level, sequence=sequence, kind=step.kind, at=at, recipients=told)
     announcing.announce_level(

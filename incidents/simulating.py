@@ -13,7 +13,7 @@ from django.db.models import Min
 
 from catalogue import impact
 from catalogue.models import Service
-from incidents import choosing, prioritising, reaching, timing
+from incidents import choosing, preferring, prioritising, reaching, timing
 from incidents.models import EscalationPolicy, Incident
 from incidents.reaching import Directory
 
@@ -89,18 +89,20 @@ def _courses(
     policies = choosing.policies()
     drafted = with_draft(policies, draft)
     tiers = impact.effective_tiers(sorted({one.service_id for one in incidents if one.service_id}), at=at)
-    directory = Directory(incidents=incidents, at=at)
+    directory, waits = Directory(incidents=incidents, at=at), preferring.what_waits()
     said = {policy.pk: choosing.snapshot(policy) for policy in policies}
     courses = []
     for incident in incidents:
         tier = tiers.get(incident.service_id, 5)
         chosen = [choosing.choose(priority=incident.priority, tier=tier, among=some) for some in (policies, drafted)]
-        told = [_told(incident, said[one.pk], starts[incident.pk], until, directory) if one else () for one in chosen]
+        told = [_told(incident, said[one.pk], starts[incident.pk], until, directory, waits) if one else () for one in chosen]
         courses.append(Course(incident=incident, now=told[0], then=told[1] if draft else told[0]))
     return courses
 
 
-def _told(incident: Any, said: timing.Snapshot, started_at: dt.datetime, until: dt.datetime, directory: Directory) -> tuple[Told, ...]:
+def _told(
+    incident: Any, said: timing.Snapshot, started_at: dt.datetime, until: dt.datetime, directory: Directory, waits: dict[str, list[str]]
+) -> tuple[Told, ...]:
     steps = timing.plan(
         said, priority=incident.priority, started_at=started_at, acknowledged_at=incident.acknowledged_at,
         resolved_at=incident.resolved_at, until=until,
@@ -109,6 +111,7 @@ def _told(incident: Any, said: timing.Snapshot, started_at: dt.datetime, until: 
     for step in steps:
         targets = next(level["targets"] for level in said["levels"] if level["level"] == step.level)
         reached = reaching.reach(targets, incident=incident, at=step.at, directory=directory)
+        reached = preferring.told_now(reached, priority=incident.priority, bypass=said["bypass"], waits=waits)
         rule = f"{said['policy']}, level {step.level}{', again' if step.kind == 'repeat' else ''}"
         found += [
             Told(at=step.at, who=who, rule=rule, kind=step.kind, deferred_from=step.deferred_from)

@@ -16,6 +16,8 @@ app.conf.beat_schedule = {
     "advance": {"task": "itsm_backup.advance", "schedule": 5.0, "options": {"expires": 5}},
     "demo": {"task": "itsm_backup.demo_feed", "schedule": 20.0, "options": {"expires": 20}},
     "report": {"task": "itsm_backup.report_due", "schedule": 300.0, "options": {"expires": 300}},
+    "conditions": {"task": "itsm_backup.follow_conditions", "schedule": 300.0, "options": {"expires": 300}},
+    "digest": {"task": "itsm_backup.digest", "schedule": 300.0, "options": {"expires": 300}},
     "recount": {"task": "itsm_backup.recount_reports", "schedule": 1800.0, "options": {"expires": 1800}},
     "publish": {"task": "itsm_backup.publish", "schedule": 20.0, "options": {"expires": 20}},
     "cmdbs": {"task": "itsm_backup.read_cmdbs", "schedule": 30.0, "options": {"expires": 30}},

@@ -128,7 +128,7 @@ ROLES = {
             "add approve: monitoring.toolmap",
             "poll: monitoring.tool",
             "see_ping_address: monitoring.backupjob",
-            "view: common.notice common.refusal",
+            "view: common.notice common.refusal incidents.digestpreference incidents.digest",
         ),
         on_tool=_permissions("view change poll: monitoring.tool"),
         on_their_tools=_permissions("view poll: monitoring.tool"),
@@ -144,7 +144,7 @@ ROLES = {
     "auditor": Role(
         duty="reads everything and changes nothing",
         everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry common.refusal",
-            "view: incidents.reply"),
+            "view: incidents.reply incidents.digestpreference incidents.digest"),
         uses_admin=True,
     ),
     "stakeholder": Role(duty="depends on services and reads how they stand", everywhere=_permissions(_BUSINESS)),

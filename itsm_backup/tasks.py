@@ -9,11 +9,11 @@ from django.conf import settings
 
 from catalogue import attesting, batching, cmdb_relations, deviating, inventorying, telling_outward, working_through
 from catalogue.models import Batch, Cmdb, ItemLink
-from itsm_backup import deadman, granting, health, journey
+from itsm_backup import deadman, digesting, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.demo import feeding
 from itsm_backup.own_database import keeping
-from monitoring import calibrating, detecting, partitions, reconciling, sighting, telling_onward, writing_back
+from monitoring import calibrating, detecting, partitions, reconciling, sighting, standing_alerts, telling_onward, writing_back
 from monitoring.capability import measured
 from reporting import reconciling as recounting
 from reporting import scheduling
@@ -86,6 +86,20 @@ def report_due() -> None:
 def report(schedule_id: int) -> None:
     scheduling.work(schedule=ReportSchedule.objects.get(pk=schedule_id), at=now())
     _advance()  # the mails go out
+
+
+@shared_task(name="itsm_backup.follow_conditions")
+def follow_conditions() -> None:
+    """Bring the alerts of lasting conditions in line: damage, encryption, jobs without service, changed backups, error budgets."""
+    if standing_alerts.follow_conditions(at=now()):
+        _advance()
+
+
+@shared_task(name="itsm_backup.digest")
+def digest() -> None:
+    """Make the digests whose hour has come."""
+    if digesting.digest_due(at=now()):
+        _advance()  # the mails go out
 
 
 @shared_task(name="itsm_backup.recount_reports")

@@ -15,6 +15,7 @@ urlpatterns: list = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema", template_name="api/docs.html"), name="api-docs"),
     path("api/v1/", include("monitoring.api.urls")),
     path("api/v1/", include("incidents.api")),
+    path("api/v1/", include("incidents.api.digest")),
     path("api/v1/", include("incidents.api.muted")),
     path("api/v1/", include("reporting.api")),
     re_path(r"^api/(?P<rest>(?s:.*))\Z", api.nothing_here),

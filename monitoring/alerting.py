@@ -173,8 +173,14 @@ def _first_sentence(problem: str) -> str:
 def _raise(
     fresh: Alert, *, title: str, cause: Cause, severity: str, run: BackupRun | None, evaluation: Evaluation, at: dt.datetime
 ) -> None:
-    """Open `fresh`, or reopen the alert of its key that ended within the hour."""
-    happened_at = evaluation.at
+    fresh.evaluation = evaluation
+    raise_alert(fresh, title=title, cause=cause, severity=severity, run=run, happened_at=evaluation.at, at=at)
+
+
+def raise_alert(
+    fresh: Alert, *, title: str, cause: Cause, severity: str, happened_at: dt.datetime, at: dt.datetime, run: BackupRun | None = None
+) -> None:
+    """Open `fresh`, or reopen the alert of its key that ended within the hour; what led to it is the evaluation of `fresh`."""
     ended = Alert.objects.select_for_update().filter(dedup_key=fresh.dedup_key, state="resolved")
     again = ended.filter(resolved_at__range=(happened_at - REOPEN_WITHIN, happened_at)).order_by("-resolved_at").first()
     alert = again or fresh
@@ -187,6 +193,6 @@ def _raise(
     alert.occurrences, alert.last_seen_at = alert.occurrences + 1, happened_at
     alert.cause, alert.cause_title, alert.cause_rule = cause.name, cause.title, cause.rule
     alert.cause_key, alert.cause_is_specific = cause.key, cause.is_specific
-    alert.latest_run, alert.evaluation = run or alert.latest_run, evaluation
+    alert.latest_run, alert.evaluation = run or alert.latest_run, fresh.evaluation
     alert.run_ids = alert.run_ids if run is None or run.pk in alert.run_ids else [*alert.run_ids, run.pk]
     alert.save()

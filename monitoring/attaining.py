@@ -10,7 +10,7 @@ import msgspec
 
 from catalogue.models import Commitment, ServiceVersion, TierDefault
 from itsm_backup.common.time import iso, local_day, month_bounds, parse_instant
-from monitoring import workflow
+from monitoring import burning, workflow
 from monitoring.asking import fetch
 from monitoring.methods import measure
 from monitoring.methods.canonical import rate
@@ -20,8 +20,8 @@ from monitoring.objectives import Objective, objectives_of
 from monitoring.recovering import Recovery, recovery_of
 
 MONTHS = 13
-LAST_PAGE, LAST_TICKET = 10, 30  # settled occurrences that the rules by number look back on
 LEAST_MONTHS = 6
+LEAST_PEERS, MOST_PEERS = 5, 500
 
 
 class Attainment(msgspec.Struct, kw_only=True):
@@ -76,7 +76,7 @@ def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: d
         period=period,
         attainments=[_MEASURES[one.key](one, ask) for one in wanted],
         recovery=recovery,
-        burn=_burn(version.service_id, success.target or 0, at) if success else [],
+        burn=burning.by_number({version.service_id: success.target or 0}, at)[version.service_id] if success else [],
         months=months,
         trend=_trend(months),
     )
@@ -109,29 +109,6 @@ def _trend(months: list[tuple[dt.date, int, int, int]]) -> dict[str, Any]:
     """BM-TREND of the whole months; the present one is not over."""
     points = [{"period": f"{first:%Y-%m}", "value": good / total} for first, good, _, total in months[:-1] if total]
     return {**measure("BM-TREND", {"points": points, "min_points": LEAST_MONTHS, "alpha": 0.05}), "points": len(points)}
-
-
-_SETTLED = """
-SELECT e.due_at, e.state FROM monitoring_backupjob j CROSS JOIN LATERAL (
-  SELECT due_at, state FROM monitoring_expectedrun e
-  WHERE e.job_id = j.id AND e.settled_at IS NOT NULL AND e.state IN ('satisfied', 'satisfied_late', 'missed') AND e.due_at <= %(at)s
-  ORDER BY e.due_at DESC LIMIT %(most)s) e
-WHERE j.service_id = %(service)s ORDER BY e.due_at DESC LIMIT %(most)s
-"""
-
-
-def _burn(service_id: int, slo: float, at: dt.datetime) -> list[dict[str, Any]]:
-    """The two rules for few events (BM-BURN): the last 10 and the last 30 settled occurrences, two bad ones at least."""
-    found = fetch(_SETTLED, {"service": service_id, "at": at, "most": LAST_TICKET})
-    if not found or slo >= 1:
-        return []
-    outcomes = [{"scheduled_for": iso(due_at), "good": state != "missed"} for due_at, state in reversed(found)]
-    rules = [
-        {"name": "page", "last_n": LAST_PAGE, "short_n": 2, "threshold": 6},
-        {"name": "ticket", "last_n": LAST_TICKET, "short_n": 5, "threshold": 2},
-    ]
-    told = measure("BM-BURN", {"slo": slo, "outcomes": outcomes, "rules": rules, "min_bad": 2})[-1]
-    return [{**rule, **told[str(rule["name"])], "counted": min(len(found), int(str(rule["last_n"])))} for rule in rules]
 
 
 def _rpo(one: Objective, ask: _Asked) -> Attainment:
@@ -170,7 +147,33 @@ def _success(one: Objective, ask: _Asked) -> Attainment:
         return _counted(one, good, total, "Due backups, until yesterday")
     found = _counted(one, claim["good"], claim["settled"], "Due backups that are settled")
     found.status, found.left = claim["verdict"], None if claim["used"] is None else 1 - claim["used"]
+    if found.confidence == "inconclusive" and one.target is not None:
+        found.detail += _pooled(one.target, ask)
     return found
+
+
+# Due backups of the month, until yesterday, of all services of one tier and type of application.
+_POOL = """
+SELECT count(DISTINCT d.service_id), sum(d.good), sum(d.good + d.failed + d.missed) FROM (
+  SELECT v.service_id FROM catalogue_serviceversion v
+  WHERE v.state = 'approved' AND v.effective @> %(at)s::timestamptz AND v.tier = %(tier)s AND v.application_type = %(type)s
+  ORDER BY v.service_id LIMIT %(most)s) peer
+JOIN monitoring_serviceday d ON d.service_id = peer.service_id AND d.day >= %(since)s AND d.day < %(today)s
+"""
+_PROVES = {"met_confirmed": "which confirms it", "breach_confirmed": "which refutes it", "inconclusive": "which proves no more"}
+
+
+def _pooled(target: float, ask: _Asked) -> str:
+    """What its runs prove together with those of its peers, in words; empty with fewer than five of them, which would name them."""
+    version = ask.version
+    asked = {"at": ask.at, "tier": version.tier, "type": version.application_type, "most": MOST_PEERS}
+    asked |= {"since": ask.month[0], "today": local_day(ask.at, version.zone)}
+    services, good, total = fetch(_POOL, asked)[0]
+    if services < LEAST_PEERS or not total:
+        return ""
+    kind = f"tier {version.tier}" + (f" and type {version.application_type}" if version.application_type else "")
+    proves = _PROVES.get(confidence(int(good), int(total), target), "")
+    return f". Pooled, {services:,} services of {kind}: {good:,} of {total:,}, {proves}"
 
 
 def _on_time(one: Objective, ask: _Asked) -> Attainment:

@@ -42,9 +42,10 @@ def make_service(
     success_rate: Any = None,
     rto_s: int | None = None,
     restore_test_days: int | None = None,
+    promise: dict[str, Any] | None = None,
     **content: Any,
 ) -> Service:
-    """A service with one approved version in force from `at`."""
+    """A service with one approved version in force from `at`; `promise` is what its commitment says beside the rest."""
     code = code or f"SVC-{next(_number):03}"
     author, approver = make_user(), make_admin()
     service = publishing.create_service(code=code, by=author, at=at, reason="test")
@@ -53,6 +54,7 @@ def make_service(
         "operations_team": make_team(), **content,
     }  # fmt: skip
     commitment = {"rpo_s": rpo_s, "success_rate": success_rate, "rto_s": rto_s, "restore_test_days": restore_test_days}
+    commitment |= promise or {}
     version = publishing.draft_version(service=service, content=values, commitment=commitment, by=author, at=at, reason="test")
     publishing.submit(version=version, by=author, at=at, reason="test")
     publishing.approve(version=version, by=approver, at=at, reason="test")

@@ -1,6 +1,7 @@
 """What we do about it: one incident per cause, its alerts, all that was done, and who is told of it."""
 
 from incidents.models.channels import Channel
+from incidents.models.digests import Digest, DigestPreference
 from incidents.models.escalation import Escalation, EscalationPolicy, EscalationStep, Telling
 from incidents.models.incident import Incident, IncidentAlert, IncidentEntry
 from incidents.models.replies import Reply
@@ -9,6 +10,8 @@ from incidents.models.targets import ResponseTarget, WorkingHours
 
 __all__ = [
     "Channel",
+    "Digest",
+    "DigestPreference",
     "Escalation",
     "EscalationPolicy",
     "EscalationStep",

@@ -43,6 +43,11 @@ class Alert(models.Model):
         SOURCE_STALE = "source_stale", "Tool silent"
         VOLUME_ANOMALY = "volume_anomaly", "Unusual volume"
         DURATION_ANOMALY = "duration_anomaly", "Unusual duration"
+        INTEGRITY_ERROR = "integrity_error", "Damaged copies"
+        UNENCRYPTED = "unencrypted", "Copies not encrypted"
+        UNMAPPED_JOB = "unmapped_job", "Jobs without service"
+        DRIFT = "drift", "Backed up otherwise than approved"
+        SLO_BURN = "slo_burn", "Error budget burns"
 
     class Severity(models.TextChoices):
         INFO = "info", "info"

@@ -41,6 +41,7 @@ def pages(estate):
         "/reports/recounted/",
         "/restores/",
         "/incidents/muted/",
+        "/digest/",
         "/deviations/",
         "/methods/",
         "/methods/BM-ANO-WD/1/",

@@ -240,6 +240,7 @@ WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid",
 REASON = {"reason": "Fuzzed"}
 # What a known thing is sent, where chance alone would never write a body that is taken.
 BODIES = {
+    "/api/v1/digest/": lambda: {"digest": "daily", "told_at": "07:00", "zone": "UTC", "waits": ["P4"]},
     "/api/v1/discrepancies/{id}/explain": lambda: REASON,
     "/api/v1/restore-plans/": lambda: {
         "job": BackupJob.objects.filter(service__isnull=False).first().pk, "planned_on": "2027-01-01", **REASON,

@@ -13,6 +13,7 @@ from itsm_backup.portal.service_page import find
 from monitoring.attaining import standing_of
 from monitoring.models import Evaluation, ServiceDay
 from monitoring.objectives import objectives_of
+from tests.factories import make_service
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("3.1")]
@@ -127,3 +128,16 @@ def test_the_api_tells_the_same(client, estate_now):
     rpo = next(one for one in found if one["key"] == "rpo_s")
     assert (rpo["target"], rpo["status"], rpo["method"]) == (14_400.0, "broken", "BM-RPO-EXP")
     assert client.get("/api/v1/services/SVC-404/objectives/").status_code == 404
+
+
+def test_what_few_runs_leave_open_is_pooled_with_the_peers_once_there_are_five(estate, root):
+    def detail():
+        return rows_of(page_of(estate, root))["Run success"].detail
+
+    for number in range(5):
+        assert "Pooled" not in detail() or number == 4, "fewer than five would be named"
+        peer = make_service(f"SVC-7{number}", tier=1, at=estate.at - 20 * 24 * HOUR)
+        ServiceDay.objects.create(service=peer, day=estate.at.date() - dt.timedelta(days=3), good=200)
+        make_service(f"SVC-8{number}", tier=2, at=estate.at - 20 * 24 * HOUR)
+    assert "services of tier 1" in detail() and "which confirms it" in detail()
+    assert rows_of(page_of(estate, root))["Run success"].confidence == "Inconclusive", "its own runs prove what they prove"
