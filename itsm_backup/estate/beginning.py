@@ -14,7 +14,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from catalogue.shipping import ship_defaults
-from incidents import choosing
+from incidents import choosing, targeting
 from itsm_backup import granting
 from itsm_backup.estate.loading import load
 from itsm_backup.estate.reading import read
@@ -64,6 +64,7 @@ def begin(*, at: dt.datetime, data_dir: Path, empty: bool) -> list[Login]:
         ship_rules(at=at)
         templating.templates()
         choosing.policies()
+        targeting.targets()
         ship_defaults()
         file = data_dir / LOGINS_FILE
         if not get_user_model().objects.exists():
