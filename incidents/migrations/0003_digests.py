@@ -10,8 +10,10 @@ import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
 
+from itsm_backup.common.migrations._at_once import AtOnce
 
-class Migration(migrations.Migration):
+
+class Migration(AtOnce):
 
     dependencies = [
         ('common', '0001_initial'),

@@ -17,11 +17,12 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import migrations, models
 
-from itsm_backup.common.migrations._first_tables import FirstTables
+from itsm_backup.common.migrations._at_once import AtOnce
 
 
-class Migration(FirstTables):
+class Migration(AtOnce):
 
+    initial = True
     replaces = [
         ('monitoring', '0001_first_facts'),
         ('monitoring', '0003_journey_marks'),

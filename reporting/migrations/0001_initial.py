@@ -10,11 +10,12 @@ import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
 
-from itsm_backup.common.migrations._first_tables import FirstTables
+from itsm_backup.common.migrations._at_once import AtOnce
 
 
-class Migration(FirstTables):
+class Migration(AtOnce):
 
+    initial = True
     replaces = [
         ('reporting', '0001_first_facts'),
         ('reporting', '0002_templates_overrides_and_chain'),

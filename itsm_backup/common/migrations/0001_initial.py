@@ -7,11 +7,12 @@ import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
 
-from itsm_backup.common.migrations._first_tables import FirstTables
+from itsm_backup.common.migrations._at_once import AtOnce
 
 
-class Migration(FirstTables):
+class Migration(AtOnce):
 
+    initial = True
     replaces = [
         ('common', '0001_first_facts'),
         ('common', '0002_log_of_people_append_only'),

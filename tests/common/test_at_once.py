@@ -1,4 +1,4 @@
-"""The first migration of every app makes its tables at once, and a database of before is taken over or refused with a way out."""
+"""Migrations that make their tables at once, and a database of before is taken over or refused with a way out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
-from itsm_backup.common.migrations._first_tables import FirstTables
+from itsm_backup.common.migrations._at_once import AtOnce
 from itsm_backup.launcher.updating import LAST_OF_THE_MANY_STEPS, HalfMade, refuse_half_made
 
 pytestmark = pytest.mark.django_db
-FIRST = {key: step for key, step in MigrationLoader(None).disk_migrations.items() if isinstance(step, FirstTables)}
+FIRST = {key: step for key, step in MigrationLoader(None).disk_migrations.items() if isinstance(step, AtOnce) and step.initial}
 
 
 def names(sql: str) -> set[str]:
@@ -46,7 +46,7 @@ def test_a_foreign_key_is_kept_by_the_database():
 
 
 def test_a_step_of_another_kind_is_refused():
-    step = FirstTables("nothing", "somewhere")
+    step = AtOnce("nothing", "somewhere")
     step.operations = [migrations.RunSQL("SELECT 1")]
     with pytest.raises(TypeError, match="Put it into a migration of its own"):
         step.apply(ProjectState(), None)
