@@ -172,6 +172,7 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.resolved_at = incident.closed_at = incident.resolved_by_evaluation = None
     incident.resolution = incident.cause_category = ""
     incident.reopened += 1
+    incident.studied_at = None
     incident.updated_at = at
     weighing.weigh_again(incident=incident, alert=alert, at=at)
     incident.save()

@@ -109,6 +109,7 @@ def _reopen(incident: Incident, at: dt.datetime) -> None:
     """The time in which it was over does not count against its targets."""
     incident.holds = [*incident.holds, [iso(incident.resolved_at), iso(at)]]
     incident.reopened += 1
+    incident.studied_at = None
     incident.resolution = incident.cause_category = ""
     incident.resolved_by_evaluation = None
 

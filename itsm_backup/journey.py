@@ -11,7 +11,7 @@ from django.db import connection
 
 from catalogue import propagating
 from catalogue.models import ServiceStatus
-from incidents import closing, delivering, escalating, opening, resolving, reweighing
+from incidents import closing, delivering, escalating, opening, recurring, resolving, reweighing
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
 from monitoring import alerting, answers, correlation, evaluation, intake, noticing, rereading, settling, silence
@@ -43,6 +43,7 @@ STAGES: dict[str, Stage] = {
     "resolve": resolving.resolve_on_evidence,  # evidence               → Incident resolved
     "weigh": reweighing.weigh_changed,  # what changed since        → priority, targets
     "close": closing.close_settled,  # over for five days        → closed
+    "study": recurring.study_incidents,  # it comes again           → problem proposed
     "escalate": escalating.tell_due,  # nobody acknowledged        → the next level is told
 }
 

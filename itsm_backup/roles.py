@@ -32,6 +32,7 @@ _TECHNICAL = (
     " monitoring.externalmonitoring monitoring.statuspublication"
     " monitoring.conflictdecision incidents.escalationpolicy incidents.escalationstep incidents.escalation incidents.telling"
     " incidents.rota incidents.rotamember incidents.rotaswap incidents.responsetarget incidents.workinghours"
+    " incidents.problem incidents.knownerror"
 )
 
 
@@ -100,6 +101,7 @@ ROLES = {
         everywhere=_permissions(
             _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "view read_body: common.notice",
             "add: incidents.rotaswap",
+            "change: incidents.problem", "add change: incidents.knownerror",
             "compile: reporting.report", "settle: reporting.discrepancy",
         )
         | _INCIDENT_WORK,

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from incidents.api import acts, incidents
+from incidents.api import acts, incidents, problems
 from incidents.api.escalation import EscalationPolicies
 from incidents.api.on_call import OnCall, StandIn
 from incidents.api.simulation import Simulation
@@ -17,4 +17,5 @@ urlpatterns = [
     path("working-hours/", TeamHours.as_view()),
     *incidents.urlpatterns,
     *acts.urlpatterns,
+    *problems.urlpatterns,
 ]

@@ -4,6 +4,7 @@ from incidents.models.channels import Channel
 from incidents.models.digests import Digest, DigestPreference
 from incidents.models.escalation import Escalation, EscalationPolicy, EscalationStep, Telling
 from incidents.models.incident import Incident, IncidentAlert, IncidentEntry
+from incidents.models.problems import Feedback, KnownError, Problem, ProblemEntry, ProblemIncident
 from incidents.models.replies import Reply
 from incidents.models.rota import Rota, RotaMember, RotaSwap
 from incidents.models.targets import ResponseTarget, WorkingHours
@@ -15,9 +16,14 @@ __all__ = [
     "Escalation",
     "EscalationPolicy",
     "EscalationStep",
+    "Feedback",
     "Incident",
     "IncidentAlert",
     "IncidentEntry",
+    "KnownError",
+    "Problem",
+    "ProblemEntry",
+    "ProblemIncident",
     "Reply",
     "ResponseTarget",
     "Rota",

@@ -98,6 +98,8 @@ class Incident(models.Model):
     weighed_at = models.DateTimeField(null=True, editable=False)
     weighed_evaluation = models.BigIntegerField(default=0, editable=False, help_text="The newest judgement its priority stands on.")
     weighed_catalogue = models.BigIntegerField(default=0, editable=False, help_text="The state of the catalogue it stands on.")
+    signature = models.CharField(max_length=200, blank=True, help_text="What kind of failure it is, without names, places and times.")
+    studied_at = models.DateTimeField(null=True, editable=False, help_text="When it was last looked at whether it comes again.")
     priority_set = models.CharField(max_length=2, blank=True, help_text="Set by a person; holds until the reckoned one rises.")
     priority_set_against = models.CharField(max_length=2, blank=True, help_text="What was reckoned when a person set it.")
 
@@ -120,6 +122,8 @@ class Incident(models.Model):
             models.Index(fields=["-opened_at"], name="incident_newest"),
             models.Index(fields=["breach_at", "id"], name="incident_by_breach", condition=models.Q(state__in=OPEN_STATES)),
             models.Index(fields=["resolved_at"], name="incident_to_close", condition=models.Q(state="resolved")),
+            models.Index(fields=["signature", "-opened_at"], name="incident_of_signature"),
+            models.Index(fields=["opened_at"], name="incident_to_study", condition=models.Q(studied_at=None)),
             models.Index(fields=["cause_key"], name="incident_merged", condition=models.Q(merged_into__isnull=False)),
         ]
         permissions = [("resolve_incident", "Can resolve an incident by hand")]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
 
 from catalogue.refusing import NotReady
 from incidents import preferring
@@ -15,28 +17,33 @@ from itsm_backup.common.http.typed import raw
 from itsm_backup.common.time import now
 from itsm_backup.portal import digest_page
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.views import show
+from itsm_backup.portal.views import reads, show
 
 
+@reads
+def digest(request: HttpRequest, *, moment: Moment) -> HttpResponse:
+    """The page; it tells of now, whatever instant is asked for."""
+    return _shown(request)
+
+
+@require_POST
 @login_required
-def digest(request: HttpRequest) -> HttpResponse:
-    """The page, and what its form sends."""
-    at = now()
-    moment, problems, status = Moment(at=at, now=at), (), 200
-    said = {name: raw(request, name) for name in ("digest", "told_at", "zone")} if request.method == "POST" else {}
+def choose_digest(request: HttpRequest) -> HttpResponse:
+    """What its form sends."""
+    said = {name: raw(request, name) for name in ("digest", "told_at", "zone")}
     waits = request.POST.getlist("waits")
-    if said:
-        try:
-            preferring.prefer(
-                by=request.user, digest=said["digest"], told_at=_clock(said["told_at"]), zone=said["zone"], waits=waits, at=at
-            )
-        except NotReady as error:
-            problems, status = tuple(error.problems), 409
-        else:
-            messages.success(request, "It is kept, and counts from now on.")
-            return redirect("portal:digest")
-    page = digest_page.digest_page(user=request.user, moment=moment, problems=problems, typed={**said, "waits": waits} if said else None)
-    return show(request, "digest", section="", moment=moment, status=status, page=page)
+    try:
+        preferring.prefer(by=request.user, digest=said["digest"], told_at=_clock(said["told_at"]), zone=said["zone"], waits=waits, at=now())
+    except NotReady as error:
+        return _shown(request, problems=tuple(error.problems), typed={**said, "waits": waits})
+    messages.success(request, "It is kept, and counts from now on.")
+    return redirect("portal:digest")
+
+
+def _shown(request: HttpRequest, *, problems: tuple[str, ...] = (), typed: dict[str, Any] | None = None) -> HttpResponse:
+    moment = Moment(at=(at := now()), now=at)
+    page = digest_page.digest_page(user=request.user, moment=moment, problems=problems, typed=typed)
+    return show(request, "digest", section="", moment=moment, status=409 if problems else 200, page=page)
 
 
 def _clock(text: str) -> dt.time:

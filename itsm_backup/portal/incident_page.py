@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 
 from catalogue.duties import names
 from catalogue.models import ServiceVersion
-from incidents import assigning, working
-from incidents.models import Incident, IncidentEntry
+from incidents import assigning, knowing, working
+from incidents.models import Incident, IncidentEntry, Problem
 from incidents.models.escalation import PRIORITIES
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
@@ -23,7 +23,7 @@ from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
 from itsm_backup.portal.incident_list import due_of, known_at, state_then, whom
 from itsm_backup.portal.service_list import Choice
 from itsm_backup.portal.trouble import BAD_NOW
-from itsm_backup.portal.words import clock, many, person, recent
+from itsm_backup.portal.words import clock, many, percent, person, recent
 from monitoring.methods.workflow import PRIORITIES as BY_LEVELS
 from monitoring.models import Alert
 
@@ -92,6 +92,18 @@ class Deeds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownRow:
+    """A known error that fits: what helps, how often it did, and what was said of it here."""
+
+    pk: int
+    link: Link
+    workaround: str
+    rate: str
+    said: str
+    may_say: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Arithmetic:
     """The matrix of BM-PRIO: rows of (impact, ((priority, whether it is this one), …)); and what a person set instead."""
 
@@ -113,6 +125,9 @@ class IncidentPage:
     alerts: tuple[AlertRow, ...]
     story: tuple[Story, ...]
     told: Told | None
+    known: tuple[KnownRow, ...] | None  # None for who may read no known errors
+    problem: Link | None
+    may_draft: bool
     deeds: Deeds
     why: Link
 
@@ -120,7 +135,9 @@ class IncidentPage:
 def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     """The incident `INC-0001` if the user may see it and it was known at the moment."""
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
-    incidents = known_at(user, moment).select_related("assignee", "service", "team").annotate(service_name=Subquery(name))
+    problem = Problem.objects.filter(problem_incidents__incident=OuterRef("pk")).exclude(state="rejected").order_by("-pk")
+    told = {"problem_pk": Subquery(problem.values("pk")[:1]), "problem_title": Subquery(problem.values("title")[:1])}
+    incidents = known_at(user, moment).select_related("assignee", "service", "team").annotate(service_name=Subquery(name), **told)
     return incidents.filter(pk=int(number.upper().removeprefix("INC-"))).first()
 
 
@@ -143,6 +160,11 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         alerts=tuple(_alert_row(alert, moment) for alert in alerts),
         story=_story(incident, entries, moment),
         told=told,
+        known=_known(incident, user, moment),
+        problem=Link(f"PRB-{incident.problem_pk:04d} {incident.problem_title}", moment.href("problem", f"PRB-{incident.problem_pk:04d}"))
+        if incident.problem_pk and user.has_perm("incidents.view_problem")
+        else None,
+        may_draft=not moment.past and bool(incident.signature) and user.has_perm("incidents.add_knownerror"),
         deeds=deeds_of(incident=incident, alerts=alerts, user=user, moment=moment),
         why=Link("Why this incident?", moment.href("explain", "incident", incident.pk)),
     )
@@ -172,6 +194,30 @@ def _related(incident: Incident, entries: list[IncidentEntry], user: Any, moment
     return tuple(
         (words, Link(row.number, moment.href("incident", row.number))) for words, fits in kinds.items() for row in rows if fits(row)
     )
+
+
+def _known(incident: Incident, user: Any, moment: Moment) -> tuple[KnownRow, ...] | None:
+    if not user.has_perm("incidents.view_knownerror"):
+        return None
+    may_say = not moment.past and user.has_perm(assigning.CHANGE)
+    return tuple(
+        KnownRow(
+            pk=one.known_error.pk,
+            link=Link(one.known_error.title, moment.href("known_error", one.known_error.number)),
+            workaround=one.known_error.workaround,
+            rate=rate_of(one.helped, one.failed),
+            said={None: "", True: "it helped", False: "it did not help"}[one.said],
+            may_say=may_say,
+        )
+        for one in knowing.suggestions_for(incident)
+    )
+
+
+def rate_of(helped: int, failed: int) -> str:
+    """`helped 3 of 4 times (75%)`."""
+    if not helped + failed:
+        return "not tried yet"
+    return f"helped {helped:,} of {many(helped + failed, 'time')} ({percent(helped / (helped + failed))})"
 
 
 def _alerts(incident: Incident, user: Any, moment: Moment) -> list[Alert]:

@@ -16,6 +16,7 @@ from itsm_backup.portal import (
     digest_doors,
     duty_doors,
     escalation_doors,
+    known_error_doors,
     mapping_doors,
     meaning_doors,
     method_doors,
@@ -23,6 +24,7 @@ from itsm_backup.portal import (
     objective_doors,
     on_call_doors,
     ownership_doors,
+    problem_doors,
     quarantine_doors,
     queue_doors,
     reconciliation_doors,
@@ -49,6 +51,18 @@ class IncidentNumber:
 
     def to_url(self, value: str) -> str:
         return str(value)
+
+
+class ProblemNumber(IncidentNumber):
+    """`PRB-0001`."""
+
+    regex = "(?:[Pp][Rr][Bb]-)?[0-9]{1,18}"
+
+
+class KnownErrorNumber(IncidentNumber):
+    """`KE-0001`."""
+
+    regex = "(?:[Kk][Ee]-)?[0-9]{1,18}"
 
 
 class ExplainKind:
@@ -89,6 +103,8 @@ class Day:
 
 
 register_converter(IncidentNumber, "incident")
+register_converter(ProblemNumber, "problem")
+register_converter(KnownErrorNumber, "knownerror")
 register_converter(ExplainKind, "explainkind")
 register_converter(RowId, "rowid")
 register_converter(Day, "day")
@@ -203,10 +219,22 @@ urlpatterns = [
     path("incidents/act", queue_doors.act_on_many, name="act_on_incidents"),
     path("incidents/escalation/", escalation_doors.escalation, name="escalation"),
     path("digest/", digest_doors.digest, name="digest"),
+    path("digest/choose", digest_doors.choose_digest, name="choose_digest"),
     path("incidents/muted/", muted_doors.muted, name="muted"),
     path("incidents/on-call/", on_call_doors.on_call, name="on_call"),
     path("incidents/on-call/<rowid:pk>/stand-in", on_call_doors.stand_in, name="stand_in"),
     path("incidents/on-call/swaps/<rowid:pk>/take-back", on_call_doors.take_back, name="take_back_swap"),
+    path("incidents/problems/", problem_doors.problems, name="problems"),
+    path("incidents/problems/<problem:number>/", problem_doors.problem, name="problem"),
+    path("incidents/problems/<problem:number>/step", problem_doors.step, name="problem_step"),
+    path("incidents/problems/<problem:number>/write", problem_doors.write, name="write_problem"),
+    path("incidents/problems/<problem:number>/draft", problem_doors.draft, name="draft_from_problem"),
+    path("incidents/known-errors/", known_error_doors.known_errors, name="known_errors"),
+    path("incidents/known-errors/<knownerror:number>/", known_error_doors.known_error, name="known_error"),
+    path("incidents/known-errors/<knownerror:number>/write", known_error_doors.write, name="write_known_error"),
+    path("incidents/known-errors/<knownerror:number>/step", known_error_doors.step, name="known_error_step"),
+    path("incidents/<incident:number>/draft", known_error_doors.draft, name="draft_from_incident"),
+    path("incidents/<incident:number>/feedback", known_error_doors.feedback, name="say_whether_it_helped"),
     path("incidents/<incident:number>/", views.incident, name="incident"),
     path("incidents/<incident:number>/acknowledge", deeds.acknowledge, name="acknowledge"),
     path("incidents/<incident:number>/assign", deeds.assign, name="assign"),

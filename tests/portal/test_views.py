@@ -63,6 +63,8 @@ def pages(estate_now):
         "/incidents/",
         "/incidents/escalation/?days=90",
         "/incidents/on-call/",
+        "/incidents/problems/",
+        "/incidents/known-errors/?q=disk",
         f"/incidents/{Incident.objects.get().number}/",
         f"/incidents/{Incident.objects.get().number}/?impact=opening",
         "/reports/",
@@ -113,7 +115,7 @@ def test_the_past_keeps_to_itself_and_offers_no_deed(client, pages, estate_now):
     client.force_login(make_person("operator", estate_now.at), backend=BACKEND)
     then = f"{estate_now.at:%Y-%m-%dT%H:%MZ}"
     for page in pages:
-        if page.startswith("/first-steps"):
+        if page.startswith(("/first-steps", "/digest/")):  # of now
             continue
         text = client.get(f"{page}{'&' if '?' in page else '?'}as_of={then}").content.decode()
         assert "You are looking at" in text and "Back to now" in text, page
@@ -237,17 +239,26 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
     for page in pages:
         if page.startswith(("/evidence/", "/thresholds/", "/incidents/escalation/", "/incidents/on-call/")):
             continue  # not for limited rights: tests/portal/test_duties_page.py
+        if page.startswith(("/incidents/problems/", "/incidents/known-errors/")):
+            assert client.get(page).status_code == 403, page  # they name tools
+            continue
         checked = any(part in page for part in ("/versions/1", "/commitment/", "ownership/"))  # with the checks of the promise, and gaps
-        # 3 of the person and their rights; a day is told from twelve sides
+        # 3 of the person and their rights; a day is told from twelve sides, a digest from fifteen
         with django_assert_max_num_queries(
-            26 if checked else 18 if "/days/" in page or "/improve/" in page else 15 if page == "/first-steps/" else 14
+            26
+            if checked or page == "/digest/"
+            else 18
+            if "/days/" in page or "/improve/" in page
+            else 15
+            if page == "/first-steps/"
+            else 14
         ):
             assert client.get(page).status_code == 200, page
 
 
 def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     names = {pattern.name for pattern in urlpatterns}
-    deeds = {"acknowledge", "assign", "note", "resolve", "explain_again", "display",
+    deeds = {"choose_digest", "acknowledge", "assign", "note", "resolve", "explain_again", "display",
              "version_approve", "version_return", "version_comment", "version_again",
              "hand_over", "answer_hand_over", "ask_attestation", "attest"}  # fmt: skip
     elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
@@ -279,5 +290,9 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     read |= {"on_call"}
     deeds |= {"stand_in", "take_back_swap"}
     deeds |= {"act_on_incidents", "incident_step", "incident_priority", "merge_incident", "split_incident"}
+    deeds |= {"problem_step", "write_problem", "draft_from_problem", "write_known_error", "known_error_step"}
+    deeds |= {"draft_from_incident", "say_whether_it_helped"}
+    elsewhere |= {"problem", "known_error"}  # tests/browser/test_problems.py
+    read |= {"problems", "known_errors"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

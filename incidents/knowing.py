@@ -1,0 +1,135 @@
+"""Known errors: written from a problem or from incidents, published, suggested where they fit, and judged by whether they helped."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from incidents import signing
+from incidents.models import Feedback, Incident, IncidentEntry, KnownError, Problem
+from incidents.working import NotPossible
+from itsm_backup.common.models import because
+
+TRANSITIONS = {("draft", "published"), ("published", "retired"), ("retired", "published"), ("draft", "retired")}
+FIELDS = {"title": 200, "symptom": 4_000, "root_cause": 4_000, "workaround": 4_000}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """A known error that fits an incident: how often it helped, and what was said of it here."""
+
+    known_error: KnownError
+    helped: int
+    failed: int
+    said: bool | None  # whether it helped with this incident, where somebody said so
+
+    @property
+    def rate(self) -> float | None:
+        """The share of incidents with which it helped; None before anybody said so."""
+        return self.helped / (self.helped + self.failed) if self.helped + self.failed else None
+
+
+def rated(rows: QuerySet[KnownError]) -> QuerySet[KnownError]:
+    """Each with `helped` and `failed`, how often it did and did not help."""
+    return rows.annotate(
+        helped=Count("feedback", filter=Q(feedback__helped=True), distinct=True),
+        failed=Count("feedback", filter=Q(feedback__helped=False), distinct=True),
+    )
+
+
+def suggestions_for(incident: Incident) -> list[Suggestion]:
+    """Published known errors of the incident's signature, what helped oftenest first."""
+    if not incident.signature:
+        return []
+    here = Feedback.objects.filter(known_error=OuterRef("pk"), incident=incident).values("helped")[:1]
+    fitting = KnownError.objects.filter(signature=incident.signature, state=KnownError.State.PUBLISHED)
+    rows: list[Any] = list(rated(fitting).annotate(said_here=Subquery(here)))
+    found = [Suggestion(known_error=row, helped=row.helped, failed=row.failed, said=row.said_here) for row in rows]
+    return sorted(found, key=lambda one: (-(one.rate if one.rate is not None else 0.5), -one.helped, one.known_error.pk))
+
+
+@transaction.atomic
+def draft(*, source: Problem | Incident, by: Any, at: dt.datetime) -> KnownError:
+    """A draft from a problem, or from an incident and those of its signature: what is known of it is filled in.
+
+    Raises NotPossible where there is no signature, or one of this source is there already.
+    """
+    if not source.signature:
+        raise NotPossible(f"{source.number} has no signature yet. Try again in a few seconds.")
+    alike = Incident.objects.filter(signature=source.signature)
+    kind = signing.words_of(source.signature)
+    problem = source if isinstance(source, Problem) else None
+    title = f"{kind} ({source.number})"
+    if KnownError.objects.filter(signature=source.signature, title=title).exists():
+        raise NotPossible(f"There is a draft from {source.number} already. Go on with that one.")
+    newest = alike.order_by("-opened_at").first()
+    symptom = f"{kind}. {alike.count()} incidents of this signature" + (f", the newest: {newest.title}." if newest else ".")
+    with because(f"Draft from {source.number}", by=by):
+        return KnownError.objects.create(
+            signature=source.signature,
+            title=title,
+            symptom=symptom,
+            root_cause=problem.root_cause if problem else "",
+            workaround=problem.workaround if problem else "",
+            problem=problem,
+        )
+
+
+@transaction.atomic
+def write(*, known_error: KnownError, reason: str, by: Any, at: dt.datetime, **texts: str) -> KnownError:
+    """Change its texts, with a reason. Raises NotPossible without one, for texts that do not fit, and when nothing would help any more."""
+    row = KnownError.objects.select_for_update().get(pk=known_error.pk)
+    _reasoned(reason)
+    for name, text in texts.items():
+        if name not in FIELDS:
+            continue
+        if len(text.strip()) > FIELDS[name]:
+            told = f"{name.replace('_', ' ').capitalize()} has {len(text.strip()):,} characters, and {FIELDS[name]:,} fit. Shorten it."
+            raise NotPossible(told)
+        setattr(row, name, text.strip())
+    if not row.title or not row.symptom:
+        raise NotPossible("A known error has a title and a symptom.")
+    if row.state == KnownError.State.PUBLISHED and not row.workaround:
+        raise NotPossible("What is published says what helps: write the workaround, or retire it.")
+    try:
+        with because(reason, by=by), transaction.atomic():
+            row.save()
+    except IntegrityError:
+        raise NotPossible("There is a known error of this signature with this title already. Choose another title.") from None
+    return row
+
+
+@transaction.atomic
+def move(*, known_error: KnownError, to: str, reason: str, by: Any, at: dt.datetime) -> KnownError:
+    """Publish, retire or bring back. Raises NotPossible for another step, without reason, and for what says no workaround."""
+    row = KnownError.objects.select_for_update().get(pk=known_error.pk)
+    if (row.state, to) not in TRANSITIONS:
+        raise NotPossible(f"{row.number} is {row.get_state_display().lower()} and cannot become {to}.")
+    _reasoned(reason)
+    if to == KnownError.State.PUBLISHED and not row.workaround:
+        raise NotPossible("Write the workaround first: what is published says what helps.")
+    row.state = to
+    with because(reason, by=by):
+        row.save()
+    return row
+
+
+@transaction.atomic
+def say(*, known_error: KnownError, incident: Incident, helped: bool, by: Any, at: dt.datetime) -> Feedback:
+    """Say whether it helped with the incident, once. Raises NotPossible the second time, and for what does not fit the incident."""
+    if all(one.known_error.pk != known_error.pk for one in suggestions_for(incident)):
+        raise NotPossible(f"{known_error.number} is not suggested for {incident.number}.")
+    if Feedback.objects.filter(known_error=known_error, incident=incident).exists():
+        raise NotPossible(f"It is said already whether {known_error.number} helped with {incident.number}.")
+    words = f"{known_error.number} {'helped' if helped else 'did not help'}: {known_error.title}"
+    IncidentEntry.objects.create(incident=incident, at=at, kind="note", text=words, by=by)
+    return Feedback.objects.create(known_error=known_error, incident=incident, helped=helped, by=by, at=at)
+
+
+def _reasoned(reason: str) -> None:
+    if not reason.strip():
+        raise NotPossible("Say why, for the history.")

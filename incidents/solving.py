@@ -1,0 +1,100 @@
+"""What people do with a problem: accept or reject what is proposed, find the cause, have it fixed, and close it when it stayed away."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+
+from incidents.models import Incident, Problem, ProblemEntry
+from incidents.working import NotPossible
+
+STAYS_AWAY = MUTED = dt.timedelta(days=30)
+# from → to: whether a reason is required. Everything else is refused.
+TRANSITIONS: dict[tuple[str, str], bool] = {
+    ("proposed", "new"): False,
+    ("proposed", "rejected"): True,
+    ("new", "assess"): False,
+    ("assess", "root_cause_analysis"): False,
+    ("assess", "closed"): True,
+    ("root_cause_analysis", "fix_in_progress"): False,
+    ("root_cause_analysis", "closed"): True,
+    ("fix_in_progress", "resolved"): False,
+    ("fix_in_progress", "closed"): True,
+    ("resolved", "fix_in_progress"): True,
+    ("resolved", "closed"): False,
+}
+
+
+@transaction.atomic
+def move(*, problem: Problem, to: str, reason: str, by: Any, at: dt.datetime) -> Problem:
+    """Move the problem on. Raises NotPossible for a step that the table does not have, or that lacks what it stands on."""
+    problem = Problem.objects.select_for_update().get(pk=problem.pk)
+    needs_reason = TRANSITIONS.get((problem.state, to))
+    if needs_reason is None:
+        raise NotPossible(f"{problem.number} is {problem.get_state_display().lower()}. Choose one of the steps that are offered.")
+    if needs_reason and not reason.strip():
+        raise NotPossible(f"Say why {problem.number} becomes {Problem.State(to).label.lower()}.")
+    _check(problem, to, at)
+    before, problem.state, problem.updated_at = problem.state, to, at
+    problem.assignee = problem.assignee or (by if to == "new" else None)
+    problem.muted_until = at + MUTED if to == "rejected" else problem.muted_until
+    problem.fixed_at = at if to == "resolved" else (problem.fixed_at if to == "closed" else None)
+    if to == "closed":
+        problem.closed_at, problem.outcome = at, _outcome(before)
+    problem.save()
+    _tell(problem, f"{problem.get_state_display()}" + (f": {reason.strip()}" if reason.strip() else ""), by, at)
+    return problem
+
+
+def _check(problem: Problem, to: str, at: dt.datetime) -> None:
+    """Raises NotPossible where something is missing that the state stands on."""
+    if to == "fix_in_progress" and not problem.root_cause:
+        raise NotPossible("Write down the root cause first: a fix is of something that is known.")
+    if to == "resolved" and not problem.permanent_fix:
+        raise NotPossible("Name the change that removes the cause, by its number or address.")
+    if to != "closed" or problem.state != "resolved" or problem.fixed_at is None:
+        return
+    if at < problem.fixed_at + STAYS_AWAY:
+        raise NotPossible(f"It is closed when it has not come back by {problem.fixed_at + STAYS_AWAY:%d %b %Y}, 30 days after the fix.")
+    if Incident.objects.filter(signature=problem.signature, opened_at__gt=problem.fixed_at).exclude(state="cancelled").exists():
+        raise NotPossible("It came back after the fix. Go on with the fix.")
+
+
+def _outcome(before: str) -> str:
+    outcomes = {"resolved": Problem.Outcome.FIXED, "assess": Problem.Outcome.NO_PROBLEM}
+    return outcomes.get(before, Problem.Outcome.RISK_ACCEPTED)
+
+
+FIELDS = {"root_cause": 4_000, "workaround": 4_000, "permanent_fix": 200}
+_WORDS = {"root_cause": "Root cause", "workaround": "Workaround", "permanent_fix": "Permanent fix"}
+
+
+@transaction.atomic
+def write(*, problem: Problem, by: Any, at: dt.datetime, **texts: str) -> Problem:
+    """Write down root cause, workaround or the change that fixes it; each that is new stands in the story.
+
+    Raises NotPossible when it is over, when nothing is new, or when a text is longer than what is kept.
+    """
+    problem = Problem.objects.select_for_update().get(pk=problem.pk)
+    if problem.state in ("proposed", "rejected", "closed"):
+        raise NotPossible(f"{problem.number} is {problem.get_state_display().lower()}. Accept it before you work on it.")
+    new = {name: text.strip() for name, text in texts.items() if name in FIELDS and text.strip() != getattr(problem, name)}
+    for name, text in new.items():
+        if len(text) > FIELDS[name]:
+            raise NotPossible(f"{_WORDS[name]} has {len(text):,} characters, and {FIELDS[name]:,} fit. Shorten it.")
+    if not new:
+        raise NotPossible("Nothing is new. Change one of the texts.")
+    if problem.state == "resolved" and not all(new.get(name, "x") for name in ("root_cause", "permanent_fix")):
+        raise NotPossible("What is resolved keeps its cause and its fix. Go on with the fix first.")
+    for name, text in new.items():
+        setattr(problem, name, text)
+        _tell(problem, f"{_WORDS[name]}: {text or 'taken back'}", by, at)
+    problem.updated_at = at
+    problem.save()
+    return problem
+
+
+def _tell(problem: Problem, text: str, by: Any, at: dt.datetime) -> None:
+    ProblemEntry.objects.create(problem=problem, at=at, text=text, by=by)

@@ -1,0 +1,199 @@
+"""Problems: what is proposed and what is worked on; and one of them with its reasons, incidents, cause, fix and story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.utils.safestring import SafeString
+
+from catalogue.models import ServiceVersion
+from incidents import signing, solving
+from incidents.models import Incident, Problem
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.incident_page import Step, Story
+from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
+from itsm_backup.portal.words import clock, many, person, recent
+
+VIEWS = {"": "Open", "proposed": "Proposed", "over": "Over"}
+CHANGE = "incidents.change_problem"
+MOST = 100
+STEPS = {
+    ("proposed", "new"): ("Accept it", "It is a problem, and yours until somebody else takes it."),
+    ("proposed", "rejected"): ("Reject it", "It is none. Its signature is not proposed again for 30 days."),
+    ("new", "assess"): ("Assess it", "How much it costs, and whether it is worth a fix."),
+    ("assess", "root_cause_analysis"): ("Seek the root cause", ""),
+    ("assess", "closed"): ("Close it: no problem of its own", "It is another one, or none."),
+    ("root_cause_analysis", "fix_in_progress"): ("The cause is known: have it fixed", "Asks for the root cause."),
+    ("root_cause_analysis", "closed"): ("Accept the risk", "Nobody fixes it; the workaround stays."),
+    ("fix_in_progress", "resolved"): ("The fix is in place", "Asks for the change. From now on it must not come back."),
+    ("fix_in_progress", "closed"): ("Accept the risk", "Nobody fixes it; the workaround stays."),
+    ("resolved", "fix_in_progress"): ("Go on with the fix", ""),
+    ("resolved", "closed"): ("Close it", "Possible when it has not come back for 30 days."),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemRow:
+    name: Link
+    number: str
+    state: str
+    why: str
+    incidents: int
+    assignee: str
+    proposed: SafeString
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemsPage:
+    sentence: str
+    rows: tuple[ProblemRow, ...]
+    views: tuple[Choice, ...]
+    paging: Paging
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    name: str
+    label: str
+    value: str
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Came:
+    """One incident of the problem."""
+
+    name: Link
+    number: str
+    service: Link | None
+    state: str
+    opened: SafeString
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemPage:
+    number: str
+    title: str
+    facts: tuple[tuple[str, str | SafeString], ...]
+    reasons: tuple[str, ...]
+    texts: tuple[Text, ...]
+    may_write: bool
+    steps: tuple[Step, ...]
+    refusal: str
+    incidents: tuple[Came, ...]
+    story: tuple[Story, ...]
+    known_errors: tuple[Link, ...]
+    may_draft: bool
+
+
+def problems_page(*, user: Any, moment: Moment, view: str, page: int) -> ProblemsPage:
+    """One page of the list; what is proposed stands first."""
+    view = view if view in VIEWS else ""
+    rows = Problem.objects.visible_to(user)
+    rows = rows.filter(state="proposed") if view == "proposed" else rows.exclude(pk__in=rows.live()) if view == "over" else rows.live()
+    total = rows.count()
+    first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
+    seen = Q(problem_incidents__incident__in=Incident.objects.visible_to(user))
+    shown = rows.annotate(incidents=Count("problem_incidents", filter=seen)).select_related("assignee").order_by("-updated_at", "-pk")
+    shown = list(shown[first : first + PAGE])
+    return ProblemsPage(
+        sentence=_sentence(total, view),
+        rows=tuple(_row(row, moment) for row in shown),
+        views=tuple(Choice(value=moment.href("problems", view=key), words=words, chosen=key == view) for key, words in VIEWS.items()),
+        paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("problems", view=view, page=number)),
+    )
+
+
+def _sentence(total: int, view: str) -> str:
+    words = {"": "is open", "proposed": "is proposed", "over": "is over"}[view]
+    return f"{many(total, 'problem')} {words if total == 1 else words.replace('is', 'are', 1)}."
+
+
+def _row(row: Any, moment: Moment) -> ProblemRow:
+    return ProblemRow(
+        name=Link(row.title, moment.href("problem", row.number)),
+        number=row.number,
+        state=row.get_state_display(),
+        why="; ".join(reason["words"] for reason in row.because),
+        incidents=row.incidents,
+        assignee=person(row.assignee) if row.assignee else "Nobody yet",
+        proposed=recent(row.proposed_at, moment),
+    )
+
+
+def find(*, number: str, user: Any) -> Problem | None:
+    return Problem.objects.visible_to(user).select_related("assignee").filter(pk=int(number.upper().removeprefix("PRB-"))).first()
+
+
+def problem_page(*, problem: Problem, user: Any, moment: Moment) -> ProblemPage:
+    """The page of a problem that `find` gave."""
+    may = user.has_perm(CHANGE) and not moment.past
+    steps = tuple(
+        Step(to=to, words=words, says=says, needs_reason=solving.TRANSITIONS[problem.state, to])
+        for (before, to), (words, says) in STEPS.items()
+        if before == problem.state and may
+    )
+    working = problem.is_live and problem.state != "proposed"
+    entries = problem.entries.filter(at__lte=moment.at).select_related("by")
+    return ProblemPage(
+        number=problem.number,
+        title=problem.title,
+        facts=_facts(problem, moment),
+        reasons=tuple(reason["words"] for reason in problem.because),
+        texts=_texts(problem),
+        may_write=may and working,
+        steps=steps,
+        refusal="" if may else "You are looking at the past." if moment.past else "Operators can work on this.",
+        incidents=_came(problem, user, moment),
+        story=tuple(_line(entry, moment) for entry in entries.order_by("-at", "-pk")[:MOST]),
+        known_errors=tuple(
+            Link(f"{row.number} {row.title}", moment.href("known_error", row.number)) for row in problem.known_errors.all()[:MOST]
+        ),
+        may_draft=may and working and user.has_perm("incidents.add_knownerror"),
+    )
+
+
+def _facts(problem: Problem, moment: Moment) -> tuple[tuple[str, str | SafeString], ...]:
+    facts: list[tuple[str, str | SafeString]] = [
+        ("State", problem.get_state_display() + (f", {problem.get_outcome_display().lower()}" if problem.outcome else "")),
+        ("With", person(problem.assignee) if problem.assignee else "Nobody yet"),
+        ("Proposed", recent(problem.proposed_at, moment)),
+        ("Signature", signing.words_of(problem.signature)),
+    ]
+    if problem.fixed_at:
+        facts.append(("Fix in place", recent(problem.fixed_at, moment)))
+    if problem.muted_until and problem.state == "rejected":
+        facts.append(("Muted until", recent(problem.muted_until, moment)))
+    return tuple(facts)
+
+
+def _texts(problem: Problem) -> tuple[Text, ...]:
+    hints = {
+        "root_cause": ("Root cause", "Why it happens, not how it shows."),
+        "workaround": ("Workaround", "What helps until it is fixed."),
+        "permanent_fix": ("Permanent fix", "The change that removes the cause: its number or address."),
+    }
+    return tuple(Text(name=name, label=label, value=getattr(problem, name), hint=hint) for name, (label, hint) in hints.items())
+
+
+def _came(problem: Problem, user: Any, moment: Moment) -> tuple[Came, ...]:
+    name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
+    rows: QuerySet[Any] = Incident.objects.told_to(user).filter(problem_incidents__problem=problem).select_related("service")
+    rows = rows.annotate(service_name=Subquery(name)).order_by("-opened_at", "-pk")
+    return tuple(
+        Came(
+            name=Link(row.told_title, moment.href("incident", row.number)),
+            number=row.number,
+            service=Link(row.service_name, moment.href("service", row.service.code)) if row.service_name and row.service_is_seen else None,
+            state=row.get_state_display(),
+            opened=recent(row.opened_at, moment),
+        )
+        for row in rows[:MOST]
+    )
+
+
+def _line(entry: Any, moment: Moment) -> Story:
+    return Story(when=clock(entry.at, moment), text=entry.text, who=person(entry.by) if entry.by else "")

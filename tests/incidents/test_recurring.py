@@ -1,0 +1,163 @@
+"""What comes again is proposed as a problem, joined, muted, worked on, and closed only when it stayed away."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from incidents import recurring, solving, working
+from incidents.models import Incident, Problem
+from tests.factories import make_service, make_user
+from tests.incidents.makers import HOUR, fail, make_estate
+
+pytestmark = [pytest.mark.django_db, pytest.mark.req("5.3")]
+DAY = dt.timedelta(days=1)
+SIGNATURE = "job_failed: disk-full"
+
+
+def make_incidents(*ages_d: float, at: dt.datetime, signature: str = SIGNATURE, **fields) -> list[Incident]:
+    """Resolved incidents of one signature, opened so many days before `at`."""
+    weight = {"priority": "P4", "impact": "low", "urgency": "low", "state": "resolved", "title": "It fails"}
+    return [
+        Incident.objects.create(
+            cause_key=f"test:{Incident.objects.count()}", signature=signature, opened_at=at - age * DAY, resolved_at=at - age * DAY + HOUR,
+            updated_at=at, **{**weight, **fields},
+        )
+        for age in ages_d
+    ]  # fmt: skip
+
+
+def rules(problem: Problem) -> set[str]:
+    return {reason["rule"] for reason in problem.because}
+
+
+def test_many_in_a_month_are_proposed_with_their_incidents_and_counts(noon):
+    made = make_incidents(60, 20, 15, 10, 5, 1, at=noon)
+    recurring.study_incidents(at=noon)
+    problem = Problem.objects.get()
+    assert (problem.state, problem.signature, problem.problem_incidents.count()) == ("proposed", SIGNATURE, len(made))
+    assert problem.because[0]["count"] == 5 and problem.because[0]["p_value"] == pytest.approx(0.000033, abs=1e-5)
+    assert "5 incidents in 30 days, 0.3 expected" in problem.entries.get().text
+    assert recurring.study_incidents(at=noon) == 0
+
+
+def test_few_are_none(noon):
+    make_incidents(20, 1, at=noon)
+    make_incidents(1, 2, at=noon, signature="job_failed: other")
+    recurring.study_incidents(at=noon)
+    assert not Problem.objects.exists()
+
+
+def test_two_services_within_a_week_are_enough(noon):
+    for code in ("SVC-a", "SVC-b"):
+        make_incidents(3, at=noon, service=make_service(code, at=noon - 9 * DAY))
+    recurring.study_incidents(at=noon)
+    assert rules(Problem.objects.get()) == {"several_services"}
+
+
+def test_reopened_twice_is_enough(noon):
+    make_incidents(3, at=noon, reopened=2)
+    recurring.study_incidents(at=noon)
+    assert rules(Problem.objects.get()) == {"reopened"}
+
+
+def test_more_from_month_to_month_is_enough(noon):
+    ages = [30 * month + 2 + place for month, count in enumerate((12, 10, 8, 6, 4, 2)) for place in range(count)]
+    assert recurring._worsening(make_incidents(*ages, at=noon), noon)["counts"] == [2, 4, 6, 8, 10, 12]
+    assert recurring._worsening(make_incidents(1, 40, 70, at=noon, signature="x"), noon) is None
+
+
+def test_the_next_one_joins(noon):
+    make_incidents(20, 15, 10, at=noon)
+    recurring.study_incidents(at=noon)
+    problem = Problem.objects.get()
+    (more,) = make_incidents(0, at=noon)
+    recurring.study_incidents(at=noon)
+    assert Problem.objects.get() == problem and problem.problem_incidents.filter(incident=more).exists()
+
+
+def test_what_is_rejected_is_quiet_for_30_days(noon):
+    make_incidents(20, 15, 10, at=noon)
+    recurring.study_incidents(at=noon)
+    with pytest.raises(working.NotPossible, match="Say why"):
+        solving.move(problem=Problem.objects.get(), to="rejected", reason="", by=make_user(), at=noon)
+    solving.move(problem=Problem.objects.get(), to="rejected", reason="a test system", by=make_user(), at=noon)
+    make_incidents(0, at=noon + 29 * DAY)
+    recurring.study_incidents(at=noon + 29 * DAY)
+    assert Problem.objects.count() == 1
+    make_incidents(2, 1, 0, at=noon + 31 * DAY)
+    recurring.study_incidents(at=noon + 31 * DAY)
+    assert Problem.objects.live().count() == 1
+
+
+@pytest.fixture
+def problem(noon):
+    make_incidents(20, 15, 10, at=noon)
+    recurring.study_incidents(at=noon)
+    return Problem.objects.get()
+
+
+def go(problem, *states, at, **texts):
+    person = make_user()
+    for state in states:
+        if texts and state == "fix_in_progress":
+            solving.write(problem=problem, by=person, at=at, **texts)
+        problem = solving.move(problem=problem, to=state, reason="because", by=person, at=at)
+    return problem
+
+
+ALL = ("new", "assess", "root_cause_analysis", "fix_in_progress", "resolved")
+TEXTS = {"root_cause": "the pool is too small", "permanent_fix": "CHG-17", "workaround": "prune by hand"}
+
+
+def test_it_goes_through_its_states_and_closes_when_it_stayed_away(problem, noon):
+    problem = go(problem, *ALL, at=noon, **TEXTS)
+    assert (problem.fixed_at, problem.workaround) == (noon, "prune by hand")
+    with pytest.raises(working.NotPossible, match="30 days after the fix"):
+        go(problem, "closed", at=noon + 29 * DAY)
+    closed = go(problem, "closed", at=noon + 30 * DAY)
+    assert (closed.state, closed.outcome) == ("closed", "fixed")
+    assert [entry.text for entry in closed.entries.order_by("pk")][-1] == "Closed: because"
+
+
+def test_what_comes_back_after_the_fix_reopens_it(problem, noon):
+    problem = go(problem, *ALL, at=noon, **TEXTS)
+    (back,) = make_incidents(0, at=noon + 3 * DAY)
+    with pytest.raises(working.NotPossible, match="came back"):
+        go(problem, "closed", at=noon + 31 * DAY)
+    recurring.study_incidents(at=noon + 3 * DAY)
+    problem.refresh_from_db()
+    assert (problem.state, problem.fixed_at) == ("fix_in_progress", None)
+    assert problem.entries.filter(text__startswith=f"It came back: {back.number}").exists()
+
+
+def test_what_a_state_stands_on_is_asked_for(problem, noon):
+    with pytest.raises(working.NotPossible, match="Accept it before"):
+        solving.write(problem=problem, root_cause="x", by=make_user(), at=noon)
+    problem = go(problem, "new", "assess", "root_cause_analysis", at=noon)
+    with pytest.raises(working.NotPossible, match="root cause first"):
+        go(problem, "fix_in_progress", at=noon)
+    solving.write(problem=problem, root_cause="known", by=make_user(), at=noon)
+    problem = go(problem, "fix_in_progress", at=noon)
+    with pytest.raises(working.NotPossible, match="Name the change"):
+        go(problem, "resolved", at=noon)
+    with pytest.raises(working.NotPossible, match="Nothing is new"):
+        solving.write(problem=problem, root_cause=" known ", by=make_user(), at=noon)
+    assert go(problem, "closed", at=noon).outcome == "risk_accepted"
+    with pytest.raises(working.NotPossible, match="steps that are offered"):
+        go(problem, "new", at=noon)
+
+
+def test_the_database_keeps_one_live_problem_for_each_signature(problem, noon):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Problem.objects.create(signature=SIGNATURE, title="again", proposed_at=noon, updated_at=noon)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Problem.objects.filter(pk=problem.pk).update(state="resolved")
+
+
+def test_a_real_failure_gets_the_signature_of_its_message(noon):
+    fail(make_estate(noon - 48 * HOUR, "a"), "a", noon - 2 * HOUR, noon - HOUR, message="write /srv/x/77: no space left on device")
+    incident = Incident.objects.get()
+    assert (incident.signature, incident.studied_at) == (SIGNATURE, noon - HOUR)
