@@ -209,6 +209,10 @@ class Migration(AtOnce):
             name='BackupRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                # Wide columns first: nothing is lost between them (decision 46).
+                ('tool', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='monitoring.tool')),
+                ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='monitoring.backupjob')),
+                ('service', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='catalogue.service')),
                 ('occurred_at', models.DateTimeField(help_text='Start where the tool tells it, else its only instant.')),
                 ('started_at', models.DateTimeField(null=True)),
                 ('ended_at', models.DateTimeField(null=True)),
@@ -237,8 +241,6 @@ class Migration(AtOnce):
                 ('artefact_id', models.CharField(max_length=200, null=True)),
                 ('message', models.CharField(max_length=500, null=True)),
                 ('source_revision', models.CharField(max_length=80, null=True)),
-                ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='monitoring.backupjob')),
-                ('service', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='catalogue.service')),
             ],
         ),
         migrations.CreateModel(
@@ -1096,11 +1098,6 @@ class Migration(AtOnce):
             model_name='evaluation',
             name='tool',
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='evaluations', to='monitoring.tool'),
-        ),
-        migrations.AddField(
-            model_name='backuprun',
-            name='tool',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='monitoring.tool'),
         ),
         migrations.AddField(
             model_name='backupjob',
