@@ -40,7 +40,7 @@ class RuleSerializer(serializers.ModelSerializer):
     tool = serializers.CharField(source="tool.name", default=None, allow_null=True)
     author = serializers.CharField(source="author.username")
     approver = serializers.CharField(source="approver.username", default=None, allow_null=True)
-    sentence = serializers.CharField(help_text="What it says, in words.")
+    sentence = serializers.CharField(source="told", help_text="What it says, in words.")
     seen = serializers.SerializerMethodField(help_text="Tells what was read: sent along with an approval.")
 
     class Meta:

@@ -33,7 +33,8 @@ from catalogue.models import (
     StatusOverride,
 )
 from catalogue.propagating import hash_of
-from incidents.models import Incident, IncidentAlert, Rota
+from incidents import knowing, solving
+from incidents.models import Incident, IncidentAlert, KnownError, Problem, ProblemIncident, Rota
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
@@ -146,6 +147,21 @@ def _decided() -> ScopeDecision:
     return scoping.decide_new(name="Laptops", by=make_admin(), at=now(), review_on=dt.date(2099, 3, 31), entry=None, **wish)
 
 
+def _problem() -> Problem:
+    incident, at = Incident.objects.first(), now()
+    told = [{"rule": "services", "words": "2 services within 7 days"}]
+    made = Problem.objects.create(signature=incident.signature, title="Again", because=told, proposed_at=at, updated_at=at)
+    ProblemIncident.objects.create(problem=made, incident=incident, attached_at=at)
+    return made
+
+
+def _known_error() -> KnownError:
+    said = {"by": make_admin(), "at": now(), "reason": "Fuzzed"}
+    made = knowing.draft(source=Incident.objects.first(), by=said["by"], at=now())
+    knowing.write(known_error=made, workaround="Prune by hand", **said)
+    return knowing.move(known_error=made, to="published", **said)
+
+
 def _excepted() -> DutyException:
     asked = {"person": make_user(), "one": "steward", "other": "monitoring-admin", "owner": make_user(), "reason": "Cover"}
     return excepting.except_duties(**asked, valid_until=now() + dt.timedelta(days=30), by=make_admin(), at=now())
@@ -240,6 +256,9 @@ WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid",
 REASON = {"reason": "Fuzzed"}
 # What a known thing is sent, where chance alone would never write a body that is taken.
 BODIES = {
+    "/api/v1/known-errors/{number}/feedback/": lambda: {"incident": Incident.objects.first().number, "helped": True},
+    "/api/v1/problems/{number}/state/": lambda: {"state": "new", **REASON},
+    "/api/v1/problems/{number}/texts/": lambda: {"workaround": "Prune by hand"},
     "/api/v1/digest/": lambda: {"digest": "daily", "told_at": "07:00", "zone": "UTC", "waits": ["P4"]},
     "/api/v1/discrepancies/{id}/explain": lambda: REASON,
     "/api/v1/restore-plans/": lambda: {
@@ -304,7 +323,9 @@ KNOWN = {
     "evaluations": lambda: {"id": Evaluation.objects.first().pk},
     "incidents": lambda: {"number": Incident.objects.first().number},
     "jobs": lambda: {"id": BackupJob.objects.first().pk},
+    "known-errors": lambda: {"number": _known_error().number},
     "legal-holds": lambda: {"id": _held().pk},
+    "problems": lambda: {"number": _problem().number},
     "quarantine": lambda: {"id": QuarantinedRecord.objects.first().pk},
     "methods": lambda: {"method_id": "BM-EB", "version": "1"},
     "propagations": lambda: {"id": _propagation().pk},
@@ -315,6 +336,9 @@ KNOWN = {
     "scope": lambda: {"id": _decided().line_id},
     "services": lambda: {"code": "SVC-001", "number": 1, "act": "submit"},
     "tools": lambda: {"name": "scripts"},
+    "/api/v1/problems/{number}/texts/": lambda: {
+        "number": solving.move(problem=_problem(), to="new", reason="", by=make_admin(), at=now()).number
+    },
     "/api/v1/rules/{id}/send": lambda: {"id": _ruled(author=get_user_model().objects.latest("pk"), sent=False).pk},  # who calls
     "/api/v1/services/{code}/status/{id}/end": lambda: {"code": "SVC-001", "id": _by_hand().pk},
     "/api/v1/tools/{name}/mapping/{number}/approve": _mapped,
