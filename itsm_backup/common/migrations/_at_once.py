@@ -2,43 +2,28 @@
 
 Django renders every model anew after each step of a migration. With some 500 steps among 150 models that is most of a minute, in
 which nothing happens to the database. Here the models are rendered twice, as they are before and after all steps: new tables are
-made in the shape they have at the end, and what else changes is changed from the one to the other.
+made in the shape they have at the end, and columns of older ones are added or altered from the one to the other.
 """
 
 from __future__ import annotations
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import (
-    AddConstraint,
-    AddField,
-    AddIndex,
-    AlterField,
-    AlterModelOptions,
-    CreateModel,
-    Migration,
-    RemoveConstraint,
-    RemoveField,
-    RemoveIndex,
-)
+from django.db.migrations import AddConstraint, AddField, AddIndex, AlterField, CreateModel, Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
-from pgtrigger.migrations import AddTrigger, RemoveTrigger
+from pgtrigger.migrations import AddTrigger
 
 _PART_OF_A_NEW_TABLE = (AddField, AddIndex, AddConstraint)
-_CHANGES = (AlterField, AlterModelOptions, RemoveConstraint, RemoveField, RemoveIndex, RemoveTrigger)
-_KNOWN = (CreateModel, AddTrigger, *_PART_OF_A_NEW_TABLE, *_CHANGES)
+_KNOWN = (CreateModel, AddTrigger, AlterField, *_PART_OF_A_NEW_TABLE)
 
 
 class AtOnce(Migration):
-    """A migration of tables, columns, indexes, constraints and triggers; TypeError for a step of another kind.
-
-    Each column is changed, and each constraint or trigger taken away, once at most.
-    """
+    """A migration that adds tables, columns, indexes, constraints and triggers, or alters a column once; TypeError for another step."""
 
     def apply(self, project_state: ProjectState, schema_editor: BaseDatabaseSchemaEditor, collect_sql: bool = False) -> ProjectState:
         """Do all steps; returns the state after them. With `collect_sql` they are only written down."""
         if strange := [step.describe() for step in self.operations if not isinstance(step, _KNOWN)]:
-            raise TypeError(f"{strange[0]}: not a step of tables alone. Put it into a migration of its own.")
+            raise TypeError(f"{strange[0]}: not a step that adds to tables or alters a column. Put it into a migration of its own.")
         before = project_state.clone()
         project_state.__dict__.pop("apps", None)  # rendered once, at the end
         self.mutate_state(project_state, preserve=False)
