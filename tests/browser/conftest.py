@@ -35,6 +35,17 @@ def chromium(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         browser.close()
 
 
+def settled(page: Any) -> Callable[..., None]:
+    """A click that ends when the page it led to is read: counting what stands on a page does not wait for it by itself."""
+    click = page.click
+
+    def clicked(*args: Any, **more: Any) -> None:
+        click(*args, **more)
+        page.wait_for_load_state("domcontentloaded")
+
+    return clicked
+
+
 @pytest.fixture
 def tab(chromium: Any, live_server: Any) -> Callable[..., Any]:
     """Opens a tab in which somebody is signed in; `tab.complaints` fills with whatever the browser is unhappy about."""
@@ -54,6 +65,7 @@ def tab(chromium: Any, live_server: Any) -> Callable[..., Any]:
             cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
         page = context.new_page()
+        page.click = settled(page)
         page.complaints = []
         page.on("console", lambda told: page.complaints.append(told.text) if told.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))

@@ -97,6 +97,7 @@ def test_attributes_are_mapped_tried_approved_and_stand_beside_the_promise(tab, 
     assert "version 1" in reader.inner_text("main")
     left = int(reader.inner_text("a[href$='#unmapped']").split()[0])
     reader.click("a[href$='#unmapped']")
+    reader.wait_for_selector("#unmapped tbody tr")
     assert reader.locator("#unmapped tbody tr").count() == left > 5
     assert reader.locator("text=Keep as draft").count() == 0
     reader.goto(f"/services/PACS/observed/?as_of={present - 20 * DAY:%Y-%m-%dT%H:%MZ}")
