@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Self
+from typing import Any, Self
 
 import pgtrigger
 from django.conf import settings
@@ -113,6 +113,20 @@ class VersionQuerySet(TrackedQuerySet):
         """The one version of each entry that is effective at `at`."""
         return self.approved().filter(effective__contains=at)
 
+    def read_by(self, user: Any, *, at: dt.datetime, past: bool) -> Self:
+        """Those that this person may read, of entries that they may view: what was approved by then. What never was, only at present:
+        its authors, people who may change or approve the entry, and whoever works in the administration.
+        """
+        approved = models.Q(state=ServiceVersion.State.APPROVED, approved_at__lte=at)
+        if past:
+            return self.filter(approved)
+        if user.is_superuser or (user.is_active and user.is_staff):
+            return self.filter(approved | ~models.Q(state=ServiceVersion.State.APPROVED))
+        theirs = models.Q(author_ids__contains=[user.pk])
+        for right in ("change", "approve"):
+            theirs |= models.Q(service__in=Service.objects.visible_to(user, right))
+        return self.filter(approved | (~models.Q(state=ServiceVersion.State.APPROVED) & theirs))
+
 
 _APPROVED_IS_FIXED = """
 IF TG_OP = 'DELETE' THEN
@@ -210,7 +224,10 @@ class ServiceVersion(Tracked):
 
     class Meta:
         ordering = ["service", "-number"]
-        indexes = [models.Index("service", models.F("number").desc(), name="version_newest")]
+        indexes = [
+            models.Index("service", models.F("number").desc(), name="version_newest"),
+            models.Index("approved_at", name="version_approved", condition=models.Q(state="approved")),  # every page counts them
+        ]
         constraints = [
             models.UniqueConstraint(fields=["service", "number"], name="version_number_once"),
             models.UniqueConstraint(

@@ -15,7 +15,8 @@ from rest_framework.response import Response
 from catalogue.refusing import NotAllowed, Refused
 from incidents import rotating
 from incidents.models import Rota
-from itsm_backup.common.time import is_tellable, now, parse_instant
+from itsm_backup.common.time import now
+from monitoring.api.filters import instant_of
 from monitoring.api.permissions import get_for
 
 AHEAD = dt.timedelta(days=60)
@@ -71,13 +72,7 @@ class OnCall(GenericAPIView):
         responses=RotaSerializer(many=True),
     )  # fmt: skip
     def get(self, request: Any) -> Response:
-        text = request.query_params.get("at", "")
-        try:
-            at = parse_instant(text) if text else now()
-            if not is_tellable(at):
-                raise ValueError
-        except (ValueError, OverflowError):
-            raise ParseError(f"{text[:40]} is no instant. Write it like 2026-07-14T09:42Z.") from None
+        at = instant_of(request, "at") or now()
         rows = Rota.objects.visible_to(request.user).select_related("team").prefetch_related("members__person", "swaps__person")
         return Response(RotaSerializer(rows, many=True, context={"at": at}).data)
 

@@ -78,8 +78,8 @@ def _rows(found: list[DetectedChange], user: Any, moment: Moment) -> tuple[Chang
     drafts: dict[int, ServiceVersion] = {}
     changeable: set[int] = set()
     if not moment.past and pks:
-        waiting = ServiceVersion.objects.filter(service__in=pks, state__in=("draft", "in_review")).select_related("service")
-        drafts = {row.service_id: row for row in waiting}
+        waiting = ServiceVersion.objects.filter(service__in=pks, state__in=("draft", "in_review")).read_by(user, at=moment.at, past=False)
+        drafts = {row.service_id: row for row in waiting.select_related("service")}
         changeable = set(Service.objects.visible_to(user, "change").filter(pk__in=pks).values_list("pk", flat=True))
     return tuple(_row(row, versions.get(row.service_id), drafts.get(row.service_id), row.service_id in changeable, moment) for row in found)
 

@@ -123,7 +123,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
             compared=Count("pk"),
             agreeing=Count("pk", filter=Q(differing=0)),
         ),
-        _told(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("pk")),
+        _told(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("*")),
         _told(incidents.exclude(state="cancelled"), open_incidents=Count("pk")),
         _told(
             ToolState.objects.filter(tool__enabled=True),

@@ -131,8 +131,8 @@ def give_back(request: HttpRequest, row: ServiceVersion) -> str:
 
 @_deed("comment")
 def comment(request: HttpRequest, row: ServiceVersion) -> str:
-    if not request.user.is_staff:
-        raise publishing.NotAllowed("Only those who work on entries comment on drafts.")
+    if row.state not in version_pages.OPEN:
+        raise publishing.NotReady([f"Version {row.number} is {row.get_state_display()}. Comments belong to a version on its way."])
     reviewing.comment(version=row, text=typed(request, "text", most=4_000), by=request.user, at=now())
     return "Your comment is kept with the version."
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -92,10 +91,9 @@ def find_service(*, code: str, user: Any) -> Service | None:
 
 
 def versions_of(service: Service, user: Any, moment: Moment) -> Any:
-    """Versions that were approved by then; the ones that never were are for those who work on entries, and only now."""
-    rows = ServiceVersion.objects.filter(service=service).select_related("service", "approver", "commitment").prefetch_related("offerings")
-    shown = Q(state="approved", approved_at__lte=moment.at)
-    return rows.filter(shown if moment.past or not user.is_staff else shown | ~Q(state="approved")).order_by("-number")
+    """Its versions that the person may read at that moment, newest first."""
+    rows = ServiceVersion.objects.filter(service=service).read_by(user, at=moment.at, past=moment.past)
+    return rows.select_related("service", "approver", "commitment").prefetch_related("offerings").order_by("-number")
 
 
 def versions_page(*, service: Service, user: Any, moment: Moment) -> VersionsPage:
@@ -142,7 +140,7 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
         may_approve=waits and not why_not,
         why_not=why_not if waits else "",
         may_return=waits and (writes or not why_not),
-        may_comment=not moment.past and user.is_staff and is_open,
+        may_comment=not moment.past and is_open,
         may_roll_back=writes and version.state == ServiceVersion.State.APPROVED and not found[0].in_force,
         edit_href=reverse("admin:catalogue_serviceversion_change", args=[version.pk]) if writes and user.is_staff and is_open else "",
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
+
+from itsm_backup.common.time import parse_instant
 
 
 class NewestFirst(CursorPagination):
@@ -25,8 +26,8 @@ class NewestFirst(CursorPagination):
     def decode_cursor(self, request: Any) -> Any:
         try:
             cursor = super().decode_cursor(request)
-            if cursor is not None and cursor.position is not None and parse_datetime(cursor.position) is None:
-                raise ValueError
+            if cursor is not None and cursor.position is not None:
+                cursor = cursor._replace(position=str(parse_instant(cursor.position)))  # in UTC: PostgreSQL knows no odd zones
         except (ValueError, OverflowError):
             raise NotFound(self.invalid_cursor_message) from None
         return cursor

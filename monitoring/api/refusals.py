@@ -9,6 +9,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import ListAPIView
 
 from itsm_backup.common.models import Refusal
+from monitoring.api.filters import Instant
 from monitoring.api.paging import NewestFirst
 
 
@@ -22,8 +23,8 @@ class RefusalFilters(filters.FilterSet):
     who = filters.CharFilter(help_text="Account name, as it was told then.")
     method = filters.CharFilter(lookup_expr="iexact")
     path = filters.CharFilter(lookup_expr="startswith", help_text="What the address begins with.")
-    since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+    since = Instant("since", field_name="at", lookup_expr="gte")
+    until = Instant("until", field_name="at", lookup_expr="lt")
 
 
 class RefusedAttempts(ListAPIView):

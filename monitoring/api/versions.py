@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import exceptions, serializers, status
@@ -95,11 +95,10 @@ class DiffSerializer(serializers.Serializer):
 
 
 def _seen(service: Service, request: Any) -> QuerySet:
-    """Versions as of the asked instant; the ones that were never approved only now, for those who work on entries."""
+    """Its versions that the person may read as of the asked instant, newest first."""
     at, past = moment_of(request)
-    rows = ServiceVersion.objects.filter(service=service).select_related("service", "approver", "commitment").prefetch_related("offerings")
-    shown = Q(state="approved", approved_at__lte=at)
-    return rows.filter(shown if past or not request.user.is_staff else shown | ~Q(state="approved")).order_by("-number")
+    rows = ServiceVersion.objects.filter(service=service).read_by(request.user, at=at, past=past)
+    return rows.select_related("service", "approver", "commitment").prefetch_related("offerings").order_by("-number")
 
 
 def _one(request: Any, code: str, number: int, action: str = "view") -> ServiceVersion:

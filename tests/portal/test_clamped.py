@@ -5,12 +5,17 @@ import html
 import re
 
 import pytest
+from django.contrib import admin
+from django.db import models
+from django.db.models.query_utils import DeferredAttribute
 
 from catalogue import overriding, publishing
-from catalogue.models import Service
+from catalogue.models import LegalHold, Service
+from itsm_backup.common.models import Refusal, because
 from itsm_backup.common.time import now
 from itsm_backup.portal.templatetags.portal import clamped
-from tests.factories import make_service
+from monitoring.models import QuarantinedRecord
+from tests.factories import make_service, make_tool
 
 LONG = "The <network> was down & so on. " * 60  # 1,920 characters
 
@@ -47,3 +52,34 @@ def test_lists_histories_and_the_administration_show_only_the_beginning(client, 
         assert '<details class="clamped">' in text, path
         plain = re.sub(r'<details class="clamped">.*?</details>', "", text, flags=re.DOTALL)
         assert "was down &amp; so on" not in plain, path
+
+
+@pytest.mark.django_db
+def test_lists_of_the_administration_show_only_the_beginning_of_what_was_written(client, root):
+    service, tool = make_service("SVC-001"), make_tool()
+    with because("test", by=root):
+        LegalHold.objects.create(service=service, owner=root, reason=LONG, held_from=now())
+    QuarantinedRecord.objects.create(tool=tool, answer_index=0, reason=LONG, created_at=now())
+    Refusal.objects.create(at=now(), who="somebody", method="POST", path="/x/", why=LONG[:1_000])
+    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    for path in ("catalogue/legalhold/", "common/refusal/"):
+        text = client.get(f"/admin/{path}").content.decode()
+        whole = re.search(r'<details class="clamped">.*?</details>', text, flags=re.DOTALL)[0]
+        assert read(whole).split()[:80] == LONG.split()[:80] and LONG[:400] not in html.unescape(text.replace(whole, "")), path
+    text = client.get("/admin/monitoring/quarantinedrecord/").content.decode()
+    shown, title = re.search(r'field-reason"><a [^>]*><span title="([^"]*)">([^<]*)</span></a>', text).groups()[::-1]
+    assert html.unescape(title) == LONG and len(html.unescape(shown)) <= 121 and "<details" not in shown, "a link opens the row, no text"
+
+
+@pytest.mark.django_db
+def test_no_list_of_the_administration_shows_a_text_as_long_as_it_is(rf, root):
+    request = rf.get("/")
+    request.user = root
+    plain = {
+        f"{model._meta.label}.{name}"
+        for model, door in admin.site._registry.items()
+        for name in door.get_list_display(request)
+        if isinstance(name, str) and isinstance(getattr(model, name, None), DeferredAttribute)
+        and isinstance(model._meta.get_field(name), (models.TextField, models.JSONField))
+    }  # fmt: skip
+    assert plain == set()

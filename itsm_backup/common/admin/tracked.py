@@ -19,6 +19,7 @@ from itsm_backup.common.admin.history import HistoryAdmin
 from itsm_backup.common.admin.reasons import RowsFormSet
 from itsm_backup.common.admin.rights import ByRights, LoggedAdmin
 from itsm_backup.common.admin.saved import SavingAdmin
+from itsm_backup.common.admin.texts import ShortTexts
 
 COUNTED_UP_TO = 10_000
 
@@ -50,7 +51,7 @@ class InWords:
         return in_words(field) if person or not field.is_relation else name
 
 
-class TrackedAdmin(SavingAdmin, GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):
+class TrackedAdmin(ShortTexts, SavingAdmin, GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):
     """A row that people configure: reason on every path, rights on single rows, acts, history with differences."""
 
     change_form_template = "admin/tracked_change_form.html"
@@ -108,7 +109,7 @@ class PlainForm(forms.ModelForm):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
-class FactAdmin(InWords, SavingAdmin, LoggedAdmin):
+class FactAdmin(ShortTexts, InWords, SavingAdmin, LoggedAdmin):
     """What the machine recorded: to read, never to write."""
 
     form = PlainForm

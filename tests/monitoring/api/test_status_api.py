@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 
 import pytest
@@ -90,6 +91,17 @@ def test_who_may_not_is_told_who_can_and_the_attempt_is_on_record(api, service):
         assert answer.status_code == 403 and "auditors and monitoring administrators" in answer.json()["detail"]
     since = iso(now() + HOUR).replace("+", "%2B")
     assert api("auditor").get(f"/api/v1/refused-attempts/?since={since}").json()["results"] == []
+
+
+def test_an_instant_that_cannot_be_is_refused_with_a_sentence_and_an_odd_zone_is_understood(api):
+    auditor = api("auditor")
+    for query in ("since=yesterday", "until=2026-11-23", "since=0001-01-01T00:00%2B10:00", "until=9999-12-31T23:59-21:30"):
+        answer = auditor.get(f"/api/v1/refused-attempts/?{query}")
+        assert answer.status_code == 400 and answer.json()["detail"].startswith(query[:5]), query
+    there = dt.timezone(-dt.timedelta(hours=21, minutes=30))  # further off than PostgreSQL knows zones
+    assert auditor.get("/api/v1/refused-attempts/", {"since": (now() - HOUR).astimezone(there).isoformat()}).status_code == 200
+    position = base64.b64encode(b"p=2026-11-28T10%3A00%3A00-21%3A30").decode()
+    assert auditor.get("/api/v1/refused-attempts/", {"cursor": position}).status_code == 200
 
 
 def test_what_one_may_not_see_is_not_there(api, service):
