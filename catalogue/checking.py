@@ -6,14 +6,14 @@ What was measured is handed in by the floors above, which know the tools.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import F
 
 from catalogue import feasibility, impact
-from catalogue.comparing import COMMITMENT_FIELDS
+from catalogue.comparing import COMMITMENT_FIELDS, OFFERING_FIELDS
 from catalogue.models import AgreementVersion, Commitment, Deviation, ImpactAnalysis, Service, ServiceVersion
 from itsm_backup.common.admin.fields import duration_text, share_text
 from itsm_backup.common.time import duration_words, local_day
@@ -21,7 +21,13 @@ from itsm_backup.common.time import duration_words, local_day
 INHERITED = "INHERITED_COMMITMENT_TOO_WEAK"
 WEAKER_THAN_SLA = "COMMITMENT_WEAKER_THAN_SLA"
 UNDERPINNED = "AGREEMENT_TOO_WEAK"
-TO_CONSIDER = frozenset({"RESTORE_TIME_UNMEASURED", "RETENTION_SHORTER_THAN_RESTORE_TEST"})  # said, but no reason to stop
+STRONGER_OFFERING = "OFFERING_STRONGER_THAN_ENTRY"
+# Said, but no reason to stop.
+TO_CONSIDER = frozenset({"RESTORE_TIME_UNMEASURED", "RETENTION_SHORTER_THAN_RESTORE_TEST", STRONGER_OFFERING})
+DRIFT = {
+    "SCHEDULE_EXCEEDS_RPO": 1.1,
+    "MEASURED_RESTORE_EXCEEDS_RTO": 1.1,
+}  # durations vary: a tenth more is borne where one side is measured
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,15 @@ class Measured:
 
 
 UNMEASURED = Measured()
+
+
+class Gap(NamedTuple):
+    """One inequality that does not hold: what of the promise breaks it (`subject`), and how many times over (`size`)."""
+
+    code: str
+    sentence: str
+    subject: str
+    size: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,7 @@ class Question:
     service: Service
     promise: Mapping[str, Any]
     agreements: tuple[AgreementVersion, ...] = ()
+    offerings: tuple[Mapping[str, Any], ...] = ()  # name and levels of each package
 
 
 def question_of(version: ServiceVersion) -> Question:
@@ -72,6 +88,7 @@ def question_of(version: ServiceVersion) -> Question:
         version.service,
         {name: getattr(promise, name) for name in COMMITMENT_FIELDS},
         tuple(each for each in (version.sla, version.ola, version.contract) if each is not None),
+        tuple({name: getattr(each, name) for name in OFFERING_FIELDS} for each in version.offerings.all()),
     )
 
 
@@ -83,15 +100,36 @@ def blocking(*, version: ServiceVersion, measured: Measured, at: dt.datetime) ->
 
 def findings(*, asked: Question, measured: Measured, at: dt.datetime) -> list[Finding]:
     """Every inequality that does not hold, what stops first, with the deviation that bears it; a fixed number of queries."""
+    granted = deviations_at(asked.service, at)
+    return sorted((_finding(gap, granted) for gap in _gaps(asked, measured, at)), key=_worst_first)
+
+
+def borne(*, service: Service, code: str, measured: Measured, at: dt.datetime) -> list[Gap]:
+    """What a deviation from `code` bears that is granted at this instant: all that breaks the inequality, in force or on its way."""
+    versions = service.versions.select_related("service", "commitment", "sla__agreement", "ola__agreement", "contract__agreement")
+    read = [*versions.in_force(at), *versions.filter(state__in=("draft", "in_review"))]
+    return [gap for version in read for gap in _gaps(question_of(version), measured, at) if gap.code == code]
+
+
+def _finding(gap: Gap, granted: list[Deviation]) -> Finding:
+    """With the deviation that bears it: granted for this inequality, for this part of the promise, and for as much of it."""
+    fitting = [row for row in granted if row.code == gap.code]
+    for row in reversed(fitting):
+        if row.bears is None or gap.size <= row.bears.get(gap.subject, 0.0) * DRIFT.get(gap.code, 1.0):
+            return Finding(gap.code, gap.sentence, row)
+    beyond = f" The deviation until {fitting[-1].expires_on:%d %b %Y} was granted for less." if fitting else ""
+    return Finding(gap.code, gap.sentence + beyond)
+
+
+def _gaps(asked: Question, measured: Measured, at: dt.datetime) -> list[Gap]:
     analysis = analysis_at(asked.service, at)
-    told = [
+    return [
         *_feasibility(asked.promise, analysis, measured),
         *_discovery(asked.promise),
         *_agreements(asked, at),
         *_inheritance(asked, at),
+        *_offerings(asked, analysis, measured),
     ]
-    borne = {row.code: row for row in deviations_at(asked.service, at)}
-    return sorted((Finding(code, sentence, borne.get(code)) for code, sentence in told), key=_worst_first)
 
 
 def _worst_first(finding: Finding) -> int:
@@ -109,7 +147,7 @@ def deviations_at(service: Service, at: dt.datetime) -> list[Deviation]:
     return [row for row in rows.order_by("expires_on") if row.ended_at is None or row.ended_at > at]
 
 
-def _feasibility(promise: Mapping[str, Any], analysis: ImpactAnalysis | None, measured: Measured) -> list[tuple[str, str]]:
+def _feasibility(promise: Mapping[str, Any], analysis: ImpactAnalysis | None, measured: Measured) -> list[Gap]:
     inputs = {
         "interval_seconds": measured.interval_s,
         "p95_duration_seconds": measured.p95_duration_s,
@@ -126,8 +164,25 @@ def _feasibility(promise: Mapping[str, Any], analysis: ImpactAnalysis | None, me
         "retention_max_days": promise["retention_max_days"],
     }
     found = feasibility.violations(inputs)
+    worst = found["worst_case_exposure_seconds"]
     codes = [code for code in found["violations"] if code != "RESTORE_TIME_UNMEASURED" or promise["rto_s"] is not None]
-    return [(code, _SENTENCES[code](inputs, found["worst_case_exposure_seconds"])) for code in codes]
+    return [Gap(code, _SENTENCES[code](inputs, worst), "", _SIZES[code](inputs, worst) if code in _SIZES else 1.0) for code in codes]
+
+
+def _times(value: Any, bound: Any) -> float:
+    """How many times the bound; of a bound of nothing, of one."""
+    return float(value) / (float(bound) or 1.0)
+
+
+# How far each inequality is broken: declared or measured on one side, promised on the other.
+_SIZES = {
+    "SCHEDULE_EXCEEDS_RPO": lambda i, worst: _times(worst, i["rpo_seconds"]),
+    "RPO_EXCEEDS_BIA_TOLERANCE": lambda i, _: _times(i["rpo_seconds"], i["bia_data_loss_tolerance_seconds"]),
+    "RTO_PLUS_WRT_EXCEEDS_MTPD": lambda i, _: _times(i["rto_seconds"] + (i["wrt_seconds"] or 0), i["mtpd_seconds"]),
+    "MEASURED_RESTORE_EXCEEDS_RTO": lambda i, _: _times(i["measured_restore_p95_seconds"], i["rto_seconds"]),
+    "RETENTION_BELOW_MINIMUM": lambda i, _: _times(i["retention_min_days"], i["retention_days"]),
+    "RETENTION_ABOVE_MAXIMUM": lambda i, _: _times(i["retention_days"], i["retention_max_days"]),
+}
 
 
 def _span(seconds: Any) -> str:
@@ -167,47 +222,60 @@ _SENTENCES = {
 }
 
 
-def _discovery(promise: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _discovery(promise: Mapping[str, Any]) -> list[Gap]:
     kept, tested = promise["retention_days"], promise["restore_test_days"]
     if kept is None or tested is None or kept >= tested:
         return []
     text = f"Copies are kept {kept} d and restores are tested every {tested} d: damage found by a test may be in every copy by then."
-    return [("RETENTION_SHORTER_THAN_RESTORE_TEST", text)]
+    return [Gap("RETENTION_SHORTER_THAN_RESTORE_TEST", text, "")]
 
 
-def _agreements(asked: Question, at: dt.datetime) -> list[tuple[str, str]]:
+def _agreements(asked: Question, at: dt.datetime) -> Iterator[Gap]:
     """A promise is at least as strict as its SLA; what underpins it is at least as strict as the promise."""
-    found = []
     for agreed in asked.agreements:
-        to_customers = agreed.agreement.kind == "sla"
-        for name, words, strict in _COMPARED:
-            promised, wanted = asked.promise[name], getattr(agreed, name)
-            if promised is None or wanted is None:
-                if to_customers and wanted is not None:
-                    found.append((WEAKER_THAN_SLA, f"{agreed} agrees on {words(wanted)}, but the entry promises nothing of it."))
-                continue
-            weak, bound = (promised, wanted) if to_customers else (wanted, promised)
-            if strict(weak, bound):
-                continue
-            if to_customers:
-                found.append((WEAKER_THAN_SLA, f"The entry promises {words(promised)}; {agreed} asks for {words(wanted)}."))
-            else:
-                found.append((UNDERPINNED, f"{agreed} gives only {words(wanted)}, but the entry promises {words(promised)}."))
+        kind = agreed.agreement.kind
+        code = WEAKER_THAN_SLA if kind == "sla" else UNDERPINNED
+        for level in _COMPARED:
+            if gap := _agreed(asked.promise[level.name], agreed, level):
+                yield gap
         if agreed.until_on is not None and agreed.until_on < at.date():
-            code = WEAKER_THAN_SLA if to_customers else UNDERPINNED
-            found.append((code, f"{agreed} ended on {agreed.until_on:%d %b %Y}."))
-    return found
+            yield Gap(code, f"{agreed} ended on {agreed.until_on:%d %b %Y}.", f"{kind} ended")
+
+
+def _agreed(promised: Any, agreed: AgreementVersion, level: _Level) -> Gap | None:
+    """The one level against one agreement; None where it holds or where nothing is to be compared."""
+    wanted, kind = getattr(agreed, level.name), agreed.agreement.kind
+    to_customers, subject = kind == "sla", f"{kind} {level.name}"
+    if wanted is None or (promised is None and not to_customers):
+        return None
+    if promised is None:
+        return Gap(WEAKER_THAN_SLA, f"{agreed} agrees on {level.words(wanted)}, but the entry promises nothing of it.", f"{subject} absent")
+    weak, bound = (promised, wanted) if to_customers else (wanted, promised)
+    size = _times(weak, bound) if level.less_is_stricter else _times(bound, weak)
+    if size <= 1:
+        return None
+    if to_customers:
+        return Gap(WEAKER_THAN_SLA, f"The entry promises {level.words(promised)}; {agreed} asks for {level.words(wanted)}.", subject, size)
+    return Gap(UNDERPINNED, f"{agreed} gives only {level.words(wanted)}, but the entry promises {level.words(promised)}.", subject, size)
+
+
+class _Level(NamedTuple):
+    """A level that promises and agreements share."""
+
+    name: str
+    words: Callable[[Any], str]
+    less_is_stricter: bool
 
 
 _COMPARED = (
-    ("rpo_s", lambda value: f"a recovery point of {duration_text(value)}", lambda one, other: one <= other),
-    ("rto_s", lambda value: f"recovery in {duration_text(value)}", lambda one, other: one <= other),
-    ("retention_days", lambda value: f"{value} d of retention", lambda one, other: one >= other),
-    ("success_rate", lambda value: f"{share_text(value)} success", lambda one, other: one >= other),
+    _Level("rpo_s", lambda value: f"a recovery point of {duration_text(value)}", True),
+    _Level("rto_s", lambda value: f"recovery in {duration_text(value)}", True),
+    _Level("retention_days", lambda value: f"{value} d of retention", False),
+    _Level("success_rate", lambda value: f"{share_text(value)} success", False),
 )
 
 
-def _inheritance(asked: Question, at: dt.datetime) -> list[tuple[str, str]]:
+def _inheritance(asked: Question, at: dt.datetime) -> Iterator[Gap]:
     """No provider along hard relations promises less than what stops with it: the weakest provider and the strictest consumer count."""
     service = asked.service.pk
     above = {relation.consumer_id for relation in impact.closure([service], up=True, at=at)} - {service}
@@ -216,16 +284,32 @@ def _inheritance(asked: Question, at: dt.datetime) -> list[tuple[str, str]]:
     rows = Commitment.objects.filter(version__in=ServiceVersion.objects.in_force(at).filter(service__in=[pk for _, pk in chain]))
     told = rows.values("rpo_s", "rto_s", pk=F("version__service"), name=F("version__name")) if chain else ()
     others: dict[int, Any] = {row["pk"]: row for row in told}
-    found = []
-    for field, words, _ in _COMPARED[:2]:
-        mine = asked.promise[field]
+    for level in _COMPARED[:2]:
+        field, words = level.name, level.words
         known = [(others[pk][field], others[pk]["name"], up) for up, pk in chain if pk in others and others[pk][field] is not None]
-        if mine is None or not known:
-            continue
-        weak = max(((value, name) for value, name, up in known if not up and value > mine), default=None)
-        strict = min(((value, name) for value, name, up in known if up and value < mine), default=None)
-        if weak:
-            found.append((INHERITED, f"It stops with {weak[1]}, which promises only {words(weak[0])}: {words(mine)} cannot hold."))
-        if strict:
-            found.append((INHERITED, f"{strict[1]} stops with it and promises {words(strict[0])}: {words(mine)} is too weak for that."))
-    return found
+        for package, mine in [("", asked.promise[field]), *((f"{one['name']}: ", one[field]) for one in asked.offerings)]:
+            if mine is None:
+                continue
+            weak = max(((value, name) for value, name, up in known if not up and value > mine), default=None)
+            strict = min(((value, name) for value, name, up in known if up and value < mine), default=None) if not package else None
+            if weak:
+                told_so = f"{package}It stops with {weak[1]}, which promises only {words(weak[0])}: {words(mine)} cannot hold."
+                yield Gap(INHERITED, told_so, f"{package}below {field}", _times(weak[0], mine))
+            if strict:
+                told_so = f"{strict[1]} stops with it and promises {words(strict[0])}: {words(mine)} is too weak for that."
+                yield Gap(INHERITED, told_so, f"above {field}", _times(mine, strict[0]))
+
+
+def _offerings(asked: Question, analysis: ImpactAnalysis | None, measured: Measured) -> Iterator[Gap]:
+    """Each package with levels of its own goes through the same inequalities; where it asks more than the entry, that is said."""
+    for one in asked.offerings:
+        levels = {level.name: one[level.name] for level in _COMPARED if one[level.name] is not None}
+        same = {gap.sentence for gap in _feasibility(asked.promise, analysis, measured)}
+        for gap in _feasibility({**asked.promise, **levels}, analysis, measured):
+            if gap.sentence not in same and gap.code != "RESTORE_TIME_UNMEASURED":
+                yield gap._replace(sentence=f"{one['name']}: {gap.sentence}", subject=f"{one['name']}: {gap.subject}")
+        for level in (level for level in _COMPARED if level.name in levels):
+            mine, theirs = asked.promise[level.name], levels[level.name]
+            if mine is not None and mine != theirs and (theirs < mine) == level.less_is_stricter:
+                said = f"{one['name']} promises {level.words(theirs)}, but the entry is judged by {level.words(mine)}."
+                yield Gap(STRONGER_OFFERING, said, f"{one['name']}: {level.name}")

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 
 from catalogue import duties
+from catalogue.checking import UNMEASURED, Measured, borne
 from catalogue.models import Deviation, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
 from itsm_backup.common import outbox
@@ -17,6 +18,7 @@ from itsm_backup.common.models import because
 from itsm_backup.common.time import local_day
 
 REMIND_BEFORE = dt.timedelta(days=14)
+LONGEST = dt.timedelta(days=366)
 CODES = {
     "SCHEDULE_EXCEEDS_RPO": "The backup schedule cannot keep the recovery point",
     "RPO_EXCEEDS_BIA_TOLERANCE": "The recovery point loses more than the business tolerates",
@@ -38,6 +40,8 @@ def ask(*, service: Service, code: str, owner: Any, expires_on: dt.date, by: Any
         problems.append(f"{code} is no inequality that a deviation can bear. There are: {', '.join(CODES)}.")
     if expires_on and expires_on < local_day(at, "UTC"):
         problems.append(f"{expires_on:%d %b %Y} is over already: a deviation looks ahead.")
+    elif expires_on and expires_on > local_day(at, "UTC") + LONGEST:
+        problems.append(f"{expires_on:%d %b %Y} is more than a year ahead. Choose an earlier day: it can be asked for again.")
     if owner and not owner.is_active:
         problems.append(f"{duties.names([owner])} has left: name an owner with a live account.")
     if problems:
@@ -47,14 +51,21 @@ def ask(*, service: Service, code: str, owner: Any, expires_on: dt.date, by: Any
     return row
 
 
-def grant(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str) -> Deviation:
-    """Bear the deviation until its last day. Raises NotAllowed for its owner, for who asked, and for who is no approver; WrongState."""
+def grant(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str, measured: Measured = UNMEASURED) -> Deviation:
+    """Bear, until its last day, what breaks the inequality now, in force or on its way, and nothing worse.
+
+    `measured` is what the monitoring measured for the entry. Raises NotAllowed for its owner, for who asked, and for who is no approver;
+    WrongState.
+    """
     with transaction.atomic(), because(reason.strip() or "Granted.", by=by):
         row = _open(deviation)
         check_granter(row, by, at)
         if row.expires_on < local_day(at, "UTC"):
             raise NotReady([f"It would have ended on {row.expires_on:%d %b %Y}. Ask again with a later day."])
         row.approver, row.granted_at = by, at
+        row.bears = {}
+        for gap in borne(service=row.service, code=row.code, measured=measured, at=at):
+            row.bears[gap.subject] = max(gap.size, row.bears.get(gap.subject, 0.0))
         row.save()
     return row
 

@@ -32,7 +32,7 @@ class OfferingsField(forms.Field):
         if isinstance(value, list):
             return value
         lines = [line.strip() for line in str(value or "").splitlines() if line.strip()]
-        return [_read(line) for line in lines]
+        return [_read_line(number, line) for number, line in enumerate(lines, start=1)]
 
 
 def line_of(levels: dict[str, Any]) -> str:
@@ -45,6 +45,14 @@ def _shown(name: str, value: Any) -> Any:
     return value_words(field, field.to_python(value))
 
 
+def _read_line(number: int, line: str) -> dict[str, Any]:
+    try:
+        return _read(line)
+    except ValidationError as error:
+        name = line.partition(":")[0].strip()[:60]
+        raise ValidationError([f"Line {number} ({name}): {said}" for said in error.messages]) from None
+
+
 def _read(line: str) -> dict[str, Any]:
     name, _, rest = line.partition(":")
     levels: dict[str, Any] = {"name": name.strip(), "price": "", "rpo_s": None, "rto_s": None, "retention_days": None, "success_rate": None}
@@ -53,5 +61,8 @@ def _read(line: str) -> dict[str, Any]:
         if word is None:
             raise ValidationError(f"“{part}” is no level. Write {', '.join(_LEVELS)} and a value, with a semicolon between them.")
         field, reader = _LEVELS[word]
-        levels[field] = reader.clean(part[len(word) :].strip(" :"))
+        try:
+            levels[field] = reader.clean(part[len(word) :].strip(" :"))
+        except ValidationError as error:
+            raise ValidationError([f"{word}: {said}" for said in error.messages]) from None
     return levels

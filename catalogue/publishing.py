@@ -21,7 +21,7 @@ __all__ = [
     "COMMITMENT_FIELDS", "CONTENT_FIELDS", "RESERVED_CODES", "TRANSITIONS", "NotAllowed", "NotReady", "Refused", "Stale", "WrongState",
     "approve",
     "cancel", "check_approver", "create_service", "draft_version", "edit_draft", "missing", "problems_of", "return_to_draft",
-    "roll_back", "submit",
+    "roll_back", "submit", "withdraw",
 ]  # fmt: skip
 
 State = ServiceVersion.State
@@ -95,6 +95,32 @@ def cancel(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) ->
     return version
 
 
+def withdraw(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) -> ServiceVersion:
+    """Take an approved version back before its day: what would have ended with it goes on. It stays readable in the history.
+
+    Raises NotAllowed for who may neither change nor approve the entry, WrongState once it has been in force.
+    """
+    if not any(duties.may(by=by, act=act, on=version.service, at=at) for act in ("change", "approve")):
+        duties.check(by=by, act="approve", on=version.service, at=at)
+    with transaction.atomic(), because(_reason("withdraw", reason), by=by):
+        version = locked(version, "withdraw")
+        start = version.effective.lower
+        if start <= at:
+            raise WrongState(
+                f"{version} has been in force since {words_of(start)}: what was promised stays. Draft the next version instead."
+            )
+        version.state, version.effective = TRANSITIONS["withdraw"].target, None
+        version.save()
+        before = version.service.versions.approved().filter(effective__endswith=start).first()
+        if before is not None:
+            before.effective = DateTimeTZRange(before.effective.lower, None)
+            before.save()
+        elif not version.service.versions.approved().exists():
+            version.service.lifecycle = Service.Lifecycle.PIPELINE
+            version.service.save()
+    return version
+
+
 def missing(version: ServiceVersion, at: dt.datetime) -> list[str]:
     """One sentence for everything that still keeps the version from being approved; empty when it is complete."""
     needed = {"owner": "one accountable owner", "steward": "one responsible steward", "operations_team": "one operations team"}
@@ -133,7 +159,8 @@ def _range_problems(version: ServiceVersion, start: dt.datetime, at: dt.datetime
         return [f"It cannot take effect on {words_of(start)}, more than two years ahead: until then no other version could be approved."]
     previous = _newest_approved(version)
     if previous is not None and previous.effective.lower >= start:
-        return [f"Version {previous.number} takes effect on {words_of(previous.effective.lower)}; choose a later time for this one."]
+        return [f"Version {previous.number} takes effect on {words_of(previous.effective.lower)}; choose a later time for this one."
+                + (" Or withdraw that one first." if previous.effective.lower > at else "")]  # fmt: skip
     return []
 
 

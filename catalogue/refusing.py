@@ -64,6 +64,7 @@ TRANSITIONS = {
         Transition("approve", (State.IN_REVIEW,), State.APPROVED, "an approver who is no author; ranges do not overlap", "Approved."),
         Transition("return to draft", (State.IN_REVIEW,), State.DRAFT, "–"),
         Transition("cancel", (State.DRAFT, State.IN_REVIEW), State.CANCELLED, "–"),
+        Transition("withdraw", (State.APPROVED,), State.CANCELLED, "its day lies ahead: it has never been in force"),
     )
 }
 

@@ -57,8 +57,9 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     answers = Attestation.objects.filter(service__in=services).select_related("round", "person")
     for row in answers.filter(Q(answered_at=None, round__due_on__lt=today) | Q(right=False, version__in=versions)):
         found.append(_of_answer(row))
+    not_over = Q(versions__effective__endswith=None) | Q(versions__effective__endswith__gt=at)  # what takes force later is no gap
     unwritten = Service.objects.filter(pk__in=services, lifecycle="catalogue").annotate(
-        live=Count("versions", filter=Q(versions__state="approved", versions__effective__contains=at))
+        live=Count("versions", filter=Q(versions__state="approved", versions__approved_at__lte=at) & not_over)
     )
     nothing = "It stands in the catalogue, but no version of it is in force."
     found += [Gap(row.pk, "nothing in force", "No version is in force", nothing) for row in unwritten.filter(live=0)]
@@ -75,7 +76,7 @@ def _of_answer(row: Attestation) -> Gap:
     if row.answered_at is None:
         told = f"{named} has not answered “{row.round.title}”, due {row.round.due_on:%d %b %Y}."
         return Gap(row.service_id, "attestation", "An attestation is late", told)
-    told = f"{named} says that it is not right: {row.remark} A new version mends it."
+    told = f"{named} says that it is not right: {row.remark.rstrip(' .')}. A new version mends it."
     return Gap(row.service_id, "wrong", "Its owner says that it is not right", told)
 
 

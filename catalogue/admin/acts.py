@@ -118,4 +118,12 @@ VERSION_ACTS = (
         told=lambda request, version: ["Nothing of it takes force. It stays readable in the history of the entry."],
         blocked=_writers_only,
     ),
+    Act(
+        name="withdraw",
+        words=lambda version: f"Withdraw version {version.number}",
+        do=_act(publishing.withdraw, "{version} is withdrawn."),
+        fits=lambda version: version.state == State.APPROVED and version.effective.lower > now(),
+        told=lambda request, version: ["It never takes force, and what would have ended with it goes on. It stays readable."],
+        blocked=_writers_and_approvers,
+    ),
 )

@@ -10,7 +10,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from catalogue import agreeing, deviating
+from catalogue import agreeing, checking, deviating
+from catalogue.admin.entries import measured_of
 from catalogue.models import Agreement, AgreementVersion, Deviation, ImpactAnalysis, Service
 from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.admin import Act, Impossible, TrackedAdmin, given_reason, may
@@ -154,6 +155,19 @@ class AnalysisAdmin(TextAdmin):
         return agreeing.draft_analysis(service=owner, content=content, **said)
 
 
+def _granted(*, deviation: Deviation, by: Any, at: Any, reason: str) -> Deviation:
+    return deviating.grant(deviation=deviation, by=by, at=at, reason=reason, measured=measured_of(deviation.service, at))
+
+
+def _bears(row: Deviation) -> list[str]:
+    """What it would bear if it were granted now, in the words of the check list."""
+    at = now()
+    told = checking.borne(service=row.service, code=row.code, measured=measured_of(row.service, at), at=at)
+    if not told:
+        return ["Nothing breaks this inequality now, neither in force nor on its way: granted as it is, it would bear nothing."]
+    return ["It bears this, and nothing worse:", *dict.fromkeys(gap.sentence for gap in told)]
+
+
 def _may_end(request: HttpRequest, row: Deviation) -> str:
     if may(request, Service, "approve", row.service_id) or may(request, Service, "change", row.service_id):
         return ""
@@ -174,12 +188,13 @@ class DeviationAdmin(TrackedAdmin):
         Act(
             name="grant",
             words=lambda row: f"Grant the {row}",
-            do=_do(deviating.grant, "deviation", "The {row} is granted."),
+            do=_do(_granted, "deviation", "The {row} is granted."),
             fits=lambda row: row.granted_at is None and row.ended_at is None,
             told=lambda request, row: [
                 f"{deviating.CODES[row.code]}. It is borne until {row.expires_on:%d %b %Y}; {row.owner.get_full_name() or row.owner}"
                 " answers for it. It stands on the entry's page from now on.",
                 f"Why: {row.reason}",
+                *_bears(row),
             ],
             blocked=_blocked(deviating.check_granter),
             primary=True,

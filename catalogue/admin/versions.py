@@ -209,12 +209,14 @@ class VersionAdmin(TrackedAdmin):
         service = self._service_of_new(request)
         if service is None:
             raise Http404("No service that you may change is named.")
-        told = {"findings": self._findings(service, _typed(request)), "unreadable": _unreadable(request)}
-        return render(request, "admin/catalogue/_checks.html", told)
+        return render(request, "admin/catalogue/_checks.html", _checked(service, request.GET))
 
-    def _findings(self, service: Service, asked: checking.Question) -> list[checking.Finding]:
-        at = now()
-        return checking.findings(asked=asked, measured=measured_of(service, at), at=at)
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        """What stands in the form that is shown is checked: after two people wrote, that is more than what was sent."""
+        form = context["adminform"].form
+        if form.is_bound and context.get("service"):
+            context |= _checked(context["service"], form.data)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -248,12 +250,9 @@ class VersionAdmin(TrackedAdmin):
         )
         open_version, able = _open_of(service), may(request, Service, "change", service.pk)
         shown = version or _begun_with(request, service)
-        asked = checking.question_of(shown) if shown else None
-        if request.method == "POST" and (version is None or version.state == State.DRAFT):
-            asked = _typed(request, service)
+        checked = _findings(service, checking.question_of(shown)) if shown and shown.state != State.CANCELLED else {}
         return {
-            "findings": self._findings(service, asked) if asked and (version is None or version.state != State.CANCELLED) else [],
-            "unreadable": _unreadable(request) if request.method == "POST" else [],
+            **checked,
             "check_url": reverse("admin:catalogue_serviceversion_check"),
             "facts": shown_facts(service),
             "service": service,
@@ -269,25 +268,35 @@ class VersionAdmin(TrackedAdmin):
         }
 
 
+def _findings(service: Service, asked: checking.Question) -> dict[str, Any]:
+    """The check list, and whether anything is promised that could be checked."""
+    at = now()
+    found = checking.findings(asked=asked, measured=measured_of(service, at), at=at)
+    return {"findings": found, "promised": any(value not in (None, "") for value in asked.promise.values()) or bool(asked.offerings)}
+
+
+def _checked(service: Service, sent: Any) -> dict[str, Any]:
+    return {**_findings(service, _typed(sent, service)), "unreadable": _unreadable(sent)}
+
+
 def _like_url(service: Service, version: ServiceVersion | None) -> str:
     url = f"{reverse('admin:catalogue_serviceversion_add')}?service={service.pk}"
     return f"{url}&like={version.pk}" if version else url
 
 
-def _typed(request: HttpRequest, service: Service | None = None) -> checking.Question:
+def _typed(sent: Any, service: Service) -> checking.Question:
     """The promises as they stand in the form; what cannot be read yet counts as not promised."""
-    sent = request.POST or request.GET
-    service = service or Service.objects.get(pk=_number(sent.get("service")))
     promise = {name: _read(DraftForm.base_fields[name], sent.get(name)) for name in PROMISES}
     chosen = [pk for pk in (_number(sent.get(name)) for name in ("sla", "ola", "contract")) if pk]
     agreements = AgreementVersion.objects.filter(pk__in=chosen, state="approved").select_related("agreement")
-    return checking.Question(service, promise, tuple(agreements))
+    offerings = _read(DraftForm.base_fields["offerings"], sent.get("offerings")) or ()
+    return checking.Question(service, promise, tuple(agreements), tuple(offerings))
 
 
-def _unreadable(request: HttpRequest) -> list[str]:
+def _unreadable(sent: Any) -> list[str]:
     """The promises in the form that cannot be read, by their labels: the check list leaves them out, and says so."""
-    sent, found = request.POST or request.GET, []
-    for name in PROMISES:
+    found = []
+    for name in (*PROMISES, "offerings"):
         field = DraftForm.base_fields[name]
         if sent.get(name) and _read(field, sent.get(name)) is None:
             found.append(str(field.label or name))

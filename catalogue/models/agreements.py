@@ -163,6 +163,9 @@ class Deviation(Tracked):
     )
     granted_at = models.DateTimeField(null=True, editable=False)
     ended_at = models.DateTimeField(null=True, editable=False, help_text="Refused or taken back, before it ran out.")
+    bears = models.JSONField(
+        null=True, editable=False, help_text="What broke the inequality when it was granted, and how many times over: more is not borne."
+    )
 
     class Meta:
         ordering = ["-asked_at"]

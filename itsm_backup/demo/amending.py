@@ -19,6 +19,7 @@ from itsm_backup.demo.world import day_at
 from itsm_backup.estate import amounts
 from itsm_backup.estate.entries import commitment_of
 from monitoring import redefining, ruling
+from monitoring.capability import measured
 from monitoring.models import JobSchedule, Tool
 
 AMENDMENTS = Path(__file__).with_name("amendments.yaml")
@@ -80,7 +81,8 @@ def _deviate(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime
         service=Service.objects.get(code=wish["service"]), code=wish["code"], owner=people[wish["owner"]], by=people["steward"],
         expires_on=local_day(at) + dt.timedelta(days=wish["days"]), at=at, reason=one["reason"],
     )  # fmt: skip
-    deviating.grant(deviation=asked, by=people["approver"], at=at, reason=one["reason"])
+    known = measured(asked.service, at)
+    deviating.grant(deviation=asked, by=people["approver"], at=at, reason=one["reason"], measured=known)
 
 
 def _reschedule(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:

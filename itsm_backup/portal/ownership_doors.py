@@ -23,6 +23,7 @@ from itsm_backup.common.time import now
 from itsm_backup.portal import ownership_pages
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.views import page_number, reads, show
+from itsm_backup.portal.words import many
 
 SECTION = "services"
 
@@ -129,7 +130,8 @@ def ask_attestation(request: HttpRequest) -> HttpResponse:
             raise NotReady(["Choose the day by which owners answer."]) from None
         title = typed(request, "title", most=120)
         made = attesting.open_round(services=services, title=title, due_on=due_on, by=request.user, at=now())
-        return f"{made.attestations.count()} entries are asked about, and their owners are told."
+        asked = made.attestations.count()
+        return f"{many(asked, 'entry is', 'entries are')} asked about, and their owners are told."
 
     _done(request, act)
     return redirect("portal:ownership")

@@ -175,7 +175,7 @@ def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int =
     held = _hand_overs(HandOver.objects.filter(service__in=seen, answered_at=None), links, user, moment)
     return OwnershipPage(
         sentence=_sentence(len({gap.service_id for gap in found} & links.keys()), len(doubles), len(names)),
-        gaps=_by_cause(found, start, links),
+        gaps=_by_cause(found, start, _with_unpublished(found, links)),
         gaps_paging=_paging(moment, "gaps", start, len(found), page=first // SHOWN + 1),
         doubles=doubles[:SHOWN],
         hand_overs=held[:SHOWN],
@@ -202,6 +202,13 @@ def _by_cause(found: list[responsibilities.Gap], start: int, links: Mapping[int,
         for cause, each in groupby(found[start : start + SHOWN], key=lambda gap: gap.cause)
         for gaps in [list(each)]
     )
+
+
+def _with_unpublished(found: list[responsibilities.Gap], links: _Links) -> _Links:
+    """The links, and those of entries with gaps of which no version is in force: by their code."""
+    missing = {gap.service_id for gap in found if gap.service_id} - links.names.keys()
+    codes = Service.objects.filter(pk__in=missing).values_list("pk", "code") if missing else ()
+    return _Links({**links.names, **{pk: (code, code) for pk, code in codes}}, links.moment)
 
 
 def _ordered(found: list[responsibilities.Gap]) -> list[responsibilities.Gap]:
@@ -297,7 +304,7 @@ def _hand_over(row: HandOver, links: Mapping[int, Link], user: Any, moment: Mome
     if row.answered_at is not None and row.answered_at <= moment.at:
         state = "accepted" if row.accepted else "declined"
         if row.accepted and row.version and row.version.state != "approved":
-            state = f"accepted; version {row.version.number} is {row.version.get_state_display()}"
+            state = f"accepted; {row.version.get_state_display()} as"
     return HandOverRow(
         pk=row.pk, service=links.get(row.service_id, Link(code, moment.href("entry_ownership", code))), duty=row.get_duty_display(),
         giver=person(row.giver), receiver=person(row.receiver), asked=instant(row.asked_at), asked_by=person(row.asked_by),

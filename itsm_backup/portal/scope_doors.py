@@ -58,10 +58,21 @@ def line(request: HttpRequest, *, moment: Moment, pk: int) -> HttpResponse:
     return show(request, "scope_line", section=SECTION, moment=moment, page=page)
 
 
+class DecidedAlready(Exception):
+    """Somebody decided on it meanwhile: it belongs to this backup service."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(scope_pages.meanwhile(line))
+        self.line = line
+
+
 def _subject(request: HttpRequest, subject: str, moment: Moment) -> tuple[Waiting, Line | None]:
     found = scope_pages.find(subject=subject, user=request.user, moment=moment)
     if found is None:
-        raise Http404(subject)
+        line = scope_pages.decided_already(subject=subject, user=request.user, moment=moment)
+        if line is None:
+            raise Http404(subject)
+        raise DecidedAlready(line)
     if not scope_lines.may_decide(request.user, moment):
         raise PermissionDenied(f"You may read the register, but not decide. {scoping.who_decides(request.user)}")
     return found
@@ -69,7 +80,11 @@ def _subject(request: HttpRequest, subject: str, moment: Moment) -> tuple[Waitin
 
 @reads
 def form(request: HttpRequest, *, moment: Moment, subject: str) -> HttpResponse:
-    one, held = _subject(request, subject, asof.Moment(at=moment.now, now=moment.now))
+    try:
+        one, held = _subject(request, subject, asof.Moment(at=moment.now, now=moment.now))
+    except DecidedAlready as decided:
+        messages.info(request, str(decided))
+        return redirect("portal:scope_line", decided.line.row.pk)
     page = scope_pages.decide_page(one=one, line=held, user=request.user, moment=asof.Moment(at=moment.now, now=moment.now))
     return show(request, "scope_decide", section=SECTION, moment=moment, page=page)
 
@@ -86,8 +101,11 @@ def _typed(request: HttpRequest) -> dict[str, str]:
 def decide(request: HttpRequest, *, subject: str) -> HttpResponse:
     at = now()
     moment = asof.Moment(at=at, now=at)
-    one, held = _subject(request, subject, moment)
     typed = _typed(request)
+    try:
+        one, held = _subject(request, subject, moment)
+    except DecidedAlready as decided:
+        return _again(request, decided, typed, moment)
     try:
         made = _decided(request, one, typed, moment)
     except NotAllowed as error:
@@ -98,6 +116,14 @@ def decide(request: HttpRequest, *, subject: str) -> HttpResponse:
         return show(request, "scope_decide", section=SECTION, moment=moment, status=409, page=page)
     messages.success(request, scope_pages.told(made))
     return redirect("portal:scope_line", made.line_id)
+
+
+def _again(request: HttpRequest, decided: DecidedAlready, typed: dict[str, str], moment: Moment) -> HttpResponse:
+    """The form of what stands by now, with what was typed: the second of two people loses nothing."""
+    told = (f"{decided} What you wrote stands below: decide again if that is to be changed.",)
+    waits = scope_lines.line_waiting(decided.line)
+    page = scope_pages.decide_page(one=waits, line=decided.line, user=request.user, moment=moment, typed=typed, problems=told)
+    return show(request, "scope_decide", section=SECTION, moment=moment, status=409, page=page)
 
 
 def _decided(request: HttpRequest, one: Waiting, typed: dict[str, str], moment: Moment) -> ScopeDecision:
@@ -161,7 +187,11 @@ def _asked(request: HttpRequest, typed: dict[str, str], moment: Moment) -> dict[
 def join(request: HttpRequest, *, subject: str) -> HttpResponse:
     """What a tool discovered becomes part of a backup service that stands in the register."""
     at = now()
-    one, _ = _subject(request, subject, asof.Moment(at=at, now=at))
+    try:
+        one, _ = _subject(request, subject, asof.Moment(at=at, now=at))
+    except DecidedAlready as decided:
+        messages.error(request, f"{decided} Nothing was changed.")
+        return redirect("portal:scope_line", decided.line.row.pk)
     typed = _typed(request)
     chosen = typed.get("line", "")
     row = ScopeLine.objects.visible_to(request.user).filter(pk=chosen).first() if chosen.isdigit() and len(chosen) < 19 else None

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
+from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
 from catalogue import scoping
@@ -187,6 +188,29 @@ def find(*, subject: str, user: Any, moment: Moment) -> tuple[Waiting, Line | No
         thing = discovering.thing_at(scope_lines.jobs_waiting(user=user, moment=moment), int(key), moment.at)
         return (scope_lines.waiting_of([thing], moment)[0], None) if thing else None
     return None
+
+
+def decided_already(*, subject: str, user: Any, moment: Moment) -> Line | None:
+    """The backup service that what the address names belongs to by now, because somebody decided on it; None where nobody did."""
+    kind, _, key = subject.partition("-")
+    found = None
+    if kind == "job" and key.isdigit() and len(key) < 19 and (job := BackupJob.objects.filter(pk=key).first()):
+        its = Q(job=job) | Q(job=None, tool=job.tool_id, repository_name=job.repository_name)
+        found = ScopeClaim.objects.standing(moment.at).filter(its).values_list("line", flat=True).first()
+    elif kind == "entry":
+        rows = ScopeDecision.objects.filter(entry__code=key, decided_at__lte=moment.at).order_by("-decided_at")
+        found = rows.values_list("line", flat=True).first()
+    return next(iter(scope_lines.lines(user=user, moment=moment, only=found)), None) if found else None
+
+
+def meanwhile(line: Line) -> str:
+    """Who decided what on it, in a sentence."""
+    one = line.decision
+    if one is None:
+        return f"It belongs to {line.row} already."
+    through = f" through {one.entry}" if one.outcome == ScopeDecision.Outcome.REFERENCED else ""
+    when = instant(one.decided_at)
+    return f"{person(one.decided_by)} decided on it ({strip_tags(when)}): {line.row} is {OUTCOMES[one.outcome].lower()}{through}."
 
 
 def decide_page(

@@ -152,6 +152,7 @@ urlpatterns = [
     path("services/<str:code>/versions/<rowid:one>..<rowid:other>/", version_doors.compare, name="compare"),
     path("services/<str:code>/versions/<rowid:number>/", version_doors.version, name="version"),
     path("services/<str:code>/versions/<rowid:number>/approve", version_doors.approve, name="version_approve"),
+    path("services/<str:code>/versions/<rowid:number>/withdraw", version_doors.withdraw, name="version_withdraw"),
     path("services/<str:code>/versions/<rowid:number>/return", version_doors.give_back, name="version_return"),
     path("services/<str:code>/versions/<rowid:number>/comment", version_doors.comment, name="version_comment"),
     path("services/<str:code>/versions/<rowid:number>/again", version_doors.roll_back, name="version_again"),

@@ -129,6 +129,15 @@ def give_back(request: HttpRequest, row: ServiceVersion) -> str:
     return f"Version {row.number} is a draft again, and its authors are told."
 
 
+@_deed("withdraw")
+def withdraw(request: HttpRequest, row: ServiceVersion) -> str:
+    reason = typed(request, "reason")
+    if not reason:
+        raise publishing.NotReady(["Say why it is withdrawn: the reason is kept with it."])
+    publishing.withdraw(version=row, by=request.user, at=now(), reason=reason)
+    return f"Version {row.number} is withdrawn and never takes force."
+
+
 @_deed("comment")
 def comment(request: HttpRequest, row: ServiceVersion) -> str:
     if row.state not in version_pages.OPEN:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
 from catalogue import checking, comparing, duties, publishing, wording
@@ -30,6 +31,7 @@ class VersionRow:
     state: str
     open: bool
     in_force: bool
+    ahead: bool
     since: SafeString | str
     until: SafeString | str
     authors: str
@@ -74,7 +76,9 @@ class VersionPage:
     may_return: bool
     may_comment: bool
     may_roll_back: bool
+    may_withdraw: bool
     edit_href: str
+    edit_words: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,20 @@ class ComparePage:
 
 def find_service(*, code: str, user: Any) -> Service | None:
     return Service.objects.visible_to(user).filter(code=code).first()
+
+
+def not_in_force(service: Service, moment: Moment) -> str:
+    """Why no version of it is in force at that moment, and when one is, in a sentence."""
+    later = service.versions.approved().filter(approved_at__lte=moment.now, effective__startswith__gt=moment.at)
+    first = later.order_by("effective").first()
+    if first is None:
+        return (
+            f"{service} is not in force: none of its versions is approved and runs." if not moment.past else f"{service} was not in force."
+        )
+    told = strip_tags(instant(first.effective.lower))
+    if moment.past:
+        return f"{first.name} was not in force then: {first.numbers} took force on {told}."
+    return f"{first.name} is not in force yet: {first.numbers} takes force on {told}."
 
 
 def versions_of(service: Service, user: Any, moment: Moment) -> Any:
@@ -141,8 +159,12 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
         why_not=why_not if waits else "",
         may_return=waits and (writes or not why_not),
         may_comment=not moment.past and is_open,
-        may_roll_back=writes and version.state == ServiceVersion.State.APPROVED and not found[0].in_force,
+        may_roll_back=writes and version.state == ServiceVersion.State.APPROVED and not (found[0].in_force or found[0].ahead),
+        may_withdraw=found[0].ahead
+        and not moment.past
+        and (writes or Service.objects.visible_to(user, "approve").filter(pk=version.service_id).exists()),
         edit_href=reverse("admin:catalogue_serviceversion_change", args=[version.pk]) if writes and user.is_staff and is_open else "",
+        edit_words="Edit or submit it" if version.state == ServiceVersion.State.DRAFT else "In the administration",
     )
 
 
@@ -190,7 +212,18 @@ def _row(version: ServiceVersion, people: dict[int, str], numbers: list[int], mo
     place = numbers.index(version.number)
     in_force = bool(span) and span.lower <= moment.at and (span.upper is None or span.upper > moment.at)
     ahead = bool(span) and span.lower > moment.at
-    state = "in force" if in_force else "takes effect later" if ahead else "superseded" if span else version.get_state_display()
+    withdrawn = version.state == ServiceVersion.State.CANCELLED and version.approver_id is not None
+    state = (
+        "in force"
+        if in_force
+        else "takes effect later"
+        if ahead
+        else "superseded"
+        if span
+        else "withdrawn"
+        if withdrawn
+        else version.get_state_display()
+    )
     return VersionRow(
         number=version.number,
         numbers=version.numbers,
@@ -198,6 +231,7 @@ def _row(version: ServiceVersion, people: dict[int, str], numbers: list[int], mo
         state=state,
         open=version.state in OPEN,
         in_force=in_force,
+        ahead=ahead,
         since=instant(span.lower) if span else "",
         until=instant(span.upper) if span and span.upper and span.upper <= moment.at else "",
         authors=", ".join(people.get(pk, f"account {pk}") for pk in version.author_ids),

@@ -6,6 +6,7 @@ import logging
 import uuid
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -26,6 +27,7 @@ from itsm_backup.portal import (
     searching,
     service_list,
     service_page,
+    version_pages,
 )
 from itsm_backup.portal.display import THEMES
 from itsm_backup.portal.framing import frame_of
@@ -44,12 +46,13 @@ def show(request: HttpRequest, template: str, *, section: str, moment: asof.Mome
 
 
 def sorry(
-    request: HttpRequest, *, title: str, what: str, remedy: str, status: int, section: str = "", holds: str = "Nothing was changed."
-) -> HttpResponse:
+    request: HttpRequest, *, title: str, what: str, remedy: str, status: int, section: str = "", holds: str = "Nothing was changed.",
+    moment: asof.Moment | None = None,
+) -> HttpResponse:  # fmt: skip
     """A page that says what failed, what still holds and what to do."""
     at = now()
     told = {"title": title, "what": what, "remedy": remedy, "holds": holds}
-    return show(request, "sorry", section=section, moment=asof.Moment(at=at, now=at), status=status, **told)
+    return show(request, "sorry", section=section, moment=moment or asof.Moment(at=at, now=at), status=status, **told)
 
 
 def moment_of(request: HttpRequest) -> asof.Moment:
@@ -112,8 +115,24 @@ def version_of(request: HttpRequest, code: str, moment: asof.Moment) -> Any:
 
 @reads
 def service(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResponse:
-    page = service_page.service_page(version=version_of(request, code, moment), user=request.user, moment=moment)
+    version = service_page.find(code=code, user=request.user, moment=moment)
+    if version is None:
+        return _not_in_force(request, moment, code)
+    page = service_page.service_page(version=version, user=request.user, moment=moment)
     return show(request, "service", section="services", moment=moment, page=page)
+
+
+def _not_in_force(request: HttpRequest, moment: asof.Moment, code: str) -> HttpResponse:
+    """An entry that the person may see, at a moment at which nothing of it is in force: why not, and its versions where there are any."""
+    found = version_pages.find_service(code=code, user=request.user)
+    if found is None:
+        raise Http404(code)
+    told = version_pages.not_in_force(found, moment)
+    if not moment.past and version_pages.versions_of(found, request.user, moment).exists():
+        messages.info(request, told)
+        return redirect("portal:versions", found.code)
+    remedy = "Choose another instant in the bar above." if moment.past else "Its stewards see it in the administration."
+    return sorry(request, title="Not in force", what=told, remedy=remedy, status=404, section="services", moment=moment)
 
 
 @reads

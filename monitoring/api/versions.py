@@ -21,7 +21,7 @@ from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 from monitoring.capability import measured
 
-ACTS = ("submit", "approve", "return", "cancel")
+ACTS = ("submit", "approve", "return", "cancel", "withdraw")
 PEOPLE, AGREEMENTS = ("owner", "steward"), ("sla", "ola", "contract")
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -278,7 +278,7 @@ class VersionDetail(GenericAPIView):
 
 
 class VersionAct(GenericAPIView):
-    """Submit, approve, return or cancel a version. If-Match says which content is meant."""
+    """Submit, approve, return, cancel or, before its day, withdraw a version. If-Match says which content is meant."""
 
     queryset = ServiceVersion.objects.none()
     serializer_class = ActSerializer
@@ -291,7 +291,7 @@ class VersionAct(GenericAPIView):
     def post(self, request: Any, code: str, number: int, act: str) -> Response:
         if act not in ACTS:
             raise exceptions.NotFound(f"There is no act {act[:40]}. There are: {', '.join(ACTS)}.")
-        version = _one(request, code, number, "view" if act in ("approve", "return") else "change")
+        version = _one(request, code, number, "view" if act in ("approve", "return", "withdraw") else "change")
         seen = _match(request)
         said = ActSerializer(data=request.data)
         said.is_valid(raise_exception=True)
@@ -312,13 +312,14 @@ class VersionAct(GenericAPIView):
         return _detail(done)
 
     def _ended(self, act: str, given: dict[str, Any], user: Any) -> ServiceVersion:
-        """Returned or cancelled; both need a reason, and the first one the right to change or to approve."""
+        """Returned, cancelled or withdrawn: all need a reason; all but the second one the right to change or to approve."""
         version = given["version"]
         if act == "return" and not Service.objects.visible_to(user, "change").filter(pk=version.service_id).exists():
             publishing.check_approver(version, user, now())
         if not given["reason"].strip():
             raise exceptions.ParseError("reason: say why; the authors read it.")
-        return (publishing.return_to_draft if act == "return" else publishing.cancel)(**given)
+        ends = {"return": publishing.return_to_draft, "cancel": publishing.cancel, "withdraw": publishing.withdraw}
+        return ends[act](**given)
 
 
 class Diff(GenericAPIView):

@@ -120,12 +120,61 @@ def test_what_cannot_hold_is_not_published_until_a_deviation_bears_it():
     row = borne(version)
     with pytest.raises(NotReady):
         publishing.approve(version=version, by=make_approver(), at=NOON, measured=NIGHTLY)  # asked for is not granted
-    deviating.grant(deviation=row, by=make_approver(), at=NOON, reason="For a month")
+    deviating.grant(deviation=row, by=make_approver(), at=NOON, reason="For a month", measured=NIGHTLY)
     assert publishing.approve(version=version, by=make_approver(), at=NOON, measured=NIGHTLY).state == "approved"
     (finding,) = checking.findings(asked=checking.question_of(version), measured=NIGHTLY, at=NOON)
     assert finding.state == "borne" and finding.deviation == row
     (later,) = checking.findings(asked=checking.question_of(version), measured=NIGHTLY, at=NOON + 31 * DAY)
     assert later.stops and deviating.state_of(Deviation.objects.get(), NOON + 31 * DAY) == "expired"
+
+
+def test_a_deviation_bears_what_was_read_when_it_was_granted_and_nothing_worse():
+    sla = agreed("sla", rto_s=8 * HOUR, success_rate="0.97")
+    version = make_draft(rpo_s=24 * HOUR, sla=sla)
+    promise = {"rto_s": 9 * HOUR, "success_rate": "0.98"}
+    version = publishing.edit_draft(version=version, content={}, commitment=promise, by=make_author(), at=NOON, reason="x")
+    asked = {"service": version.service, "owner": make_user("owner"), "expires_on": (NOON + 30 * DAY).date(), "by": make_author(),
+             "at": NOON, "reason": "x"}  # fmt: skip
+    for code in ("COMMITMENT_WEAKER_THAN_SLA", "SCHEDULE_EXCEEDS_RPO"):
+        row = deviating.ask(code=code, **asked)
+        deviating.grant(deviation=row, by=make_approver(), at=NOON, reason="Yes", measured=NIGHTLY)
+
+    def states(measured=NIGHTLY, **promise):
+        edited = publishing.edit_draft(version=version, content={}, commitment=promise, by=make_author(), at=NOON, reason="x")
+        found = checking.findings(asked=checking.question_of(edited), measured=measured, at=NOON)
+        return {(one.code, one.state) for one in found if one.state != "consider"}
+
+    sla_borne, rpo_borne = ("COMMITMENT_WEAKER_THAN_SLA", "borne"), ("SCHEDULE_EXCEEDS_RPO", "borne")
+    assert states(rto_s=9 * HOUR) == states(rto_s=8 * HOUR + 1_800) == {sla_borne, rpo_borne}
+    assert states(rto_s=10 * HOUR) == {("COMMITMENT_WEAKER_THAN_SLA", "stops"), rpo_borne}, "an hour more than was read"
+    assert states(rto_s=9 * HOUR, success_rate="0.5") == {sla_borne, ("COMMITMENT_WEAKER_THAN_SLA", "stops"), rpo_borne}
+    assert states(success_rate="0.98", rpo_s=300) == {sla_borne, ("SCHEDULE_EXCEEDS_RPO", "stops")}
+    slower = Measured(interval_s=24 * HOUR, p95_duration_s=3 * HOUR, copy_lag_s=0)
+    assert states(slower, rpo_s=24 * HOUR) == {sla_borne, rpo_borne}, "durations vary"
+    text = " ".join(checking.blocking(version=publishing.edit_draft(
+        version=version, content={}, commitment={"rto_s": 10 * HOUR}, by=make_author(), at=NOON, reason="x"
+    ), measured=NIGHTLY, at=NOON))  # fmt: skip
+    assert "The deviation until 13 Aug 2026 was granted for less." in text
+
+
+def test_each_offering_goes_through_the_same_inequalities():
+    storage, service = make_service("storage", rpo_s=2 * HOUR), make_service("pacs", rpo_s=30 * HOUR)
+    with because("test"):
+        Relation.objects.create(consumer=service, provider=storage)
+    analysis(service, tolerated_loss_s=40 * HOUR)
+    levels = {"price": "", "rto_s": None, "retention_days": None, "success_rate": None}
+    gold, bronze = {"name": "Gold", "rpo_s": HOUR, **levels}, {"name": "Bronze", "rpo_s": 48 * HOUR, **levels}
+    version = make_draft("pacs", rpo_s=30 * HOUR)
+    publishing.edit_draft(version=version, content={}, commitment={}, offerings=[gold, bronze], by=make_author(), at=NOON, reason="x")
+    found = checking.findings(asked=checking.question_of(version), measured=NIGHTLY, at=NOON)
+    told = {(one.code, one.state): one.sentence for one in found}
+    assert told["SCHEDULE_EXCEEDS_RPO", "stops"].startswith("Gold: A recovery point of 1 h cannot hold")
+    assert told["INHERITED_COMMITMENT_TOO_WEAK", "stops"].startswith("Gold: It stops with Service storage, which promises only")
+    assert told["RPO_EXCEEDS_BIA_TOLERANCE", "stops"].startswith("Bronze: A recovery point of 2 d loses more")
+    assert told["OFFERING_STRONGER_THAN_ENTRY", "consider"] == (
+        "Gold promises a recovery point of 1 h, but the entry is judged by a recovery point of 30 h."
+    )
+    assert len(found) == 4
 
 
 def test_neither_owner_nor_asker_grants_whoever_they_are():
@@ -164,6 +213,11 @@ def test_a_deviation_that_cannot_be_is_refused_with_everything_that_is_wrong():
             at=NOON,
             reason="x",
         )
+    with pytest.raises(NotReady, match="01 Jan 2099 is more than a year ahead"):
+        deviating.ask(
+            service=Service.objects.get(), code="SCHEDULE_EXCEEDS_RPO", owner=make_user("owner"), expires_on=dt.date(2099, 1, 1),
+            by=make_author(), at=NOON, reason="x",
+        )  # fmt: skip
     text = str(refusal.value)
     assert "NONSENSE is no inequality" in text and "is over already" in text and "gone has left" in text
 

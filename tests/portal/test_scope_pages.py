@@ -142,3 +142,21 @@ def test_who_only_reads_decides_on_none(client, root, role):
     assert "decide-many" not in client.get("/scope/").content.decode()
     assert client.post("/scope/decide", asked_for(subjects)).status_code == 403
     assert not ScopeDecision.objects.exists()
+
+
+def test_the_second_of_two_stewards_is_told_what_the_first_decided_and_loses_nothing(client, root):
+    subject = next(one for one in waiting(root) if one.startswith("job-"))
+    first, second = make_person("steward", now()), make_person("steward", now())
+    typed = {**NOTHING, "outcome": "excluded", "hosting": "cloud", "name": "Offsite", "reason": "A copy of a copy",
+             "review_on": (now() + 90 * DAY).date().isoformat(), "seen": "none"}  # fmt: skip
+    client.force_login(first, backend=BACKEND)
+    assert client.post(f"/scope/decide/{subject}/decide", typed).status_code == 302
+    client.force_login(second, backend=BACKEND)
+    late = client.post(f"/scope/decide/{subject}/decide", {**typed, "reason": "Nobody asks for it"})
+    page = late.content.decode()
+    assert late.status_code == 409 and "Steward Person decided on it" in page and "Nobody asks for it" in page
+    shown = client.get(f"/scope/decide/{subject}/", follow=True)
+    assert shown.status_code == 200 and "Steward Person decided on it" in shown.content.decode()
+    joined = client.post(f"/scope/decide/{subject}/join", {"line": "1", "reason": "x"}, follow=True)
+    assert "decided on it" in joined.content.decode()
+    assert ScopeDecision.objects.count() == 1

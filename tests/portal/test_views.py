@@ -259,7 +259,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
 def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     names = {pattern.name for pattern in urlpatterns}
     deeds = {"choose_digest", "acknowledge", "assign", "note", "resolve", "explain_again", "display",
-             "version_approve", "version_return", "version_comment", "version_again",
+             "version_approve", "version_return", "version_withdraw", "version_comment", "version_again",
              "hand_over", "answer_hand_over", "ask_attestation", "attest"}  # fmt: skip
     elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
     deeds |= {"change_cells", "import_relations", "accept_relation", "reject_relation", "propose_relation_again"}
