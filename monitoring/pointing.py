@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from monitoring.asking import array, fetch
 from monitoring.combining import Row
+from monitoring.connectors.base import Held
 from monitoring.models import BackupJob, BackupRun, JobState, ProtectedItem, RestorePoint, Tool
 
 MAKES_POINTS = ("backup", "copy", "replicate", "log_backup")
@@ -85,6 +87,36 @@ def follow_listing(*, tool: Tool, listed: set[int], at: dt.datetime, complete: b
     _update(lost, gone_at=at)
     _update(back, gone_at=None)
     JobState.objects.filter(pk__in={*lost.values(), *back.values()}).update(touched_at=at)
+
+
+# A number that was given anew, as by a tool that was set up again, belongs to the newer copy.
+_LET_GO = """
+WITH known AS (
+  SELECT p.id, i.job_id, p.external_id::bigint AS number,
+    row_number() OVER (PARTITION BY p.external_id ORDER BY p.first_seen_at DESC, p.id DESC) AS place
+  FROM monitoring_restorepoint p JOIN monitoring_protecteditem i ON i.id = p.item_id
+  WHERE i.tool_id = %(tool)s AND p.gone_at IS NULL AND p.external_id ~ '^[0-9]{1,18}$')
+UPDATE monitoring_restorepoint AS p SET gone_at = %(at)s FROM known
+WHERE p.id = known.id AND (place > 1 OR number <= %(until)s AND NOT EXISTS (
+  SELECT 1 FROM unnest(%(first)s::bigint[], %(last)s::bigint[]) AS held(first, last) WHERE number BETWEEN held.first AND held.last))
+RETURNING job_id
+"""
+
+
+def follow_numbers(*, tool: Tool, held: Held, at: dt.datetime) -> None:
+    """Copies that are named by numbers and are not held any more are gone."""
+    stretches = {"first": array(first for first, _ in held.stretches), "last": array(last for _, last in held.stretches)}
+    jobs = {job for (job,) in fetch(_LET_GO, {"at": at, "tool": tool.pk, "until": min(held.until, 2**63 - 1), **stretches})}
+    JobState.objects.filter(pk__in=jobs).update(touched_at=at)
+
+
+def note_gone(*, gone: dict[int, dt.datetime], at: dt.datetime) -> None:
+    """Note of these runs since when their copy is gone, as the sender says."""
+    points = list(RestorePoint.objects.filter(run__in=gone, gone_at=None).select_related("item"))
+    for point in points:
+        point.gone_at = gone[point.run_id]
+    RestorePoint.objects.bulk_update(points, ["gone_at"])
+    JobState.objects.filter(pk__in={point.item.job_id for point in points}).update(touched_at=at)
 
 
 def keep_only(*, job: BackupJob, names: Iterable[str], at: dt.datetime) -> None:

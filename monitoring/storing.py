@@ -100,6 +100,10 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime, agai
     listed = {ids[key] for (_, record), key in zip(places, keys, strict=True) if record.evidence_kind == "artefact"}
     if listed or reading.complete:
         pointing.follow_listing(tool=tool, listed=listed, at=at, complete=reading.complete)
+    if reading.held is not None and again is None:
+        pointing.follow_numbers(tool=tool, held=reading.held, at=at)
+    if gone := {ids[key]: record.artefact_gone_at for (_, record), key in zip(places, keys, strict=True) if record.artefact_gone_at}:
+        pointing.note_gone(gone=gone, at=at)
     overtaken = merging.overtaken(own=own, keys=keys) if moved else []
     BackupRun.objects.filter(pk__in=[run.pk for run in overtaken]).delete()
     _touch([*written.values(), *(before[key] for key in written if key in before), *overtaken], at)

@@ -54,7 +54,7 @@ class RunPage:
 
 def find(*, pk: int, user: Any, moment: Moment) -> BackupRun | None:
     """The run if the user may see it and it was known at the moment."""
-    runs = BackupRun.objects.visible_to(user).select_related("job", "tool", "service")
+    runs = BackupRun.objects.visible_to(user).select_related("job", "tool", "service", "point")
     return runs.filter(pk=pk, first_seen_at__lte=moment.at).first()
 
 
@@ -70,7 +70,7 @@ def run_page(*, run: BackupRun, user: Any, moment: Moment) -> RunPage:
         verdict=verdict,
         result=result,
         service=Link(name, moment.href("service", run.service.code)) if run.service and name else None,
-        facts=_facts(run),
+        facts=_facts(run, moment),
         message=_message(run),
         corrections=tuple(_correction(one) for one in corrections),
         raw=raw,
@@ -91,7 +91,7 @@ def _compared(run: BackupRun) -> str | None:
     return "nobody compared it" if run.verified is None else "compared, as saved" if run.verified else "compared, not as saved"
 
 
-def _facts(run: BackupRun) -> tuple[tuple[str, str | SafeString], ...]:
+def _facts(run: BackupRun, moment: Moment) -> tuple[tuple[str, str | SafeString], ...]:
     """What the record tells; what it does not tell is left out, never shown as zero."""
     told: list[tuple[str, Any]] = [
         ("Job", run.job.name),
@@ -112,9 +112,16 @@ def _facts(run: BackupRun) -> tuple[tuple[str, str | SafeString], ...]:
         ),
         ("Encrypted", None if run.encrypted is None else "yes" if run.encrypted else "no"),
         ("Copy", run.artefact_id),
+        ("Can be restored", _until(run, moment)),
         ("First known", instant(run.first_seen_at)),
     ]
     return tuple((label, value) for label, value in told if value not in (None, ""))
+
+
+def _until(run: BackupRun, moment: Moment) -> str | None:
+    """Since when the copy of this run is gone."""
+    gone_at = run.point.gone_at if hasattr(run, "point") else None
+    return f"no longer: its copy is gone since {instant_words(gone_at, zone=zone())}" if gone_at and gone_at <= moment.at else None
 
 
 def _correction(revision: RunRevision) -> Correction:

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitoring.connectors import reading
 from monitoring.connectors.bacula_jobs import off_by_s, read_job, rows_of, whole
-from monitoring.connectors.base import Answer, Query, Reading, Reject, SettingField, Step, Tested
+from monitoring.connectors.base import Answer, Held, Query, Reading, Reject, SettingField, Step, Tested
 from monitoring.connectors.capabilities import declare, full
 from monitoring.connectors.querying import SETTINGS
 
@@ -28,6 +28,13 @@ WHERE (j.jobid > %(after)s AND coalesce(j.schedtime, j.starttime, now()) > now()
 ORDER BY j.jobid LIMIT {PAGE}
 """  # noqa: S608 - our own columns
 _LATEST = "SELECT max(jobid) AS jobid, (SELECT job FROM job WHERE jobid = %(after)s) AS job FROM job"
+# Pruning and recycling take a job out of the table; of one whose volume waits to be written over, the copy is as good as gone.
+_HELD = """
+SELECT min(jobid) AS first, max(jobid) AS last FROM (
+  SELECT jobid, jobid - row_number() OVER (ORDER BY jobid) AS stretch FROM job WHERE NOT EXISTS (
+    SELECT 1 FROM jobmedia m JOIN media v ON v.mediaid = m.mediaid WHERE m.jobid = job.jobid AND v.volstatus IN ('Purged', 'Recycle'))
+) AS there GROUP BY stretch ORDER BY 1
+"""
 # What a job said about what went wrong; the summary at its end repeats it in many lines.
 _LOGS = """
 SELECT jobid, left(string_agg(left(logtext, 1000), '' ORDER BY logid), 8000) AS logtext FROM log
@@ -53,7 +60,7 @@ class Bacula:
     capabilities = declare(
         read_runs=full("Every job of the catalogue with every outcome that it keeps."),
         read_schedules=full("The time for which each job was scheduled."),
-        verify_data=full("Jobs that verify and restore."),
+        verify_data=full("Jobs that verify and restore; which copies were recycled."),
         incremental=full("Goes on after the job that was read last; open ones are read again."),
         authentication=full("A database user that can read and nothing else; TLS as set."),
         rate_limits=full("A few statements a round, read-only, each within a minute."),
@@ -63,6 +70,7 @@ class Bacula:
         """Ask for the jobs after those that were read, and again for those that had not ended. Reads only."""
         answer = Answer(kind="poll", steps=[], zone=settings.get("zone", "UTC"))
         after, still_open = _place(cursor)
+        answer.meta["seen"] = str(after)
         if _keep(answer, query("latest", _LATEST, {"after": after})).exit_code != 0:
             return answer
         told = next(iter(rows_of(answer.steps[-1])), {})
@@ -78,6 +86,8 @@ class Bacula:
                 answer.meta["ended"] = "yes"
                 break
             after, still_open = max([after, *ids]), []
+        if all(step.exit_code == 0 for step in answer.steps):
+            _keep(answer, query("held", _HELD, {}))
         return answer
 
     def read(self, answer: Answer) -> Reading:
@@ -103,6 +113,7 @@ class Bacula:
                 result.problems.append("The catalogue holds more jobs than one poll reads. The next one goes on.")
             result.complete = not result.problems and not result.rejects
             result.cursor = _cursor(answer, rows, result)
+            result.held = _held(answer, rows)
         return result
 
 
@@ -142,6 +153,18 @@ def _zone_problem(rows: list[dict[str, Any]], zone: str) -> list[str]:
 def _keep(answer: Answer, step: Step) -> Step:
     answer.steps.append(step)
     return step
+
+
+def _held(answer: Answer, rows: list[dict[str, Any]]) -> Held | None:
+    """The numbers of the jobs that can still be restored; None when that was not told in full."""
+    told = next((step for step in answer.steps if step.name == "held" and step.exit_code == 0 and not step.truncated), None)
+    if told is None:
+        return None
+    found = [(whole(row.get("first")), whole(row.get("last"))) for row in rows_of(told)]
+    stretches = [(first, last) for first, last in found if first is not None and last is not None and first <= last < 2**63]
+    until = max([whole(answer.meta.get("seen")) or 0, *(whole(row.get("jobid")) or 0 for row in rows)])
+    lines = [line for line in (told.stdout or "").split("\n") if line]
+    return Held(stretches=stretches, until=until) if len(stretches) == len(lines) else None
 
 
 def _messages(answer: Answer) -> dict[str, str]:

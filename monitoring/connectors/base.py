@@ -117,12 +117,20 @@ class Answer(msgspec.Struct, kw_only=True):
     meta: dict[str, str] = {}
 
 
+class Held(msgspec.Struct, kw_only=True):
+    """Of the copies that a tool numbers, those that can be restored: first and last of each stretch. Above `until` nothing is told."""
+
+    stretches: list[tuple[int, int]]
+    until: int
+
+
 class Reading(msgspec.Struct, kw_only=True):
     """What a connector read out of one answer.
 
     `complete` is True only when the tool answered in full, so that what is absent is really absent (a prerequisite of
     calling a run missed). `problems` are sentences about the tool itself (unreachable, wrong password …).
-    `job_ids` lists the series seen even when they had no run.
+    `job_ids` lists the series seen even when they had no run. `held` tells which copies can still be restored, of a
+    tool that says so of all that it ever made.
     """
 
     records: list[Record] = []
@@ -131,6 +139,7 @@ class Reading(msgspec.Struct, kw_only=True):
     problems: list[str] = []
     cursor: dict[str, Any] = {}
     job_ids: list[str] = []
+    held: Held | None = None
 
 
 class SettingField(msgspec.Struct, kw_only=True, frozen=True):

@@ -16,6 +16,7 @@ from tests.labs.postgres import BINARIES, as_postgres, give
 
 TABLES = Path("/usr/share/bacula-director/make_postgresql_tables")
 DAEMONS = ("/usr/sbin/bacula-dir", "/usr/sbin/bacula-sd", "/usr/sbin/bacula-fd")
+GRANT = "GRANT SELECT ON job, jobhisto, client, pool, fileset, log, jobmedia, media TO reader"
 NEEDED = (*DAEMONS, "/usr/sbin/bconsole", str(BINARIES / "postgres"))
 DIRECTOR = """
 Director {{ Name=d; DIRport={dir}; QueryFile="/dev/null"; WorkingDirectory="{w}"; PidDirectory="{w}"; Password="x"; Messages=M
@@ -105,7 +106,7 @@ class Daemons:
         self.sql("CREATE DATABASE bacula ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'", "postgres")
         own = {"PATH": f"{BINARIES}:{os.environ['PATH']}", "PGPORT": str(self.port), "db_name": "bacula"}
         self.run("bash", str(TABLES), "-h", str(self.folder), "-U", "postgres", **own)
-        self.sql("CREATE ROLE reader LOGIN; CREATE ROLE nobody LOGIN; GRANT SELECT ON job, jobhisto, client, pool, fileset, log TO reader")
+        self.sql("CREATE ROLE reader LOGIN; CREATE ROLE nobody LOGIN; " + GRANT)
         env = {**os.environ, "TZ": "UTC"}
         for daemon, name in zip(DAEMONS, ("dir", "sd", "fd"), strict=True):
             argv = [daemon, "-f", "-c", f"{self.folder}/{name}.conf"]

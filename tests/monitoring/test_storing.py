@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.db import transaction
 
 from itsm_backup import journey
+from monitoring import storing
+from monitoring.connectors.base import Held, Reading, Record
 from monitoring.models import BackupJob, BackupRun, JobState, ProtectedItem, RestorePoint, RunRevision
 from tests.factories import make_job, make_service, make_tool, push, run_record
 from tests.readings import poll_answer, snapshot, take_reading
@@ -118,6 +121,49 @@ def test_a_point_that_left_a_complete_listing_is_gone_and_may_come_back(noon):
     assert list(RestorePoint.objects.order_by("captured_at").values_list("gone_at", flat=True)) == [noon + HOUR, None]
     take_reading(repository, poll_answer(one, two), at=noon + 3 * HOUR)
     assert list(RestorePoint.objects.order_by("captured_at").values_list("gone_at", flat=True)) == [None, None]
+
+
+def numbered(*numbers: int, held=None, at) -> Reading:
+    """What a tool tells that numbers its copies and says which it still holds."""
+    told = {"evidence_kind": "run_log", "job_external_id": "nightly", "outcome": "success"}
+    runs = [
+        Record(
+            external_id=str(number), identity=(str(number), str(at)), created_at=at, started_at=at, ended_at=at, consistent_at=at, **told
+        )
+        for number in numbers
+    ]
+    return Reading(records=runs, complete=True, held=held)
+
+
+def gone() -> dict[int, bool]:
+    return {int(name): gone_at is not None for name, gone_at in RestorePoint.objects.order_by("pk").values_list("external_id", "gone_at")}
+
+
+def test_a_numbered_copy_that_is_not_held_any_more_is_gone(tool, noon):
+    def take(reading, at):
+        with transaction.atomic():
+            storing.store(tool=tool, reading=reading, answer_id=1, at=at)
+
+    take(numbered(1, 2, 3, 7, held=Held(stretches=[(1, 3), (7, 9)], until=9), at=noon), noon)
+    assert gone() == {1: False, 2: False, 3: False, 7: False}
+    JobState.objects.update(touched_at=None)
+    take(numbered(held=Held(stretches=[(2, 2)], until=3), at=noon), noon + HOUR)
+    assert gone() == {1: True, 2: False, 3: True, 7: False}  # of 7 this answer knew nothing
+    assert JobState.objects.get().touched_at == noon + HOUR
+    take(numbered(held=None, at=noon), noon + HOUR)
+    assert gone()[2] is False
+
+    take(numbered(2, held=Held(stretches=[(2, 2)], until=7), at=noon + HOUR), noon + 2 * HOUR)  # set up again: the numbers begin anew
+    assert list(RestorePoint.objects.filter(gone_at=None).values_list("external_id", "captured_at")) == [("2", noon + HOUR)]
+
+
+def test_a_copy_that_its_sender_says_is_gone_does_not_count(tool, noon):
+    record = run_record("nightly", "success", noon - 6 * HOUR, artefact_id="a1")
+    push(tool, record, at=noon - 5 * HOUR)
+    receipt = push(tool, {**record, "artefact_gone_at": (noon - HOUR).isoformat()}, at=noon)
+    assert [one.status for one in receipt.results] == ["unchanged"]
+    assert RestorePoint.objects.get().gone_at == noon - HOUR
+    assert not RestorePoint.objects.usable_at(noon).exists()
 
 
 def test_every_row_carries_its_seal(tool, noon):

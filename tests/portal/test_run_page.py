@@ -6,7 +6,7 @@ import pytest
 
 from itsm_backup.portal.run_page import as_text, find, own_record, run_page
 from monitoring.connectors.base import Answer, Step
-from monitoring.models import BackupRun, RawAnswer
+from monitoring.models import BackupRun, RawAnswer, RestorePoint
 from tests.factories import push, restore_record, run_record
 from tests.portal.makers import FULL, HOUR, make_person
 
@@ -63,6 +63,19 @@ def test_a_correction_shows_before_and_after(estate, root, failed_run):
     push(estate.tool, corrected, at=estate.at)
     page = page_of(estate, root, failed_run)
     assert any("outcome: failed → success" in line for one in page.corrections for line in one.lines)
+
+
+def test_it_says_since_when_a_copy_is_gone(estate, root, failed_run):
+    run = BackupRun.objects.filter(service=estate.imaging, point__isnull=False).earliest("occurred_at")
+
+    def told():
+        return dict(page_of(estate, root, run).facts).get("Can be restored")
+
+    assert (told(), dict(page_of(estate, root, failed_run).facts).get("Can be restored")) == (None, None)
+    RestorePoint.objects.filter(run=run).update(gone_at=estate.moment.at + HOUR)
+    assert told() is None
+    RestorePoint.objects.filter(run=run).update(gone_at=estate.moment.at - HOUR)
+    assert told().startswith("no longer: its copy is gone since ")
 
 
 def test_what_one_may_not_see_is_not_found(estate, failed_run):

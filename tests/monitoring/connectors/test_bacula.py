@@ -178,7 +178,7 @@ class Catalogue:
 
     def __init__(self, *rows: dict[str, Any]) -> None:
         self.rows, self.asked = list(rows), list[Any]()
-        self.fails = ""
+        self.fails, self.held = "", list[Any]()
 
     def __call__(self, name: str, statement: str, given: Any) -> Step:
         if name == self.fails:
@@ -190,6 +190,8 @@ class Catalogue:
         elif name == "jobs":
             self.asked.append((given["after"], given["open"]))
             found = [each for each in self.rows if each["jobid"] > given["after"] or each["jobid"] in given["open"]][:PAGE]
+        elif name == "held":
+            found = self.held
         return Step(name=name, exit_code=0, stdout="\n".join(map(json.dumps, found)))
 
 
@@ -231,6 +233,26 @@ def test_it_reads_page_by_page() -> None:
     assert (len(told.records), told.complete, told.cursor["after"]) == (2 * PAGE + 1, True, 2 * PAGE + 1)
 
 
+@pytest.mark.parametrize(
+    ("held", "stretches"),
+    [
+        ([{"first": 1, "last": 4}, {"first": 6, "last": 6}], [(1, 4), (6, 6)]),
+        ([], []),
+        ([{"first": 4, "last": 1}], None),
+        ([{"first": None, "last": 1}], None),
+        (["x"], None),
+        ([{"first": 1}], None),
+    ],
+)
+def test_it_knows_what_is_held_only_when_all_of_it_can_be_read(held: list[Any], stretches: list[tuple[int, int]] | None) -> None:
+    catalogue = Catalogue(row(jobid=7))
+    catalogue.held = held
+    told = ask(catalogue, {"after": 9, "job": "of a catalogue that was"}).held
+
+    assert (told and told.stretches) == stretches
+    assert told is None or told.until == 9
+
+
 def test_it_says_that_reports_of_commands_are_not_its_way() -> None:
     told = Bacula().read(Answer(kind="push", steps=[Step(name="run", command="bconsole")]))
 
@@ -250,5 +272,6 @@ def test_it_never_raises(source: Any, kind: Any, zone: str, text: str) -> None:
     steps = [
         Step(name="jobs", exit_code=0, stdout="\n".join([*rows, text])),
         Step(name="logs", exit_code=source.choice([0, None]), stdout=logs),
+        Step(name="held", exit_code=0, stdout=json.dumps(change({"first": 1, "last": 3}, source))),
     ]
     check(Bacula().read(Answer(kind=kind, steps=steps, zone=zone, meta={"after": text[:3]})))

@@ -86,3 +86,20 @@ def test_it_survives_names_that_are_no_text(lab: Daemons) -> None:
     lab.sql(f"INSERT INTO job (job, name, type, level, clientid, schedtime, starttime, jobstatus) VALUES ({told})")
 
     assert any(record.job_external_id == "n\ufffd" for record in lab.poll().records)
+
+
+def test_it_tells_which_copies_can_still_be_restored(lab: Daemons) -> None:
+    """After the first test: jobs 1 to 3, and one that was written by hand."""
+    before = lab.poll().held
+    lab.console("run job=good yes")
+    lab.until("it ended", lambda: lab.sql("SELECT count(*) FROM job WHERE name = 'good' AND jobstatus = 'T'") == "2")
+    number = int(lab.sql("SELECT max(jobid) FROM job"))
+    kept = lab.poll().held
+    lab.console("purge volume=V-0001 yes", "purge jobs volume=V-0001")
+    purged = lab.poll({"after": number}).held
+
+    assert before is not None and before.until < number
+    assert kept is not None and any(first <= number <= last for first, last in kept.stretches)
+    assert purged is not None and purged.until == number
+    assert not any(first <= number <= last for first, last in purged.stretches)
+    assert lab.poll(user="nobody").held is None
