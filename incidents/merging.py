@@ -39,9 +39,8 @@ def merge(*, incident: Incident, into: Incident, reason: str, by: Any, at: dt.da
     IncidentEntry.objects.create(incident=into, at=at, kind="merged", text=words, by=by, alert=first)
     into.updated_at = at
     into.save(update_fields=["updated_at"])
-    for alert in alerts:
-        if alert.state in OPEN_ALERTS:
-            weighing.weigh_with(incident=into, alert=alert, at=at)
+    if going_on := [alert for alert in alerts if alert.state in OPEN_ALERTS]:
+        weighing.weigh_with(incident=into, alerts=going_on, at=at)
     return into
 
 

@@ -3,65 +3,81 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from itertools import groupby
 
 from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
-from incidents import announcing, escalating, feeling, prioritising, resolving, targeting, waiting, weighing
+from incidents import announcing, escalating, feeling, joining, prioritising, resolving, targeting, waiting, weighing
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from incidents.models.incident import OPEN_STATES
 from itsm_backup.common.time import iso
-from monitoring.carrying import each
+from monitoring.carrying import each, grouped
 from monitoring.models import Alert
 from monitoring.models.alerts import OPEN_STATES as OPEN_ALERTS
 
 OPENS = ("error", "critical")  # a first failure is watched; it joins an incident of its cause, but opens none
 OVER = ("resolved", "closed")
 LATELY = dt.timedelta(days=7)  # what was over for longer than this when it became known makes no incident
-BATCH = 200
+BATCH = 500
 
 
 def open_for_alerts(*, at: dt.datetime) -> int:
     """Give every alert that calls for one its incident, in the order they began; returns how many were attached or reopened."""
     back = each(_happening_again(), lambda pk: _reopen_again(pk, at), "reopening incident")
-    attached = each(_without_incident(at), lambda pk: _handle(pk, at), "opening an incident for alert")
+    attached = grouped(_without_incident(at), lambda ids: _handle_alike(ids, at), "opening an incident for alert")
     return back + attached + each(_better_known(), lambda pk: _learn(pk, at), "naming the cause for alert")
 
 
-def _without_incident(at: dt.datetime) -> list[int]:
-    """Alerts without incident that are grave enough for one, or that share cause and time with one."""
+def _without_incident(at: dt.datetime) -> list[list[int]]:
+    """Alerts without incident that are grave enough for one, or share cause and time with one; those of one cause in a row together."""
     until = Coalesce(OuterRef("resolved_at"), Value(at, output_field=DateTimeField()))
     lasting = Q(state__in=OPEN_STATES) | Q(state__in=OVER, resolved_at__gte=OuterRef("opened_at"))
     merged = Q(merged__cause_key=OuterRef("cause_key"))
     shared = Incident.objects.filter(lasting, Q(cause_key=OuterRef("cause_key")) | merged, opened_at__lte=until)
     told = Q(state__in=OPEN_ALERTS) | Q(resolved_at__gte=at - LATELY)
     found = Alert.objects.filter(told, incident_alert=None).filter(Q(severity__in=OPENS) | Exists(shared))
-    return list(found.order_by("opened_at", "pk").values_list("pk", flat=True)[:BATCH])
+    rows = found.order_by("opened_at", "pk").values_list("pk", "cause_key")[:BATCH]
+    return [[pk for pk, _ in some] for _, some in groupby(rows, lambda row: row[1])]
 
 
-def _handle(alert_id: int, at: dt.datetime) -> bool:
+def _handle_alike(ids: Sequence[int], at: dt.datetime) -> int:
+    """Alerts of one cause: what plainly goes with one of them joins together with it, and is weighed once for all of them."""
+    left, done = list(ids), 0
+    while left:
+        first, *left = left
+        handled = _handle(first, left, at)
+        done += len(handled)
+        left = [pk for pk in left if pk not in handled]
+    return done
+
+
+def _handle(alert_id: int, alike: Sequence[int], at: dt.datetime) -> set[int]:
+    """Give the alert its incident, and with it those of `alike` that plainly belong there; returns the alerts that have one now."""
     try:
         with transaction.atomic():
             alert = Alert.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=alert_id, incident_alert=None).first()
             if alert is None:
-                return False
+                return set()
             incident = _incident_of(alert, at)
             if incident is None and alert.severity not in OPENS:
-                return False
+                return set()
             if incident is not None and waiting.may_be_over(incident, alert, at):
-                return False
+                return set()
             opened = incident is None
             incident = incident or _open(alert, at)
             _attach(incident, alert, at)
+            joined = _join(incident, alert, alike, told=not opened, at=at)
             if opened:
                 escalating.begin(incident=incident, at=at)
             ended_at = incident.resolved_at
             if incident.state in OVER and ended_at and (alert.resolved_at is None or alert.resolved_at > ended_at):
                 _lengthen(incident, alert, at)
-            return True
+            return {alert_id, *joined}
     except IntegrityError:
-        return False  # another worker opened the incident of this cause first; the next pass joins it
+        return set()  # another worker opened the incident of this cause first; the next pass joins it
 
 
 def _incident_of(alert: Alert, at: dt.datetime) -> Incident | None:
@@ -204,6 +220,13 @@ def _open(alert: Alert, at: dt.datetime) -> Incident:
     return incident
 
 
+def _join(incident: Incident, alert: Alert, alike: Sequence[int], *, told: bool, at: dt.datetime) -> list[int]:
+    """Have the alerts of the same cause join, too, while this one keeps its incident open."""
+    if not alike or alert.resolved_at or not incident.is_open or _same_cause(alert) != incident:
+        return []
+    return joining.join_alike(incident=incident, alerts=alike, told=told, at=at)
+
+
 def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     joins = incident.incident_alerts.exists()
     IncidentAlert.objects.create(incident=incident, alert=alert, attached_at=at)
@@ -214,4 +237,4 @@ def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
         incident.updated_at = at
         incident.save(update_fields=["updated_at"])
     if joins and incident.is_open:
-        weighing.weigh_with(incident=incident, alert=alert, at=at)
+        weighing.weigh_with(incident=incident, alerts=[alert], at=at)

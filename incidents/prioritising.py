@@ -8,7 +8,7 @@ from typing import Any
 
 from catalogue.models import ServiceVersion
 from monitoring import priority
-from monitoring.models import Alert, BackupJob, ServiceState
+from monitoring.models import Alert, BackupJob, Evaluation, ServiceState
 
 LOWEST = {"impact": "low", "urgency": "low", "priority": "P5", "reason": "Nothing is judged yet: P5."}
 
@@ -18,12 +18,13 @@ def weigh(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
 
     Of equal priorities that of the strictest tier counts, then that of the smallest code.
     """
-    found = {}
-    for state in ServiceState.objects.filter(pk__in=services, evaluation__isnull=False).select_related("evaluation"):
-        found[state.pk] = priority.of_evaluation(state.evaluation, affected=len(services), at=at)
+    judged = Evaluation.objects.filter(pk__in=ServiceState.objects.filter(pk__in=services).values("evaluation"))
+    found = priority.of_evaluations(judged, affected=len(services), at=at)
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services).order_by("tier", "service__code")
     order = [*versions.values_list("service", flat=True), *services]
-    hardest = min(order, key=lambda pk: (found.get(pk, LOWEST)["priority"], order.index(pk)), default=None)
+    if not order:
+        return {**LOWEST, "service": None}
+    hardest = min(order, key=lambda pk: found.get(pk, LOWEST)["priority"])  # the first of those that weigh the same
     return {**found.get(hardest, LOWEST), "service": hardest}
 
 

@@ -17,7 +17,6 @@ from monitoring.models.alerts import OPEN_STATES
 AGAIN_AFTER = dt.timedelta(minutes=5)  # what time alone changes: a relation or a version that begins or ends
 BATCH = 200
 _STANDS_ON = ("Relation", "Service", "ServiceVersion")
-_RANKS = ("low", "medium", "high")
 
 
 def weigh_changed(*, at: dt.datetime) -> int:
@@ -80,6 +79,6 @@ def _take(incident: Incident, services: list[int], verdicts: dict[int, str], at:
 def _tell_of_rise(incident: Incident, before: str, impact_before: str, at: dt.datetime) -> None:
     """A higher urgency has alerts of its own, which are told; what the catalogue made of it is told here."""
     told: list[Recipient] = []
-    if _RANKS.index(incident.impact) > _RANKS.index(impact_before):
+    if weighing.weightier(incident.impact, impact_before):
         told = announcing.announce_rise(incident=incident, alert=None, before=before, at=at)
     escalating.follow_priority(incident=incident, at=at, already=told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.db.models import Q
 
@@ -15,13 +16,24 @@ PATIENCE = dt.timedelta(minutes=5)  # a job whose news cannot be read holds noth
 
 def may_be_over(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
     """Whether a job that keeps the incident open has news that nobody has looked at: it may have recovered before the alert began."""
-    if not incident.is_open or alert.opened_at <= incident.opened_at or at >= alert.noticed_at + PATIENCE:
+    if not _asks(incident, alert, at):
         return False
     alerts = list(Alert.objects.filter(incident_alert__incident=incident))
     keeping = [row.job_id for row in alerts if row.state in OPEN_STATES]
     if not keeping:
         return may_go_on(alerts, alert.opened_at, at)
     return JobState.objects.filter(job__in=keeping, touched_at__isnull=False).exists()
+
+
+def ready(incident: Incident, alerts: Sequence[Alert], at: dt.datetime) -> list[Alert]:
+    """Those of many alerts that need not wait for such news."""
+    keeping = Alert.objects.filter(incident_alert__incident=incident, state__in=OPEN_STATES).values("job")
+    unread = JobState.objects.filter(job__in=keeping, touched_at__isnull=False).exists()
+    return [one for one in alerts if not unread or not _asks(incident, one, at)]
+
+
+def _asks(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
+    return incident.is_open and alert.opened_at > incident.opened_at and at < alert.noticed_at + PATIENCE
 
 
 def may_go_on(alerts: list[Alert], ended_at: dt.datetime, at: dt.datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from incidents import announcing, escalating, prioritising, targeting
@@ -10,15 +11,18 @@ from incidents.models import Incident, IncidentEntry
 from monitoring.models import Alert
 from monitoring.models.alerts import OPEN_STATES
 
+_RANKS = ("low", "medium", "high")
 
-def weigh_with(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
-    """An alert joined: where it weighs more than all before it, the incident rises, and names the service that is hit hardest now.
 
-    An incident never gets lighter by an alert that joins. The team is told when another service made it heavier.
+def weigh_with(*, incident: Incident, alerts: Sequence[Alert], at: dt.datetime, told: bool = True) -> None:
+    """Alerts joined: where it weighs more with them, the incident rises, and names the service that is hit hardest now.
+
+    An incident never gets lighter by what joins. Who was `told` of it is told, once, when other services made it heavier.
     """
-    services = prioritising.services_of([*_open_alerts(incident), alert])
+    services = prioritising.services_of([*_open_alerts(incident), *alerts])
     found = prioritising.weigh(services, at=at)
-    before, hit_before = incident.priority, incident.service_id
+    alert = next((one for one in alerts if one.service_id == found["service"]), alerts[-1])
+    before, hit_before, impact_before = incident.priority, incident.service_id, incident.impact
     found["priority"] = by_hand(incident, found["priority"])
     level = found["priority"] == before and _is_stricter(found["service"], hit_before, at)
     if found["priority"] < before or level:
@@ -28,11 +32,12 @@ def weigh_with(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
         IncidentEntry.objects.create(incident=incident, at=happened_at, kind="priority", text=incident.priority_reason, alert=alert)
     incident.title = named(incident, services)
     incident.save()
-    told = []
-    if incident.priority < before and incident.service_id != hit_before:
-        told = announcing.announce_rise(incident=incident, alert=alert, before=before, at=at)
+    reached = []
+    wider = incident.service_id != hit_before or weightier(incident.impact, impact_before)
+    if told and incident.priority < before and wider:
+        reached = announcing.announce_rise(incident=incident, alert=alert, before=before, at=at)
     if incident.priority < before or level:
-        escalating.follow_priority(incident=incident, at=at, already=told)
+        escalating.follow_priority(incident=incident, at=at, already=reached)
 
 
 def weigh_again(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
@@ -51,6 +56,11 @@ def title_of(alert: Alert) -> str:
     if _is_of_backups(alert) and alert.service_id:
         return _fails_because(prioritising.name_of(alert.service_id), 0, alert.cause_title)
     return alert.title[:240]
+
+
+def weightier(impact: str, before: str) -> bool:
+    """Whether one impact is above the other."""
+    return _RANKS.index(impact) > _RANKS.index(before)
 
 
 def by_hand(incident: Incident, reckoned: str) -> str:

@@ -28,21 +28,33 @@ def follow_services(*, at: dt.datetime) -> int:
     return quiet + each(loud, lambda pk: _follow_service(pk, at), "following service")
 
 
+_LED_TO = """
+UPDATE monitoring_alert SET evaluation_id = quiet.evaluation FROM unnest(%s::bigint[], %s::bigint[]) AS quiet(service, evaluation)
+WHERE service_id = quiet.service AND evaluation_id IS NULL
+"""
+_ENDED_BY = """
+UPDATE monitoring_alert SET resolving_evaluation_id = quiet.evaluation FROM unnest(%s::bigint[], %s::bigint[]) AS quiet(service, evaluation)
+WHERE service_id = quiet.service AND state = 'resolved' AND resolving_evaluation_id IS NULL
+"""
 _SEEN = """
 UPDATE monitoring_servicestate SET alerted = quiet.evaluation FROM unnest(%s::bigint[], %s::bigint[]) AS quiet(service, evaluation)
 WHERE service_id = quiet.service AND evaluation_id = quiet.evaluation
 """
 
 
+@transaction.atomic
 def _pass_over(waiting: QuerySet[ServiceState]) -> int:
-    """Note in one go the services whose evaluation calls for nothing and that have no alert to tend: most of them, most of the time."""
-    tended = ~Q(state="resolved") | Q(evaluation=None) | Q(resolving_evaluation=None)
-    alerts = Alert.objects.filter(tended, service=OuterRef("pk"))
-    found = waiting.filter(~Exists(alerts), evaluation__result__conditions=[], evaluation__result__unjudged__items=[])
-    pairs = list(found.values_list("pk", "evaluation"))
+    """Note in one go the services whose evaluation raises and ends no alert of theirs: most of them, most of the time. What their jobs
+    are told of got its priority when they were judged; it learns by which evaluation.
+    """
+    raised = Q(*(("evaluation__result__conditions__contains", [{"class": kind}]) for kind in CLASSES), _connector=Q.OR)
+    theirs = Alert.objects.open().filter(service=OuterRef("pk"), alert_class__in=CLASSES)
+    pairs = list(waiting.filter(~raised, ~Exists(theirs)).values_list("pk", "evaluation"))
     if pairs:
+        columns = [list(column) for column in zip(*pairs, strict=True)]
         with connection.cursor() as cursor:
-            cursor.execute(_SEEN, [list(column) for column in zip(*pairs, strict=True)])
+            for statement in (_LED_TO, _ENDED_BY, _SEEN):
+                cursor.execute(statement, columns)
     return len(pairs)
 
 

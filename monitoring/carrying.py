@@ -25,7 +25,12 @@ def together(ids: Iterable[int], act: Callable[[Sequence[int]], int], what: str)
     When it fails, it is tried with each half of them, until those that fail stand alone.
     """
     waiting = list(ids)
-    return sum(_parted(waiting[place : place + TOGETHER], act, what) for place in range(0, len(waiting), TOGETHER))
+    return grouped((waiting[place : place + TOGETHER] for place in range(0, len(waiting), TOGETHER)), act, what)
+
+
+def grouped(groups: Iterable[Sequence[int]], act: Callable[[Sequence[int]], int], what: str) -> int:
+    """The same for ids that belong together in groups."""
+    return sum(_parted(group, act, what) for group in groups)
 
 
 def _parted(ids: Sequence[int], act: Callable[[Sequence[int]], int], what: str) -> int:

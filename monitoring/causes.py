@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import cached_property
 
 import msgspec
 import re2
@@ -30,11 +31,26 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
 
 def read_cause(*, run: BackupRun | None, job: BackupJob) -> Cause:
     """The cause of a bad run of this job."""
-    rule = rules_of_causes().first(fact_of_run(run.message, run.outcome, run.operation, job)) if run else None
-    if rule is None:
-        return Cause(key=component_key("job", job))
-    version = rule.history.aggregate(newest=Max("history_id"))["newest"]
-    return Cause(key=component_key(rule.component, job), name=rule.name, title=rule.title, rule=version)
+    return Causes().of(run=run, job=job)
+
+
+class Causes:
+    """The cause rules in force and their versions, read at the first run that is asked about, for as many runs as come together."""
+
+    def of(self, *, run: BackupRun | None, job: BackupJob) -> Cause:
+        """The cause of a bad run of this job."""
+        rule = self._rules.first(fact_of_run(run.message, run.outcome, run.operation, job)) if run else None
+        if rule is None:
+            return Cause(key=component_key("job", job))
+        return Cause(key=component_key(rule.component, job), name=rule.name, title=rule.title, rule=self._versions[rule.pk])
+
+    @cached_property
+    def _rules(self) -> RuleSet[CauseRule]:
+        return rules_of_causes()
+
+    @cached_property
+    def _versions(self) -> dict[int, int]:
+        return dict(CauseRule.history.values_list("id").annotate(newest=Max("history_id")))
 
 
 def rules_of_causes(*, without: int | None = None) -> RuleSet[CauseRule]:

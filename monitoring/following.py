@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from catalogue.models import Window
 from monitoring import flapping, workflow
 from monitoring.asking import array
+from monitoring.causes import Causes
 from monitoring.models import Alert, BackupJob, BackupRun, JobState
 from monitoring.narrating import REOPEN_WITHIN, Episode, Event, Order, Telling, heard
 from monitoring.planning import COUNTED
@@ -38,10 +39,11 @@ def follow_jobs(news: Sequence[News], at: dt.datetime) -> None:
     events, alerts = events_of(since, at), _alerts(news, {job: start - REOPEN_WITHIN for job, (start, _) in since.items()}, held=True)
     thresholds = workflow.flapping(workflow.current())
     before = outcomes_before(news, since, [pk for pk in since if _may_flap(events[pk], alerts[pk])], thresholds["window"])
+    causes = Causes()
     for one in news:
         pk = one.job.pk
         known = flapping.Flapping(thresholds, before=before.get(pk, ()))
-        _follow(one, since[pk], events[pk], alerts[pk], known, at)
+        _follow(one, since[pk], events[pk], alerts[pk], known, causes, at)
 
 
 def _may_flap(events: Iterable[Event], alerts: Iterable[Alert]) -> bool:
@@ -49,11 +51,13 @@ def _may_flap(events: Iterable[Event], alerts: Iterable[Alert]) -> bool:
     return any(alert.resolved_at is None for alert in alerts) or any(not event.is_good for event in events)
 
 
-def _follow(one: News, since: Order, events: list[Event], rows: list[Alert], known: flapping.Flapping, at: dt.datetime) -> None:
+def _follow(
+    one: News, since: Order, events: list[Event], rows: list[Alert], known: flapping.Flapping, causes: Causes, at: dt.datetime
+) -> None:
     again = since[1] < 0  # from a point before what was told
     earlier = [row for row in rows if not again or row.opened_at < since[0]]
     retold = [row for row in rows if again and row.opened_at >= since[0]]
-    telling = Telling(one.job, {row.alert_class: Episode.of(row) for row in earlier}, known)
+    telling = Telling(one.job, {row.alert_class: Episode.of(row) for row in earlier}, known, causes)
     _carry(one.job, telling.tell(heard(events, one.windows, at)), retold, at)
     if events:
         one.state.followed_at, one.state.followed_run = events[-1].order

@@ -1,4 +1,4 @@
-"""The alerts that what happened to a job makes, told from its events in order. Pure: nothing is read, nothing is kept."""
+"""The alerts that what happened to a job makes, told from its events in order. Nothing is kept, and nothing but the cause rules is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from catalogue.models import Window
-from monitoring.causes import Cause, read_cause
+from monitoring.causes import Cause, Causes
 from monitoring.flapping import KIND as FLAPPING
 from monitoring.flapping import Flapping, Outcome
 from monitoring.models import Alert, BackupJob, BackupRun, ExpectedRun
@@ -78,8 +78,8 @@ class Telling:
     While the job flaps (method BM-FLAP), one alert says so in the place of one for each failure: a good run does not end it.
     """
 
-    def __init__(self, job: BackupJob, latest: Mapping[str, Episode], flapping: Flapping) -> None:
-        self.job, self.latest, self.flapping = job, dict(latest), flapping
+    def __init__(self, job: BackupJob, latest: Mapping[str, Episode], flapping: Flapping, causes: Causes) -> None:
+        self.job, self.latest, self.flapping, self.causes = job, dict(latest), flapping, causes
         self.flapping.is_on = FLAPPING in latest and latest[FLAPPING].resolved_at is None
         self.touched: dict[int, Episode] = {}
 
@@ -107,7 +107,7 @@ class Telling:
         """The failures that were told one by one until now are the first occurrences of the one alert."""
         told = [episode for kind, episode in self.latest.items() if kind != FLAPPING]
         newest = max(told, key=lambda episode: episode.last_seen_at, default=None)
-        cause = newest.cause if newest and event.is_good else read_cause(run=None if event.is_good else event.run, job=self.job)
+        cause = newest.cause if newest and event.is_good else self.causes.of(run=None if event.is_good else event.run, job=self.job)
         episode = self._opened(FLAPPING, event.at, cause, self._flaps(cause))
         bad = self.flapping.bad_runs
         episode.counted, episode.occurrences = self.flapping.inputs(), episode.occurrences + len(bad)
@@ -133,7 +133,7 @@ class Telling:
         return episode
 
     def _raise(self, event: Event, kind: str) -> None:
-        cause = read_cause(run=event.run, job=self.job)
+        cause = self.causes.of(run=event.run, job=self.job)
         what = f"{self.job.name} failed" if event.run else f"{self.job.name} did not run, due {event.missed.due_at:%d %b %H:%M} UTC"
         title = f"{what}: {cause.title}" if cause.title else what
         episode = self._opened(kind, event.at, cause, self._flaps(cause) if kind == FLAPPING else title)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from catalogue import impact
@@ -12,10 +13,19 @@ from monitoring import methods
 WIDE = 10  # services that share a cause
 
 
-def of_evaluation(evaluation: Any, *, affected: int = 1, at: dt.datetime) -> dict[str, Any]:
+def of_evaluation(evaluation: Any, *, at: dt.datetime) -> dict[str, Any]:
     """{"impact", "urgency", "priority", "reason"} for a judged service, its effective tier taken from the catalogue at `at`."""
-    tier = impact.effective_tiers([evaluation.service_id], at=at).get(evaluation.service_id, evaluation.inputs["tier"])
-    return prioritise(inputs=evaluation.inputs, result=evaluation.result, effective_tier=tier, affected=affected)
+    return of_evaluations([evaluation], affected=1, at=at)[evaluation.service_id]
+
+
+def of_evaluations(evaluations: Iterable[Any], *, affected: int, at: dt.datetime) -> dict[int, dict[str, Any]]:
+    """The same by service for many that share a cause: one walk through the catalogue for all of them."""
+    judged = {one.service_id: one for one in evaluations}
+    tiers = impact.effective_tiers(judged, at=at)
+    return {
+        pk: prioritise(inputs=one.inputs, result=one.result, effective_tier=tiers.get(pk, one.inputs["tier"]), affected=affected)
+        for pk, one in judged.items()
+    }
 
 
 def prioritise(*, inputs: dict[str, Any], result: dict[str, Any], effective_tier: int, affected: int) -> dict[str, Any]:

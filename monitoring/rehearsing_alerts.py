@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from catalogue.models import Service
 from monitoring import flapping, following, recalling
+from monitoring.causes import Causes
 from monitoring.models import Alert, BackupJob
 from monitoring.narrating import Episode, Event, Order, Telling, heard
 
@@ -51,8 +52,9 @@ def rehearse(
     news = recalling.news_of(jobs[:MOST_JOBS])
     starts: dict[int, Order] = {one.job.pk: (max(since, one.floor), -1) for one in news}
     events = recalling.events_of(starts, until)
+    rules = Causes()
     before, after = (
-        [_told(one, starts[one.job.pk], events[one.job.pk], way, known, until) for one in news]
+        [_told(one, starts[one.job.pk], events[one.job.pk], way, known, rules, until) for one in news]
         for way, known in ((each, recalling.outcomes_before(news, starts, starts, each["window"])) for each in (thresholds, others))
     )
     return Trial(before=before, after=after, cut=len(jobs) > MOST_JOBS)
@@ -64,9 +66,10 @@ def _told(
     events: list[Event],
     thresholds: Mapping[str, Any],
     known: Mapping[int, Sequence[flapping.Outcome]],
+    rules: Causes,
     until: dt.datetime,
 ) -> Told:
-    telling = Telling(one.job, {}, flapping.Flapping(thresholds, before=known.get(one.job.pk, ())))
+    telling = Telling(one.job, {}, flapping.Flapping(thresholds, before=known.get(one.job.pk, ())), rules)
     episodes: list[Episode] = telling.tell(heard(events, one.windows, until))
     flapped = [(each.opened_at, each.resolved_at) for each in episodes if each.alert_class == flapping.KIND]
     return Told(job=one.job, classes=Counter(each.alert_class for each in episodes), flapped=flapped)
