@@ -6,13 +6,17 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import transaction
+from django.template.loader import render_to_string
 
 from catalogue import duties
 from catalogue.models import Agreement, AgreementVersion, ImpactAnalysis, Service
 from catalogue.models.agreements import Approved
 from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
+from itsm_backup.common import outbox
 from itsm_backup.common.models import because
+from itsm_backup.common.time import local_day
 
 Row = TypeVar("Row", bound=Approved)
 State = Approved.State
@@ -22,17 +26,20 @@ def draft_agreement(*, agreement: Agreement, content: Mapping[str, Any], by: Any
     """The next version of the agreement as a draft, or its open draft with this content. Raises NotReady with every problem."""
     with transaction.atomic():
         Agreement.objects.select_for_update().get(pk=agreement.pk)
-        return _written(AgreementVersion, {"agreement": agreement}, content, by, reason)
+        return _written(AgreementVersion, {"agreement": agreement}, content, by, at, reason)
 
 
 def draft_analysis(*, service: Service, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> ImpactAnalysis:
     """The next impact analysis of the service as a draft, or its open draft with this content. Raises NotReady with every problem."""
+    review = content.get("review_due_on")
+    if review and review < local_day(at, "UTC"):
+        raise NotReady([f"{review:%d %b %Y} is over already: choose a day for the next review that is still to come."])
     with transaction.atomic():
         Service.objects.select_for_update().get(pk=service.pk)
-        return _written(ImpactAnalysis, {"service": service}, content, by, reason)
+        return _written(ImpactAnalysis, {"service": service}, content, by, at, reason)
 
 
-def _written(model: type[Row], owner: Mapping[str, Any], content: Mapping[str, Any], by: Any, reason: str) -> Row:
+def _written(model: type[Row], owner: Mapping[str, Any], content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> Row:
     rows = model._default_manager.filter(**owner)
     newest = rows.order_by("-number").values_list("number", flat=True).first()
     row: Any = rows.filter(state=State.DRAFT).first()
@@ -45,9 +52,25 @@ def _written(model: type[Row], owner: Mapping[str, Any], content: Mapping[str, A
     problems = problems_of(row)
     if problems:
         raise NotReady(problems)
+    is_new = row._state.adding
     with because(reason, by=by):
         row.save()
+    if is_new:
+        _ask_approvers(row, by, at, reason)
     return row  # type: ignore[no-any-return]
+
+
+def _ask_approvers(row: Approved, by: Any, at: dt.datetime, reason: str) -> None:
+    """Mail everybody who may decide on the new text, once."""
+    kind = row._meta.model_name
+    context = {"row": row, "by": duties.names([by]), "reason": reason, "organisation": settings.ORGANISATION,
+               "address": f"{settings.BASE_URL}/admin/catalogue/{kind}/{row.pk}/change/"}  # fmt: skip
+    for person in approvers_of(row):
+        if person.email and person.pk != row.author_id:
+            outbox.write(
+                key=f"{kind}/{row.pk}/drafted/{person.pk}", thread=f"{kind}/{row.pk}/{person.pk}", recipient=person.email,
+                subject=f"For approval: {row}", body=render_to_string("catalogue/email/text_drafted.txt", context), at=at,
+            )  # fmt: skip
 
 
 def approve(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:

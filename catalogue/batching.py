@@ -10,10 +10,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import prefetch_related_objects
 
-from catalogue import comparing, duties, importing
+from catalogue import comparing, duties, importing, publishing
 from catalogue.importing import Wish
 from catalogue.models import Batch, BatchItem, Service, ServiceVersion
-from catalogue.refusing import NotAllowed, NotReady, Refused
+from catalogue.refusing import NotAllowed, NotReady, Refused, words_of
 
 Act, State = Batch.Act, BatchItem.State
 KEPT_UNSTARTED = dt.timedelta(days=14)
@@ -74,7 +74,7 @@ def _held(batch: Batch, by: Any) -> Batch:
     return Batch.objects.select_for_update().get(pk=batch.pk)
 
 
-def named(versions: Sequence[tuple[str, int, str]], *, act: str, by: Any) -> list[Wish]:
+def named(versions: Sequence[tuple[str, int, str]], *, act: str, by: Any, at: dt.datetime) -> list[Wish]:
     """Versions by code and number, with the hash of the content that was read where it is known, as wishes to submit or approve them.
 
     What is not there, not to be touched by the person, in another state or not what was read any more is refused by name.
@@ -87,7 +87,7 @@ def named(versions: Sequence[tuple[str, int, str]], *, act: str, by: Any) -> lis
         for row in rows.filter(number__in={number for _, number, _ in versions}).select_related("service")
     }
     there = [found[code, number] for code, number, _ in versions if (code, number) in found]
-    said = {wish.version: wish for wish in (to_approve if act == Act.APPROVE else to_submit)(there, by=by)}
+    said = {wish.version: wish for wish in (to_approve(there, by=by, at=at) if act == Act.APPROVE else to_submit(there, by=by))}
     made = []
     for place, (code, number, seen) in enumerate(versions, 1):
         version = found.get((code, number))
@@ -104,17 +104,29 @@ def named(versions: Sequence[tuple[str, int, str]], *, act: str, by: Any) -> lis
 
 
 def to_submit(versions: Iterable[ServiceVersion], *, by: Any) -> list[Wish]:
-    """Drafts as wishes to have them submitted, with what each changes."""
-    return _wishes(versions, by, "change", lambda version: "")
+    """Drafts as wishes to have them submitted, with what each changes and what it still misses."""
+    return _wishes(versions, by, "change", lambda version, before: " ".join(publishing.unnamed(version)))
 
 
-def to_approve(versions: Iterable[ServiceVersion], *, by: Any) -> list[Wish]:
+def to_approve(versions: Iterable[ServiceVersion], *, by: Any, at: dt.datetime) -> list[Wish]:
     """Versions as wishes to have exactly what they say now approved; the person's own are refused by name from the start."""
-    own = "You wrote part of it, so somebody else must approve it."
-    return _wishes(versions, by, "approve", lambda version: own if by.pk in version.author_ids else "")
+    return _wishes(versions, by, "approve", lambda version, before: _own(version, by) or _planned(before, at))
 
 
-def _wishes(versions: Iterable[ServiceVersion], by: Any, right: str, problem: Callable[[ServiceVersion], str]) -> list[Wish]:
+def _own(version: ServiceVersion, by: Any) -> str:
+    return "You wrote part of it, so somebody else must approve it." if by.pk in version.author_ids else ""
+
+
+def _planned(before: ServiceVersion | None, at: dt.datetime) -> str:
+    """Why it cannot take force at once: the version before it is planned for a day that is still to come."""
+    if before is None or before.effective.lower <= at:
+        return ""
+    return f"Version {before.number} takes force later, on {words_of(before.effective.lower)}. Withdraw that one first."
+
+
+def _wishes(
+    versions: Iterable[ServiceVersion], by: Any, right: str, problem: Callable[[ServiceVersion, ServiceVersion | None], str]
+) -> list[Wish]:
     rows = list(versions)
     prefetch_related_objects(rows, "service", "commitment", "offerings")
     able = set(Service.objects.visible_to(by, right).filter(pk__in=[row.service_id for row in rows]).values_list("pk", flat=True))
@@ -124,7 +136,7 @@ def _wishes(versions: Iterable[ServiceVersion], by: Any, right: str, problem: Ca
     for place, row in enumerate(rows, 1):
         content = comparing.content_of(row)
         earlier = comparing.content_of(before[row.service_id]) if row.service_id in before else {}
-        told = problem(row) if row.service_id in able else f"You may not {right} {row.service.code}."
+        told = problem(row, before.get(row.service_id)) if row.service_id in able else f"You may not {right} {row.service.code}."
         found.append(
             Wish(
                 place, row.service.code, row.service, row, before=earlier, seen=comparing.hash_of(content),

@@ -111,6 +111,19 @@ def borne(*, service: Service, code: str, measured: Measured, at: dt.datetime) -
     return [gap for version in read for gap in _gaps(question_of(version), measured, at) if gap.code == code]
 
 
+def broken_by(*, analysis: ImpactAnalysis, measured: Measured, at: dt.datetime) -> list[str]:
+    """What would not hold any more if this analysis counted: a sentence for each promise of its service, in force or on its way."""
+    versions = analysis.service.versions.select_related("service", "commitment")
+    read = [*versions.in_force(at), *versions.filter(state__in=("draft", "in_review"))]
+    codes = ("RPO_EXCEEDS_BIA_TOLERANCE", "RTO_PLUS_WRT_EXCEEDS_MTPD")
+    return [
+        f"Version {version.number}, {version.get_state_display()}: {gap.sentence} ({gap.code})"
+        for version in read
+        for gap in _feasibility(question_of(version).promise, analysis, measured)
+        if gap.code in codes
+    ]
+
+
 def _finding(gap: Gap, granted: list[Deviation]) -> Finding:
     """With the deviation that bears it: granted for this inequality, for this part of the promise, and for as much of it."""
     fitting = [row for row in granted if row.code == gap.code]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 
-from catalogue import comparing, duties, naming
+from catalogue import comparing, duties, naming, wording
 from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS, OFFERING_FIELDS
 from catalogue.models import Commitment, Label, Offering, Revision, Service, ServiceVersion, TierDefault
 from catalogue.refusing import TRANSITIONS, NotReady, locked, problems_of
 from itsm_backup.common.models import because
 
 State = ServiceVersion.State
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 Levels = Mapping[str, Any]
 RESERVED_CODES = ("detected", "export", "graph", "import", "matrix", "relations")  # pages below /services/
 
@@ -106,6 +108,7 @@ def _write(
         _take_tier_defaults(version, promise)
     wanted = packages if offerings is None else _packages(offerings)
     after = comparing.put_together(version, promise, wanted)
+    _reads_as_stored({**after, "reason": reason})
     if not version._state.adding and not promise._state.adding and after == before:
         return
     if not version._state.adding and reason.strip() and reason.strip() not in version.reason:
@@ -119,6 +122,13 @@ def _write(
     _store_packages(version, wanted)
     _name_labels(version.labels)
     Revision.objects.create(version=version, at=at, by=by, reason=reason, content=after, content_hash=comparing.hash_of(after))
+
+
+def _reads_as_stored(content: Mapping[str, Any]) -> None:
+    """Raises NotReady for marks that turn the direction of text: who approves it would read something else than what is stored."""
+    turned = [wording.label(name) for name, value in content.items() if _TURNING.search(str(value))]
+    if turned:
+        raise NotReady([f"{', '.join(turned)}: it holds invisible marks that turn the direction of the text. Write it anew without them."])
 
 
 def _take_tier_defaults(version: ServiceVersion, promise: Commitment) -> None:

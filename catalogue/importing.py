@@ -215,6 +215,9 @@ def problems_of_values(content: Mapping[str, Any], *, of: Iterable[str]) -> list
                 (columns.column(name), "This is never empty: write a value." if empty else " ".join(map(_plainly, error.messages)))
             )
     touched = set(of)
+    if "offerings" in touched:
+        count = Counter(one["name"] for one in content["offerings"] or ())
+        found += [("offerings", f"There are two offerings named {name}.") for name, times in sorted(count.items()) if times > 1]
     if touched & {"window_opens", "window_closes"} and (content["window_opens"] is None) != (content["window_closes"] is None):
         found.append(("window_opens", "A backup window needs both its opening and its closing time."))
     least, most = content["retention_min_days"], content["retention_max_days"]

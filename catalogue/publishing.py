@@ -123,8 +123,7 @@ def withdraw(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) 
 
 def missing(version: ServiceVersion, at: dt.datetime) -> list[str]:
     """One sentence for everything that still keeps the version from being approved; empty when it is complete."""
-    needed = {"owner": "one accountable owner", "steward": "one responsible steward", "operations_team": "one operations team"}
-    problems = [f"It needs {what}." for field, what in needed.items() if getattr(version, f"{field}_id") is None]
+    problems = unnamed(version)
     for field in ("owner", "steward"):
         person = getattr(version, field)
         if person is not None and not person.is_active:
@@ -134,6 +133,12 @@ def missing(version: ServiceVersion, at: dt.datetime) -> list[str]:
     if promise is None:
         problems.append("It has no commitment yet: say what it promises.")
     return problems + problems_of(version) + (problems_of(promise) if promise else [])
+
+
+def unnamed(version: ServiceVersion) -> list[str]:
+    """One sentence for each duty that nobody is named for."""
+    needed = {"owner": "one accountable owner", "steward": "one responsible steward", "operations_team": "one operations team"}
+    return [f"It needs {what}." for field, what in needed.items() if getattr(version, f"{field}_id") is None]
 
 
 def _reason(act: str, given: str) -> str:

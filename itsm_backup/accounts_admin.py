@@ -17,7 +17,7 @@ from itsm_backup import granting
 from itsm_backup.common.admin import Act, FactAdmin, Impossible, ReasonedForm, ReasonForm, given_reason, may
 from itsm_backup.common.admin.acts import ActingAdmin
 from itsm_backup.common.admin.rights import NamedMultipleField
-from itsm_backup.common.clamping import clamped
+from itsm_backup.common.admin.texts import clamped
 from itsm_backup.common.time import now
 from itsm_backup.roles import ROLES, scope_of
 from monitoring.models import Tool

@@ -14,6 +14,25 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   });
 
+  // what is typed and not saved yet is not lost by pressing the button of an act: the first press says so, the second one goes on
+  const written = document.querySelector("#content-main form[method=post]");
+  const acts = document.querySelector(".acts");
+  if (written && acts) {
+    let unsaved = false;
+    written.addEventListener("input", () => { unsaved = true; });
+    written.addEventListener("change", () => { unsaved = true; });
+    acts.addEventListener("click", (event) => {
+      if (!unsaved || !event.target.closest("a")) return;
+      event.preventDefault();
+      unsaved = false;
+      const told = document.createElement("p");
+      told.className = "notice acts-unsaved";
+      told.setAttribute("role", "alert");
+      told.textContent = "What you typed below is not saved, and this would act on what was saved before. Save it first; press the button again to go on without it.";
+      acts.append(told);
+    });
+  }
+
   // the check list of a draft follows what is typed; without this it is renewed at every save
   const checks = document.querySelector("[data-checks]");
   const form = checks && checks.closest("form");

@@ -15,6 +15,7 @@ from catalogue.admin.entries import measured_of
 from catalogue.models import Agreement, AgreementVersion, Deviation, ImpactAnalysis, Service
 from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.admin import Act, Impossible, TrackedAdmin, given_reason, may
+from itsm_backup.common.admin.fields import label_of, value_words
 from itsm_backup.common.time import now
 
 
@@ -40,13 +41,28 @@ def _blocked(check: Callable[..., None]) -> Callable[[HttpRequest, Any], str]:
     return blocked
 
 
+def _before_approving(row: Any) -> list[str]:
+    """What it says, against the one that counts now, and which promises it breaks."""
+    owner = "service" if isinstance(row, ImpactAnalysis) else "agreement"
+    before = type(row).objects.filter(**{owner: getattr(row, owner)}, state="approved").order_by("-number").first()
+    told = ["From now on it counts, and it never changes again: what is new becomes the next version.", "It says:"]
+    for field in (each for each in row._meta.fields if each.editable and each.name != owner):
+        mine = value_words(field, getattr(row, field.name))
+        theirs = value_words(field, getattr(before, field.name)) if before else mine
+        if mine != "–" or theirs != mine:
+            told.append(f"{label_of(field)}: {mine}" if theirs == mine else f"{label_of(field)}: {theirs} → {mine}")
+    at = now()
+    broken = checking.broken_by(analysis=row, measured=measured_of(row.service, at), at=at) if isinstance(row, ImpactAnalysis) else []
+    return [*told, *(["Then this does not hold:", *broken] if broken else [])]
+
+
 TEXT_ACTS = (
     Act(
         name="approve",
         words=lambda row: f"Approve {row}",
         do=_do(agreeing.approve, "row", "{row} is approved."),
         fits=lambda row: row.state == "draft",
-        told=lambda request, row: ["From now on it counts, and it never changes again: what is new becomes the next version."],
+        told=lambda request, row: _before_approving(row),
         blocked=_blocked(agreeing.check_approver),
         primary=True,
     ),
@@ -87,6 +103,16 @@ class TextAdmin(TrackedAdmin):
         if row.approver:
             words += f", approved by {row.approver.get_full_name() or row.approver} on {row.approved_at:%d %b %Y}"
         return words
+
+    def waiting_for(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Drafts of others on which the person may decide."""
+        drafts = self.model.objects.visible_to(request.user).filter(state="draft").exclude(author=request.user)
+        if self.owner == "service":
+            drafts = drafts.filter(service__in=Service.objects.visible_to(request.user, "approve"))
+        elif not request.user.has_perm("catalogue.approve_service"):
+            drafts = drafts.none()
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return [(reverse(name, args=[row.pk]), f"Approve or cancel: {row}") for row in drafts.select_related(self.owner)[:20]]
 
     def write(self, owner: Any, content: dict[str, Any], **said: Any) -> Any:
         raise Impossible("This text has no act to write it.")

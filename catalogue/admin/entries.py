@@ -103,6 +103,27 @@ class InForceTier(_InForce):
     title, parameter_name = "tier", "tier"
 
 
+class ToDo(admin.SimpleListFilter):
+    """Entries by what is to be done about them, and by whom."""
+
+    title, parameter_name = "what is to do", "todo"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        words = {"mine": "I am the steward", "draft": "a draft is open", "in_review": "waits for approval", "review": "review is due"}
+        return list(words.items())
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        wanted, at = self.value(), now()
+        live = ServiceVersion.objects.in_force(at)
+        found = {
+            "mine": live.filter(steward=request.user),
+            "draft": ServiceVersion.objects.filter(state="draft"),
+            "in_review": ServiceVersion.objects.filter(state="in_review"),
+            "review": live.filter(review_due_on__lte=at.date()),
+        }.get(wanted or "")
+        return queryset if found is None else queryset.filter(pk__in=found.values("service"))
+
+
 @admin.register(Service)
 class ServiceAdmin(TrackedAdmin):
     place = 1
@@ -110,7 +131,7 @@ class ServiceAdmin(TrackedAdmin):
     change_form_template = "admin/catalogue/service.html"
     grantable = ("change", "approve")
     list_display = ("code", "name", "tier", "department", "steward", "lifecycle", "status_now", "in_force", "open_version")
-    list_filter = ("lifecycle", "status__status", InForceDepartment, InForceTier)
+    list_filter = (ToDo, "lifecycle", "status__status", InForceDepartment, InForceTier)
     actions = ("edit_many",)
     change_list_template = "admin/catalogue/services.html"
     search_fields = ("code", "versions__name")
@@ -160,14 +181,14 @@ class ServiceAdmin(TrackedAdmin):
 
     @admin.display(description="In force")
     def in_force(self, service: Any) -> str:
-        return f"version {service.live[0].number}" if service.live else "–"
+        return f"version\u00a0{service.live[0].number}" if service.live else "–"
 
     @admin.display(description="Open version")
     def open_version(self, service: Any) -> Any:
         if not service.unfinished:
             return "–"
         version = service.unfinished[0]
-        return format_html('<a href="{}">version {}, {}</a>', _version_url(version), version.number, version.get_state_display())
+        return format_html('<a href="{}">version\u00a0{}, {}</a>', _version_url(version), version.number, version.get_state_display())
 
     @admin.action(description="Change fields of the chosen entries", permissions=["change"])
     def edit_many(self, request: HttpRequest, queryset: Any) -> HttpResponse:

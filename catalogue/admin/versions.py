@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -105,7 +106,7 @@ class VersionAdmin(TrackedAdmin):
     @admin.action(description="Approve the chosen versions", permissions=["approve"])
     def approve_many(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         waiting = queryset.filter(state=State.IN_REVIEW)
-        return many.propose(self, request, waiting, act=Batch.Act.APPROVE, wishes=batching.to_approve, words="Approve")
+        return many.propose(self, request, waiting, act=Batch.Act.APPROVE, wishes=partial(batching.to_approve, at=now()), words="Approve")
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         return may(request, Service, "approve")
@@ -299,7 +300,7 @@ def _unreadable(sent: Any) -> list[str]:
     for name in (*PROMISES, "offerings"):
         field = DraftForm.base_fields[name]
         if sent.get(name) and _read(field, sent.get(name)) is None:
-            found.append(str(field.label or name))
+            found.append(str(field.label or wording.label(name)))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pgtrigger
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 
@@ -143,6 +144,12 @@ class ImpactAnalysis(Approved):
 
     def __str__(self) -> str:
         return f"impact analysis {self.number} of {self.service}"
+
+    def clean(self) -> None:
+        if self.mtpd_s and self.wrt_s and self.wrt_s >= self.mtpd_s:
+            raise ValidationError(
+                {"wrt_s": "The work after recovery takes as long as the outage may last, or longer: no recovery would be quick enough."}
+            )
 
 
 @tracked

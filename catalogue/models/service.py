@@ -133,7 +133,7 @@ IF TG_OP = 'DELETE' THEN
   IF OLD.state = 'approved' THEN RAISE EXCEPTION 'an approved version is never deleted'; END IF;
   RETURN OLD;
 END IF;
-IF OLD.state = 'approved' AND lower(OLD.effective) > now() AND NEW.state = 'cancelled' AND NEW.effective IS NULL
+IF OLD.state = 'approved' AND lower(OLD.effective) > clock_timestamp() AND NEW.state = 'cancelled' AND NEW.effective IS NULL
   AND (to_jsonb(NEW) - 'effective' - 'state') = (to_jsonb(OLD) - 'effective' - 'state') THEN
   RETURN NEW;  -- withdrawn before it took force
 END IF;
@@ -141,7 +141,7 @@ IF OLD.state = 'approved' AND (
   (to_jsonb(NEW) - 'effective') IS DISTINCT FROM (to_jsonb(OLD) - 'effective')
   OR lower(NEW.effective) IS DISTINCT FROM lower(OLD.effective)
   OR (NOT upper_inf(OLD.effective) AND upper(NEW.effective) IS DISTINCT FROM upper(OLD.effective)
-      AND NOT (upper_inf(NEW.effective) AND upper(OLD.effective) > now()))
+      AND NOT (upper_inf(NEW.effective) AND upper(OLD.effective) > clock_timestamp()))
 ) THEN
   RAISE EXCEPTION 'an approved version is immutable: only the end of its range may close, or open again while it lies ahead';
 END IF;

@@ -132,7 +132,7 @@ def submit(request: HttpRequest, *, pk: int) -> HttpResponse:
     """The drafts that a batch made, proposed to be submitted in one go."""
     row = _batch(request, pk)
     drafts = ServiceVersion.objects.filter(pk__in=row.items.filter(state="done").values("version"), state="draft").order_by("service__code")
-    return _proposed(request, Batch.Act.SUBMIT, row.title, batching.to_submit(drafts, by=request.user), row.reason)
+    return _proposed(request, Batch.Act.SUBMIT, f"Submission: {row.title}", batching.to_submit(drafts, by=request.user), row.reason)
 
 
 @reads
@@ -148,7 +148,7 @@ def approve(request: HttpRequest) -> HttpResponse:
     rows = batch_page.approvable(request.user, request.POST.dict())
     if request.POST.get("which") != "all":
         rows = rows.filter(pk__in=[each for each in request.POST.getlist("version") if each.isdigit() and len(each) < 18])
-    wishes = batching.to_approve(rows[: batch_page.MOST_AT_ONCE], by=request.user)
+    wishes = batching.to_approve(rows[: batch_page.MOST_AT_ONCE], by=request.user, at=now())
     reason = typed(request, "reason", most=1_000)
     return _proposed(request, Batch.Act.APPROVE, f"Approval of {many(len(wishes), 'version')}", wishes, reason)
 

@@ -54,6 +54,7 @@ class BatchPage:
     mine: bool
     start_words: str
     partly: bool
+    approves: bool
     submit_words: str
 
     @property
@@ -85,6 +86,7 @@ def batch_page(*, batch: Batch, user: Any, moment: Moment, page: int) -> BatchPa
         total=total, rows=tuple(_row(item, state, moment) for item in rows),
         paging=paging_of(first, len(rows), shown, PAGE, lambda number: moment.href("batch", batch.pk, page=number)),
         mine=mine, start_words=_start_words(batch.act, waiting), partly=bool(refused) and state == "proposed",
+        approves=batch.act == Batch.Act.APPROVE,
         submit_words=_submit_words(batch) if mine and state == "finished" and done else "",
     )  # fmt: skip
 
@@ -163,7 +165,7 @@ def approvals_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page:
     total = rows.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     versions = list(rows.select_related("service")[first : first + PAGE])
-    wishes = batching.to_approve(versions, by=user)
+    wishes = batching.to_approve(versions, by=user, at=moment.now)
     told = iter(wording.tell(change for wish in wishes for change in wish.changes))
     listed = []
     for version, wish in zip(versions, wishes, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from catalogue import checking, deviating
 from catalogue.models import Deviation, Service, ServiceVersion
@@ -160,7 +161,7 @@ def _analysis(row: Any) -> Paper:
 
 def _agreement(row: Any) -> Paper:
     until = f" to {day(row.until_on)}" if row.until_on else ""
-    note = f"{row.agreement.get_kind_display().capitalize()}: {row.agreement.party}. In force from {day(row.from_on)}{until}."
+    note = f"{capfirst(row.agreement.get_kind_display())}: {row.agreement.party}. In force from {day(row.from_on)}{until}."
     return Paper(title=str(row), note=note, facts=_facts(row, _AGREED))
 
 

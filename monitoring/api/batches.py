@@ -142,7 +142,7 @@ def _of_versions(asked: dict[str, Any], user: Any) -> list[importing.Wish]:
     named = [(one["code"], one["number"], one["etag"].strip('"')) for one in asked["versions"]]
     if len({one[:2] for one in named}) < len(named):
         raise ValidationError({"versions": ["A version stands there twice."]})
-    return batching.named(named, act=asked["act"], by=user)
+    return batching.named(named, act=asked["act"], by=user, at=now())
 
 
 class BatchDetail(GenericAPIView):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import IntegerField, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import exceptions, serializers, status
@@ -200,6 +200,8 @@ def _typed(field: Any, value: Any) -> Any:
         value = [_typed(field.base_field, each) for each in value]
     elif isinstance(value, (dict, list, bool)):
         raise ValueError("This is no value for it.")
+    elif isinstance(value, float) and isinstance(field, IntegerField):
+        raise ValueError("It is a whole number.")
     made = field.to_python(value)
     field.run_validators(made)
     if field.choices and made != "" and made not in dict(field.flatchoices):

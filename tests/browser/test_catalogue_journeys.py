@@ -149,6 +149,9 @@ def test_two_stewards_write_one_draft_and_the_approver_decides_on_exactly_what_w
     assert (version.release, version.level) == ("2.0.0", "major")
     second, ruth = sign_in("steward", change_url(version))
     first.goto(change_url(version))
+    first.fill("[name=summary]", "Pictures")
+    first.click(".acts >> text=Submit version 2")
+    assert "What you typed below is not saved" in first.inner_text(".acts-unsaved"), "an act does not lose what was typed"
     first.fill("[name=summary]", "Pictures and reports")
     first.fill(WHY, "Say what it is")
     saved(first)

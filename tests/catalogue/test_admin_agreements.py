@@ -6,7 +6,7 @@ from catalogue import agreeing, comparing, publishing
 from catalogue.models import Agreement, AgreementVersion, Deviation, ImpactAnalysis, Label, ServiceVersion, TierDefault
 from catalogue.refusing import NotReady
 from catalogue.shipping import ship_defaults
-from itsm_backup.common.models import because
+from itsm_backup.common.models import Notice, because
 from tests.admin_forms import change_url, filled, signed_in, url
 from tests.factories import make_service
 from tests.portal.makers import make_person
@@ -69,6 +69,25 @@ def test_a_draft_of_an_analysis_is_changed_and_cancelled(steward, service, noon)
     assert row.state == "cancelled" and ImpactAnalysis.objects.count() == 1
 
 
+def test_an_analysis_tells_its_approvers_and_what_it_changes_and_breaks(steward, approver, service, noon):
+    data = {"service": service.pk, "mtpd_s": "40 h", "tolerated_loss_s": "40 h", "wrt_s": "1 h", "review_due_on": "2027-01-01", **WHY}
+    client, deciding = signed_in(steward), signed_in(approver)
+    late = text(client.post(url(ImpactAnalysis, "add"), {**data, "wrt_s": "50 h"}))
+    assert "no recovery would be quick enough" in late
+    assert "is over already" in text(client.post(url(ImpactAnalysis, "add"), {**data, "review_due_on": "2020-01-01"}))
+    client.post(url(ImpactAnalysis, "add"), data)
+    first = ImpactAnalysis.objects.get()
+    mail = Notice.objects.get(key__contains="/drafted/")
+    assert mail.recipient == approver.email and change_url(first) in mail.body and "Agreed with Radiology" in mail.body
+    assert "Approve or cancel: impact analysis 1" in text(deciding.get("/admin/"))
+    assert "Approve or cancel" not in text(client.get("/admin/")), "nobody decides on words of their own"
+    deciding.post(url(ImpactAnalysis, "act", first.pk, "approve"), WHY)
+    client.post(url(ImpactAnalysis, "add"), {**data, "tolerated_loss_s": "20 h", "mbco": "Paper"})
+    shown = text(deciding.get(url(ImpactAnalysis, "act", ImpactAnalysis.objects.get(number=2).pk, "approve")))
+    assert "Tolerable data loss: 40 h → 20 h" in shown and "– → Paper" in shown and "Longest tolerable outage (MTPD): 40 h" in shown
+    assert "Then this does not hold:" in shown and "Version 1, approved: A recovery point of 26 h loses more than the 20 h" in shown
+
+
 def test_a_deviation_is_asked_for_and_granted_by_somebody_else(steward, approver, service):
     client = signed_in(steward)
     data = {
@@ -76,13 +95,14 @@ def test_a_deviation_is_asked_for_and_granted_by_somebody_else(steward, approver
         "wanted": "SCHEDULE_EXCEEDS_RPO",
         "reason": "New array in August",
         "owner": steward.pk,
-        "expires_on": "2099-01-01",
+        "expires_on": "2027-01-01",
         **WHY,
     }
     assert "is over already" in text(client.post(url(Deviation, "add"), {**data, "expires_on": "2020-01-01"}))
     assert client.post(url(Deviation, "add"), data).status_code == 302
     row = Deviation.objects.get()
     assert client.post(url(Deviation, "act", row.pk, "grant"), WHY).status_code == 403
+    assert "it would bear nothing" in text(signed_in(approver).get(url(Deviation, "act", row.pk, "grant")))
     assert "Grant or refuse" in text(signed_in(approver).get("/admin/"))
     assert signed_in(approver).post(url(Deviation, "act", row.pk, "grant"), WHY).status_code == 302
     row.refresh_from_db()
@@ -105,19 +125,29 @@ def test_the_check_list_follows_what_is_typed(steward, service, noon):
     assert "Cannot be read yet:</b> Recovery time (RTO)" in told and "rpo_s" not in told
     calm = "Nothing that is known speaks against"
     assert calm in text(client.get(page, {"service": service.pk, "rpo_s": "1 h"}))
+    assert "Nothing is promised yet, so nothing can be checked" in text(client.get(page, {"service": service.pk}))
+    gold = text(client.get(page, {"service": service.pk, "rpo_s": "1 h", "offerings": "Gold: recovery time 8 h"}))
+    assert "Gold: Recovery in 8 h" in gold and "RTO_PLUS_WRT_EXCEEDS_MTPD" in gold
+    assert "Offerings" in text(client.get(page, {"service": service.pk, "rpo_s": "1 h", "offerings": "Gold: quick"}))
     assert calm not in text(client.get(page, {"service": service.pk, "rpo_s": "banana"}))
     assert client.get(page, {"service": make_service("other", at=noon).pk + 99}).status_code == 404
 
 
 def test_two_who_write_one_draft_lose_nothing(steward, service, noon):
+    bounds = {"mtpd_s": 2 * 3_600, "tolerated_loss_s": 99 * 3_600, "review_due_on": noon.date()}
+    analysis = agreeing.draft_analysis(service=service, by=steward, at=noon, reason="x", content=bounds)
+    agreeing.approve(row=analysis, by=make_person("approver", noon), at=noon, reason="x")
     draft = publishing.draft_version(service=service, content={}, commitment={}, by=steward, at=noon, reason="x")
     client, other = signed_in(steward), make_person("steward", noon)
     opened = client.get(change_url(draft))
-    publishing.edit_draft(version=draft, content={"summary": "Pictures", "tier": 1}, commitment={}, by=other, at=noon, reason="Meanwhile")
+    publishing.edit_draft(
+        version=draft, content={"summary": "Pictures", "tier": 1}, commitment={"rto_s": 3 * 3_600}, by=other, at=noon, reason="Meanwhile"
+    )
     data = filled(opened, rpo_s="2 h", tier="3", **WHY)
     shown = client.post(change_url(draft), data)
     html = text(shown)
     assert shown.status_code == 200 and "saved this draft while you were writing" in html and "You both changed Tier" in html
+    assert "Recovery in 3 h" in html and "RTO_PLUS_WRT_EXCEEDS_MTPD" in html, "what stands in the form is checked, not what was sent"
     form = shown.context["adminform"].form
     assert (form["summary"].value(), form["rpo_s"].value(), form["tier"].value()) == ("Pictures", "2 h", "3")
     again = {name: form[name].value() for name in form.fields if form[name].value() not in (None, False)}
@@ -131,7 +161,10 @@ def test_offerings_are_written_as_lines(steward, service):
     client = signed_in(steward)
     page = f"{url(ServiceVersion, 'add')}?service={service.pk}"
     data = filled(client.get(page), offerings="Gold: recovery point 4 h; kept 90 d; success 99 %; price 120 a month\nBronze", **WHY)
-    assert "is no level" in text(client.post(page, {**data, "offerings": "Gold: quick"}))
+    assert "Line 1 (Gold): “quick” is no level" in text(client.post(page, {**data, "offerings": "Gold: quick"}))
+    assert "Line 2 (Silver): recovery point: Write a number" in text(
+        client.post(page, {**data, "offerings": "Gold\nSilver: recovery point soon"})
+    )
     assert client.post(page, data).status_code == 302
     draft = service.versions.first()
     assert [(row.name, row.rpo_s, row.retention_days, row.price) for row in draft.offerings.all()] == [

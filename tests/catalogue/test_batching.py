@@ -24,7 +24,7 @@ def submitted(count: int, **content) -> list[ServiceVersion]:
 
 
 def approval(versions, by, *, partly=False) -> Batch:
-    wishes = batching.to_approve(versions, by=by)
+    wishes = batching.to_approve(versions, by=by, at=NOON)
     batch = batching.propose(act="approve", title="Approval", wishes=wishes, by=by, at=NOON, reason="Agreed in the board")
     return batching.start(batch=batch, by=by, at=NOON, partly=partly)
 
@@ -42,7 +42,7 @@ def test_each_draft_is_approved_by_itself_and_each_refusal_is_named():
     publishing.edit_draft(version=own, content={"department": "Mine"}, commitment={}, by=boss, at=NOON, reason="Test")
     own = publishing.submit(version=own, by=boss, at=NOON, announce=False)
     batch = batching.propose(
-        act="approve", title="Approval", wishes=batching.to_approve([*versions, own], by=boss), by=boss, at=NOON, reason="Agreed"
+        act="approve", title="Approval", wishes=batching.to_approve([*versions, own], by=boss, at=NOON), by=boss, at=NOON, reason="Agreed"
     )  # fmt: skip
     assert batch.items.get(code="SVC-OWN").problems == [["", "You wrote part of it, so somebody else must approve it."]]
     batching.start(batch=batch, by=boss, at=NOON, partly=True)
@@ -91,6 +91,19 @@ def test_it_can_be_stopped_left_and_gone_on_with_by_who_asked_for_it():
 def test_nothing_is_asked_for_without_a_reason_or_an_entry():
     with pytest.raises(NotReady, match=r"Say why.*Choose at least one"):
         batching.propose(act="approve", title="Approval", wishes=[], by=make_approver(), at=NOON, reason=" ")
+
+
+@pytest.mark.django_db
+def test_what_is_known_to_be_missing_or_planned_is_said_before_it_is_started():
+    whole, half = make_draft("SVC-WHOLE"), make_draft("SVC-HALF", steward=None, operations_team=None)
+    said = {wish.code: wish.problems for wish in batching.to_submit([whole, half], by=make_author())}
+    assert said == {"SVC-WHOLE": [], "SVC-HALF": [("", "It needs one responsible steward. It needs one operations team.")]}
+    boss = make_approver()
+    version = publishing.submit(version=whole, by=make_author(), at=NOON)
+    publishing.approve(version=version, by=boss, at=NOON, effective_from=NOON + 9 * dt.timedelta(days=1))
+    later = publishing.submit(version=make_draft("SVC-WHOLE", rpo_s=7_200), by=make_author(), at=NOON)
+    (wish,) = batching.to_approve([later], by=boss, at=NOON)
+    assert wish.problems == [("", "Version 1 takes force later, on 23 Jul 2026 at 12:00 UTC. Withdraw that one first.")]
 
 
 @pytest.mark.django_db
@@ -198,12 +211,12 @@ def test_what_fails_inside_the_product_is_told_and_does_not_stop_the_rest(monkey
 @pytest.mark.django_db
 def test_a_new_entry_that_cannot_be_drafted_leaves_no_trace():
     steward = make_user("author", "catalogue.view_service", "catalogue.change_service", "catalogue.add_service")
-    rows = sheets.read(b'code,name,tier,commissioned_at,offerings\nSVC-1,One,3,2026-01-01,"Gold: price 1\nGold: price 2"\n')
+    rows = sheets.read("code,name,tier,commissioned_at\nSVC-1,One \u202eowT,3,2026-01-01\n".encode())
     wishes = importing.wishes(rows, by=steward, at=NOON)
     batch = batching.propose(act="draft", title="Import", wishes=wishes, by=steward, at=NOON, reason="Test")
     batching.start(batch=batch, by=steward, at=NOON)
     assert worked(batch) == {"SVC-1": "refused"}
-    assert "two offerings named Gold" in batch.items.get().told
+    assert "turn the direction of the text" in batch.items.get().told
     assert not Service.objects.exists()
 
 
@@ -213,6 +226,6 @@ def test_proposing_asks_the_database_as_often_for_two_versions_as_for_twenty(dja
     boss = make_user("boss", "catalogue.view_service", "catalogue.approve_service")
     for rows in (versions[:2], versions):
         with django_assert_max_num_queries(16):
-            wishes = batching.to_approve(ServiceVersion.objects.filter(pk__in=[row.pk for row in rows]), by=boss)
+            wishes = batching.to_approve(ServiceVersion.objects.filter(pk__in=[row.pk for row in rows]), by=boss, at=NOON)
             batching.propose(act="approve", title="Approval", wishes=wishes, by=boss, at=NOON, reason="Test")
     assert BatchItem.objects.count() == 22

@@ -109,6 +109,12 @@ def test_each_problem_names_its_column_and_what_to_do(steward, line, column, wor
     assert any(where == column and words in told for where, told in wish.problems), wish.problems
 
 
+def test_two_packages_of_one_name_are_a_problem_of_the_row(steward):
+    make_service("pacs")
+    (wish,) = looked(csv("code,offerings", 'pacs,"Gold: kept 9 d', 'Gold: kept 8 d"'), steward)
+    assert wish.problems == [("offerings", "There are two offerings named Gold.")]
+
+
 def test_a_row_of_an_old_export_is_refused_when_the_entry_has_changed_since(steward):
     make_service("pacs")
     old = exporting.entries(user=steward, at=NOON, format="csv")

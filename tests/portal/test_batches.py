@@ -149,7 +149,7 @@ def test_pages_ask_the_database_as_often_for_few_entries_as_for_many(steward, dj
 
 def _asked(approver, steward, at_most, limit: int) -> list[int]:
     client = signed_in(approver)
-    wishes = batching.to_approve(ServiceVersion.objects.filter(state="in_review"), by=approver)
+    wishes = batching.to_approve(ServiceVersion.objects.filter(state="in_review"), by=approver, at=now())
     batch = batching.propose(act="approve", title="Approval", wishes=wishes, by=approver, at=now(), reason="Test")
     counts = []
     for path in ("/approvals/", f"/batches/{batch.pk}/", "/batches/", "/services/export/?format=csv"):

@@ -1,4 +1,4 @@
-"""Columns of texts in the admin's lists: their beginning, and the whole of it on demand, so that one long text does not flood a list."""
+"""Texts of people on pages and in the admin's lists: their beginning, and the whole of them on demand."""
 
 from __future__ import annotations
 
@@ -10,13 +10,38 @@ from django.contrib.admin.utils import display_for_field
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest
+from django.template.defaultfilters import linebreaksbr
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from itsm_backup.common.admin.fields import label_of
-from itsm_backup.common.clamping import beginning, clamped
 
-MOST = 120
+MOST, MOST_LINES = 120, 6  # characters in a list; lines anywhere
 _TEXTS = (models.CharField, models.TextField, models.JSONField)
+
+
+def clamped(text: Any, most: int = 240) -> SafeString:
+    """What somebody wrote, with its lines. What is longer than `most` characters or six lines shows its beginning and opens on demand,
+    so that one long reason does not flood a page.
+    """
+    if hasattr(text, "__html__"):  # made by the product, not typed
+        return SafeString(text)
+    said = str(text)
+    head = beginning(said, most)
+    if len(head) == len(said):
+        return linebreaksbr(said)
+    rest = said[len(head) :]
+    told = '<details class="clamped"><summary>{}<span class="clamped-more">… <b>Read on</b></span></summary>{}</details>'
+    return format_html(told, linebreaksbr(head), linebreaksbr(rest.lstrip()))
+
+
+def beginning(said: str, most: int) -> str:
+    """As much of it as has at most so many characters and six lines, not cut within a word unless that is a very long one."""
+    head = "\n".join(said[:most].split("\n")[:MOST_LINES])
+    if len(head) == len(said) or head != said[:most]:
+        return head
+    cut = max(head.rfind(" "), head.rfind("\n"))
+    return head[:cut] if cut > most // 2 else head
 
 
 class ShortTexts:

@@ -6,8 +6,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from itsm_backup.common.admin.texts import clamped
 from itsm_backup.common.charts.strip import LETTERS
-from itsm_backup.common.clamping import clamped
 from itsm_backup.portal.words import STATUSES, VERDICTS
 
 register = template.Library()

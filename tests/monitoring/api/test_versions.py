@@ -69,7 +69,7 @@ def test_exactly_what_was_read_is_approved_by_somebody_else_and_the_past_stays(d
         ("regions", [None], "regions: It cannot be null."), ("labels", [{"a": 1}], "labels: This is no value for it."),
         ("labels", "restricted", "labels: It is a list of texts."), ("offerings", [1], "offerings: It is a list of offerings"),
         ("offerings", "Gold", "offerings: It is a list of offerings"), ("regions", ["x" * 61], "at most 60 characters"),
-        ("rpo_s", 10**14, "rpo_s: "), ("tier", True, "tier: This is no value for it."),
+        ("rpo_s", 10**14, "rpo_s: "), ("tier", True, "tier: This is no value for it."), ("tier", 2.5, "tier: It is a whole number."),
         ("colour", "red", "colour: There is no such field."), ("owner", "nobody", "owner: There is no owner nobody."),
         ("summary", "a\x00b", "summary: It holds a NUL."),
     ],
@@ -83,3 +83,10 @@ def test_an_odd_value_gets_a_sentence_and_changes_nothing(draft, field, value, w
 def test_a_number_that_no_field_holds_gets_a_sentence_too(draft):
     status, told, _ = call(make_author(), "patch", "versions/2/", '{"reason": "x", "content": {"rpo_s": 1e400}}', match=draft)
     assert status == 400 and told["detail"].startswith("rpo_s: "), told
+
+
+def test_marks_that_turn_the_direction_of_text_are_refused(draft):
+    body = {"reason": "x", "content": {"summary": "Not \u202eedirrevo\u202c"}}
+    status, told, _ = call(make_author(), "patch", "versions/2/", body, match=draft)
+    assert status == 409 and "Summary: it holds invisible marks" in told["detail"]
+    assert ServiceVersion.objects.get(number=2).revisions.count() == 1
