@@ -17,6 +17,7 @@ from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
 from monitoring.models import Alert
 
+MOST_NAMED = 20  # of those that depend on it, nearest first
 REPLAYED = "Not sent: what it tells of was replayed from recordings."
 
 
@@ -42,9 +43,15 @@ def announce_level(
         "rule": f"{escalation.snapshot['policy']}, level {step.level}",
         "following": following,
         "since": escalation.started_at,
+        **(_felt_by(incident) if kind == "opened" else {}),
     }
     key = f"{kind}/{escalation.number}.{step.level}.{sequence}"
     _write(incident, kind, subject, first_alert(incident), at, more, recipients, key=key)
+
+
+def _felt_by(incident: Incident) -> dict[str, Any]:
+    consumers = incident.impact_at_opening.get("consumers", [])
+    return {"felt_by": consumers[:MOST_NAMED], "felt_by_more": max(0, len(consumers) - MOST_NAMED)}
 
 
 def _of_level(incident: Incident, escalation: Escalation, step: Step) -> tuple[str, str]:

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
+
 from catalogue.impact import closure, inherited_tiers, nearest_first
 from catalogue.models import ServiceVersion
 from incidents import prioritising
@@ -22,23 +24,13 @@ def impact_of(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
     """
     relations = closure(services, up=True, at=at)
     consumers = nearest_first(services, relations)
-    involved = [*services, *(one.service_id for one in consumers)]
-    versions = ServiceVersion.objects.in_force(at).filter(service__in=involved)
-    known = {version.service_id: version for version in versions.select_related("service")}
-    states = ServiceState.objects.in_bulk(list(known))
-    tiers = inherited_tiers(
-        {pk: version.tier for pk, version in known.items()}, [(one.consumer_id, one.provider_id, "hard") for one in relations]
-    )
+    known = _entries([*services, *(one.service_id for one in consumers)], at)
+    hard = [(one.consumer_id, one.provider_id, "hard") for one in relations]
+    tiers = inherited_tiers({pk: one["tier"] for pk, one in known.items()}, hard)
     return {
         "at": iso(at),
-        "services": [
-            {**_entry(known[pk], states.get(pk)), "effective_tier": tiers.get(pk, known[pk].tier)} for pk in services if pk in known
-        ],
-        "consumers": [
-            {**_entry(known[one.service_id], states.get(one.service_id)), "via": one.via_id, "depth": one.depth}
-            for one in consumers
-            if one.service_id in known
-        ],
+        "services": [{**known[pk], "effective_tier": tiers.get(pk, known[pk]["tier"])} for pk in services if pk in known],
+        "consumers": [{**known[one.service_id], "via": one.via_id, "depth": one.depth} for one in consumers if one.service_id in known],
     }
 
 
@@ -55,14 +47,16 @@ def exposure_s(entry: dict[str, Any], *, at: dt.datetime) -> int | None:
     return max(0, int((at - parse_instant(entry["captured_at"])).total_seconds()))
 
 
-def _entry(version: ServiceVersion, state: ServiceState | None) -> dict[str, Any]:
+def _entries(services: Sequence[int], at: dt.datetime) -> dict[int, dict[str, Any]]:
+    """What is kept of each service that has a version in force: what it is called, and how it stands by the newest judgement."""
+    judged = ServiceState.objects.filter(pk=OuterRef("service"))
+    stands = {name: Subquery(judged.values(name)[:1]) for name in ("verdict", "captured_at", "rpo_s")}
+    rows = ServiceVersion.objects.in_force(at).filter(service__in=services).annotate(**stands)
+    said = ("service", "service__code", "name", "tier", "department", *stands)
     return {
-        "service": version.service_id,
-        "code": version.service.code,
-        "name": version.name,
-        "tier": version.tier,
-        "department": version.department,
-        "verdict": state.verdict if state else "no_data",
-        "captured_at": iso(state.captured_at) if state else None,
-        "rpo_s": state.rpo_s if state else None,
-    }
+        pk: {
+            "service": pk, "code": code, "name": name, "tier": tier, "department": department,
+            "verdict": verdict or "no_data", "captured_at": iso(captured_at), "rpo_s": rpo_s,
+        }
+        for pk, code, name, tier, department, verdict, captured_at, rpo_s in rows.values_list(*said)
+    }  # fmt: skip

@@ -14,6 +14,8 @@ from itsm_backup.common.models import VisibleQuerySet, append_only
 from monitoring.models import Alert
 
 OPEN_STATES = ["new", "in_progress", "on_hold"]
+ENDED_STATES = ["resolved", "closed", "cancelled"]
+ENDED_AT = Coalesce("resolved_at", "updated_at")  # what was cancelled ended without being resolved
 
 
 class IncidentQuerySet(VisibleQuerySet):
@@ -37,6 +39,13 @@ class IncidentQuerySet(VisibleQuerySet):
             service_is_seen=Exists(service),
             told_title=models.Case(models.When(Q(service=None) | Q(service_is_seen=True), then=F("title")), default=told),
         )
+
+
+class IncidentManager(models.Manager.from_queryset(IncidentQuerySet)):  # type: ignore[misc]
+    """Leaves the frozen copy of the impact aside until it is asked for: it names every service that was hit, ten thousand at worst."""
+
+    def get_queryset(self) -> IncidentQuerySet:
+        return super().get_queryset().defer("impact_at_opening")
 
 
 class Incident(models.Model):
@@ -103,7 +112,7 @@ class Incident(models.Model):
     priority_set = models.CharField(max_length=2, blank=True, help_text="Set by a person; holds until the reckoned one rises.")
     priority_set_against = models.CharField(max_length=2, blank=True, help_text="What was reckoned when a person set it.")
 
-    objects = IncidentQuerySet.as_manager()
+    objects = IncidentManager()
 
     class Meta:
         constraints = [
@@ -121,6 +130,7 @@ class Incident(models.Model):
             models.Index(fields=["id"], name="incident_open", condition=models.Q(state__in=OPEN_STATES)),
             models.Index(fields=["-opened_at"], name="incident_newest"),
             models.Index(fields=["breach_at", "id"], name="incident_by_breach", condition=models.Q(state__in=OPEN_STATES)),
+            models.Index(ENDED_AT.desc(), F("id").desc(), name="incident_by_end", condition=models.Q(state__in=ENDED_STATES)),
             models.Index(fields=["resolved_at"], name="incident_to_close", condition=models.Q(state="resolved")),
             models.Index(fields=["signature", "-opened_at"], name="incident_of_signature"),
             models.Index(fields=["opened_at"], name="incident_to_study", condition=models.Q(studied_at=None)),

@@ -18,7 +18,7 @@ from itsm_backup.portal.standing import standings
 from itsm_backup.portal.words import VERDICTS, clock_within, many
 from monitoring.models import Alert
 
-MOST_BOXES, MOST_LOSSES = 6, 3
+MOST_BOXES, MOST_LOSSES, MOST_LISTED = 6, 3, 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +178,16 @@ def _within(parents: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
 
 def _column(head: str, entries: list[Any], parents: list[tuple[int, ...]], stands: dict[int, Stand], moment: Moment) -> Any:
     nodes, members = [], []
-    for entry, above in zip(entries, parents, strict=True):
+    for entry, above in zip(entries[:MOST_LISTED], parents, strict=False):  # nearest first
         stand = stands[entry["service"]]
         own, stricter = entry.get("tier", stand.row.tier), entry.get("effective_tier")
         note = f"Tier {own}" + (f", counts as {stricter}" if stricter and stricter < own else "") + _copy_age(stand)
         nodes.append(TreeNode(stand.row.short_name, note, "" if stand.verdict == "kept" else stand.verdict, above))
         told = f"{note}{_promise(stand)}, {VERDICTS[stand.verdict].lower()}"
         members.append((stand.row.name, told, stand.verdict, moment.href("service", stand.row.service.code)))
-    return head, _at_most(nodes), tuple(members)
+    if more := len(entries) - len(members):
+        members.append((f"and {more:,} more", "", "", ""))
+    return head, _at_most(nodes, len(entries)), tuple(members)
 
 
 def _copy_age(stand: Stand) -> str:
@@ -210,13 +212,14 @@ def _departments(feeling: list[Any], struck: list[Any], parents: list[tuple[int,
         for name in joined
     }
     nodes = [TreeNode(name, many(counts[name], "service"), "", tuple(sorted(set(above)))) for name, above in joined.items()]
-    return "Who feels it", _at_most(nodes), tuple((name, many(counts[name], "service"), "", "") for name in joined)
+    return "Who feels it", _at_most(nodes, len(nodes)), tuple((name, many(counts[name], "service"), "", "") for name in joined)
 
 
-def _at_most(nodes: list[TreeNode]) -> list[TreeNode]:
-    if len(nodes) <= MOST_BOXES:
+def _at_most(nodes: list[TreeNode], among: int) -> list[TreeNode]:
+    """The first boxes of a column `among` so many; the last one tells how many more."""
+    if among <= MOST_BOXES:
         return nodes
     return [
         *nodes[: MOST_BOXES - 1],
-        TreeNode(f"and {len(nodes) - MOST_BOXES + 1} more", "see the list", "", nodes[MOST_BOXES - 1].parents),
+        TreeNode(f"and {among - MOST_BOXES + 1:,} more", "see the list", "", nodes[MOST_BOXES - 1].parents),
     ]

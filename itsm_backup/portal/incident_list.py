@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from catalogue.models import ServiceVersion, Team
 from incidents import assigning
 from incidents.models import Incident, IncidentAlert
+from incidents.models.incident import ENDED_AT, ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
@@ -21,6 +22,7 @@ from monitoring.models import Alert
 
 VIEWS = {"": "Open", "mine": "Mine", "free": "Nobody's yet", "resolved": "Resolved"}
 MOST = 200
+MOST_COUNTED = 10_000  # of a list: ten years of what is over are not counted for each look
 SOON = 0.25  # of the time that a target gives is left: it is at risk
 
 
@@ -57,9 +59,12 @@ class IncidentsPage:
 
 def known_at(user: Any, moment: Moment) -> QuerySet[Incident]:
     """Incidents that the user may see and that were known at the moment, with `over` telling whether they had ended by then."""
+    rows = Incident.objects.told_to(user)
+    if not moment.past:
+        return rows.annotate(over=Q(state__in=ENDED_STATES))
     over = Q(resolved_at__isnull=False, resolved_at__lte=moment.at) | Q(state="cancelled")
     known = IncidentAlert.objects.filter(attached_at__lte=moment.at).values("incident")
-    return Incident.objects.told_to(user).filter(Q(pk__in=known) | Q(merged_into__in=known)).annotate(over=over)
+    return rows.filter(Q(pk__in=known) | Q(merged_into__in=known)).annotate(over=over)
 
 
 def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> IncidentsPage:
@@ -67,16 +72,17 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
     view = view if view in VIEWS else ""
     incidents = known_at(user, moment)
     if view == "resolved":
-        incidents = incidents.filter(over=True).order_by("-resolved_at", "-pk")
+        incidents = incidents.filter(Q(over=True) if moment.past else Q(state__in=ENDED_STATES)).order_by(ENDED_AT.desc(), "-pk")
     else:
         narrowed = {"mine": {"assignee": user}, "free": {"assignee": None}}.get(view, {})
         first_due = () if moment.past else (F("breach_at").asc(nulls_last=True),)
-        incidents = incidents.filter(over=False, **narrowed).order_by(*first_due, "priority", "opened_at", "pk")
-    total = incidents.count()
+        is_open = Q(over=False) if moment.past else Q(state__in=OPEN_STATES)
+        incidents = incidents.filter(is_open, **narrowed).order_by(*first_due, "priority", "opened_at", "pk")
+    total = incidents.order_by().values("pk")[:MOST_COUNTED].count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
-    seen = Q(incident_alerts__alert__in=Alert.objects.visible_to(user))
-    rows = incidents.annotate(service_name=Subquery(name), alerts=Count("incident_alerts", filter=seen))
+    alerts = IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=Alert.objects.visible_to(user)).order_by().values("incident")
+    rows = incidents.annotate(service_name=Subquery(name), alerts=Coalesce(Subquery(alerts.annotate(of=Count("pk")).values("of")), 0))
     rows = rows.select_related("assignee", "service")
     shown = list(rows[first : first + PAGE])
     return IncidentsPage(
@@ -119,7 +125,7 @@ def due_of(incident: Incident, moment: Moment) -> Due | None:
 
 def _sentence(total: int, view: str, moment: Moment) -> str:
     if view == "resolved":
-        return f"{many(total, 'incident')} resolved."
+        return f"{'At least ' if total == MOST_COUNTED else ''}{many(total, 'incident')} resolved."
     if view == "mine":
         return f"{many(total, 'open incident')} with you."
     if view == "free":

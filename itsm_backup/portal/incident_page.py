@@ -137,8 +137,8 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
     problem = Problem.objects.filter(problem_incidents__incident=OuterRef("pk")).exclude(state="rejected").order_by("-pk")
     told = {"problem_pk": Subquery(problem.values("pk")[:1]), "problem_title": Subquery(problem.values("title")[:1])}
-    incidents = known_at(user, moment).select_related("assignee", "service", "team").annotate(service_name=Subquery(name), **told)
-    return incidents.filter(pk=int(number.upper().removeprefix("INC-"))).first()
+    incidents = known_at(user, moment).defer(None).annotate(service_name=Subquery(name), **told)
+    return incidents.select_related("assignee", "service", "team").filter(pk=int(number.upper().removeprefix("INC-"))).first()
 
 
 def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = False) -> IncidentPage:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion
 from incidents import signing, solving
-from incidents.models import Incident, Problem
+from incidents.models import Incident, Problem, ProblemIncident
+from incidents.models.problems import LIVE_STATES
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_page import Step, Story
@@ -93,11 +95,12 @@ def problems_page(*, user: Any, moment: Moment, view: str, page: int) -> Problem
     """One page of the list; what is proposed stands first."""
     view = view if view in VIEWS else ""
     rows = Problem.objects.visible_to(user)
-    rows = rows.filter(state="proposed") if view == "proposed" else rows.exclude(pk__in=rows.live()) if view == "over" else rows.live()
+    rows = rows.filter(state="proposed") if view == "proposed" else rows.exclude(state__in=LIVE_STATES) if view == "over" else rows.live()
     total = rows.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
-    seen = Q(problem_incidents__incident__in=Incident.objects.visible_to(user))
-    shown = rows.annotate(incidents=Count("problem_incidents", filter=seen)).select_related("assignee").order_by("-updated_at", "-pk")
+    theirs = ProblemIncident.objects.filter(problem=OuterRef("pk"), incident__in=Incident.objects.visible_to(user)).order_by()
+    counted = Coalesce(Subquery(theirs.values("problem").annotate(of=Count("pk")).values("of")), 0)
+    shown = rows.annotate(incidents=counted).select_related("assignee").order_by("-updated_at", "-pk")
     shown = list(shown[first : first + PAGE])
     return ProblemsPage(
         sentence=_sentence(total, view),

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from catalogue.models import Relation, Service
 from incidents import working
 from incidents.models import Incident, IncidentAlert
 from itsm_backup import journey
@@ -42,6 +43,18 @@ def test_the_second_opens_one_and_writes_one_message_to_the_team(start, noon):
     assert (notice.recipient, notice.thread) == ("storage@example.org", f"incident/{incident.pk}")
     assert kinds(incident) == ["opened", "mail"]
     assert incident.impact_at_opening["services"][0]["code"] == "SVC-a"
+
+
+def test_its_mail_names_the_nearest_that_depend_on_it_and_counts_the_rest(start, noon):
+    tool, needed = make_estate(start, "a"), Service.objects.get(code="SVC-a")
+    for number in range(23):
+        with because("test"):
+            Relation.objects.create(consumer=make_service(f"WARD-{number:02}", name=f"Ward {number:02}", at=start), provider=needed)
+    fail(tool, "a", noon - HOUR)
+    fail(tool, "a", noon)
+    mail = Notice.objects.get().body
+    assert mail.count("  Ward ") == 20 and "  and 3 more\n" in mail
+    assert len(Incident.objects.get().impact_at_opening["consumers"]) == 23, "the frozen copy has them all"
 
 
 def test_three_more_failures_join_it(start, noon):

@@ -2,13 +2,14 @@
 
 import pytest
 
+from catalogue.models import Relation
 from incidents import working
 from incidents.models import Incident
-from itsm_backup.common.models import Notice
+from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_list import incidents_page
 from itsm_backup.portal.incident_page import find, incident_page
-from tests.factories import make_user
+from tests.factories import make_service, make_user
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +193,17 @@ def test_who_may_only_look_is_refused_and_who_may_not_look_finds_nothing(estate_
 def test_acts_are_never_done_by_looking(at_work):
     client, _, address = at_work
     assert [client.get(f"{address}{act}").status_code for act in ("acknowledge", "assign", "note", "resolve")] == [405] * 4
+
+
+def test_of_very_many_that_depend_on_it_the_nearest_are_listed_and_the_rest_counted(estate, root, monkeypatch):
+    from itsm_backup.portal import impact_tree
+
+    imaging = Incident.objects.get().service
+    for number in range(8):
+        with because("estate"):
+            Relation.objects.create(consumer=make_service(f"WARD-{number}", at=estate.at - 2 * HOUR), provider=imaging)
+    monkeypatch.setattr(impact_tree, "MOST_LISTED", 6)
+    page = page_of(estate, root)
+    listed = next([name for name, *_ in branch.members] for branch in page.branches if branch.head == "Depends on it")
+    assert len(listed) == 7 and listed[-1] == "and 3 more"
+    assert "and 4 more" in str(page.impact.tree.svg), "the picture has six boxes"

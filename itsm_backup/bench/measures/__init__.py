@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from itsm_backup.bench.measures import calendar, catalogue, correlation, estate, evaluate, exposure, intake, ping, poll, report, trend
+from itsm_backup.bench.measures import (
+    calendar,
+    catalogue,
+    correlation,
+    estate,
+    evaluate,
+    exposure,
+    incidents,
+    intake,
+    ping,
+    poll,
+    report,
+    trend,
+)
 from itsm_backup.bench.measuring import Measured
 from itsm_backup.bench.sizes import Size
 
@@ -20,4 +33,5 @@ MEASURES: dict[str, Callable[[Size, str], Iterator[Measured]]] = {
     "catalogue": catalogue.measure,
     "correlation": correlation.measure,
     "poll": poll.measure,
+    "incidents": incidents.measure,
 }

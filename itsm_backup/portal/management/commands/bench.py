@@ -18,7 +18,9 @@ from itsm_backup.bench.sizes import SIZES
 from itsm_backup.launcher.children import Child, Children
 from itsm_backup.settings import setting
 
-NAMES = ("intake", "ping", "estate", "calendar", "trend", "exposure", "evaluate", "report", "catalogue", "correlation", "poll")
+NAMES = (
+    "intake", "ping", "estate", "calendar", "trend", "exposure", "evaluate", "report", "catalogue", "correlation", "poll", "incidents",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
