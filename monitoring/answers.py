@@ -18,14 +18,14 @@ class AnswerGone(Exception):
     """The raw answer was destroyed under its retention policy; what was read from it is still there."""
 
 
-def keep(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None) -> int:
-    """Store the answer and return its id. Secrets are already masked by whoever made it."""
+def keep(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None = None, read_at: dt.datetime | None = None) -> int:
+    """Store the answer and return its id. Secrets are already masked by whoever made it. `read_at`: it is read in this transaction."""
     body = encoded(answer)
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO monitoring_rawanswer (received_at, tool_id, kind, body, size_bytes, sha256, token_id) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
-            [at, tool.pk, answer.kind, zlib.compress(body, 6), len(body), hashlib.sha256(body).digest(), token_id],
+            "INSERT INTO monitoring_rawanswer (received_at, tool_id, kind, body, size_bytes, sha256, token_id, read_at) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            [at, tool.pk, answer.kind, zlib.compress(body, 6), len(body), hashlib.sha256(body).digest(), token_id, read_at],
         )
         return cursor.fetchone()[0]
 

@@ -36,25 +36,36 @@ class Receipt(msgspec.Struct, kw_only=True):
     cursor: dict[str, Any] = {}
 
 
-def receive(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None = None) -> Receipt:
-    """Keep the answer and read it, in one transaction; the journey is woken on commit."""
+def receive(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None = None, understood: Reading | None = None) -> Receipt:
+    """Keep the answer and read it, in one transaction; the journey is woken on commit. `understood`: what it says, if that is known."""
     with transaction.atomic():
-        answer_id = answers.keep(tool=tool, answer=answer, at=at, token_id=token_id)
-        return _read_into(tool=tool, answer=answer, answer_id=answer_id, at=at)
+        answer_id = answers.keep(tool=tool, answer=answer, at=at, token_id=token_id, read_at=at)
+        return _store(tool=tool, answer=answer, reading=understood or understand(tool, answer), answer_id=answer_id, at=at)
+
+
+def receive_unchanged(*, tool: Tool, answer: Answer, reading: Reading, at: dt.datetime) -> Receipt:
+    """Keep an answer that says what was compared with all that is known before, and nothing else."""
+    answer_id = answers.keep(tool=tool, answer=answer, at=at, read_at=at)
+    told = [Result(index=index, status="unchanged", external_id=one.external_id) for index, one in enumerate(reading.records)]
+    return Receipt(answer=answer_id, results=told, complete=True, problems=reading.problems, cursor=reading.cursor)
 
 
 def read_again(*, answer_id: int, at: dt.datetime) -> Receipt:
     """Read a kept answer (again): after a crash between keeping and reading, or after a connector learned more."""
     with transaction.atomic():
         tool, answer = answers.open_answer(answer_id)
-        return _read_into(tool=tool, answer=answer, answer_id=answer_id, at=at)
+        answers.mark_read(answer_id=answer_id, at=at)
+        return _store(tool=tool, answer=answer, reading=understand(tool, answer), answer_id=answer_id, at=at)
 
 
-def _read_into(*, tool: Tool, answer: Answer, answer_id: int, at: dt.datetime) -> Receipt:
-    reading = meaning_of(tool).applied(reader_of(answer.kind, tool.kind).read(answer))
+def understand(tool: Tool, answer: Answer) -> Reading:
+    """What the answer says, in the meaning that is in force."""
+    return meaning_of(tool).applied(reader_of(answer.kind, tool.kind).read(answer))
+
+
+def _store(*, tool: Tool, answer: Answer, reading: Reading, answer_id: int, at: dt.datetime) -> Receipt:
     stored = storing.store(tool=tool, reading=reading, answer_id=answer_id, at=at)
     quarantined = quarantine(tool, [*reading.rejects, *stored.rejects], answer_id, at, told_again=answer.kind == "poll")
-    answers.mark_read(answer_id=answer_id, at=at)
     transaction.on_commit(waking.wake)
     results = [
         Result(index=row.index, status="stored" if row.changed else "unchanged", run=row.run, external_id=row.external_id)

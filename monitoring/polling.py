@@ -10,22 +10,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings as deployment
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from itsm_backup.common.http.client import trusting
-from monitoring import attending, intake, mapping
-from monitoring.connectors.base import Answer, Runner, Step
+from monitoring import attending, intake, mapping, sameness
+from monitoring.connectors.base import Answer, Reading, Runner, Step
 from monitoring.connectors.fetching import fetching
 from monitoring.connectors.querying import querying
 from monitoring.connectors.running import run_program
-from monitoring.models import BackupJob, ExpectedRun, JobState, RequestBudget, Tool, ToolState
+from monitoring.models import BackupJob, RequestBudget, Tool, ToolState
 from monitoring.models.tools import ToolStateQuerySet
 from monitoring.storing import judge_again
 
 log = logging.getLogger(__name__)
 CLAIM = dt.timedelta(minutes=15)  # longer than any connector's own time limit
 LONGEST_WAIT_S = 6 * 3600
+_SETTLE = """
+UPDATE monitoring_jobstate SET next_settlement_at = %(at)s
+WHERE (next_settlement_at IS NULL OR next_settlement_at > %(at)s) AND job_id IN (
+  SELECT e.job_id FROM monitoring_expectedrun e JOIN monitoring_backupjob j ON j.id = e.job_id
+  WHERE j.tool_id = %(tool)s AND e.settled_at IS NULL AND e.deadline_at < %(at)s)
+"""
 JITTER = 0.1
 
 
@@ -77,10 +83,36 @@ def poll(*, tool: Tool, at: dt.datetime, run: Runner | None = None) -> intake.Re
     if tool.replayed and run is None:
         raise Replayed(f"{tool} is a replayed recording: it answers by itself, and there is nothing to ask.")
     state, _ = ToolState.objects.get_or_create(tool=tool)
+    state.tool = tool
     answer = ask(tool=tool, cursor=state.cursor, run=run or run_program, at=at)
-    receipt = intake.receive(tool=tool, answer=answer, at=at)
+    reading = intake.understand(tool, answer)
+    digest = sameness.digest_of(reading, at)
+    if sameness.is_known(state, digest):
+        return _take_unchanged(state=state, answer=answer, reading=reading, at=at)
+    receipt = intake.receive(tool=tool, answer=answer, at=at, understood=reading)
     attending.note_round(tool=tool, answer=answer, receipt=receipt, since=state.latest_complete_at, at=at)
-    _note(tool=tool, receipt=receipt, at=at)
+    _note(tool=tool, receipt=receipt, digest=digest, at=at)
+    return receipt
+
+
+@transaction.atomic
+def _take_unchanged(*, state: ToolState, answer: Answer, reading: Reading, at: dt.datetime) -> intake.Receipt:
+    """The usual round: nothing is new. Waits for nobody, and so takes no lock but that of the state row, last."""
+    receipt = intake.receive_unchanged(tool=state.tool, answer=answer, reading=reading, at=at)
+    attending.note_round(tool=state.tool, answer=answer, receipt=receipt, since=state.latest_complete_at, at=at)
+    _settle_what_waited(state.tool, at)
+    state.consecutive_failures = 0
+    ToolState.objects.filter(pk=state.pk).update(
+        claimed_until=None,
+        latest_answer_at=at,
+        latest_complete_at=at,
+        cursor=receipt.cursor or state.cursor,
+        compared_answer=receipt.answer,
+        consecutive_failures=0,
+        problem="",
+        next_poll_at=at + dt.timedelta(seconds=_wait_s(state)),
+        next_judgement_at=at,
+    )
     return receipt
 
 
@@ -108,9 +140,9 @@ def ask(*, tool: Tool, cursor: Mapping[str, Any], at: dt.datetime, run: Runner =
 
 
 @transaction.atomic
-def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime) -> None:
+def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime, digest: bytes | None = None) -> None:
     state = ToolState.objects.select_for_update().get(pk=tool.pk)
-    state.claimed_until = None
+    state.claimed_until, state.compared_digest, state.compared_answer = None, digest, receipt.answer
     state.latest_answer_at = at
     state.cursor = receipt.cursor or state.cursor  # only now, when what was read is kept: what was not is asked for again
     if receipt.complete:
@@ -137,6 +169,5 @@ def _wait_s(state: ToolState) -> float:
 
 def _settle_what_waited(tool: Tool, at: dt.datetime) -> None:
     """A complete reading can confirm what was absent: jobs with an unsettled occurrence past its deadline look again."""
-    waiting = ExpectedRun.objects.filter(job__tool=tool, settled_at=None, deadline_at__lt=at).values("job")
-    later = Q(next_settlement_at=None) | Q(next_settlement_at__gt=at)
-    JobState.objects.filter(later, pk__in=waiting).update(next_settlement_at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, {"tool": tool.pk, "at": at})

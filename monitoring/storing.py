@@ -179,6 +179,8 @@ def _touch(rows: Iterable[Row | BackupRun], at: dt.datetime) -> None:
     earliest: dict[int, dt.datetime] = {}
     for row in rows:
         earliest[row.job_id] = min(row.occurred_at, earliest.get(row.job_id, row.occurred_at))
+    if not earliest:
+        return
     with connection.cursor() as cursor:
         cursor.execute(_TOUCH, [at, array(earliest), array(earliest.values())])
 

@@ -96,6 +96,8 @@ class ToolState(models.Model):
     latest_answer_at = models.DateTimeField(null=True)
     latest_complete_at = models.DateTimeField(null=True, help_text="Start of the latest reading that was complete.")
     cursor = models.JSONField(default=dict)
+    compared_digest = models.BinaryField(max_length=32, null=True, help_text="Of the latest reading that was compared with what is known.")
+    compared_answer = models.BigIntegerField(null=True, help_text="The latest answer that said the same.")
     consecutive_failures = models.PositiveIntegerField(default=0)
     problem = models.TextField(blank=True)
     silent_since = models.DateTimeField(null=True)

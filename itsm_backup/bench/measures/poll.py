@@ -56,22 +56,25 @@ def measure(size: Size, template: str) -> Iterator[Measured]:
         _make_tools(counts, settings)
         for kind, count in counts.items():
             yield _cost(kind, count, settings[kind], size.rounds)
+        yield _cost(BY_REQUEST, counts[BY_REQUEST], settings[BY_REQUEST], size.rounds, anew=True)
         yield from _steady(counts[BY_REQUEST], size.rounds)
     databases.drop(url)
 
 
-def _cost(kind: str, count: int, settings: dict[str, str], rounds: int) -> Measured:
-    tell(f"poll: {rounds} rounds of {count} sources of {kind}")
+def _cost(kind: str, count: int, settings: dict[str, str], rounds: int, *, anew: bool = False) -> Measured:
+    """`anew`: every answer is compared with what is known, as once an hour and whenever something is new."""
+    which = "compared with all that is known" if anew else "with nothing new"
+    tell(f"poll: {rounds} rounds of {count} sources of {kind}, {which}")
     bare = _recorded(kind, settings)
     _product(kind)  # warm: the first round stores what later rounds find unchanged
-    sides = {"product": _timed(partial(_product, kind)), "bare loop": _timed(partial(_bare, bare, count))}
+    sides = {"product": _timed(partial(_product, kind, anew=anew)), "bare loop": _timed(partial(_bare, bare, count))}
     found = measuring.alternate(sides, rounds=rounds)
     each = (sum(found["product"]) - sum(found["bare loop"])) / len(found["product"]) / count * 1_000
     beside = "" if processor.is_whole() else " PostgreSQL runs elsewhere and is not in it."
     return measuring.compared(
-        found, goal="poll", what=f"processor time of asking {count} sources of {kind}, beside a bare loop", product="product",
+        found, goal="poll", what=f"processor time of asking {count} sources of {kind}, {which}, beside a bare loop", product="product",
         base="bare loop", limit=MOST, at_least=False, unit="s",
-        note=f"A round of the product costs {each:.1f} ms more: claim, raw answer, reading, storing, state and load of the tool.{beside}",
+        note=f"A round of the product costs {each:.1f} ms more: claim, answer, reading, {'storing, ' * anew}state and load.{beside}",
     )  # fmt: skip
 
 
@@ -153,11 +156,13 @@ def _bare(calls: list[Bare], count: int) -> None:
         list(pool.map(lambda _: [call() for call in calls], range(count)))
 
 
-def _product(kind: str, *, also: str = "") -> float:
+def _product(kind: str, *, also: str = "", anew: bool = False) -> float:
     """Ask every source of the kind once; returns how many seconds that took."""
     due = [kind, *filter(None, [also])]
     names = [name for one in due for name in Tool.objects.filter(name__startswith=f"{one}-").values_list("pk", flat=True)]
     ToolState.objects.filter(pk__in=names).update(next_poll_at=now(), claimed_until=None, consecutive_failures=0)
+    if anew:
+        ToolState.objects.filter(pk__in=names).update(compared_digest=None)
     wanted = Tool.objects.filter(name__startswith=f"{kind}-").count()
     pool, began = pooling.Pool(clock=now), time.monotonic()
     looked_at = 0.0
