@@ -8,9 +8,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Value
 
 from catalogue import feasibility, impact
 from catalogue.comparing import COMMITMENT_FIELDS, OFFERING_FIELDS
@@ -80,35 +81,43 @@ class Question:
     promise: Mapping[str, Any]
     agreements: tuple[AgreementVersion, ...] = ()
     offerings: tuple[Mapping[str, Any], ...] = ()  # name and levels of each package
+    reader: Any = None  # who reads the answer: it names no service that they may not see; None for a machine, which may see all
+    known_then: bool = False  # only relations that were known at the instant asked for
 
 
-def question_of(version: ServiceVersion) -> Question:
+def question_of(version: ServiceVersion, *, reader: Any = None, known_then: bool = False) -> Question:
     promise = getattr(version, "commitment", None) or Commitment()
     return Question(
         version.service,
         {name: getattr(promise, name) for name in COMMITMENT_FIELDS},
         tuple(each for each in (version.sla, version.ola, version.contract) if each is not None),
         tuple({name: getattr(each, name) for name in OFFERING_FIELDS} for each in version.offerings.all()),
-    )
+        reader, known_then,
+    )  # fmt: skip
 
 
-def blocking(*, version: ServiceVersion, measured: Measured, at: dt.datetime) -> list[str]:
-    """One sentence, with its code, for everything that stops the version from being published."""
-    found = findings(asked=question_of(version), measured=measured, at=at)
+def blocking(*, version: ServiceVersion, measured: Measured, at: dt.datetime, reader: Any = None) -> list[str]:
+    """One sentence, with its code, for everything that stops the version from being published, in words for this reader."""
+    found = findings(asked=question_of(version, reader=reader), measured=measured, at=at)
     return [f"{each.sentence} ({each.code}) Change it, or have a deviation granted." for each in found if each.stops]
 
 
 def findings(*, asked: Question, measured: Measured, at: dt.datetime) -> list[Finding]:
     """Every inequality that does not hold, what stops first, with the deviation that bears it; a fixed number of queries."""
+    return findings_with(analysis_at(asked.service, at), asked=asked, measured=measured, at=at)
+
+
+def findings_with(analysis: ImpactAnalysis | None, *, asked: Question, measured: Measured, at: dt.datetime) -> list[Finding]:
+    """The same where the analysis that counts is known already."""
     granted = deviations_at(asked.service, at)
-    return sorted((_finding(gap, granted) for gap in _gaps(asked, measured, at)), key=_worst_first)
+    return sorted((_finding(gap, granted) for gap in _gaps(asked, analysis, measured, at)), key=_worst_first)
 
 
 def borne(*, service: Service, code: str, measured: Measured, at: dt.datetime) -> list[Gap]:
     """What a deviation from `code` bears that is granted at this instant: all that breaks the inequality, in force or on its way."""
     versions = service.versions.select_related("service", "commitment", "sla__agreement", "ola__agreement", "contract__agreement")
     read = [*versions.in_force(at), *versions.filter(state__in=("draft", "in_review"))]
-    return [gap for version in read for gap in _gaps(question_of(version), measured, at) if gap.code == code]
+    return [gap for version in read for gap in _gaps(question_of(version), analysis_at(service, at), measured, at) if gap.code == code]
 
 
 def broken_by(*, analysis: ImpactAnalysis, measured: Measured, at: dt.datetime) -> list[str]:
@@ -134,8 +143,7 @@ def _finding(gap: Gap, granted: list[Deviation]) -> Finding:
     return Finding(gap.code, gap.sentence + beyond)
 
 
-def _gaps(asked: Question, measured: Measured, at: dt.datetime) -> list[Gap]:
-    analysis = analysis_at(asked.service, at)
+def _gaps(asked: Question, analysis: ImpactAnalysis | None, measured: Measured, at: dt.datetime) -> list[Gap]:
     return [
         *_feasibility(asked.promise, analysis, measured),
         *_discovery(asked.promise),
@@ -288,29 +296,57 @@ _COMPARED = (
 )
 
 
+class _Other(NamedTuple):
+    """What another service promises of one level; `name` is empty where the reader may not see it."""
+
+    value: Any
+    name: str
+    up: bool
+
+
 def _inheritance(asked: Question, at: dt.datetime) -> Iterator[Gap]:
     """No provider along hard relations promises less than what stops with it: the weakest provider and the strictest consumer count."""
-    service = asked.service.pk
-    above = {relation.consumer_id for relation in impact.closure([service], up=True, at=at)} - {service}
-    below = {relation.provider_id for relation in impact.closure([service], up=False, at=at)} - {service}
-    chain = [*((True, pk) for pk in above), *((False, pk) for pk in below)]
-    rows = Commitment.objects.filter(version__in=ServiceVersion.objects.in_force(at).filter(service__in=[pk for _, pk in chain]))
-    told = rows.values("rpo_s", "rto_s", pk=F("version__service"), name=F("version__name")) if chain else ()
-    others: dict[int, Any] = {row["pk"]: row for row in told}
+    chain = _chain(asked, at)
     for level in _COMPARED[:2]:
-        field, words = level.name, level.words
-        known = [(others[pk][field], others[pk]["name"], up) for up, pk in chain if pk in others and others[pk][field] is not None]
-        for package, mine in [("", asked.promise[field]), *((f"{one['name']}: ", one[field]) for one in asked.offerings)]:
+        known = [_Other(row[level.name], row["name"] if row["seen"] else "", up) for up, row in chain if row[level.name] is not None]
+        for package, mine in [("", asked.promise[level.name]), *((f"{one['name']}: ", one[level.name]) for one in asked.offerings)]:
             if mine is None:
                 continue
-            weak = max(((value, name) for value, name, up in known if not up and value > mine), default=None)
-            strict = min(((value, name) for value, name, up in known if up and value < mine), default=None) if not package else None
+            weak = max((other for other in known if not other.up and other.value > mine), default=None)
+            strict = min((other for other in known if other.up and other.value < mine), default=None) if not package else None
             if weak:
-                told_so = f"{package}It stops with {weak[1]}, which promises only {words(weak[0])}: {words(mine)} cannot hold."
-                yield Gap(INHERITED, told_so, f"{package}below {field}", _times(weak[0], mine))
+                yield Gap(INHERITED, f"{package}{_too_weak(weak, mine, level)}", f"{package}below {level.name}", _times(weak.value, mine))
             if strict:
-                told_so = f"{strict[1]} stops with it and promises {words(strict[0])}: {words(mine)} is too weak for that."
-                yield Gap(INHERITED, told_so, f"above {field}", _times(mine, strict[0]))
+                yield Gap(INHERITED, _too_strict(strict, mine, level), f"above {level.name}", _times(mine, strict.value))
+
+
+def _chain(asked: Question, at: dt.datetime) -> list[tuple[bool, dict[str, Any]]]:
+    """What the other services along hard relations promise, each with whether it stands above; three queries."""
+    service = asked.service.pk
+    walk = partial(impact.closure, [service], at=at, known_then=asked.known_then)
+    above = {relation.consumer_id for relation in walk(up=True)} - {service}
+    below = {relation.provider_id for relation in walk(up=False)} - {service}
+    if not above | below:
+        return []
+    versions = ServiceVersion.objects.in_force(at).filter(service__in=above | below)
+    seen: Any = Value(True)
+    if asked.reader is not None:
+        seen = Exists(Service.objects.visible_to(asked.reader).filter(pk=OuterRef("version__service")))
+    rows = Commitment.objects.filter(version__in=versions).annotate(seen=seen)
+    told = {row["pk"]: row for row in rows.values("rpo_s", "rto_s", "seen", pk=F("version__service"), name=F("version__name"))}
+    return [(up, told[pk]) for up, side in ((True, above), (False, below)) for pk in side if pk in told]
+
+
+def _too_weak(other: _Other, mine: Any, level: _Level) -> str:
+    if not other.name:
+        return f"It stops with a service that you may not see, and that promises less than {level.words(mine)}: that cannot hold."
+    return f"It stops with {other.name}, which promises only {level.words(other.value)}: {level.words(mine)} cannot hold."
+
+
+def _too_strict(other: _Other, mine: Any, level: _Level) -> str:
+    if not other.name:
+        return f"A service that you may not see stops with it and promises more: {level.words(mine)} is too weak for that."
+    return f"{other.name} stops with it and promises {level.words(other.value)}: {level.words(mine)} is too weak for that."
 
 
 def _offerings(asked: Question, analysis: ImpactAnalysis | None, measured: Measured) -> Iterator[Gap]:

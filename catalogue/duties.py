@@ -100,11 +100,11 @@ _TO_APPROVE = ("approve", "grant", "analyse", "agree", "rule", "hold", "release"
 
 
 def _wrote(*, by: Any, on: Any, at: dt.datetime) -> bool:
-    """Whether the person wrote any part of this version, or of the one in force of this service."""
+    """Whether the person wrote any part of what the entry promises: of this version, or of the one in force."""
     if hasattr(on, "author_id"):  # a text with one author, such as an agreement
         return bool(by.pk == on.author_id)
-    version = on if hasattr(on, "author_ids") else on.version_at(at)
-    return version is not None and by.pk in version.author_ids
+    in_force = getattr(on, "service", on).version_at(at)
+    return any(version is not None and by.pk in version.author_ids for version in (in_force, on if hasattr(on, "author_ids") else None))
 
 
 # duty → whether this person has exercised it on this service or version; floors above add theirs
@@ -186,8 +186,28 @@ def objection(person: Any, model: Any, at: dt.datetime) -> str:
 
 
 def objection_to_rights(person: Any, rights: Iterable[str], at: dt.datetime) -> str:
-    """Why these rights ("monitoring.change_tool") cannot be given to the person; empty when they can."""
-    return objection_to_duties(person, holding.duties_of_rights(rights), at)
+    """Why these rights ("monitoring.change_tool") on one row cannot be given to the person; empty when they can."""
+    wanted = holding.duties_of_rights(rights)
+    return objection_to_duties(person, wanted, at) or _meeting_on_one(person, wanted, at)
+
+
+def _meeting_on_one(person: Any, wanted: set[str], at: dt.datetime) -> str:
+    """The rules that these duties break on one object, with each other or with what the person holds over the whole estate."""
+    reaching = {duty for duty, ways in holding.duties_of(person).items() if any(holding.is_everywhere(way, duty) for way in ways)}
+    against = [one for one in together(wanted | reaching) if {one.one, one.other} & wanted and not holding.excepted(person, one, at)]
+    return " ".join(f"{_rule(one)} They must not meet on one object." for one in against)
+
+
+def together(roles: Iterable[str]) -> list[Conflict]:
+    """The pairs among these roles that one person may hold, but never use on the same object, in stable order."""
+    pairs = combinations(sorted(set(roles)), 2)
+    return [_ON_THE_SAME[frozenset(pair)] for pair in pairs if frozenset(pair) in _ON_THE_SAME]
+
+
+def cautions(person: Any, gained: str) -> list[str]:
+    """One sentence for each duty that the person holds beside the one just given and may never use on the same object."""
+    pairs = [one for one in together(holding.duties_of(person)) if gained in (one.one, one.other)]
+    return [f"Never on the same object: {one} Whichever they do second there is refused." for one in pairs]
 
 
 def objection_to_duties(person: Any, gained: Iterable[str], at: dt.datetime) -> str:

@@ -77,6 +77,11 @@ def duties_of(person: Any) -> dict[str, list[str]]:
     return held([person.pk]).get(person.pk, {}) if person.pk else {}
 
 
+def is_everywhere(way: str, duty: str) -> bool:
+    """Whether the duty held by this way reaches every object."""
+    return way == f"role {duty}" if way.startswith("role ") else " on row " not in way
+
+
 def duties_of_rights(rights: Iterable[str]) -> set[str]:
     """The duties that these rights ("monitoring.change_tool") make up."""
     return {POWERS[right] for right in rights if right in POWERS}

@@ -55,9 +55,9 @@ def approve(
     """
     start = effective_from or at
     with transaction.atomic():
-        version = locked(version, "approve", seen=seen)
-        check_approver(version, by, at)
-        problems = missing(version, at) + _range_problems(version, start, at) + blocking(version=version, measured=measured, at=at)
+        version = locked(version, "approve", seen=seen, first=lambda held: check_approver(held, by, at))
+        problems = missing(version, at) + _range_problems(version, start, at)
+        problems += blocking(version=version, measured=measured, at=at, reader=by)
         if problems:
             raise NotReady(problems)
         _end_previous(version, start, by)

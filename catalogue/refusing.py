@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,13 +69,17 @@ TRANSITIONS = {
 }
 
 
-def locked(version: ServiceVersion, act: str, *, seen: str = "") -> ServiceVersion:
+def locked(
+    version: ServiceVersion, act: str, *, seen: str = "", first: Callable[[ServiceVersion], None] = lambda held: None
+) -> ServiceVersion:
     """The version as it stands now, held until the transaction ends.
 
-    Raises Stale when its content is not the one of the hash `seen`; WrongState when the act does not fit its state.
+    `first` asks for the right before anything of the content is told. Raises what that raises; Stale when its content is not the one of
+    the hash `seen`; WrongState when the act does not fit its state.
     """
     Service.objects.select_for_update().get(pk=version.service_id)
     held: ServiceVersion = ServiceVersion.objects.select_for_update(of=("self",)).select_related("service").get(pk=version.pk)
+    first(held)
     if seen and held.state in (State.DRAFT, State.IN_REVIEW):
         content = comparing.content_of(held)
         if comparing.hash_of(content) != seen:

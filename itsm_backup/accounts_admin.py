@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model, password_validation
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from catalogue import duties
 from catalogue.models import Service, ServiceVersion
 from itsm_backup import granting
 from itsm_backup.common.admin import Act, FactAdmin, Impossible, ReasonedForm, ReasonForm, given_reason, may
@@ -69,7 +70,9 @@ def _give(request: HttpRequest, person: Any, form: forms.Form) -> str:
         new = granting.grant(user=person, role=role, by=request.user, at=now(), reason=given_reason(request), **limits)
     except granting.NotGranted as error:
         raise Impossible(str(error)) from None
-    return f"{person} now holds: {', '.join(scope.group for scope in new)}." if new else f"{person} held that already; nothing was changed."
+    if not new:
+        return f"{person} held that already; nothing was changed."
+    return " ".join([f"{person} now holds: {', '.join(scope.group for scope in new)}.", *duties.cautions(person, role)])
 
 
 def _take(request: HttpRequest, person: Any, form: forms.Form) -> str:
@@ -104,7 +107,7 @@ def may_manage(request: HttpRequest, person: Any = None) -> bool:
 def _managers_of_others(request: HttpRequest, person: Any) -> str:
     if not may_manage(request, person):
         return f"You may not change the account {person}."
-    if person == request.user and not request.user.is_superuser:
+    if person == request.user:
         return "Nobody gives or takes their own roles: ask another administrator."
     return ""
 

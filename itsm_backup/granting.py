@@ -51,7 +51,7 @@ def grant(
 ) -> list[Scope]:
     """Give the role, everywhere or limited to what is named; returns what is new. Raises NotGranted naming the rule."""
     wanted = scopes_of(role, services=services, tools=tools, departments=departments)
-    if user.pk == by.pk and not by.is_superuser:
+    if user.pk == by.pk:
         raise NotGranted("Nobody gives a role to themselves: ask another administrator.")
     if not reason.strip():
         raise NotGranted("Say why the role is given: a reason is kept with every change.")

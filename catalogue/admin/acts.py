@@ -69,7 +69,7 @@ def _before_submitting(request: HttpRequest, version: ServiceVersion) -> list[st
     if problems:
         return ["Before it can be submitted:", *problems]
     at = now()
-    stops = checking.blocking(version=version, measured=measured_of(version.service, at), at=at)
+    stops = checking.blocking(version=version, measured=measured_of(version.service, at), at=at, reader=request.user)
     told = [f"It then waits for approval by {_approvers(version)}. Until then nothing changes for the service."]
     return [*told, "It cannot be approved as it is:", *stops] if stops else told
 
@@ -78,7 +78,7 @@ def _before_approving(request: HttpRequest, version: ServiceVersion) -> list[str
     live = version.service.version_at(now())
     after = f"Version {live.number} ends at that moment." if live else f"{version.service.code} enters the catalogue with it."
     told = f"From then on {version.service.code} is judged by what this version promises, and the version never changes again. {after}"
-    stops = checking.blocking(version=version, measured=measured_of(version.service, now()), at=now())
+    stops = checking.blocking(version=version, measured=measured_of(version.service, now()), at=now(), reader=request.user)
     return ["It cannot be approved as it is:", *stops] if stops else [told]
 
 

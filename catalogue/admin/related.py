@@ -24,7 +24,9 @@ MOST_SHOWN, MOST_OFFERED = 50, 300
 
 def told(request: HttpRequest, service: Service, *, able: bool) -> dict[str, Any]:
     """What the part of a page about relations shows: what stands, and the form for those who are able to relate."""
-    rows = Relation.objects.standing(now()).filter(Q(consumer=service) | Q(provider=service)).select_related("consumer", "provider")
+    seen = Service.objects.visible_to(request.user).values("pk")
+    rows = Relation.objects.standing(now()).filter(Q(consumer=service, provider__in=seen) | Q(provider=service, consumer__in=seen))
+    rows = rows.select_related("consumer", "provider")
     found = list(rows.order_by("kind", "pk")[: MOST_SHOWN + 1])
     return {
         "relations": [_line(row, service, able) for row in found[:MOST_SHOWN]],

@@ -9,8 +9,9 @@ from django.http import HttpRequest
 
 from catalogue import relating
 from catalogue.duties import Refused
-from catalogue.models import RejectedRelation, Relation, StatusOverride, Team, Window
+from catalogue.models import RejectedRelation, Relation, Service, StatusOverride, Team, Window
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason
+from itsm_backup.common.admin.rights import sight
 from itsm_backup.common.time import now
 
 
@@ -23,6 +24,10 @@ class RelationAdmin(TrackedAdmin):
     search_fields = ("consumer__code", "provider__code")
     list_select_related = ("consumer", "provider")
     fields = ("consumer", "kind", "provider", "strength", ("valid_from", "valid_until"), "origin", "confirmed_at", "confirmed_by")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request)
+        return rows.filter(provider__in=sight(request.user, Service).values("pk")) if self._limited(request) else rows
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         by_acts = ("origin", "confirmed_at", "confirmed_by")

@@ -210,13 +210,13 @@ class VersionAdmin(TrackedAdmin):
         service = self._service_of_new(request)
         if service is None:
             raise Http404("No service that you may change is named.")
-        return render(request, "admin/catalogue/_checks.html", _checked(service, request.GET))
+        return render(request, "admin/catalogue/_checks.html", _checked(service, request.GET, request.user))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         """What stands in the form that is shown is checked: after two people wrote, that is more than what was sent."""
         form = context["adminform"].form
         if form.is_bound and context.get("service"):
-            context |= _checked(context["service"], form.data)
+            context |= _checked(context["service"], form.data, request.user)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def changeform_view(
@@ -251,7 +251,7 @@ class VersionAdmin(TrackedAdmin):
         )
         open_version, able = _open_of(service), may(request, Service, "change", service.pk)
         shown = version or _begun_with(request, service)
-        checked = _findings(service, checking.question_of(shown)) if shown and shown.state != State.CANCELLED else {}
+        checked = _findings(service, checking.question_of(shown, reader=request.user)) if shown and shown.state != State.CANCELLED else {}
         return {
             **checked,
             "check_url": reverse("admin:catalogue_serviceversion_check"),
@@ -276,8 +276,8 @@ def _findings(service: Service, asked: checking.Question) -> dict[str, Any]:
     return {"findings": found, "promised": any(value not in (None, "") for value in asked.promise.values()) or bool(asked.offerings)}
 
 
-def _checked(service: Service, sent: Any) -> dict[str, Any]:
-    return {**_findings(service, _typed(sent, service)), "unreadable": _unreadable(sent)}
+def _checked(service: Service, sent: Any, reader: Any) -> dict[str, Any]:
+    return {**_findings(service, _typed(sent, service, reader)), "unreadable": _unreadable(sent)}
 
 
 def _like_url(service: Service, version: ServiceVersion | None) -> str:
@@ -285,13 +285,13 @@ def _like_url(service: Service, version: ServiceVersion | None) -> str:
     return f"{url}&like={version.pk}" if version else url
 
 
-def _typed(sent: Any, service: Service) -> checking.Question:
+def _typed(sent: Any, service: Service, reader: Any) -> checking.Question:
     """The promises as they stand in the form; what cannot be read yet counts as not promised."""
     promise = {name: _read(DraftForm.base_fields[name], sent.get(name)) for name in PROMISES}
     chosen = [pk for pk in (_number(sent.get(name)) for name in ("sla", "ola", "contract")) if pk]
     agreements = AgreementVersion.objects.filter(pk__in=chosen, state="approved").select_related("agreement")
     offerings = _read(DraftForm.base_fields["offerings"], sent.get("offerings")) or ()
-    return checking.Question(service, promise, tuple(agreements), tuple(offerings))
+    return checking.Question(service, promise, tuple(agreements), tuple(offerings), reader)
 
 
 def _unreadable(sent: Any) -> list[str]:

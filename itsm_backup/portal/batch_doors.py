@@ -19,7 +19,7 @@ from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import batch_page
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.views import page_number, reads, show
+from itsm_backup.portal.views import page_number, reads, show, works
 from itsm_backup.portal.words import many
 from monitoring import waking
 
@@ -42,7 +42,7 @@ def import_entries(request: HttpRequest) -> HttpResponse:
     return (_take_file if request.method == "POST" else import_form)(request)
 
 
-@reads
+@works
 def import_form(request: HttpRequest, *, moment: Moment) -> HttpResponse:
     return _import_form(request, moment)
 
@@ -76,7 +76,7 @@ def _take_file(request: HttpRequest) -> HttpResponse:
     return _import_form(request, Moment(at=at, now=at), problem=problem, typed=reason, status=400)
 
 
-@reads
+@works
 def batches(request: HttpRequest, *, moment: Moment) -> HttpResponse:
     page = batch_page.batches_page(user=request.user, moment=moment, page=page_number(request))
     return show(request, "batches", section=SECTION, moment=moment, page=page)
@@ -89,7 +89,7 @@ def _batch(request: HttpRequest, pk: int) -> Batch:
     return found
 
 
-@reads
+@works
 def batch(request: HttpRequest, *, moment: Moment, pk: int) -> HttpResponse:
     page = batch_page.batch_page(batch=_batch(request, pk), user=request.user, moment=moment, page=page_number(request))
     if request.headers.get("X-Fragment") == "progress":
@@ -135,7 +135,7 @@ def submit(request: HttpRequest, *, pk: int) -> HttpResponse:
     return _proposed(request, Batch.Act.SUBMIT, f"Submission: {row.title}", batching.to_submit(drafts, by=request.user), row.reason)
 
 
-@reads
+@works
 def approvals(request: HttpRequest, *, moment: Moment) -> HttpResponse:
     page = batch_page.approvals_page(user=request.user, moment=moment, asked=request.GET.dict(), page=page_number(request))
     return show(request, "approvals", section=SECTION, moment=moment, page=page)

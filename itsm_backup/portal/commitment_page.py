@@ -82,11 +82,12 @@ def commitment_page(*, service: Service, user: Any, moment: Moment) -> Commitmen
     rows = ServiceVersion.objects.in_force(moment.at).filter(service=service)
     version = rows.select_related("service", "commitment", "sla__agreement", "ola__agreement", "contract__agreement").first()
     known = measured(service, moment.at)
-    found = checking.findings(asked=checking.question_of(version), measured=known, at=moment.at) if version else []
+    asked = checking.question_of(version, reader=user, known_then=moment.past) if version else None
+    analysis = checking.analysis_at(service, moment.at)
+    found = checking.findings_with(analysis, asked=asked, measured=known, at=moment.at) if asked else []
     asks = not moment.past and user.is_staff and Service.objects.visible_to(user, "change").filter(pk=service.pk).exists()
     name = version.name if version else service.code
     agreements = [each for each in (version.sla, version.ola, version.contract) if each] if version else []
-    analysis = checking.analysis_at(service, moment.at)
     return CommitmentPage(
         code=service.code,
         name=name,

@@ -69,6 +69,7 @@ class HoldRow:
 class DutiesPage:
     sentence: str
     conflicts: tuple[Found, ...]
+    apart: tuple[Found, ...]  # two duties that may be held, but never used on the same object
     exceptions: tuple[ExceptionRow, ...]
     matrix: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # duty and (letter, rule) for each duty
     heads: tuple[str, ...]
@@ -87,11 +88,13 @@ def duties_page(*, user: Any, moment: Moment) -> DutiesPage:
         .select_related("person", "owner", "approver")
         .order_by("-valid_until")[:200]
     )
-    conflicts = () if moment.past else tuple(_conflicts(people, exceptions, user, moment))
+    found = ((), ()) if moment.past else _in_one_hand(people, exceptions, user, moment)
+    conflicts, apart = found
     open_ones = [one for one in conflicts if not one.covered]
     return DutiesPage(
-        sentence=_sentence(len(open_ones), len(conflicts) - len(open_ones), moment),
+        sentence=_sentence(len(open_ones), len(conflicts) - len(open_ones), len({one.person for one in apart}), moment),
         conflicts=conflicts,
+        apart=apart,
         exceptions=tuple(_exception(one, moment) for one in exceptions),
         matrix=tuple((one, tuple(_letter(one, other) for other in Duty.values)) for one in Duty.values),
         heads=tuple(Duty.values),
@@ -103,35 +106,43 @@ def duties_page(*, user: Any, moment: Moment) -> DutiesPage:
     )
 
 
-def _conflicts(people: dict[int, Any], exceptions: list[DutyException], user: Any, moment: Moment) -> Iterable[Found]:
-    """What no person may hold together and somebody does, uncovered ones first."""
+def _in_one_hand(
+    people: dict[int, Any], exceptions: list[DutyException], user: Any, moment: Moment
+) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
+    """What no person may hold together and somebody does, and what somebody holds but may never use on the same object."""
     covered = {(one.person_id, one.pair): one for one in exceptions if one.valid_from <= moment.at < one.valid_until}
-    found = []
+    never: list[Found] = []
+    apart: list[Found] = []
     for pk, held in holding.held().items():
-        for rule in duties.conflicts(held) if pk in people else ():
-            exception = covered.get((pk, frozenset((rule.one, rule.other))))
-            found.append(
-                Found(
-                    person=person(people[pk]),
-                    pair=f"{rule.one} and {rule.other}",
-                    ways=tuple(f"{duty}: {', '.join(held[duty][:4])}" for duty in (rule.one, rule.other)),
-                    rule=rule.rule,
-                    covered=f"Exception until {exception.valid_until:%d %b %Y}, {person(exception.owner)} answers for it"
-                    if exception
-                    else "",
-                    href=reverse("admin:auth_user_change", args=[pk]) if user.is_superuser else "",
-                )
-            )
-    return sorted(found, key=lambda one: (bool(one.covered), one.person, one.pair))
+        for rules, found in ((duties.conflicts(held), never), (duties.together(held), apart)):
+            for rule in rules if pk in people else ():
+                exception = covered.get((pk, frozenset((rule.one, rule.other))))
+                found.append(_found(people[pk], held, rule, exception, user))
+    return tuple(sorted(never, key=_order)), tuple(sorted(apart, key=_order))
 
 
-def _sentence(open_ones: int, covered: int, moment: Moment) -> str:
+def _order(one: Found) -> tuple[bool, str, str]:
+    return bool(one.covered), one.person, one.pair
+
+
+def _found(who: Any, held: dict[str, list[str]], rule: duties.Conflict, exception: DutyException | None, user: Any) -> Found:
+    until = f"Exception until {exception.valid_until:%d %b %Y}, {person(exception.owner)} answers for it" if exception else ""
+    return Found(
+        person=person(who), pair=f"{rule.one} and {rule.other}", rule=rule.rule, covered=until,
+        ways=tuple(f"{duty}: {', '.join(held[duty][:4])}" for duty in (rule.one, rule.other)),
+        href=reverse("admin:auth_user_change", args=[who.pk]) if user.is_superuser else "",
+    )  # fmt: skip
+
+
+def _sentence(open_ones: int, covered: int, apart: int, moment: Moment) -> str:
     if moment.past:
         return "Exceptions, holds and rights as they were then."
     told = f"{many(covered, 'exception covers', 'exceptions cover')} two duties in one hand." if covered else ""
+    told = f"{told} {many(apart, 'person holds', 'people hold')} two that must not meet on one object.".strip() if apart else told
     if open_ones:
         return f"{many(open_ones, 'conflict')} of duties without an exception. {told}".strip()
-    return f"Nobody holds duties that exclude each other{' without an exception. ' + told if told else '.'}"
+    how = " without an exception" if covered else " altogether" if apart else ""
+    return f"Nobody holds duties that exclude each other{how}. {told}".strip()
 
 
 def _exception(one: DutyException, moment: Moment) -> ExceptionRow:

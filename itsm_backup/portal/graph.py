@@ -93,7 +93,7 @@ def estate_graph(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> Grap
     kept = {pk: names[pk] for pk in shown}
     layer = layers_of(kept, sorted({one[:2] for one in lines}))
     columns = [
-        (f"{many(depth, 'step')} up" if depth else "Rests on nothing", _boxes(kept, layer, depth, moment))
+        (f"{many(depth, 'step')} up" if depth else _bottom(layer, lines), _boxes(kept, layer, depth, moment))
         for depth in range(max(layer.values(), default=-1) + 1)
     ]  # fmt: skip
     lines = {one for one in lines if one.provider_id in kept and one.consumer_id in kept}
@@ -107,6 +107,12 @@ def estate_graph(*, user: Any, moment: Moment, asked: Mapping[str, str]) -> Grap
         left_out=_estate_left_out(len(found), len(joined)),
         filters=filters,
     )
+
+
+def _bottom(layer: Mapping[Any, int], lines: Iterable[Walked]) -> str:
+    """What the first column is: a circle has no bottom, so the picture begins somewhere in it."""
+    circle = any(layer.get(one.consumer_id) == 0 and one.provider_id in layer for one in lines)
+    return "Rests on nothing, or on a circle" if circle else "Rests on nothing"
 
 
 def _boxes(kept: Mapping[int, Named], layer: Mapping[Any, int], depth: int, moment: Moment) -> list[LayerBox]:

@@ -214,13 +214,14 @@ def _beside(chosen: Named, user: Any, moment: Moment) -> Beside:
     walked = closure([chosen.pk], up=True, at=moment.at, hard_only=False, known_then=moment.past)
     direct = [one for one in walked if one.provider_id == chosen.pk]
     stopped = {one.service_id for one in nearest_first([chosen.pk], [one for one in walked if one.strength == Relation.Strength.HARD])}
-    names = named(user, moment, {one.consumer_id for one in direct[: 4 * BESIDE]})
-    shown = [one for one in _once(direct) if one.consumer_id in names][:BESIDE]
+    once = _once(direct)
+    names = named(user, moment, {one.consumer_id for one in once[: 4 * BESIDE]})
+    shown = [one for one in once if one.consumer_id in names][: BESIDE if len(once) <= BESIDE else BESIDE - 1]
     sentence = _effect(direct, stopped)
     return Beside(
         name=chosen.name,
         sentence=sentence,
-        chart=_small_graph(chosen, shown, names, moment, sentence) if shown else None,
+        chart=_small_graph(chosen, shown, names, moment, sentence, more=len(once) - len(shown)) if shown else None,
         href=moment.href("service_graph", chosen.code),
     )
 
@@ -249,12 +250,15 @@ def _effect(direct: list[Walked], stopped: set[int]) -> str:
     return (", ".join(filter(None, told)) or "Nothing needs it") + "."
 
 
-def _small_graph(chosen: Named, shown: list[Walked], names: dict[int, Named], moment: Moment, sentence: str) -> Chart:
+def _small_graph(chosen: Named, shown: list[Walked], names: dict[int, Named], moment: Moment, sentence: str, *, more: int) -> Chart:
+    """Those that need it directly, what stops first; the last box counts the others and leads to the whole graph."""
     boxes = [_box(names[one.consumer_id], weave.letter_of(one.kind, one.strength), moment) for one in shown]
     lines = [
         LayerLine(source=chosen.pk, target=one.consumer_id, dashed=one.strength == "soft", words=Relation.Kind(one.kind).label)
         for one in shown
     ]
+    if more:
+        boxes.append(LayerBox(key="more", title=f"and {more:,} more", href=moment.href("service_graph", chosen.code)))
     start = LayerBox(key=chosen.pk, title=chosen.short, tone="start")
     return layered_graph(columns=[("", [start]), ("", boxes)], lines=lines, sentence=f"If {chosen.name} stops: {sentence}")
 

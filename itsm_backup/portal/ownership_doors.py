@@ -50,9 +50,9 @@ def entry(request: HttpRequest, *, moment: Moment, code: str) -> HttpResponse:
     return show(request, "entry_ownership", section=SECTION, moment=moment, page=page)
 
 
-def _round(request: HttpRequest, pk: int) -> AttestationRound:
+def _round(request: HttpRequest, pk: int, at: dt.datetime) -> AttestationRound:
     mine = Q(attestations__person=request.user) | Q(attestations__service__in=Service.objects.visible_to(request.user))
-    row = AttestationRound.objects.filter(mine, pk=pk).distinct().first()
+    row = AttestationRound.objects.filter(mine, pk=pk, opened_at__lte=at).distinct().first()
     if row is None:
         raise Http404(str(pk))
     return row
@@ -60,7 +60,7 @@ def _round(request: HttpRequest, pk: int) -> AttestationRound:
 
 @reads
 def attestation(request: HttpRequest, *, moment: Moment, pk: int) -> HttpResponse:
-    page = ownership_pages.round_page(row=_round(request, pk), user=request.user, moment=moment)
+    page = ownership_pages.round_page(row=_round(request, pk, moment.at), user=request.user, moment=moment)
     return show(request, "attestation", section=SECTION, moment=moment, page=page)
 
 
@@ -140,7 +140,7 @@ def ask_attestation(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def attest(request: HttpRequest, *, pk: int) -> HttpResponse:
-    row = _round(request, pk)
+    row = _round(request, pk, now())
 
     def act() -> str:
         right = {int(each) for each in request.POST.getlist("right") if each.isdigit() and len(each) < 10}

@@ -71,6 +71,9 @@ def relations_page(*, user: Any, moment: Moment) -> RelationsPage:
     """Everything that waits for a steward; the number of queries does not grow with the estate."""
     entries = {pk: (code, name) for pk, code, name in versions_of(user, moment).values_list("service", "service__code", "name")}
     standing = weave.relations_at(moment.at, known_then=moment.past)
+    if not user.has_perm("catalogue.view_service"):
+        seen_pks = set(Service.objects.visible_to(user).values_list("pk", flat=True))
+        standing = [one for one in standing if {one.consumer_id, one.provider_id} <= seen_pks]
     knots = weave.circles((one.consumer_id, one.provider_id) for one in standing if one.kind in FLOWS)
     knots = [knot for knot in knots if all(pk in entries for pk in knot)]
     joined = {pk for one in standing for pk in (one.consumer_id, one.provider_id)}

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalogue import legal_holds
-from catalogue.checking import deviations_at
+from catalogue.checking import deviations_at, findings, question_of
 from catalogue.deviating import CODES
 from catalogue.models import Deviation, LegalHold, Service, ServiceVersion, Team
 from itsm_backup.common.charts import Chart
@@ -27,6 +27,7 @@ from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems
 from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between
 from itsm_backup.portal.words import STATUSES, TIERS, day, instant, person, short_instant, zone
+from monitoring.capability import measured
 from monitoring.models import Evaluation, RestoreTest
 from monitoring.wording import status_sentence
 
@@ -149,7 +150,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         by_hand=_by_hand(evaluation),
         affected=told_affected(version, moment),
         why_affected=why_affected(version, moment),
-        borne=tuple(_borne(each) for each in deviations_at(service, moment.at)) if version.has_deviations else (),
+        borne=_borne(version, user, moment) if version.has_deviations else (),
     )
 
 
@@ -169,9 +170,22 @@ def _hold(hold: LegalHold) -> str:
     return format_html("{}. {} answers for it; since {}, {}.", hold.reason.rstrip("."), person(hold.owner), instant(hold.held_from), ends)
 
 
-def _borne(deviation: Any) -> str:
-    words = CODES[deviation.code]
-    return f"{words}. It is borne until {day(deviation.expires_on)}; {person(deviation.owner)} answers for it."
+def _borne(version: Any, user: Any, moment: Moment) -> tuple[str, ...]:
+    """Every deviation that holds, and whether what is in force needs it: a later version may keep what an earlier one did not."""
+    service, at = version.service, moment.at
+    granted = deviations_at(service, at)
+    if not granted:
+        return ()
+    asked = question_of(version, reader=user, known_then=moment.past)
+    needed = {each.deviation.pk for each in findings(asked=asked, measured=measured(service, at), at=at) if each.deviation}
+    return tuple(_deviation(each, needed=each.pk in needed) for each in granted)
+
+
+def _deviation(row: Any, *, needed: bool) -> str:
+    words, until = CODES[row.code], day(row.expires_on)
+    if needed:
+        return f"{words}. It is borne until {until}; {person(row.owner)} answers for it."
+    return f"What is in force does not need it, but a deviation is granted until {until}: “{words}”; {person(row.owner)} answers for it."
 
 
 def _evaluation(version: Any, moment: Moment) -> Evaluation | None:

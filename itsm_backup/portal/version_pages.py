@@ -140,7 +140,7 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
     told = wording.told(content)
     writes = not moment.past and Service.objects.visible_to(user, "change").filter(pk=version.service_id).exists()
     waits = version.state == ServiceVersion.State.IN_REVIEW and not moment.past
-    checks = _findings(version, moment) if is_open else []
+    checks = _findings(version, user, moment) if is_open else []
     return VersionPage(
         code=version.service.code,
         name=version.name,
@@ -180,8 +180,9 @@ def compare_page(*, one: ServiceVersion, other: ServiceVersion, moment: Moment) 
     )
 
 
-def _findings(version: ServiceVersion, moment: Moment) -> list[checking.Finding]:
-    return checking.findings(asked=checking.question_of(version), measured=measured(version.service, moment.at), at=moment.at)
+def _findings(version: ServiceVersion, user: Any, moment: Moment) -> list[checking.Finding]:
+    asked = checking.question_of(version, reader=user, known_then=moment.past)
+    return checking.findings(asked=asked, measured=measured(version.service, moment.at), at=moment.at)
 
 
 def _before(version: ServiceVersion, user: Any, moment: Moment) -> ServiceVersion | None:

@@ -75,6 +75,22 @@ def reads(view: Any) -> Any:
     return require_safe(login_required(reading))
 
 
+def works(view: Any) -> Any:
+    """A page for signed-in people on which one works: it takes `?as_of=` like every other, and says that the past is only read."""
+
+    def working(request: HttpRequest, *, moment: asof.Moment, **parts: Any) -> HttpResponse:
+        if moment.past:
+            told = {
+                "title": "Nothing is done in the past", "what": "This is a place to work in, and what was done can only be read.",
+                "holds": "What was approved, by whom and when, stands in the versions of each entry.",
+                "remedy": "Go back to now in the bar above to work here.",
+            }  # fmt: skip
+            return sorry(request, status=200, section="services", moment=moment, **told)
+        return view(request, moment=moment, **parts)
+
+    return reads(working)
+
+
 def page_number(request: HttpRequest) -> int:
     text = request.GET.get("page", "")
     return int(text) if text.isdigit() and len(text) < 7 else 1

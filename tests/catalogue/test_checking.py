@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from guardian.shortcuts import assign_perm
 
 from catalogue import agreeing, checking, comparing, deviating, publishing
 from catalogue.checking import Measured
@@ -104,6 +105,29 @@ def test_nothing_it_hangs_on_promises_less_through_any_number_of_hard_relations(
     asked = checking.question_of(version)
     with django_assert_num_queries(5):
         checking.findings(asked=asked, measured=checking.UNMEASURED, at=NOON)
+
+
+def test_it_names_no_service_that_the_reader_may_not_see_and_none_that_was_not_known_then():
+    storage, archive, portal = (make_service(code, rpo_s=hours * HOUR) for code, hours in (("storage", 50), ("archive", 26), ("portal", 4)))
+    with because("test"):
+        Relation.objects.create(consumer=portal, provider=archive)
+        Relation.objects.create(consumer=archive, provider=storage)
+    reader = make_user("maeve")
+    assign_perm("catalogue.view_service", reader, archive)
+    version = archive.version_at(NOON)
+
+    def told(**how):
+        found = checking.findings(asked=checking.question_of(version, **how), measured=checking.UNMEASURED, at=NOON)
+        return [finding.sentence for finding in found]
+
+    assert told(reader=reader) == [
+        "It stops with a service that you may not see, and that promises less than a recovery point of 26 h: that cannot hold.",
+        "A service that you may not see stops with it and promises more: a recovery point of 26 h is too weak for that.",
+    ]
+    assign_perm("catalogue.view_service", reader, storage)
+    assert "Service storage, which promises only a recovery point of 50 h" in told(reader=reader)[0]
+    assert len(told(reader=make_author())) == 2
+    assert told(known_then=True) == [], "the relations were written after that noon"
 
 
 def borne(version, *, asked_by=None, owner=None, days=30):

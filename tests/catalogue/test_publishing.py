@@ -131,6 +131,8 @@ def test_it_names_who_can_when_somebody_without_the_duty_tries():
     assign_perm("catalogue.approve_service", limited, version.service)
     with pytest.raises(NotAllowed, match=r"You may not approve versions of pacs. limited can."):
         publishing.approve(version=version, by=make_user("stranger"), at=NOON)
+    with pytest.raises(NotAllowed, match="You may not approve"):  # asked before whether they read the newest
+        publishing.approve(version=version, by=make_user("stranger"), at=NOON, seen="0" * 64)
     assert publishing.approve(version=version, by=make_user("limited"), at=NOON).state == "approved"
 
 

@@ -102,6 +102,17 @@ def test_the_page_of_rights_refuses_and_names_the_rule(root):
     assert (entry.person, entry.by, entry.reason) == (person.pk, root.pk, "Helps out")
 
 
+def test_rights_that_must_not_meet_on_one_object_are_not_given_on_one(root):
+    service, person, writer = make_service("pacs"), make_user("max"), give(make_user("stella"), "steward", root)
+    client, page = signed_in(root), url(Service, "permissions", service.pk)
+    for holder, rights in ((person, ["change_service", "approve_service"]), (writer, ["approve_service"])):
+        answer = client.post(page, {"holder": holder.pk, "rights": rights, "change_reason": "Helps out"})
+        assert "an author never approves. They must not meet on one object." in answer.content.decode()
+        assert not type(holder).objects.get(pk=holder.pk).has_perm("catalogue.approve_service", service)
+    answer = client.post(page, {"holder": root.pk, "rights": ["approve_service"], "change_reason": "Mine"})
+    assert "Nobody gives rights to themselves" in answer.content.decode()
+
+
 def test_the_database_refuses_roles_by_raw_sql(root):
     person = give(make_user("max"), "operator", root)
     approvers = Group.objects.create(name="approver on service pacs")
@@ -126,6 +137,19 @@ def test_who_holds_both_duties_all_the_same_does_neither(root):
         publishing.edit_draft(version=version, content={"name": "New"}, commitment={}, **said)
     with pytest.raises(NotAllowed, match=rule):
         relating.relate(**ends, **said)
+
+
+def test_who_wrote_what_is_in_force_does_not_approve_what_follows_it(root):
+    service = make_service("pacs")  # in force, by its author
+    both = hold(make_author(), "catalogue.view_service", "catalogue.approve_service")
+    version = publishing.draft_version(
+        service=service, content={"name": "New"}, commitment={}, by=make_user("james", "catalogue.change_service"), at=now(), reason="x"
+    )
+    publishing.submit(version=version, by=make_user("james"), at=now())
+    with pytest.raises(NotAllowed, match=r"an author never approves.*You have acted as steward on pacs"):
+        publishing.approve(version=version, by=both, at=now())
+    except_(both, "steward", "approver", root)
+    assert publishing.approve(version=version, by=both, at=now()).state == "approved"
 
 
 def test_deviations_analyses_and_agreements_obey_the_duties_like_versions(root):

@@ -105,6 +105,15 @@ def test_a_limited_administrator_changes_people_but_makes_no_superuser_and_gives
     assert 'action="give"' in caplog.text
 
 
+def test_an_administrator_gives_themselves_nothing_and_is_warned_of_duties_that_must_not_meet(root, client):
+    answer = client.post(act(root, "give"), {"role": "approver", **WHY})
+    assert answer.status_code == 403 and "ask another administrator" in text(answer) and not granting.held_by(root)
+    person = make_user("helga")
+    client.post(act(person, "give"), {"role": "steward", **WHY})
+    answer = client.post(act(person, "give"), {"role": "approver", **WHY}, follow=True)
+    assert "Never on the same object: steward and approver exclude each other: an author never approves." in text(answer)
+
+
 def test_an_act_needs_the_right_to_change_people(root, caplog):
     person, reader = make_user("helga"), make_staff("auth.view_user")
     client = signed_in(reader)

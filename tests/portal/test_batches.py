@@ -47,6 +47,15 @@ def test_a_file_is_looked_at_and_kept_only_when_it_is_started(steward):
     assert [row.state for row in ServiceVersion.objects.all()] == ["draft"]
 
 
+def test_nothing_of_today_stands_under_the_ribbon_of_the_past(steward):
+    client, then = signed_in(steward), now()
+    sent(client)
+    for page in ("/services/import/", "/batches/", f"/batches/{Batch.objects.get().pk}/", "/approvals/"):
+        html = client.get(f"{page}?as_of={then:%Y-%m-%d}T00:00Z").content.decode()
+        assert "Nothing is done in the past" in html and "You are looking at" in html, page
+        assert "Import of entries.csv" not in html and 'type="file"' not in html, page
+
+
 @pytest.mark.parametrize(
     ("content", "more", "words"),
     [

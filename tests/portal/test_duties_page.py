@@ -52,6 +52,17 @@ def test_a_conflict_names_person_rule_and_ways_until_an_exception_covers_it(db):
     assert shown(root, now() - dt.timedelta(days=1)).exceptions == (), "it was not approved then"
 
 
+def test_two_duties_that_must_not_meet_on_one_object_are_told_too(client):
+    root, person = make_admin("root"), make_user("hanna")
+    person.user_permissions.add(*Permission.objects.filter(codename__in=["approve_service", "change_service"]))
+    page = shown(root)
+    assert page.sentence == "Nobody holds duties that exclude each other altogether. 1 person holds two that must not meet on one object."
+    (found,) = page.apart
+    assert (page.conflicts, found.person, found.pair, found.rule) == ((), "hanna", "steward and approver", "an author never approves.")
+    client.force_login(root, backend=BACKEND)
+    assert "On one object only one of them is possible" in client.get("/evidence/duties/").content.decode()
+
+
 @pytest.mark.parametrize(("role", "status"), [("auditor", 200), ("steward", 200), ("stakeholder", 403)])
 def test_it_is_read_by_who_works_with_duties(client, role, status):
     client.force_login(make_person(role, now()), backend=BACKEND)

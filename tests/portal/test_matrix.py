@@ -13,6 +13,7 @@ from catalogue import impact, relating, weave
 from catalogue.models import Relation, SeenRelation, Service, ServiceVersion
 from itsm_backup.portal import graph, matrix, relation_list
 from itsm_backup.portal.asof import Moment
+from tests.admin_forms import signed_in, url
 from tests.catalogue.many import fill
 from tests.factories import make_admin, make_service, make_user
 from tests.portal.makers import make_person
@@ -106,6 +107,34 @@ def test_one_sees_only_ones_own_and_is_told_how_much_is_hidden(woven, noon):
     text = matrix.as_csv(user=somebody, moment=moment(noon), asked={})
     assert "POOL" not in text and "PACS,NET" in text
     assert "Storage" not in str(graph.service_graph(service=woven["PACS"], user=somebody, moment=moment(noon)))
+
+
+def test_a_column_that_many_need_draws_some_and_counts_the_others(woven, root, noon):
+    for number in range(12):
+        consumer, strength = make_service(f"C-{number:02}", name=f"Client {number:02}"), "hard" if number < 9 else "soft"
+        relating.relate(consumer=consumer, provider=woven["WIKI"], kind="depends_on", strength=strength, by=root, at=noon, reason="test")
+    beside = page_of(root, noon, column="WIKI").beside
+    assert beside.sentence == "9 services stop, 3 go on."
+    assert beside.chart.svg.count('class="node ') == 10 and "and 4 more" in beside.chart.svg
+
+
+def test_a_circle_rests_on_no_bottom_and_a_graph_of_what_is_hidden_says_so(client, woven, root, noon):
+    assert ">Rests on nothing</" in graph.estate_graph(user=root, moment=moment(noon), asked={}).chart.svg
+    for one, other in (("NET", "PACS"), ("WIKI", "NET")):
+        relating.relate(consumer=woven[one], provider=woven[other], kind="depends_on", strength="hard", by=root, at=noon, reason="test")
+    assert ">Rests on nothing, or on a circle</" in graph.estate_graph(user=root, moment=moment(noon), asked={}).chart.svg
+    client.force_login(make_person("stakeholder", noon, services=[woven["WIKI"]]), backend=BACKEND)
+    html = client.get("/services/WIKI/graph/").content.decode()
+    assert "You may see none of the services that these relations lead to" in html and "once a steward declares" not in html
+
+
+def test_a_limited_steward_reads_of_no_relation_to_what_they_may_not_see(woven, noon):
+    steward = make_person("steward", noon, services=[woven["PACS"], woven["NET"]])
+    assert relation_list.relations_page(user=steward, moment=moment(noon)).sentence.startswith("1 relation.")
+    client = signed_in(steward)
+    for address in (url(Relation, "changelist"), url(Service, "change", woven["PACS"].pk)):
+        html = client.get(address).content.decode()
+        assert "NET" in html and "POOL" not in html
 
 
 def test_the_past_shows_what_was_known_then(woven, root, noon):

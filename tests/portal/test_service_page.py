@@ -4,11 +4,13 @@ import datetime as dt
 
 import pytest
 
+from catalogue import deviating
 from itsm_backup import journey
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.service_page import find, service_page
 from itsm_backup.portal.words import person
-from tests.factories import make_job, make_service, push, run_record
+from tests.catalogue.makers import make_approver
+from tests.factories import make_job, make_service, make_user, push, run_record
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("3.2")]
@@ -25,6 +27,16 @@ def test_it_tells_who_answers_for_it(estate, root):
     assert ("Tier", "1, critical to life") in page.meta
     assert ("Label", "Patient data") in page.meta
     assert page.version == "version 1 (1.0.0)"
+
+
+def test_a_deviation_is_called_borne_only_where_what_is_in_force_needs_it(estate, root):
+    at = estate.at
+    asked = {"owner": make_user("olga"), "expires_on": (at + 30 * 24 * HOUR).date(), "by": make_user("asker"), "at": at, "reason": "x"}
+    for code in ("RETENTION_BELOW_MINIMUM", "SCHEDULE_EXCEEDS_RPO"):
+        deviation = deviating.ask(service=estate.research, code=code, **asked)
+        deviating.grant(deviation=deviation, by=make_approver(), at=at, reason="Yes")
+    page = page_of(estate, root, "SVC-033")
+    assert [one.startswith("What is in force does not need it, but a deviation is granted until") for one in page.borne] == [True, True]
 
 
 def test_people_are_called_as_everywhere(estate, root):

@@ -45,7 +45,7 @@ class GrantForm(ReasonForm):
 
     def clean_holder(self) -> Any:
         holder = self.cleaned_data["holder"]
-        if holder == self.by and not self.by.is_superuser:
+        if holder == self.by:
             raise forms.ValidationError("Nobody gives rights to themselves: ask another administrator.")
         return holder
 

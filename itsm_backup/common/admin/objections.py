@@ -8,7 +8,7 @@ from typing import Any
 from itsm_backup.common.time import now
 
 to_changes: list[Callable[[Any, Any, Any], str]] = []  # (person, model, at) → why not; empty when nothing does
-to_rights: list[Callable[[Any, Iterable[str], Any], str]] = []  # (person, names of rights, at) → why they cannot be given
+to_rights: list[Callable[[Any, Iterable[str], Any], str]] = []  # (person, names of rights on one row, at) → why not
 
 
 def against_change(person: Any, model: Any) -> str:
@@ -17,6 +17,6 @@ def against_change(person: Any, model: Any) -> str:
 
 
 def against_rights(person: Any, rights: Iterable[str]) -> str:
-    """Why these rights cannot be given to the person."""
+    """Why these rights on one row cannot be given to the person."""
     wanted = list(rights)
     return next(filter(None, (object_to(person, wanted, now()) for object_to in to_rights)), "")
