@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 
 from incidents import prioritising
-from incidents.models import Escalation, Incident, IncidentEntry, Telling
+from incidents.models import Escalation, Incident, IncidentEntry, MajorIncident, Telling
 from incidents.reaching import Recipient, operations_team
 from incidents.timing import Step, told_at
 from itsm_backup.common import outbox
@@ -162,3 +163,25 @@ def _body(incident: Incident, kind: str, more: dict[str, Any], to: Recipient) ->
         **more,
     }
     return render_to_string(f"incidents/email/{kind}.txt", context)
+
+
+def announce_major(*, major: MajorIncident, kind: str, people: Sequence[Any], at: dt.datetime, key: str = "", **more: Any) -> None:
+    """Tell people of their part in a major incident: it was proposed, it is theirs, or an update of it is overdue. Once for each key."""
+    incident = major.incident
+    withheld = REPLAYED if is_replayed(incident, None) else ""
+    context = {"major": major, "incident": incident, "organisation": settings.ORGANISATION, **more}
+    context["address"] = f"{settings.BASE_URL}/major/{major.number}/"
+    for person in people:
+        if person.email:
+            outbox.write(
+                key=f"major/{major.pk}/{kind}/{key or at.isoformat()}/{person.pk}",
+                thread=f"major/{major.pk}/person/{person.pk}",
+                recipient=person.email,
+                subject=f"[{major.number}] {_MAJOR[kind]}: {incident.title}",
+                body=render_to_string(f"incidents/email/major_{kind}.txt", context),
+                at=at,
+                withheld=withheld,
+            )
+
+
+_MAJOR = {"proposed": "Major incident?", "declared": "Major incident, yours to lead", "overdue": "Update overdue"}

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from incidents import signing
-from incidents.models import Incident, Problem, ProblemEntry, ProblemIncident
+from incidents.models import Incident, MajorIncident, Problem, ProblemEntry, ProblemIncident
 from itsm_backup.common.time import iso
 from monitoring import methods
 from monitoring.carrying import each
@@ -91,6 +91,8 @@ def reasons_of(alike: list[Incident], *, at: dt.datetime) -> list[dict[str, Any]
     often = max((one.reopened for one in alike), default=0)
     if often >= OFTEN_REOPENED:
         reasons.append({"rule": "reopened", "words": f"one incident reopened {often} times", "count": often})
+    if graves := MajorIncident.objects.filter(incident__in=alike, declared_at__isnull=False).count():
+        reasons.append({"rule": "major", "words": f"{graves} of them {'was' if graves == 1 else 'were'} declared major", "count": graves})
     if trend := _worsening(alike, at):
         reasons.append(trend)
     return reasons

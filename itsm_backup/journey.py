@@ -11,7 +11,7 @@ from django.db import connection
 
 from catalogue import propagating
 from catalogue.models import ServiceStatus
-from incidents import closing, delivering, escalating, opening, recurring, resolving, reweighing
+from incidents import closing, delivering, escalating, nominating, opening, recurring, reminding, resolving, reweighing
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
 from monitoring import alerting, answers, correlation, evaluation, intake, noticing, rereading, settling, silence
@@ -42,6 +42,8 @@ STAGES: dict[str, Stage] = {
     "open": opening.open_for_alerts,  # Alert                      → Incident, one per cause
     "resolve": resolving.resolve_on_evidence,  # evidence               → Incident resolved
     "weigh": reweighing.weigh_changed,  # what changed since        → priority, targets
+    "propose": nominating.propose_candidates,  # grave enough         → candidate of a major incident
+    "remind": reminding.remind_due,  # an update is overdue   → whoever tells of it is reminded
     "close": closing.close_settled,  # over for five days        → closed
     "study": recurring.study_incidents,  # it comes again           → problem proposed
     "escalate": escalating.tell_due,  # nobody acknowledged        → the next level is told

@@ -32,7 +32,8 @@ _TECHNICAL = (
     " monitoring.externalmonitoring monitoring.statuspublication"
     " monitoring.conflictdecision incidents.escalationpolicy incidents.escalationstep incidents.escalation incidents.telling"
     " incidents.rota incidents.rotamember incidents.rotaswap incidents.responsetarget incidents.workinghours"
-    " incidents.problem incidents.knownerror"
+    " incidents.problem incidents.knownerror incidents.majorincident incidents.majorappointment"
+    " incidents.audiencetemplate incidents.majorupdate incidents.majormessage incidents.majordelivery"
 )
 
 
@@ -101,7 +102,7 @@ ROLES = {
         everywhere=_permissions(
             _TECHNICAL, "poll: monitoring.tool", "see_ping_address: monitoring.backupjob", "view read_body: common.notice",
             "add: incidents.rotaswap",
-            "change: incidents.problem", "add change: incidents.knownerror",
+            "change: incidents.problem", "add change: incidents.knownerror", "add: incidents.majorupdate",
             "compile: reporting.report", "settle: reporting.discrepancy",
         )
         | _INCIDENT_WORK,
@@ -109,6 +110,15 @@ ROLES = {
         on_their_tools=_permissions("view poll: monitoring.tool"),
         on_jobs=_permissions("see_ping_address: monitoring.backupjob"),
         verbs=_INCIDENT_WORK,
+    ),
+    "incident-manager": Role(
+        duty="declares major incidents and leads them",
+        everywhere=_permissions(
+            _TECHNICAL, "change resolve: incidents.incident", "declare: incidents.majorincident", "add approve: incidents.majorupdate",
+            "view add: incidents.statuslink",
+            "add: incidents.rotaswap",
+            "view read_body: common.notice",
+        ),
     ),
     "monitoring-admin": Role(
         duty="connects tools, maps jobs to services, sets schedules and thresholds",
@@ -119,7 +129,7 @@ ROLES = {
             "add change: monitoring.attributionrule monitoring.causerule monitoring.ruleversion",
             "change: monitoring.statusworkflow monitoring.capabilityweights",
             "view add change: incidents.channel",
-            "view: incidents.reply",
+            "view: incidents.reply", "change: incidents.audiencetemplate",
             "add change delete: incidents.escalationpolicy incidents.escalationstep incidents.rota incidents.rotamember incidents.rotaswap"
             " incidents.responsetarget incidents.workinghours",
             "change: monitoring.pollingpolicy",
@@ -146,7 +156,7 @@ ROLES = {
     "auditor": Role(
         duty="reads everything and changes nothing",
         everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry common.refusal",
-            "view: incidents.reply incidents.digestpreference incidents.digest"),
+            "view: incidents.reply incidents.digestpreference incidents.digest incidents.statuslink"),
         uses_admin=True,
     ),
     "stakeholder": Role(duty="depends on services and reads how they stand", everywhere=_permissions(_BUSINESS)),

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from incidents.api import acts, incidents, problems
+from incidents.api import acts, incidents, major, problems, status, updates
 from incidents.api.escalation import EscalationPolicies
 from incidents.api.on_call import OnCall, StandIn
 from incidents.api.simulation import Simulation
@@ -18,4 +18,7 @@ urlpatterns = [
     *incidents.urlpatterns,
     *acts.urlpatterns,
     *problems.urlpatterns,
+    *major.urlpatterns,
+    *updates.urlpatterns,
+    *status.urlpatterns,
 ]

@@ -4,12 +4,17 @@ from incidents.models.channels import Channel
 from incidents.models.digests import Digest, DigestPreference
 from incidents.models.escalation import Escalation, EscalationPolicy, EscalationStep, Telling
 from incidents.models.incident import Incident, IncidentAlert, IncidentEntry
+from incidents.models.major import MajorAppointment, MajorIncident
 from incidents.models.problems import Feedback, KnownError, Problem, ProblemEntry, ProblemIncident
 from incidents.models.replies import Reply
 from incidents.models.rota import Rota, RotaMember, RotaSwap
+from incidents.models.status_links import StatusLink
 from incidents.models.targets import ResponseTarget, WorkingHours
+from incidents.models.updates import Audience, AudienceTemplate, MajorDelivery, MajorMessage, MajorUpdate
 
 __all__ = [
+    "Audience",
+    "AudienceTemplate",
     "Channel",
     "Digest",
     "DigestPreference",
@@ -21,6 +26,11 @@ __all__ = [
     "IncidentAlert",
     "IncidentEntry",
     "KnownError",
+    "MajorAppointment",
+    "MajorDelivery",
+    "MajorIncident",
+    "MajorMessage",
+    "MajorUpdate",
     "Problem",
     "ProblemEntry",
     "ProblemIncident",
@@ -29,6 +39,7 @@ __all__ = [
     "Rota",
     "RotaMember",
     "RotaSwap",
+    "StatusLink",
     "Telling",
     "WorkingHours",
 ]

@@ -109,6 +109,7 @@ class Incident(models.Model):
     weighed_catalogue = models.BigIntegerField(default=0, editable=False, help_text="The state of the catalogue it stands on.")
     signature = models.CharField(max_length=200, blank=True, help_text="What kind of failure it is, without names, places and times.")
     studied_at = models.DateTimeField(null=True, editable=False, help_text="When it was last looked at whether it comes again.")
+    major_looked_at = models.DateTimeField(null=True, editable=False, help_text="When it was last looked at whether it is a major one.")
     priority_set = models.CharField(max_length=2, blank=True, help_text="Set by a person; holds until the reckoned one rises.")
     priority_set_against = models.CharField(max_length=2, blank=True, help_text="What was reckoned when a person set it.")
 
@@ -181,6 +182,7 @@ class IncidentEntry(models.Model):
         MERGED = "merged", "merged"
         SPLIT = "split", "split"
         MAIL = "mail", "message"
+        MAJOR = "major", "major incident"
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="entries")
     at = models.DateTimeField()

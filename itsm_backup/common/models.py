@@ -236,6 +236,9 @@ class Notice(models.Model):
     channel = models.CharField(max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     key = models.CharField(max_length=200, unique=True, help_text="What this message is about; the same fact never makes two messages.")
     thread = models.CharField(max_length=120, help_text="Messages of one thread arrive in order.")
+    follows = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", help_text="The first mail of the conversation that it goes on with."
+    )
     recipient = models.CharField(max_length=254)
     subject = models.CharField(max_length=300)
     body = models.TextField()
@@ -262,8 +265,20 @@ class Notice(models.Model):
     @property
     def message_id(self) -> str:
         """The same for every attempt to send this row, so that a repeat is recognisable."""
-        host = settings.BASE_URL.split("://")[-1].split("/")[0].split(":")[0] or "localhost"
-        return f"<notice-{self.pk}@{host}>"
+        return _message_id(self.pk)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a mail of it carries: its id, its thread, and the first mail of the conversation."""
+        headers = {"Message-ID": self.message_id, "Auto-Submitted": "auto-generated", "X-Thread": self.thread}
+        if self.follows_id:
+            headers |= dict.fromkeys(("In-Reply-To", "References"), _message_id(self.follows_id))
+        return headers
+
+
+def _message_id(pk: int) -> str:
+    host = settings.BASE_URL.split("://")[-1].split("/")[0].split(":")[0] or "localhost"
+    return f"<notice-{pk}@{host}>"
 
 
 class Enclosure(models.Model):

@@ -32,10 +32,12 @@ def write(
     withheld: str = "",
     channel: str = Notice.Channel.EMAIL,
     not_before: dt.datetime | None = None,
+    follows: int | None = None,
 ) -> bool:
     """Write a message to be sent, once per key; False when it was already written. It leaves at `not_before`, or at once.
 
     `enclosures` are files that go with it, each (name, media type, content); message and files are written together.
+    `follows` is the key of the first notice of a conversation: mail programs show the two together.
     With `withheld`, a reason, the message is kept as it would have gone out and never sent.
     """
     subject = " ".join(subject.split())[:300]  # a line break would be a header of its own
@@ -48,6 +50,7 @@ def write(
             "body": body,
             "created_at": at,
             "not_before": not_before or at,
+            "follows_id": follows,
         }
         kept_back = {"given_up_at": at, "latest_error": withheld} if withheld else {}
         notice, made = Notice.objects.get_or_create(key=key, defaults={**content, **kept_back})
@@ -101,7 +104,7 @@ def _deliver(notice: Notice) -> None:
         notice.subject,
         notice.body,
         to=[notice.recipient],
-        headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated", "X-Thread": notice.thread},
+        headers=notice.headers,
         connection=get_connection(),
     )
     for enclosure in notice.enclosures.all():

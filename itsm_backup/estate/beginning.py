@@ -15,7 +15,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from catalogue.shipping import ship_defaults
-from incidents import choosing, targeting
+from incidents import choosing, rendering, targeting
 from itsm_backup import granting
 from itsm_backup.estate.loading import load
 from itsm_backup.estate.reading import read
@@ -31,6 +31,7 @@ DEMO_PEOPLE = {
     "steward": "Hanna Brandt",
     "approver": "Peter Okafor",
     "operator": "Nia Watts",
+    "incident-manager": "Ivo Marsh",
     "monitoring-admin": "Mona Lind",
     "requester": "Raj Patel",
     "change-manager": "Clara Moss",
@@ -66,6 +67,7 @@ def begin(*, at: dt.datetime, data_dir: Path, empty: bool) -> list[Login]:
         templating.templates()
         choosing.policies()
         targeting.targets()
+        rendering.templates()
         ship_defaults()
         file = data_dir / LOGINS_FILE
         if not get_user_model().objects.exists():

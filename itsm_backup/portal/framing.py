@@ -14,10 +14,10 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from catalogue.models import Service, ServiceVersion
-from incidents.models import Incident
+from incidents.models import Incident, MajorIncident
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import PARAMETER, Moment
-from itsm_backup.portal.words import instant, many, zone
+from itsm_backup.portal.words import clock_within, instant, many, zone
 from monitoring.models import Agreement, BackupJob, ToolState
 
 STALE_S = 15 * 60
@@ -58,6 +58,8 @@ class Frame:
     open_incidents: int
     agreement: str = ""  # in how many services catalogue, CMDB and monitoring say the same; empty where none was compared
     replayed: str = ""  # how many tools are replayed recordings, in words; empty when all are real
+    major: str = ""  # how many major incidents are open and when people are told again; empty when there is none
+    major_late: bool = False
     as_of_value: str = ""
     as_of_query: str = ""  # appended to links, so that the past stays the past from page to page
 
@@ -104,6 +106,8 @@ def frame_of(request: HttpRequest, *, section: str, moment: Moment) -> Frame:
         open_incidents=counted["open_incidents"],
         agreement=f"{counted['agreeing']:,} of {many(counted['compared'], 'service')}" if counted["compared"] else "",
         replayed=_replayed(counted["replayed"], counted["tools"]),
+        major=_major(counted["majors"], counted["next_update"], moment),
+        major_late=bool(counted["next_update"] and counted["next_update"] < moment.now),
         as_of_value=moment.value,
         as_of_query=f"?{PARAMETER}={moment.value}" if moment.past else "",
     )
@@ -115,6 +119,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     watched = BackupJob.objects.filter(service__isnull=False).values("service")
     polled = Q(next_poll_at__isnull=False)
     incidents = Incident.objects.visible_to(user).filter(Q(resolved_at=None) | Q(resolved_at__gt=moment.at), opened_at__lte=moment.at)
+    majors = MajorIncident.objects.live().filter(manager__isnull=False).visible_to(user)
     found = get_user_model().objects.filter(pk=user.pk).values_list(
         _told(services, services=Count("pk")),
         _told(services.filter(pk__in=watched), watched=Count("pk")),  # apart: joined at once, not looked up service by service
@@ -125,6 +130,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
         ),
         _told(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("*")),
         _told(incidents.exclude(state="cancelled"), open_incidents=Count("pk")),
+        _told(majors, majors=Count("pk"), next_update=Min("next_update_at")),
         _told(
             ToolState.objects.filter(tool__enabled=True),
             tools=Count("pk"),
@@ -137,7 +143,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
         ),
     ).get()  # fmt: skip
     told: dict[str, Any] = {name: value for part in found for name, value in part.items()}
-    return told | {name: dt.datetime.fromisoformat(told[name]) for name in ("oldest", "newest") if told[name]}
+    return told | {name: dt.datetime.fromisoformat(told[name]) for name in ("oldest", "newest", "next_update") if told[name]}
 
 
 def _told(rows: QuerySet, **aggregates: Any) -> Subquery:
@@ -149,6 +155,15 @@ def _replayed(replayed: int, tools: int) -> str:
     if not replayed:
         return ""
     return "Demo, replayed from recordings" if replayed == tools else f"Demo: {many(replayed, 'tool')} replayed"
+
+
+def _major(count: int, due: dt.datetime | None, moment: Moment) -> str:
+    if not count or moment.past:
+        return ""
+    if due is None:
+        return many(count, "major incident")
+    late = f"update {duration_words((moment.now - due).total_seconds())} overdue"
+    return f"{many(count, 'major incident')}, {late if due < moment.now else f'next update {clock_within(due, moment)}'}"
 
 
 def _freshness(counted: dict[str, Any], now: dt.datetime) -> Freshness:

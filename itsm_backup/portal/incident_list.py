@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Cast, Coalesce, Concat, NullIf, Trim
 from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion, Team
 from incidents import assigning
-from incidents.models import Incident, IncidentAlert
+from incidents.models import Incident, IncidentAlert, MajorIncident
 from incidents.models.incident import ENDED_AT, ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
@@ -45,6 +45,7 @@ class IncidentRow:
     opened: SafeString
     alerts: int
     due: Due | None = None
+    major: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,9 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
     alerts = IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=Alert.objects.visible_to(user)).order_by().values("incident")
-    rows = incidents.annotate(service_name=Subquery(name), alerts=Coalesce(Subquery(alerts.annotate(of=Count("pk")).values("of")), 0))
+    led = MajorIncident.objects.live().filter(incident=OuterRef("pk"), manager__isnull=False)
+    alerts_of = Coalesce(Subquery(alerts.annotate(of=Count("pk")).values("of")), 0)
+    rows = incidents.annotate(service_name=Subquery(name), alerts=alerts_of, major=Exists(led))
     rows = rows.select_related("assignee", "service")
     shown = list(rows[first : first + PAGE])
     return IncidentsPage(
@@ -147,6 +150,7 @@ def _row(incident: Any, moment: Moment) -> IncidentRow:
         opened=recent(incident.opened_at, moment),
         alerts=incident.alerts,
         due=due_of(incident, moment),
+        major=incident.major and not moment.past,
     )
 
 

@@ -6,14 +6,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalogue.duties import names
 from catalogue.models import ServiceVersion
 from incidents import assigning, knowing, working
-from incidents.models import Incident, IncidentEntry, Problem
+from incidents.models import Incident, IncidentEntry, MajorIncident, Problem
 from incidents.models.escalation import PRIORITIES
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
@@ -21,6 +21,7 @@ from itsm_backup.portal.escalation_page import Told, told_of
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
 from itsm_backup.portal.incident_list import due_of, known_at, state_then, whom
+from itsm_backup.portal.major_lead import Lead, lead_of
 from itsm_backup.portal.service_list import Choice
 from itsm_backup.portal.trouble import BAD_NOW
 from itsm_backup.portal.words import clock, many, percent, person, recent
@@ -87,6 +88,7 @@ class Deeds:
     steps: tuple[Step, ...] = ()
     priorities: tuple[Choice, ...] = ()
     merge: bool = False
+    propose: bool = False  # as a major incident
     alerts: tuple[Choice, ...] = ()  # its alerts, where some can be split off
     refusal: str = ""
 
@@ -116,6 +118,7 @@ class Arithmetic:
 class IncidentPage:
     number: str
     title: str
+    major: Lead | None
     facts: tuple[tuple[str, str | SafeString, str], ...]  # label, value, verdict class or ""
     priority_reason: str
     arithmetic: Arithmetic
@@ -136,7 +139,9 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     """The incident `INC-0001` if the user may see it and it was known at the moment."""
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
     problem = Problem.objects.filter(problem_incidents__incident=OuterRef("pk")).exclude(state="rejected").order_by("-pk")
+    major = MajorIncident.objects.filter(incident=OuterRef("pk")).exclude(state="rejected")
     told = {"problem_pk": Subquery(problem.values("pk")[:1]), "problem_title": Subquery(problem.values("title")[:1])}
+    told["is_major"] = Exists(major)
     incidents = known_at(user, moment).defer(None).annotate(service_name=Subquery(name), **told)
     return incidents.select_related("assignee", "service", "team").filter(pk=int(number.upper().removeprefix("INC-"))).first()
 
@@ -151,6 +156,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
     return IncidentPage(
         number=incident.number,
         title=incident.told_title,
+        major=lead_of(incident=incident, moment=moment) if incident.is_major else None,
         facts=_facts(incident, told, moment),
         priority_reason=incident.priority_reason,
         arithmetic=_arithmetic(incident),
@@ -313,6 +319,7 @@ def deeds_of(*, incident: Any, alerts: list[Alert], user: Any, moment: Moment) -
         steps=steps,
         priorities=tuple(Choice(value=one, words=one, chosen=one == incident.priority) for one in PRIORITIES),
         merge=True,
+        propose=not incident.is_major,
         alerts=tuple(Choice(value=str(one.pk), words=one.title, chosen=False) for one in alerts) if len(alerts) > 1 else (),
     )
 

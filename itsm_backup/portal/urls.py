@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from itsm_backup.common.time import is_tellable
 from itsm_backup.portal import (
     agreement_doors,
+    audience_doors,
     batch_doors,
     cadence_doors,
     calendar_doors,
@@ -17,6 +18,7 @@ from itsm_backup.portal import (
     duty_doors,
     escalation_doors,
     known_error_doors,
+    major_doors,
     mapping_doors,
     meaning_doors,
     method_doors,
@@ -35,6 +37,7 @@ from itsm_backup.portal import (
     status_doors,
     thresholds_doors,
     tool_doors,
+    update_doors,
     version_doors,
     views,
     weave_doors,
@@ -63,6 +66,12 @@ class KnownErrorNumber(IncidentNumber):
     """`KE-0001`."""
 
     regex = "(?:[Kk][Ee]-)?[0-9]{1,18}"
+
+
+class MajorNumber(IncidentNumber):
+    """`MAJ-0001`."""
+
+    regex = "(?:[Mm][Aa][Jj]-)?[0-9]{1,18}"
 
 
 class ExplainKind:
@@ -105,6 +114,7 @@ class Day:
 register_converter(IncidentNumber, "incident")
 register_converter(ProblemNumber, "problem")
 register_converter(KnownErrorNumber, "knownerror")
+register_converter(MajorNumber, "major")
 register_converter(ExplainKind, "explainkind")
 register_converter(RowId, "rowid")
 register_converter(Day, "day")
@@ -245,6 +255,26 @@ urlpatterns = [
     path("incidents/<incident:number>/priority", deeds.priority, name="incident_priority"),
     path("incidents/<incident:number>/merge", deeds.merge, name="merge_incident"),
     path("incidents/<incident:number>/split", deeds.split, name="split_incident"),
+    path("incidents/<incident:number>/propose", major_doors.propose_major, name="propose_major"),
+    path("major/", major_doors.majors, name="majors"),
+    path("major/status/", audience_doors.audience_pages, name="audience_pages"),
+    path("major/status/links/make", audience_doors.make_status_link, name="make_status_link"),
+    path("major/status/links/<rowid:pk>/revoke", audience_doors.revoke_status_link, name="revoke_status_link"),
+    path("major/status/<slug:audience>/", audience_doors.audience, name="audience_page"),
+    path("major/status/<slug:audience>/feed", audience_doors.audience_feed, name="audience_feed"),
+    path("status/<slug:token>/", audience_doors.public_status, name="public_status"),
+    path("status/<slug:token>/feed", audience_doors.public_feed, name="public_feed"),
+    path("major/<major:number>/", major_doors.major, name="major"),
+    path("major/<major:number>/declare", major_doors.declare_major, name="declare_major"),
+    path("major/<major:number>/step", major_doors.major_step, name="major_step"),
+    path("major/<major:number>/appoint", major_doors.appoint_to_major, name="appoint_to_major"),
+    path("major/<major:number>/interval", major_doors.set_major_interval, name="set_major_interval"),
+    path("major/<major:number>/updates/draft", update_doors.draft_update, name="draft_update"),
+    path("major/<major:number>/updates/<rowid:pk>/", update_doors.major_update, name="major_update"),
+    path("major/<major:number>/updates/<rowid:pk>/reword", update_doors.reword_update, name="reword_update"),
+    path("major/<major:number>/updates/<rowid:pk>/render", update_doors.render_update, name="render_update"),
+    path("major/<major:number>/updates/<rowid:pk>/send", update_doors.send_update, name="send_update"),
+    path("major/<major:number>/updates/<rowid:pk>/withdraw", update_doors.withdraw_update, name="withdraw_update"),
     path("evidence/", RedirectView.as_view(pattern_name="portal:duties", query_string=True), name="evidence"),
     path("evidence/duties/", duty_doors.duties, name="duties"),
     path("reports/recounted/", reconciliation_doors.reconciliation, name="reconciliation"),

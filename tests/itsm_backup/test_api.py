@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.test import Client
@@ -33,8 +34,8 @@ from catalogue.models import (
     StatusOverride,
 )
 from catalogue.propagating import hash_of
-from incidents import knowing, solving
-from incidents.models import Incident, IncidentAlert, KnownError, Problem, ProblemIncident, Rota
+from incidents import knowing, leading, nominating, publishing_status, solving, updating
+from incidents.models import Incident, IncidentAlert, KnownError, MajorIncident, MajorUpdate, Problem, ProblemIncident, Rota
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
@@ -162,6 +163,26 @@ def _known_error() -> KnownError:
     return knowing.move(known_error=made, to="published", **said)
 
 
+def _leader(right: str) -> Any:
+    """Somebody who sees everything and holds the right of those who lead major incidents, or work on incidents."""
+    person = make_user()
+    person.user_permissions.set(Permission.objects.filter(codename__in=[right, "view_service", "view_alert", "view_tool"]))
+    return get_user_model().objects.get(pk=person.pk)
+
+
+def _major(*, declared: bool = False) -> MajorIncident:
+    made = nominating.propose(incident=Incident.objects.first(), reason="Fuzzed", by=make_admin(), at=now())
+    if not declared:
+        return made
+    people = {"manager": _leader("declare_majorincident"), "communications_lead": _leader("change_incident")}
+    return leading.declare(major=made, interval_min=None, by=make_admin(), at=now(), **people)
+
+
+def _update() -> MajorUpdate:
+    said = {"words": "A disk is on its way", "details": "", "audiences": ["owners"]}
+    return updating.draft(major=_major(declared=True), by=make_admin(), at=now(), **said)
+
+
 def _excepted() -> DutyException:
     asked = {"person": make_user(), "one": "steward", "other": "monitoring-admin", "owner": make_user(), "reason": "Cover"}
     return excepting.except_duties(**asked, valid_until=now() + dt.timedelta(days=30), by=make_admin(), at=now())
@@ -258,6 +279,18 @@ REASON = {"reason": "Fuzzed"}
 BODIES = {
     "/api/v1/known-errors/{number}/feedback/": lambda: {"incident": Incident.objects.first().number, "helped": True},
     "/api/v1/problems/{number}/state/": lambda: {"state": "new", **REASON},
+    "/api/v1/major-incidents/": lambda: {"incident": Incident.objects.first().number, **REASON},
+    "/api/v1/major-incidents/{number}/declare/": lambda: {
+        "manager": _leader("declare_majorincident").username, "communications_lead": _leader("change_incident").username,
+    },
+    "/api/v1/major-incidents/{number}/updates/": lambda: {"words": "New disks are built in", "audiences": ["owners"]},
+    "/api/v1/major-incidents/{number}/updates/{update}/reword/": lambda: {"words": "Other disks are built in"},
+    "/api/v1/major-incidents/{number}/updates/{update}/withdraw/": lambda: REASON,
+    "/api/v1/status-links/": lambda: {"label": "Ward screens"},
+    "/api/v1/audience-templates/{audience}/": lambda: {"subject": "{headline}", **REASON},
+    "/api/v1/major-incidents/{number}/state/": lambda: {"state": "rejected", **REASON},
+    "/api/v1/major-incidents/{number}/appoint/": lambda: {"part": "manager", "person": _leader("declare_majorincident").username, **REASON},
+    "/api/v1/major-incidents/{number}/interval/": lambda: {"interval_min": 45, **REASON},
     "/api/v1/problems/{number}/texts/": lambda: {"workaround": "Prune by hand"},
     "/api/v1/digest/": lambda: {"digest": "daily", "told_at": "07:00", "zone": "UTC", "waits": ["P4"]},
     "/api/v1/discrepancies/{id}/explain": lambda: REASON,
@@ -326,6 +359,17 @@ KNOWN = {
     "known-errors": lambda: {"number": _known_error().number},
     "legal-holds": lambda: {"id": _held().pk},
     "problems": lambda: {"number": _problem().number},
+    "major-incidents": lambda: {"number": _major().number},
+    "audience-templates": lambda: {"audience": "owners"},
+    "major-status": lambda: {"audience": "owners"},
+    "status-links": lambda: {"id": publishing_status.make_link(label="Fuzzed", by=make_admin(), at=now())[0].pk},
+    "/api/v1/major-incidents/{number}/updates/": lambda: {"number": _major(declared=True).number},
+    **{
+        f"/api/v1/major-incidents/{{number}}/updates/{{update}}/{act}": lambda: {"number": _update().major.number, "update": 1}
+        for act in ("", "reword/", "render/", "send/", "withdraw/")
+    },
+    "/api/v1/major-incidents/{number}/appoint/": lambda: {"number": _major(declared=True).number},
+    "/api/v1/major-incidents/{number}/interval/": lambda: {"number": _major(declared=True).number},
     "quarantine": lambda: {"id": QuarantinedRecord.objects.first().pk},
     "methods": lambda: {"method_id": "BM-EB", "version": "1"},
     "propagations": lambda: {"id": _propagation().pk},

@@ -65,6 +65,8 @@ def pages(estate_now):
         "/incidents/on-call/",
         "/incidents/problems/",
         "/incidents/known-errors/?q=disk",
+        "/major/",
+        "/major/status/business/",
         f"/incidents/{Incident.objects.get().number}/",
         f"/incidents/{Incident.objects.get().number}/?impact=opening",
         "/reports/",
@@ -239,7 +241,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
     for page in pages:
         if page.startswith(("/evidence/", "/thresholds/", "/incidents/escalation/", "/incidents/on-call/")):
             continue  # not for limited rights: tests/portal/test_duties_page.py
-        if page.startswith(("/incidents/problems/", "/incidents/known-errors/")):
+        if page.startswith(("/incidents/problems/", "/incidents/known-errors/")) or page == "/major/":
             assert client.get(page).status_code == 403, page  # they name tools
             continue
         checked = any(part in page for part in ("/versions/1", "/commitment/", "ownership/"))  # with the checks of the promise, and gaps
@@ -293,6 +295,13 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     deeds |= {"problem_step", "write_problem", "draft_from_problem", "write_known_error", "known_error_step"}
     deeds |= {"draft_from_incident", "say_whether_it_helped"}
     elsewhere |= {"problem", "known_error"}  # tests/browser/test_problems.py
-    read |= {"problems", "known_errors"}
+    read |= {"problems", "known_errors", "majors"}
+    elsewhere |= {"major"}  # tests/browser/test_major_incidents.py
+    elsewhere |= {"major_update"}
+    read |= {"audience_page"}
+    elsewhere |= {"audience_pages", "audience_feed", "public_status", "public_feed"}  # tests/portal/test_audience_pages.py
+    deeds |= {"make_status_link", "revoke_status_link"}
+    deeds |= {"draft_update", "reword_update", "render_update", "send_update", "withdraw_update"}
+    deeds |= {"propose_major", "declare_major", "major_step", "appoint_to_major", "set_major_interval"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

@@ -1,0 +1,84 @@
+"""What is known of a major incident at an instant: the figures that every text about it is made from, and what changed in them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from typing import Any
+
+from catalogue.models import ServiceVersion
+from incidents import feeling
+from incidents.models import MajorIncident
+from itsm_backup.common.time import iso
+from monitoring.models import Alert, RestoreTest
+
+_WORDS = {
+    "incident": "the incident", "services": "services in breach or their newest copies", "consumers": "what depends on them",
+    "measured": "measured restores", "labels": "classification", "regulations": "regulations", "cause": "the cause", "alerts": "alerts",
+    "people": "who leads it",
+}  # fmt: skip
+
+
+def figures_of(major: MajorIncident, *, at: dt.datetime) -> dict[str, Any]:
+    """Facts only, as JSON, without anything that the clock alone changes: equal figures mean that nothing happened."""
+    incident = major.incident
+    impact = feeling.impact_now(incident, at=at)
+    ids = [one["service"] for one in impact["services"]]
+    alerts = list(Alert.objects.filter(incident_alert__incident=incident).select_related("job", "tool").order_by("opened_at", "pk"))
+    versions = list(ServiceVersion.objects.in_force(at).filter(service__in=ids))
+    return {
+        "incident": _incident(major),
+        "services": [_service(one) for one in impact["services"]],
+        "consumers": [{name: one[name] for name in ("service", "code", "name", "tier", "department")} for one in impact["consumers"]],
+        "measured": _measured(ids),
+        "labels": sorted({label for one in versions for label in one.labels}),
+        "regulations": sorted({rule for one in versions for rule in one.regulations}),
+        "cause": next((alert.cause_title for alert in alerts if alert.cause_title), ""),
+        "alerts": [f"{alert.title}{'' if alert.resolved_at is None else ' (over)'}" for alert in alerts],
+        "people": {"manager": major.manager_id, "communications_lead": major.communications_lead_id},
+    }
+
+
+def _incident(major: MajorIncident) -> dict[str, Any]:
+    incident = major.incident
+    return {
+        "number": incident.number,
+        "priority": incident.priority,
+        "is_open": incident.is_open,
+        "opened_at": iso(incident.opened_at),
+        "resolved_at": iso(incident.resolved_at),
+        "resolution": incident.get_resolution_display(),
+        "major": major.state,
+    }
+
+
+def _service(one: dict[str, Any]) -> dict[str, Any]:
+    return {name: one[name] for name in ("service", "code", "name", "tier", "department", "verdict", "captured_at", "rpo_s")}
+
+
+def _measured(services: list[int]) -> list[dict[str, Any]]:
+    """The newest full restore of each service that was tried and took a known time; no other time is ever told."""
+    tests = RestoreTest.objects.filter(job__service__in=services, outcome="passed", scope="full", duration_s__isnull=False)
+    newest = (
+        tests.order_by("job__service", "-ended_at", "-pk").distinct("job__service").values_list("job__service", "duration_s", "ended_at")
+    )
+    return [{"service": service, "duration_s": duration, "ended_at": iso(ended)} for service, duration, ended in newest]
+
+
+def internal_names_of(major: MajorIncident) -> list[str]:
+    """How jobs, tools and storage behind its alerts are called: nobody outside is told these."""
+    rows = Alert.objects.filter(incident_alert__incident=major.incident).values_list(
+        "job__name", "job__external_id", "job__repository_name", "job__tool__name", "tool__name"
+    )
+    return sorted({name for row in rows for name in row if name})
+
+
+def hash_of(content: Any) -> str:
+    """SHA-256 of the content in one canonical form."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What differs, in words."""
+    return [words for name, words in _WORDS.items() if before.get(name) != after.get(name)]

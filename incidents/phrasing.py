@@ -1,0 +1,98 @@
+"""Words for audiences: placeholders that a template may use, and what a person's words may not say. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_PLAIN = {
+    "number": "number of the major incident",
+    "headline": "what fails, by the names of the catalogue",
+    "priority": "priority",
+    "since": "when it began",
+    "services": "services in breach, with tier",
+    "dependents": "services that stop with them",
+    "departments": "departments that feel it",
+    "loss": "what would be lost if they failed now",
+    "measured": "how long a restore took when it was tested, or that it was not measured",
+    "words": "what is being done, as the author wrote it",
+    "lead": "who tells people of it",
+    "next_update": "when people are told again",
+    "duration": "how long it lasted, or lasts",
+    "ended": "when it ended and how",
+}
+_MANAGER = {"manager": "who leads it"}
+_INSIDE = {
+    **_MANAGER,
+    "exposure": "age of each newest copy and its promise",
+    "cause": "the cause, as far as a rule knows it",
+    "details": "details for those who work on it",
+}
+PLACEHOLDERS: dict[str, dict[str, str]] = {
+    "responders": {**_PLAIN, **_INSIDE, "alerts": "alerts, with names of jobs and tools"},
+    "owners": {**_PLAIN, **_INSIDE},
+    "compliance": {**_PLAIN, **_MANAGER, "labels": "classification of the data", "regulations": "what the services must comply with"},
+    "executives": {**_PLAIN, **_MANAGER},
+    "business": _PLAIN,
+}
+OUTSIDE = ("compliance", "executives", "business")  # these are told no names of tools, jobs and storage
+AUDIENCES = {one: one for one in ("responders", "compliance", "executives")} | {"owners": "service owners", "business": "business users"}
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+_TIME = re.compile(
+    r"\d{1,2}[:.]\d{2}\b|\b\d+\s*(?:a\.?m|p\.?m|o.clock|s|sec|seconds?|min|mins|minutes?|h|hrs?|hours?|d|days?|weeks?)\b"
+    rf"|\b(?:an?|one|two|three|few|couple of) (?:minutes?|hours?|days?)\b|\b(?:today|tonight|tomorrow|noon|midnight|soon|shortly|{_DAYS})\b"
+    r"|\bend of (?:the )?(?:day|week|month)\b|\b(?:this|next) (?:morning|afternoon|evening|night|week|hour)\b",
+    re.IGNORECASE,
+)
+_AHEAD = re.compile(
+    r"\b(?:will|shall|won['’]t|going to|expect\w*|estimat\w*|eta|should|hope\w*|plan\w*|promis\w*|by|until|within|in|before)\b|['’]ll\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+_INTERNAL = re.compile(
+    r"(?:^|(?<=[\s(\"'“]))(?:/[\w.@-]+(?:/[\w.@-]*)+|[A-Za-z]:\\\S+|\\\\\S+|[a-z][a-z0-9+.-]*://\S+)"
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)+\.(?:local|lan|internal|corp|example|org|net|com|io|de|uk|eu)\b"
+)
+
+
+def problem_of(template: str, audience: str) -> str:
+    """Why the template cannot be used for the audience, in a sentence; empty when it can."""
+    allowed = PLACEHOLDERS[audience]
+    offered = ", ".join(f"{{{name}}}" for name in sorted(allowed))
+    for name in _PLACEHOLDER.findall(template):
+        if name not in allowed:
+            known = any(name in others for others in PLACEHOLDERS.values())
+            why = f"says more than {AUDIENCES[audience]} are told" if known else "is no placeholder"
+            return f"{{{name}}} {why}. Use only {offered}."
+    if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
+        return f"A brace stands alone, or around something that is no name. Write placeholders like {{services}}; use only {offered}."
+    if said := promises(template):
+        return f"“{said[0]}” promises a time for every incident. Leave times to the placeholders."
+    return ""
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """The template with every placeholder in place; lines that hold nothing but empty placeholders fall away."""
+    lines = []
+    for line in template.splitlines():
+        names = _PLACEHOLDER.findall(line)
+        if names and not any(values[name] for name in names):
+            continue
+        lines.append(_PLACEHOLDER.sub(lambda found: values[found[1]], line))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def promises(text: str) -> list[str]:
+    """Sentences that say when something will be: a time together with a word that looks ahead. English only."""
+    return [one.strip() for one in _SENTENCE.split(text) if _TIME.search(one) and _AHEAD.search(one)]
+
+
+def internal_names(text: str, names: Iterable[str]) -> list[str]:
+    """What of the text is for those who work on it only: paths, addresses, hosts, and these names of tools, jobs and storage."""
+    found = [one.group(0) for one in _INTERNAL.finditer(text)]
+    for name in names:
+        if len(name) > 2 and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE):
+            found.append(name)
+    return list(dict.fromkeys(found))

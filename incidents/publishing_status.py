@@ -1,0 +1,58 @@
+"""What was told an audience, to be read on its page: only what was approved and sent, as it was sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from incidents.models import Audience, MajorDelivery, MajorIncident, MajorMessage, StatusLink
+from incidents.working import NotPossible
+
+MAKE = "incidents.add_statuslink"
+READS_ALL = "incidents.view_majorincident"
+
+
+def readable_by(user: Any) -> list[Audience]:
+    """Audiences whose page the user may read: all for those who work on them, business for everybody, others for who was told so."""
+    if user.has_perm(READS_ALL):
+        return list(Audience)
+    told = set(MajorDelivery.objects.filter(person=user).values_list("message__audience", flat=True))
+    return [one for one in Audience if one == Audience.BUSINESS or one.value in told]
+
+
+def told_to(audience: str, *, at: dt.datetime, user: Any = None) -> QuerySet[MajorMessage]:
+    """Messages to the audience that were sent by `at`, newest first; with `user` those of incidents that they may see, or were told of."""
+    rows = MajorMessage.objects.filter(audience=audience, update__state="sent", update__sent_at__lte=at)
+    if user is not None:
+        told = MajorDelivery.objects.filter(message=OuterRef("pk"), person=user)
+        rows = rows.filter(Q(update__major__in=MajorIncident.objects.visible_to(user)) | Exists(told))
+    return rows.select_related("update__major").order_by("-update__sent_at", "-pk")
+
+
+def make_link(*, label: str, by: Any, at: dt.datetime) -> tuple[StatusLink, str]:
+    """A new address for the page of business users: the row, and its secret part, which is not kept. Raises NotPossible without a label."""
+    if not label.strip():
+        raise NotPossible("Say for whom the address is.")
+    if len(label.strip()) > 120:
+        raise NotPossible("Say for whom the address is in at most 120 characters.")
+    token = secrets.token_urlsafe(32)
+    return StatusLink.objects.create(label=label.strip(), token_hash=_hash(token), made_at=at, made_by=by), token
+
+
+def revoke_link(*, link: StatusLink, by: Any, at: dt.datetime) -> None:
+    """From now on nobody reads by this address. Raises NotPossible for one that was taken back already."""
+    if not StatusLink.objects.in_force().filter(pk=link.pk).update(revoked_at=at, revoked_by=by):
+        raise NotPossible(f"The address for {link.label} was taken back already.")
+
+
+def link_of(token: str) -> StatusLink | None:
+    """The address in force with this secret part."""
+    return StatusLink.objects.in_force().filter(token_hash=_hash(token)).first()
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,135 @@
+"""Figures → the text for an audience. Only what is known is said: a restore time with the test that measured it, or “not measured”."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from incidents import feeling, phrasing
+from incidents.models import Audience, AudienceTemplate, MajorIncident, MajorUpdate
+from itsm_backup.common.models import because
+from itsm_backup.common.time import duration_words, instant_words, parse_instant
+
+MOST, NAMED = 5, 3
+_WHEN = "When: since {since}, for {duration}.\n"
+_HEAD = "{headline}.\n\n" + _WHEN + "Concerned: {departments}\n"
+_DOING = "\n{loss}\n\nWhat is being done: {words}\n"
+_FOOT = "How long a restore takes: {measured}\nNext update: {next_update}\n\n{lead} tells people of it."
+_LED = "\n{manager} leads it."
+_INSIDE = "{headline}: {priority}.\n\n" + _WHEN + "Cause: {cause}\nIn breach:\n{exposure}\nStops with it: {dependents}\n"
+_DETAILS = "Details: {details}\n"
+_BODIES = {
+    "responders": _INSIDE + "\nAlerts:\n{alerts}\n" + _DOING + _DETAILS + _FOOT + _LED,
+    "owners": _INSIDE + _DOING + _DETAILS + _FOOT + _LED,
+    "compliance": _HEAD
+    + "Services: {services}\nData: {labels}\nRules: {regulations}\n"
+    + _DOING
+    + _FOOT
+    + _LED
+    + " Whether a legal clock runs is for you to decide.",
+    "executives": _HEAD + "Services: {services}\nStops with it: {dependents}\n" + _DOING + _FOOT + _LED,
+    "business": _HEAD + _DOING + _FOOT,
+}
+_OVER = "{headline}.\n\nIt lasted {duration}, from {since}. {ended}\nConcerned: {departments}\nWhat was done, and what follows: {words}"
+_MORE = dict.fromkeys(("responders", "owners"), "\nCause: {cause}\n" + _DETAILS)
+
+
+def templates() -> dict[str, AudienceTemplate]:
+    """The template of each audience; a fresh installation starts with the shipped ones."""
+    found = {row.audience: row for row in AudienceTemplate.objects.all()}
+    if missing := [one for one in Audience.values if one not in found]:
+        with because("Shipped templates"):
+            for audience in missing:
+                words = {"subject": "{headline}", "body": _BODIES[audience], "closing_subject": "It is over: {headline}"}
+                values = {**words, "closing_body": _OVER + _MORE.get(audience, "")}
+                found[audience], _ = AudienceTemplate.objects.get_or_create(audience=audience, defaults=values)
+    return found
+
+
+def text_for(template: AudienceTemplate, update: MajorUpdate, *, at: dt.datetime) -> tuple[str, str]:
+    """Subject and body for the audience of the template, as of `at`."""
+    values = values_of(update.major, update, at=at)
+    closes = update.kind == MajorUpdate.Kind.CLOSURE
+    subject = phrasing.fill(template.closing_subject if closes else template.subject, values)
+    body = phrasing.fill(template.closing_body if closes else template.body, values)
+    page = f"{settings.BASE_URL}/major/status/{template.audience}/"
+    foot = f"As of {_instant(at)}. All that was told: {page}\n{settings.ORGANISATION}, backup assurance\n"
+    return " ".join(subject.split())[:250], f"{body}\n\n{foot}"
+
+
+def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> dict[str, str]:
+    """What each placeholder says, from the figures of the update."""
+    figures = update.figures
+    incident, services, consumers = figures["incident"], figures["services"], figures["consumers"]
+    begun, ended = parse_instant(incident["opened_at"]), incident["resolved_at"] and parse_instant(incident["resolved_at"])
+    return {
+        "number": major.number,
+        "headline": _headline([one["name"] for one in services], is_open=incident["is_open"]),
+        "priority": incident["priority"],
+        "since": _instant(begun),
+        "duration": duration_words(((ended or at) - begun).total_seconds()),
+        "services": _some([f"{one['name']} (tier {one['tier']})" for one in services]),
+        "dependents": _some([f"{one['name']} (tier {one['tier']})" for one in consumers]),
+        "departments": _some(sorted({one["department"] for one in [*services, *consumers] if one["department"]})),
+        "loss": "\n".join(_loss(one) for one in services[:MOST]) if incident["is_open"] else "",
+        "exposure": "\n".join(f"  {_exposure(one, at)}" for one in services),
+        "measured": _measured(services, figures["measured"]),
+        "labels": _some(figures["labels"]),
+        "regulations": _some(figures["regulations"]),
+        "cause": figures["cause"],
+        "alerts": "\n".join(f"  {one}" for one in figures["alerts"][:20]),
+        "words": update.words,
+        "details": update.details,
+        "manager": _name(major.manager),
+        "lead": _name(major.communications_lead),
+        "next_update": f"by {_instant(update.next_update_at)}" if update.next_update_at else "",
+        "ended": f"It ended {_instant(ended)}: {incident['resolution'].lower() or 'evidence shows it'}." if ended else "",
+    }
+
+
+def _headline(names: list[str], *, is_open: bool) -> str:
+    shown = names if len(names) <= NAMED else [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more services"]
+    whose = " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+    return f"Backups{' of ' * bool(whose)}{whose} {'are' if is_open else 'were'} disturbed"
+
+
+def _some(words: list[str]) -> str:
+    return ", ".join(words[:MOST]) + (f" and {len(words) - MOST} more" if len(words) > MOST else "")
+
+
+def _loss(one: dict[str, Any]) -> str:
+    if one["captured_at"]:
+        return f"If {one['name']} failed now, its data since {_instant(parse_instant(one['captured_at']))} would be lost."
+    known = "nothing is known of its copies" if one["verdict"] == "no_data" else "nothing could be restored: it has no copy"
+    return f"If {one['name']} failed now, {known}."
+
+
+def _exposure(one: dict[str, Any], at: dt.datetime) -> str:
+    age_s = feeling.exposure_s(one, at=at)
+    age = f"newest copy {duration_words(age_s)} old" if age_s is not None else "no copy is known"
+    return f"{one['name']} (tier {one['tier']}): {age}" + (f", promised {duration_words(one['rpo_s'])}" if one["rpo_s"] else "")
+
+
+def _measured(services: list[dict[str, Any]], tests: list[dict[str, Any]]) -> str:
+    """Times that a test measured, each with its day; services without one are named as not measured."""
+    by_service = {one["service"]: one for one in tests}
+    told = []
+    for one in services[:MOST]:
+        test = by_service.get(one["service"])
+        if test is None:
+            told.append(f"{one['name']}: not measured")
+        else:
+            ended = parse_instant(test["ended_at"])
+            told.append(f"{one['name']}: {duration_words(test['duration_s'])} in the test of {ended.day} {ended:%b %Y}")
+    return "; ".join(told) or "not measured"
+
+
+def _instant(at: dt.datetime) -> str:
+    return instant_words(at, zone=ZoneInfo(settings.TIME_ZONE))
+
+
+def _name(person: Any) -> str:
+    return (person.get_full_name() or person.get_username()) if person else ""

@@ -1,0 +1,78 @@
+"""What templates and people may say: known placeholders only, no promised time, no internal name."""
+
+from __future__ import annotations
+
+import pytest
+
+from incidents import phrasing, rendering
+
+pytestmark = pytest.mark.req("5.6")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "It will be back by 14:00.",
+        "We expect to be done within 3 hours.",
+        "ETA 30 min",
+        "Everything is restored tomorrow, we'll see to it.",
+        "The vendor promises a fix in two days",
+        "It should work again this afternoon",
+        "Restoring will take about an hour.",
+    ],
+)
+def test_a_promised_time_is_found(said):
+    assert phrasing.promises(f"The pool is full. {said} Nothing else.") != []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The pool is full since 07:00.",
+        "At 09:30 a second disk shelf was ordered.",
+        "Two of three restores are done.",
+        "We work on it and tell you more.",
+        "Copies of the last 5 hours are missing.",
+    ],
+)
+def test_what_happened_is_no_promise(said):
+    assert phrasing.promises(said) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("We free /srv/backup/pool7 now", ["/srv/backup/pool7"]),
+        ("bkp-ctl-02 has no space", ["bkp-ctl-02"]),
+        ("Look at https://wiki.example.org/x.", ["https://wiki.example.org/x."]),
+        ("10.20.0.7 does not answer, nor nas.clinic.local", ["10.20.0.7", "nas.clinic.local"]),
+        ("The storage of the archive is full and/or slow.", []),
+    ],
+)
+def test_internal_names_are_found(said, found):
+    assert phrasing.internal_names(said, ["bkp-ctl-02", "pacs-2h"]) == found
+
+
+@pytest.mark.parametrize(
+    ("template", "audience", "told"),
+    [
+        ("{headline} {host}", "business", "{host} is no placeholder. Use only {departments}"),
+        ("{cause}", "business", "{cause} says more than business users are told"),
+        ("{alerts}", "owners", "{alerts} says more than service owners are told"),
+        ("{services.name}", "owners", "A brace stands alone"),
+        ("{", "owners", "A brace stands alone"),
+        ("It will be back by 14:00", "owners", "promises a time for every incident"),
+    ],
+)
+def test_a_bad_template_is_refused_with_a_sentence(template, audience, told):
+    assert told in phrasing.problem_of(template, audience)
+
+
+def test_every_shipped_template_is_good():
+    for audience, body in rendering._BODIES.items():
+        for text in ("{headline}", body, rendering._OVER + rendering._MORE.get(audience, "")):
+            assert phrasing.problem_of(text, audience) == ""
+
+
+def test_lines_with_nothing_to_say_fall_away():
+    assert phrasing.fill("A\nData: {labels}\nB {words}", {"labels": "", "words": "b"}) == "A\nB b"

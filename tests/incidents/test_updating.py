@@ -1,0 +1,217 @@
+"""What people are told of a major incident: rendered from figures, approved by somebody else, sent once to each, and kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, transaction
+
+from incidents import gathering, leading, nominating, rendering, updating, working
+from incidents.models import AudienceTemplate, Incident, MajorDelivery, MajorMessage, MajorUpdate
+from itsm_backup import journey
+from itsm_backup.common.models import Notice, because
+from tests.factories import make_admin, make_user, push, restore_record, run_record
+from tests.portal.makers import HOUR, make_estate, make_person
+
+pytestmark = [pytest.mark.django_db, pytest.mark.req("5.6")]
+MINUTE = dt.timedelta(minutes=1)
+ALL = ["responders", "owners", "compliance", "executives", "business"]
+WORDS = "New disks are built in."
+
+
+@pytest.fixture
+def estate(noon):
+    return make_estate(noon)
+
+
+@pytest.fixture
+def people(estate):
+    roles = {"manager": "incident-manager", "lead": "operator", "user": "stakeholder", "boss": "executive", "auditor": "auditor"}
+    return {name: make_person(role, estate.at) for name, role in roles.items()}
+
+
+@pytest.fixture
+def major(estate, people):
+    made = nominating.propose(incident=Incident.objects.get(), reason="The clinic waits", by=people["lead"], at=estate.at)
+    return leading.declare(
+        major=made, manager=people["manager"], communications_lead=people["lead"], interval_min=None, by=people["manager"], at=estate.at
+    )
+
+
+def drafted(major, people, *, at, words=WORDS, details="", audiences=ALL):
+    return updating.draft(major=major, words=words, details=details, audiences=audiences, by=people["lead"], at=at)
+
+
+def body_of(update, audience):
+    return update.messages.get(audience=audience).body
+
+
+def test_each_audience_is_told_what_is_known_and_no_more(estate, major, people):
+    update = drafted(major, people, at=estate.at, details="Pool NAS-02 on bkp-ctl-02")
+    business, responders = body_of(update, "business"), body_of(update, "responders")
+    assert "Backups of Imaging archive are disturbed." in business and "Concerned: Radiology" in business
+    assert "If Imaging archive failed now, its data since Tue 14 Jul 2026, 07:00 UTC would be lost." in business
+    assert "How long a restore takes: Imaging archive: not measured" in business
+    assert "Next update: by Tue 14 Jul 2026, 12:30 UTC" in business and "As of Tue 14 Jul 2026, 12:00 UTC." in business
+    for inside in ("NAS-02", "bkp-ctl-02", "pacs", "Details", "P1"):
+        assert inside not in business and inside not in body_of(update, "executives")
+    assert "Details: Pool NAS-02 on bkp-ctl-02" in responders and "newest copy 5 h old, promised 4 h" in responders
+    assert "Stops with it: Radiology reporting (tier 2)" in responders and "Alerts:" in responders
+    assert "Data: Patient data" in body_of(update, "compliance")
+
+
+def test_a_restore_time_is_told_only_with_the_test_that_measured_it(estate, major, people):
+    push(estate.tool, restore_record("pacs-2h", "success", estate.at - 3 * HOUR, minutes=42), at=estate.at)
+    journey.advance(at=estate.at)
+    update = drafted(major, people, at=estate.at)
+    assert "Imaging archive: 42 min in the test of 14 Jul 2026" in body_of(update, "business")
+
+
+def test_everybody_is_listed_with_why_and_told_once_as_who_is_told_most(estate, major, people):
+    with because("test"):
+        template = rendering.templates()["business"]
+        template.addresses = ["all@example.org", people["lead"].email.upper()]
+        template.save()
+    update = drafted(major, people, at=estate.at)
+    rows = {one.audience: {to["address"]: to for to in one.recipients} for one in update.messages.all()}
+    assert rows["responders"][people["lead"].email]["why"] == "tells people of it"
+    assert rows["business"][people["user"].email]["why"] == "stakeholder who sees one of the services"
+    assert rows["business"][people["lead"].email.upper()]["instead"] == "responders"
+    assert any(one["why"] == "owner of Radiology reporting" for one in rows["owners"].values())
+    updating.send(update=update, by=people["manager"], at=estate.at)
+    told = list(MajorDelivery.objects.values_list("address", flat=True))
+    assert len(told) == len({one.lower() for one in told}) and {"all@example.org", people["boss"].email, people["auditor"].email} <= set(
+        told
+    )
+    assert MajorDelivery.objects.get(address=people["lead"].email).message.audience == "responders"
+
+
+def test_who_may_see_none_of_the_services_is_not_told(estate, major, people):
+    other = make_person("stakeholder", estate.at, services=[estate.research])
+    mine = make_person("stakeholder", estate.at, services=[estate.reporting])
+    told = {one["address"] for one in drafted(major, people, at=estate.at).messages.get(audience="business").recipients}
+    assert mine.email in told and other.email not in told
+
+
+def test_an_author_never_approves_whoever_they_are(estate, major, people):
+    root = make_admin()
+    update = updating.draft(major=major, words=WORDS, details="", audiences=ALL, by=root, at=estate.at)
+    with pytest.raises(working.NotPossible, match=r"An author never approves: you wrote it\. Incident-manager Person can\."):
+        updating.send(update=update, by=root, at=estate.at)
+    updating.reword(update=update, words="Other words.", details="", by=people["manager"], at=estate.at)
+    with pytest.raises(working.NotPossible, match="An author never approves"):
+        updating.send(update=update, by=people["manager"], at=estate.at)
+    for who in (root, people["manager"]):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            MajorUpdate.objects.filter(pk=update.pk).update(approver=who, state="sent", sent_at=estate.at, content_hash="x")
+    assert not MajorDelivery.objects.exists()
+    other = make_person("incident-manager", estate.at)
+    update = updating.render_again(update=update, by=other, at=estate.at)
+    assert updating.send(update=update, by=other, at=estate.at).approver == other  # to render again is not to write
+
+
+def test_figures_that_changed_since_the_preview_are_rendered_and_approved_again(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    push(estate.tool, run_record("pacs-2h", "success", estate.at - MINUTE, minutes=0), at=estate.at)
+    journey.advance(at=estate.at + MINUTE)
+    with pytest.raises(working.NotPossible, match=r"Figures have changed since the preview: .*newest copies"):
+        updating.send(update=update, by=people["manager"], at=estate.at + MINUTE)
+    update = updating.render_again(update=update, by=people["lead"], at=estate.at + MINUTE)
+    assert updating.send(update=update, by=people["manager"], at=estate.at + 2 * MINUTE).state == "sent"
+
+
+def test_a_preview_that_is_old_or_reaches_others_is_rendered_again(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    assert "the preview is older" in " ".join(updating.changes(update, at=estate.at + 31 * MINUTE))
+    make_person("executive", estate.at)
+    assert updating.changes(update, at=estate.at) == ["who is told"]
+
+
+def test_what_was_sent_is_frozen_with_its_hash(estate, major, people):
+    update = updating.send(update=drafted(major, people, at=estate.at), by=people["manager"], at=estate.at + MINUTE)
+    texts = [[one.audience, one.subject, one.body] for one in update.messages.all()]
+    assert update.content_hash == gathering.hash_of(texts)
+    for rows, change in (
+        (MajorMessage.objects, {"body": "x"}),
+        (MajorUpdate.objects, {"words": "x"}),
+        (MajorDelivery.objects, {"who": "x"}),
+    ):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows.update(**change)
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows.all().delete()
+    with pytest.raises(working.NotPossible, match="is sent: it stays as it is"):
+        updating.send(update=update, by=people["manager"], at=estate.at + MINUTE)
+
+
+def test_the_next_one_is_due_when_people_were_told_it_is(estate, major, people):
+    updating.send(update=drafted(major, people, at=estate.at + 10 * MINUTE), by=people["manager"], at=estate.at + 15 * MINUTE)
+    major.refresh_from_db()
+    assert major.next_update_at == major.remind_at == estate.at + 40 * MINUTE
+
+
+def test_mails_of_one_person_go_on_with_the_first(estate, major, people):
+    for minutes in (0, 10):
+        updating.send(update=drafted(major, people, at=estate.at + minutes * MINUTE), by=people["manager"], at=estate.at + minutes * MINUTE)
+    first, second = Notice.objects.filter(recipient=people["boss"].email).order_by("pk")
+    assert second.follows == first and second.headers["In-Reply-To"] == first.message_id and first.thread == second.thread
+    assert "In-Reply-To" not in first.headers
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"words": " "}, "Say what is being done"),
+        ({"words": "It will be back by 14:00."}, "“It will be back by 14:00.” promises a time that nobody measured"),
+        ({"details": "Done within 2 hours"}, "promises a time"),
+        ({"words": "NAS-02 is full"}, "“NAS-02”: compliance, executives, business users are told no names"),
+        ({"words": "x" * 2_001}, "2,001 characters, and 2,000 fit"),
+        ({"audiences": []}, "Choose at least one audience"),
+    ],
+)
+def test_words_that_may_not_be_said_are_refused_with_a_sentence(estate, major, people, said, told):
+    with pytest.raises(working.NotPossible, match=told):
+        drafted(major, people, at=estate.at, **said)
+
+
+def test_one_draft_waits_at_a_time_and_can_be_withdrawn_with_a_reason(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    with pytest.raises(working.NotPossible, match="waits for somebody to approve it"):
+        drafted(major, people, at=estate.at)
+    with pytest.raises(working.NotPossible, match="Say why"):
+        updating.withdraw(update=update, reason=" ", by=people["lead"], at=estate.at)
+    updating.withdraw(update=update, reason="Wrong service", by=people["lead"], at=estate.at)
+    assert drafted(major, people, at=estate.at).number == 2
+
+
+def test_whoever_was_told_of_it_is_told_that_it_is_over(estate, major, people):
+    updating.send(update=drafted(major, people, at=estate.at, audiences=["business", "owners"]), by=people["manager"], at=estate.at)
+    leading.move(major=major, to="mitigating", reason="", by=people["manager"], at=estate.at)
+    ended = {"resolution": "fixed", "cause": "storage", "reason": "new disks"}
+    working.move(incident=major.incident, to="resolved", by=people["lead"], at=estate.at + HOUR, **ended)
+    leading.move(major=major, to="resolved", reason="", by=people["manager"], at=estate.at + HOUR)
+    with pytest.raises(working.NotPossible, match="is told that it is over: choose service owners, too"):
+        drafted(major, people, at=estate.at + HOUR, audiences=["business"])
+    closure = drafted(major, people, at=estate.at + HOUR, audiences=["business", "owners"])
+    assert closure.kind == "closure" and "It ended Tue 14 Jul 2026, 13:00 UTC: fixed." in body_of(closure, "business")
+    updating.send(update=closure, by=people["manager"], at=estate.at + HOUR)
+    major.refresh_from_db()
+    assert (major.next_update_at, major.remind_at) == (None, None)
+    with pytest.raises(working.NotPossible, match="was sent already"):
+        drafted(major, people, at=estate.at + HOUR)
+
+
+def test_a_template_is_versioned_and_refuses_what_it_may_not_say(estate, major, people):
+    template = rendering.templates()["business"]
+    template.body = "{headline} because {cause}"
+    with pytest.raises(ValidationError, match="says more than business users are told"):
+        template.full_clean()
+    template.body = "{headline}: {words}"
+    template.full_clean()
+    with because("Shorter", by=make_user()):
+        template.save()
+    message = drafted(major, people, at=estate.at).messages.get(audience="business")
+    assert template.version == 2 and message.body.startswith("Backups of Imaging archive are disturbed: New disks are built in.")
+    assert message.template_version == AudienceTemplate.history.model.objects.filter(audience="business").latest("history_id").history_id
