@@ -23,14 +23,15 @@ def tell_due(*, at: dt.datetime) -> int:
     return each(due[:BATCH], lambda pk: _tell(pk, at), "telling of escalation")
 
 
-def begin(*, incident: Incident, at: dt.datetime, already: Sequence[Recipient] = ()) -> Escalation:
+def begin(*, incident: Incident, at: dt.datetime, already: Sequence[Recipient] = (), tier: int | None = None) -> Escalation:
     """The policy for the incident counts from now on, as it stands now; its first level is told at once, unless it is quiet.
 
-    Whoever is in `already` has just been told and is passed over by the first level. What counted before ends.
+    `tier` is the effective one of the service hit hardest, where it is known. Whoever is in `already` has just been told and is passed
+    over by the first level. What counted before ends.
     """
     before = Escalation.objects.filter(incident=incident).order_by("-number").first()
     Escalation.objects.filter(incident=incident, ended_at=None).update(ended_at=at, next_at=None)
-    policy = choosing.choose(priority=incident.priority, tier=tier_of(incident, at=at))
+    policy = choosing.choose(priority=incident.priority, tier=tier or tier_of(incident, at=at))
     made = Escalation.objects.create(
         incident=incident,
         number=before.number + 1 if before else 1,

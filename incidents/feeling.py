@@ -40,6 +40,11 @@ def impact_now(incident: Incident, *, at: dt.datetime) -> dict[str, Any]:
     return impact_of(prioritising.services_of(alerts), at=at)
 
 
+def tiers_in(impact: dict[str, Any]) -> dict[int, int]:
+    """The effective tier of each service in breach, as the impact has it."""
+    return {one["service"]: one["effective_tier"] for one in impact["services"]}
+
+
 def exposure_s(entry: dict[str, Any], *, at: dt.datetime) -> int | None:
     """How much work would be lost if the service of this entry failed at `at`, in seconds; None where no copy is known."""
     if not entry.get("captured_at"):

@@ -71,7 +71,8 @@ def _handle(alert_id: int, alike: Sequence[int], at: dt.datetime) -> set[int]:
             _attach(incident, alert, at)
             joined = _join(incident, alert, alike, told=not opened, at=at)
             if opened:
-                escalating.begin(incident=incident, at=at)
+                tier = feeling.tiers_in(incident.impact_at_opening).get(incident.service_id or 0)
+                escalating.begin(incident=incident, at=at, tier=tier)
             ended_at = incident.resolved_at
             if incident.state in OVER and ended_at and (alert.resolved_at is None or alert.resolved_at > ended_at):
                 _lengthen(incident, alert, at)
@@ -199,7 +200,8 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
 
 def _open(alert: Alert, at: dt.datetime) -> Incident:
     services = prioritising.services_of([alert])
-    priority = prioritising.weigh(services, at=at)
+    impact = feeling.impact_of(services, at=at)
+    priority = prioritising.weigh(services, at=at, tiers=feeling.tiers_in(impact))
     incident = Incident(
         cause_key=alert.cause_key,
         cause_is_specific=alert.cause_is_specific,
@@ -212,7 +214,7 @@ def _open(alert: Alert, at: dt.datetime) -> Incident:
         team_id=prioritising.team_of(priority["service"], at=at),
         opened_at=alert.opened_at,
         updated_at=at,
-        impact_at_opening=feeling.impact_of(services, at=at),
+        impact_at_opening=impact,
     )
     targeting.set_targets(incident=incident, at=at)
     incident.save()

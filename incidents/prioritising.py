@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from catalogue.models import ServiceVersion
@@ -13,13 +13,14 @@ from monitoring.models import Alert, BackupJob, Evaluation, ServiceState
 LOWEST = {"impact": "low", "urgency": "low", "priority": "P5", "reason": "Nothing is judged yet: P5."}
 
 
-def weigh(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
+def weigh(services: Sequence[int], *, at: dt.datetime, tiers: Mapping[int, int] | None = None) -> dict[str, Any]:
     """{"impact", "urgency", "priority", "reason", "service"}: the worst over the services; `service` is the one hit hardest.
 
-    Of equal priorities that of the strictest tier counts, then that of the smallest code.
+    Of equal priorities that of the strictest tier counts, then that of the smallest code. `tiers` are the effective ones where the
+    catalogue was walked through already.
     """
     judged = Evaluation.objects.filter(pk__in=ServiceState.objects.filter(pk__in=services).values("evaluation"))
-    found = priority.of_evaluations(judged, affected=len(services), at=at)
+    found = priority.of_evaluations(judged, affected=len(services), at=at, tiers=tiers)
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services).order_by("tier", "service__code")
     order = [*versions.values_list("service", flat=True), *services]
     if not order:

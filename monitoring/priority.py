@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catalogue import impact
@@ -18,10 +18,12 @@ def of_evaluation(evaluation: Any, *, at: dt.datetime) -> dict[str, Any]:
     return of_evaluations([evaluation], affected=1, at=at)[evaluation.service_id]
 
 
-def of_evaluations(evaluations: Iterable[Any], *, affected: int, at: dt.datetime) -> dict[int, dict[str, Any]]:
-    """The same by service for many that share a cause: one walk through the catalogue for all of them."""
+def of_evaluations(
+    evaluations: Iterable[Any], *, affected: int, at: dt.datetime, tiers: Mapping[int, int] | None = None
+) -> dict[int, dict[str, Any]]:
+    """The same by service for many that share a cause: one walk through the catalogue for all of them, none where `tiers` are known."""
     judged = {one.service_id: one for one in evaluations}
-    tiers = impact.effective_tiers(judged, at=at)
+    tiers = impact.effective_tiers(judged, at=at) if tiers is None else tiers
     return {
         pk: prioritise(inputs=one.inputs, result=one.result, effective_tier=tiers.get(pk, one.inputs["tier"]), affected=affected)
         for pk, one in judged.items()
