@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 from catalogue.agreed_fields import plain
 from catalogue.models import ConfigurationItem, Service, ServiceStatus, ServiceVersion
 from monitoring.models import BackupJob, ExpectedRun, ServiceState
-from monitoring.wording import rule_words
+from monitoring.wording import rule_words, times_of
 
 SEEN_WITHIN = dt.timedelta(days=35)  # a job that ran once a month is still seen
 COUNTED_DAYS = 7
@@ -97,7 +97,7 @@ def _schedules(jobs: Sequence[BackupJob]) -> str | None:
     """`nightly: Daily 01:30 UTC; hourly: …`; the name is left out where there is but one job."""
     told = []
     for job in jobs:
-        words = " ".join(filter(None, [rule_words(job.schedule.rrule), job.schedule.local_times.replace(",", ", "), job.schedule.zone]))
+        words = " ".join(filter(None, [rule_words(job.schedule.rrule), ", ".join(times_of(job.schedule)), job.schedule.zone]))
         told.append(" ".join(words.split()) if len(jobs) == 1 else f"{job.name}: {' '.join(words.split())}")
     return "; ".join(told) or None
 

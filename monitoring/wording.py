@@ -189,9 +189,14 @@ def _clock(instant: str) -> str:
     return instant[:19].replace("T", " ") + "Z"
 
 
+def times_of(schedule: Any) -> list[str]:
+    """The times of a day, from the earliest on, however they were written down."""
+    return sorted(part for part in schedule.local_times.replace(" ", "").split(",") if part)
+
+
 def schedule_words(schedule: Any) -> str:
     """`Daily 01:30 Europe/London, grace 1 h`; rules beyond plain frequencies in their own notation."""
-    times = [part for part in schedule.local_times.replace(" ", "").split(",") if part]
+    times = times_of(schedule)
     when = ", ".join(times) if len(times) <= 3 else f"{len(times)} times from {times[0]}"
     return f"{rule_words(schedule.rrule)} {when} {schedule.zone}, grace {duration_words(schedule.grace_s)}"
 

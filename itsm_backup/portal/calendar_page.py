@@ -75,7 +75,7 @@ def calendar_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
         sentence=_sentence(counted, zone_words(zones, moment), days, moment),
         heads=tuple(_head(day, days[-1]) for day in days),
         groups=groups_of(rows, counted, group),
-        legend=legend_of(cell.kind for shown in rows.values() for row in shown for cell in row.days),
+        legend=legend_of(cell for shown in rows.values() for row in shown for cell in row.days),
         tiers=tuple(Choice(value=str(n), words=f"Tier {n}, {name.lower()}", chosen=wanted["tier"] == str(n)) for n, name in TIERS.items()),
         departments=_departments(everything, wanted["department"]),
         kept=tuple((name, wanted[name]) for name in ("trouble", "rows", "by", "ending") if wanted[name]),

@@ -15,6 +15,7 @@ from catalogue.models import ServiceVersion
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.days import BAD, LETTERS, MARKED, DayCell, GoodDays, cells_html, cells_of, good_days
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.reached import reached_days, with_reach
 from itsm_backup.portal.words import TIERS, many
 from monitoring.models import ServiceDay
 
@@ -73,13 +74,13 @@ def rows_of(
 ) -> dict[Any, list[CalendarRow]]:
     """The rows of the page by group, in the order of the page: two questions."""
     order = ["tier", "service__code"] if group == "tier" else ["department", "tier", "service__code"]
-    shown: list[Any] = list(rows.order_by(*order).annotate(code=F("service__code"))[first : first + most])
+    shown: list[Any] = list(with_reach(rows, days, moment).order_by(*order).annotate(code=F("service__code"))[first : first + most])
     cells: dict[int, list[ServiceDay]] = defaultdict(list)
     for cell in ServiceDay.objects.filter(service__in=[row.service_id for row in shown], day__gte=days[0], day__lte=days[-1]):
         cells[cell.service_id].append(cell)
     found: dict[Any, list[CalendarRow]] = defaultdict(list)
     for row in shown:
-        found[getattr(row, group)].append(_row(row, cells_of(cells[row.service_id], days), moment))
+        found[getattr(row, group)].append(_row(row, cells_of(cells[row.service_id], days, reached_days(row, days, moment)), moment))
     return found
 
 

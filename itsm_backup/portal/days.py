@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -49,18 +49,23 @@ COUNTS = {
     "held": "held",
     "pending": "still to come",
 }
+REACHED = "Affected by a provider"
 MOST_BACK = 396  # thirteen months: how far calendars page back
 _ANY_DAY = dt.date(2000, 1, 1)
 WEAK, POOR = 0.95, 0.9  # shares of good days below which the count is told in amber, and in red
 
 
+@dataclass(frozen=True)
 class DayCell(charts.DayCell):
-    """One day of a service: a kind of the alphabet, and the counts behind it in words."""
+    """One day of a service: a kind of the alphabet, the counts behind it in words, and whether a provider's trouble reached it."""
+
+    reached: bool = False
 
     @property
     def spoken(self) -> str:
         """What a screen reader says: `Mon 13 Jul: failed, 10 good, 2 failed`."""
-        return f"{_label(self.on)}: {WORDS[self.kind].lower()}{f', {self.words}' if self.words else ''}"
+        beside = f", {REACHED.lower()}" if self.reached else ""
+        return f"{_label(self.on)}: {WORDS[self.kind].lower()}{f', {self.words}' if self.words else ''}{beside}"
 
     @property
     def letter(self) -> str:
@@ -96,10 +101,10 @@ def kind_of(row: Any) -> str:
     return KINDS.get(row.worst) or ("good" if row.good else "pending" if row.pending else "not_scheduled")
 
 
-def cell_of(on: dt.date, row: Any) -> DayCell:
+def cell_of(on: dt.date, row: Any, *, reached: bool = False) -> DayCell:
     """The cell of a day from its row of `ServiceDay`, or from None."""
     if row is None:
-        return DayCell(on, "not_scheduled", "")
+        return DayCell(on, "not_scheduled", "", reached=reached)
     counts = [f"{getattr(row, name):,} {told}" for name, told in COUNTS.items() if getattr(row, name)]
     if row.restores:
         counts.append(many(row.restores, "restore test passed", "restore tests passed"))
@@ -107,13 +112,13 @@ def cell_of(on: dt.date, row: Any) -> DayCell:
         counts.append(f"{row.besides:,} failed outside the schedule")
     if row.refuted:
         counts.append(many(row.refuted, "restore test failed", "restore tests failed"))
-    return DayCell(on, kind_of(row), ", ".join(counts), restore_passed=row.restores > 0)
+    return DayCell(on, kind_of(row), ", ".join(counts), restore_passed=row.restores > 0, reached=reached)
 
 
-def cells_of(rows: Iterable[Any], days: Sequence[dt.date]) -> list[DayCell]:
+def cells_of(rows: Iterable[Any], days: Sequence[dt.date], reached: Collection[dt.date] = ()) -> list[DayCell]:
     """One cell a day, from the rows of one service."""
     found = {row.day: row for row in rows}
-    return [cell_of(on, found.get(on)) for on in days]
+    return [cell_of(on, found.get(on), reached=on in reached) for on in days]
 
 
 def good_days(cells: Iterable[DayCell]) -> GoodDays:
@@ -121,10 +126,12 @@ def good_days(cells: Iterable[DayCell]) -> GoodDays:
     return GoodDays(sum(kind in ("good", "warning") for kind in kinds), len(kinds))
 
 
-def legend_of(kinds: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """The alphabet with its words; days to come only where there are any."""
+def legend_of(cells: Iterable[DayCell]) -> tuple[tuple[str, str], ...]:
+    """The alphabet with its words; days to come, and those that a provider reached, only where there are any."""
+    told = list(cells)
+    kinds, reached = {cell.kind for cell in told}, [("reached", REACHED)] if any(cell.reached for cell in told) else []
     shown = ("good", *MARKED, "not_scheduled", *(["pending"] if "pending" in kinds else []))
-    return (*((kind, WORDS[kind]) for kind in shown), ("restored", "Restore test passed"))
+    return (*((kind, WORDS[kind]) for kind in shown), ("restored", "Restore test passed"), *reached)
 
 
 def span(last: dt.date, count: int) -> list[dt.date]:
@@ -147,5 +154,5 @@ def cells_html(cells: Iterable[DayCell], *, code: str, moment: Moment, element: 
 
 def _link(cell: DayCell, href: str) -> str:
     """Thousands of them stand on a page, so it is plain text: our own words, numbers and an address that is escaped already."""
-    restored = " day--restored" if cell.restore_passed else ""
+    restored = f"{' day--restored' if cell.restore_passed else ''}{' day--reached' if cell.reached else ''}"
     return f'<a class="day day--{cell.kind}{restored}" href="{href}" aria-label="{cell.spoken}">{cell.letter}</a>'

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.days import BAD, DayCell, GoodDays, cells_of, good_days, legend_of
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.reached import spanned, steps_of
 from itsm_backup.portal.words import many
 from monitoring.models import ServiceDay
 
@@ -55,7 +56,8 @@ def month_page(*, version: Any, moment: Moment, month: str) -> MonthPage:
     newest = moment.at.astimezone(ZoneInfo(version.zone)).date()
     months = _months(newest)
     shown = _asked(month, months)
-    cells = _cells(version.service_id, months, newest)
+    steps = steps_of(version.service_id, moment) if version.was_reached else []
+    cells = _cells(version.service_id, months, newest, spanned(steps, zone=version.zone, until=moment.at))
     days = [_day(cell, newest, version, moment) for cell in cells[shown]]
     place = months.index(shown)
     links = [moment.href("service_calendar", version.service.code, month=f"{first:%Y-%m}") for first in months]
@@ -72,7 +74,7 @@ def month_page(*, version: Any, moment: Moment, month: str) -> MonthPage:
             MonthLink(month=Link(f"{first:%b %Y}", link), good=good_days(cells[first]), shown=first == shown)
             for first, link in zip(months, links, strict=True)
         ),
-        legend=legend_of(cell.kind for cell in cells[shown]),
+        legend=legend_of(cells[shown]),
         earlier=links[place + 1] if place + 1 < len(months) else "",
         later=links[place - 1] if place else "",
     )
@@ -94,12 +96,12 @@ def _asked(month: str, months: list[dt.date]) -> dt.date:
     return max(min(asked, months[0]), months[-1])
 
 
-def _cells(service_id: int, months: list[dt.date], newest: dt.date) -> dict[dt.date, list[DayCell]]:
+def _cells(service_id: int, months: list[dt.date], newest: dt.date, reached: set[dt.date]) -> dict[dt.date, list[DayCell]]:
     """The cells of every month, to the end of each; days after the newest have none."""
     rows: dict[dt.date, list[ServiceDay]] = defaultdict(list)
     for row in ServiceDay.objects.filter(service=service_id, day__gte=months[-1], day__lte=newest):
         rows[row.day.replace(day=1)].append(row)
-    return {first: cells_of(rows[first], _days(first, newest)) for first in months}
+    return {first: cells_of(rows[first], _days(first, newest), reached) for first in months}
 
 
 def _days(first: dt.date, newest: dt.date) -> list[dt.date]:

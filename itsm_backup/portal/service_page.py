@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from catalogue import legal_holds
 from catalogue.checking import deviations_at, findings, question_of
 from catalogue.deviating import CODES
-from catalogue.models import Deviation, LegalHold, Service, ServiceVersion, Team
+from catalogue.models import Deviation, LegalHold, Propagation, Service, ServiceVersion, Team
 from itsm_backup.common.charts import Chart
 from itsm_backup.common.time import duration_words, recent_words
 from itsm_backup.portal import proof
@@ -87,6 +87,7 @@ def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
             team_name=Subquery(Team.objects.filter(pk=OuterRef("operations_team")).values("name")),
             may_change=Exists(Service.objects.visible_to(user, "change").filter(pk=OuterRef("service"))),
             has_holds=Exists(LegalHold.objects.filter(**this)),
+            was_reached=Exists(Propagation.objects.filter(**this)),
             has_deviations=Exists(Deviation.objects.filter(**this)),
             has_restores=Exists(RestoreTest.objects.filter(job__service=OuterRef("service"))),
         )

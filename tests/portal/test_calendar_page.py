@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from catalogue.models import Propagation
 from itsm_backup.portal import calendar_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.calendar_page import as_csv, shown_days
@@ -177,6 +178,36 @@ def test_a_retired_entry_stands_in_the_past_only(root, story):
     story["SVC-002"].save()
     assert "SVC-002" not in rows(shown(root))
     assert "SVC-002" in rows(shown(root, moment=Moment(at=NOON - dt.timedelta(days=1), now=NOON)))
+
+
+def reach(service, at, status, cause=None):
+    Propagation.objects.create(service=service, at=at, status=status, cause=cause, inputs={}, inputs_hash=b"", method_version="1")
+
+
+def test_the_days_on_which_a_provider_reached_a_service_are_marked_and_change_nothing_else(root, story):
+    reached, provider, other = (story[code] for code in ("SVC-001", "SVC-002", "SVC-003"))
+    before = rows(shown(root))
+    hour = dt.timedelta(hours=1)
+    reach(reached, NOON - 45 * 24 * hour, "degraded", provider)  # before the days that are shown, and into them
+    reach(reached, NOON - 29 * 24 * hour, "")
+    reach(reached, NOON - 3 * 24 * hour, "outage", provider)
+    reach(reached, NOON - 3 * 24 * hour + hour, "degraded", provider)
+    reach(reached, NOON - 2 * 24 * hour, "")
+    reach(other, NOON - hour, "outage", provider)  # still so
+    page = shown(root)
+    told = {code: [cell.on.isoformat() for cell in row.days if cell.reached] for code, row in rows(page).items()}
+    assert told == {"SVC-001": ["2026-06-14", "2026-06-15", "2026-07-11", "2026-07-12"], "SVC-002": [], "SVC-003": ["2026-07-14"]}
+    assert ("reached", "Affected by a provider") in page.legend
+    assert [cell.kind for cell in rows(page)["SVC-001"].days] == [cell.kind for cell in before["SVC-001"].days]
+    assert rows(page)["SVC-001"].good == before["SVC-001"].good
+    assert "day--reached" in rows(page)["SVC-003"].cells and "affected by a provider" in rows(page)["SVC-003"].cells
+    assert "day--reached" not in rows(page)["SVC-002"].cells
+    past = rows(shown(root, moment=Moment(at=NOON - 2 * hour, now=NOON)))
+    assert not any(cell.reached for cell in past["SVC-003"].days)
+
+
+def test_without_such_days_the_legend_says_nothing_of_them(root, story):
+    assert ("reached", "Affected by a provider") not in shown(root).legend
 
 
 def test_it_asks_as_often_for_many_services_as_for_few_and_never_for_runs(estate, root, django_assert_max_num_queries):

@@ -120,6 +120,8 @@ def test_jobs_tell_when_they_are_due_and_how_the_latest_went(estate):
     [
         ("FREQ=DAILY", "01:30", "Daily 01:30 UTC, grace 1 h"),
         ("FREQ=WEEKLY", "01:30, 13:30", "Weekly 01:30, 13:30 UTC, grace 1 h"),
+        ("FREQ=DAILY", "13:30,01:30", "Daily 01:30, 13:30 UTC, grace 1 h"),
+        ("FREQ=DAILY", "15:00,09:00,03:00,21:00", "Daily 4 times from 03:00 UTC, grace 1 h"),
         ("FREQ=WEEKLY;BYDAY=SU", "02:00", "Weekly on Sun 02:00 UTC, grace 1 h"),
     ],
 )

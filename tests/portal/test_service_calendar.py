@@ -9,7 +9,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.service_calendar import month_page
 from monitoring.models import ServiceDay
 from tests.factories import make_service
-from tests.portal.test_calendar_page import NOON, fill
+from tests.portal.test_calendar_page import NOON, fill, reach
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +62,16 @@ def test_the_past_ends_at_its_day_and_keeps_to_itself(root, service):
     assert page.weeks[-1][4].cell.on == dt.date(2026, 7, 10) and page.weeks[-1][5] is None
     assert page.sentence.endswith("corrections made since then are in.")
     assert "as_of=" in page.weeks[-1][4].href and "as_of=" in page.earlier
+
+
+def test_days_on_which_a_provider_reached_it_are_marked(root, service):
+    reach(service, dt.datetime(2026, 7, 11, 21, 30, tzinfo=dt.UTC), "outage", make_service("SVC-002"))
+    reach(service, dt.datetime(2026, 7, 12, 5, tzinfo=dt.UTC), "")
+    page = shown(root)
+    days = [square.cell for week in page.weeks for square in week if square]
+    assert [cell.on.day for cell in days if cell.reached] == [11, 12]
+    assert ("reached", "Affected by a provider") in page.legend
+    assert page.sentence == "3 of 5 days good, 1 failed, 1 late."
 
 
 def test_it_asks_once_however_long_the_history_is(root, service, django_assert_num_queries):
