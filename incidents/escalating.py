@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from catalogue import impact
-from incidents import announcing, choosing, preferring, prioritising, reaching, timing
+from incidents import announcing, choosing, lapsing, preferring, prioritising, reaching, timing
 from incidents.models import Escalation, Incident, Telling
 from incidents.reaching import Recipient
 from monitoring.carrying import each
@@ -92,7 +92,13 @@ def _tell(escalation_id: int, at: dt.datetime) -> bool:
 
 
 def _carry_on(row: Escalation, incident: Incident, at: dt.datetime, already: Sequence[Recipient]) -> None:
-    """Tell what is due by `at` and note when to look next. Repeats that were missed while nobody looked are told once."""
+    """Tell what is due by `at` and note when to look next. Repeats that were missed while nobody looked are told once.
+
+    Where an acknowledgement lapsed, the level reached last is told again.
+    """
+    lapses_at = lapsing.lapses_at(incident, row)
+    if lapsed := lapses_at is not None and lapses_at <= at:
+        lapsing.lapse(incident=incident, escalation=row, at=at)
     steps = [] if incident.state in ("on_hold", "cancelled") else steps_of(row, incident, until=at + AHEAD)
     told = list(row.tellings.all())
     levels = {one.level for one in told if one.sequence == 0}
@@ -102,12 +108,16 @@ def _carry_on(row: Escalation, incident: Incident, at: dt.datetime, already: Seq
             levels.add(step.level)
     latest_at = max((one.at for one in row.tellings.all()), default=None)
     repeats = [step for step in steps if step.kind == "repeat" and (latest_at is None or step.at > latest_at)]
-    if due := [step for step in repeats if step.at <= at]:
+    due = [step for step in repeats if step.at <= at]
+    if lapsed and told:
+        due = [timing.Step(at=at, level=max(levels), kind="repeat")]
+    if due:
         _write(row, incident, due[-1], at, sequence=1 + sum(one.kind == "repeat" for one in told))
     ahead = [step.at for step in repeats if step.at > at]
     ahead += [step.at for step in steps if step.kind != "repeat" and step.level not in levels]
+    ahead += [lapses_at] if lapses_at and not lapsed else []
     row.next_at = min(ahead, default=None)
-    row.save(update_fields=["priority", "next_at"])
+    row.save(update_fields=["priority", "next_at", "paused_s"])
 
 
 def steps_of(row: Escalation, incident: Incident, *, until: dt.datetime) -> list[timing.Step]:
@@ -115,7 +125,7 @@ def steps_of(row: Escalation, incident: Incident, *, until: dt.datetime) -> list
     return timing.plan(
         row.snapshot,
         priority=row.priority,
-        started_at=row.started_at,
+        started_at=row.started_at + dt.timedelta(seconds=row.paused_s),
         acknowledged_at=incident.acknowledged_at,
         resolved_at=incident.resolved_at,
         until=until,

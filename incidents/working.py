@@ -9,6 +9,7 @@ from django.db import transaction
 
 from catalogue import duties
 from incidents import announcing, escalating, resolving, targeting
+from incidents.lapsing import LONGEST
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.time import iso
 from monitoring.models import Alert
@@ -38,9 +39,15 @@ class NotPossible(Exception):
     """The incident does not allow this now; the message says why and what is possible."""
 
 
-def take(*, incident: Incident, by: Any, at: dt.datetime) -> Incident:
-    """Acknowledge: the incident is in progress and assigned to `by`; the alerts that it had by then are acknowledged."""
-    incident = move(incident=incident, to="in_progress", reason="", by=by, at=at, assignee=by)
+def take(*, incident: Incident, by: Any, at: dt.datetime, until: dt.datetime | None = None) -> Incident:
+    """Acknowledge: the incident is in progress and assigned to `by`; the alerts that it had by then are acknowledged.
+
+    With `until` the acknowledgement lapses then, unless it is over or on hold: what was told next is told after all. Raises
+    NotPossible for an instant that is past, or more than thirty days ahead.
+    """
+    if until is not None and not at < until <= at + LONGEST:
+        raise NotPossible("An acknowledgement lapses later than now, and within 30 days. Give another instant.")
+    incident = move(incident=incident, to="in_progress", reason="", by=by, at=at, assignee=by, until=until)
     Alert.objects.filter(incident_alert__incident=incident, incident_alert__attached_at__lte=at, state="firing").update(
         state="acknowledged", acknowledged_at=at, acknowledged_by=by
     )
@@ -49,9 +56,10 @@ def take(*, incident: Incident, by: Any, at: dt.datetime) -> Incident:
 
 @transaction.atomic
 def move(
-    *, incident: Incident, to: str, reason: str, by: Any, at: dt.datetime, assignee: Any = None, resolution: str = "", cause: str = ""
-) -> Incident:
-    """Move the incident to another state; `resolution` and `cause` say how it ended, where it is resolved.
+    *, incident: Incident, to: str, reason: str, by: Any, at: dt.datetime, assignee: Any = None, resolution: str = "", cause: str = "",
+    until: dt.datetime | None = None,
+) -> Incident:  # fmt: skip
+    """Move the incident to another state; `resolution` and `cause` say how it ended, where it is resolved, `until` when taking it lapses.
 
     Raises NotPossible for a step that the table does not have, that lacks what it asks for, or that another duty forbids.
     """
@@ -68,6 +76,7 @@ def move(
     incident.resolved_at = at if to == "resolved" else (incident.resolved_at if to == "closed" else None)
     incident.closed_at = at if to == "closed" else None
     incident.acknowledged_at = incident.acknowledged_at or (at if to == "in_progress" else None)
+    incident.acknowledged_until = until
     incident.assignee = assignee or incident.assignee
     _count_time(incident, before, at)
     incident.save()
@@ -126,6 +135,8 @@ def _count_time(incident: Incident, before: str, at: dt.datetime) -> None:
 def _told(incident: Incident, by: Any, reason: str, at: dt.datetime) -> str:
     """The line of the story: who, what, how it ended and on what evidence, why."""
     words = f"{incident.get_state_display()} by {by.get_full_name() or by.get_username()}"
+    if incident.acknowledged_until:
+        words += f" until {incident.acknowledged_until.astimezone(dt.UTC):%d %b %H:%M} UTC"
     if incident.state == "resolved":
         proof = resolving.evidence(incident=incident, at=at) or "no good copy newer than the opening was known"
         words += f" ({incident.get_resolution_display()}; {incident.get_cause_category_display()}; {proof.rstrip('.')})"

@@ -42,7 +42,8 @@ class IncidentAdmin(FactAdmin):
     ordering = ("-opened_at",)
     fields = (
         "number", "told", "state", "priority", "priority_reason", "hit_hardest", "team", "assignee", "opened_at", "acknowledged_at",
-        "acknowledge_by", "resolve_by", "resolved_at", "closed_at", "resolution", "cause_category", "reopened", "merged_into", "split_from",
+        "acknowledged_until", "acknowledge_by", "resolve_by", "resolved_at", "closed_at", "resolution", "cause_category", "reopened",
+        "merged_into", "split_from",
         "cause_key",
     )  # fmt: skip
 

@@ -43,6 +43,13 @@ class WordsSerializer(serializers.Serializer):
     text = TextField(max_length=4_000, help_text="What to write into the timeline.")
 
 
+class AcknowledgementSerializer(serializers.Serializer):
+    until = serializers.DateTimeField(
+        required=False,
+        help_text="When it lapses unless it is over or on hold, at most 30 days ahead: then who is told next is told after all.",
+    )
+
+
 class ResolutionSerializer(serializers.Serializer):
     resolution = serializers.ChoiceField(choices=[(one.value, one.label) for one in working.BY_HAND], help_text="How it ended.")
     cause = serializers.ChoiceField(choices=Incident.CauseCategory.choices, help_text="What kind of cause it had.")
@@ -87,11 +94,13 @@ class Act(GenericAPIView):
 
 
 class Acknowledge(Act):
-    """Take it: in progress, assigned to you, its alerts acknowledged."""
+    """Take it: in progress, assigned to you, its alerts acknowledged; for good, or until an instant."""
 
-    @extend_schema(operation_id="incidents_acknowledge", request=None, responses=ANSWERS)
+    serializer_class = AcknowledgementSerializer
+
+    @extend_schema(operation_id="incidents_acknowledge", responses=ANSWERS)
     def post(self, request: Any, number: str) -> Response:
-        return _acted(request, number, "change", working.take)
+        return _acted(request, number, "change", working.take, **_sent(self, request))
 
 
 class Note(Act):

@@ -157,6 +157,7 @@ class Escalation(models.Model):
     snapshot = models.JSONField(help_text="Name, levels, repeat and quiet hours of the policy as they counted.")
     priority = models.CharField(max_length=2)
     started_at = models.DateTimeField(help_text="Delays count from here.")
+    paused_s = models.PositiveIntegerField(default=0, help_text="How long acknowledgements that lapsed have held its clock, in seconds.")
     next_at = models.DateTimeField(null=True, help_text="When somebody may have to be told.")
     ended_at = models.DateTimeField(null=True, help_text="When another policy took over.")
 

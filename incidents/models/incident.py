@@ -90,6 +90,7 @@ class Incident(models.Model):
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="incidents")
     opened_at = models.DateTimeField()
     acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_until = models.DateTimeField(null=True, help_text="When the acknowledgement lapses, if it does.")
     acknowledge_by = models.DateTimeField(null=True, help_text="When it has to be acknowledged, by its priority's target.")
     resolve_by = models.DateTimeField(null=True)
     breach_at = models.DateTimeField(null=True, help_text="What is due next of the two; empty while it is on hold or over.")
@@ -121,6 +122,10 @@ class Incident(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(state__in=["resolved", "closed"]) | models.Q(resolved_at__isnull=False),
                 name="incident_resolved_has_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(acknowledged_until=None) | models.Q(acknowledged_until__gt=models.F("acknowledged_at")),
+                name="incident_lapses_after_acknowledgement",
             ),
             models.CheckConstraint(
                 condition=models.Q(merged_into=None) | models.Q(state="cancelled") & ~models.Q(merged_into=models.F("id")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from incidents.assigning import CHANGE
 from incidents.models import Incident
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.incident_page import RESOLVE, STEPS
+from itsm_backup.portal.incident_page import FOR_HOURS, RESOLVE, STEPS
 from itsm_backup.portal.views import incident_shown
 from monitoring.models import Alert
 
@@ -65,8 +66,12 @@ def typed(request: HttpRequest, name: str, most: int) -> str:
 
 @deed(CHANGE, "acknowledge")
 def acknowledge(request: HttpRequest, incident: Incident) -> str:
-    working.take(incident=incident, by=request.user, at=now())
-    return f"You have taken {incident.number}."
+    """For good, or for some hours."""
+    at, hours = now(), request.POST.get("for_h", "")
+    if hours and hours not in FOR_HOURS:
+        raise working.NotPossible("Choose one of the times, or none.")
+    working.take(incident=incident, by=request.user, at=at, until=at + dt.timedelta(hours=int(hours)) if hours else None)
+    return f"You have taken {incident.number}" + (f" for {FOR_HOURS[hours]}." if hours else ".")
 
 
 @deed(CHANGE, "assign", "whom")

@@ -34,6 +34,7 @@ LEVELS = ("high", "medium", "low")
 _HOLD = ("Put it on hold", "Nobody is told, and its time stands still, until it goes on.")
 _REOPEN = ("Reopen it", "It goes on as the same incident; possible for 7 days after its end.")
 _CANCEL = ("Cancel it", "It was no incident. To say that it is the same as another one, merge it instead.")
+FOR_HOURS = {"1": "an hour", "4": "4 hours", "8": "8 hours", "24": "a day", "72": "3 days"}
 STEPS = {  # what can be done by hand, beside acknowledging and resolving
     ("new", "on_hold"): _HOLD,
     ("in_progress", "on_hold"): _HOLD,
@@ -80,6 +81,7 @@ class Deeds:
     """What this person may do with this incident now; `refusal` says why there is nothing to do, and who can."""
 
     acknowledge: bool = False
+    how_long: tuple[Choice, ...] = ()  # it may be acknowledged
     whom: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
     note: bool = False
     resolve: bool = False
@@ -246,6 +248,8 @@ def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str,
     ]
     if due := due_of(incident, moment):
         facts.append(("Due", due.words, {"broken": "bad", "at_risk": "risk"}.get(due.verdict, "")))
+    if incident.acknowledged_until and incident.is_open and not moment.past:
+        facts.append(("Acknowledged until", format_html("{}, then it is told again", clock(incident.acknowledged_until, moment)), ""))
     if told and told.ahead and not incident.acknowledged_at:
         facts.append(("Escalates", format_html("{} to {}", told.ahead[0].when, told.ahead[0].who), ""))
     if incident.over and incident.resolved_at:
@@ -311,6 +315,7 @@ def deeds_of(*, incident: Any, alerts: list[Alert], user: Any, moment: Moment) -
         return Deeds(note=True, steps=steps, refusal=f"{incident.number} is {incident.get_state_display().lower()}.")
     return Deeds(
         acknowledge=incident.state == "new",
+        how_long=_HOW_LONG,
         whom=whom(user, incident),
         note=True,
         resolve=user.has_perm(RESOLVE),
@@ -322,6 +327,12 @@ def deeds_of(*, incident: Any, alerts: list[Alert], user: Any, moment: Moment) -
         propose=not incident.is_major,
         alerts=tuple(Choice(value=str(one.pk), words=one.title, chosen=False) for one in alerts) if len(alerts) > 1 else (),
     )
+
+
+_HOW_LONG = (
+    Choice(value="", words="until it is over", chosen=True),
+    *(Choice(value=value, words=f"for {words}", chosen=False) for value, words in FOR_HOURS.items()),
+)
 
 
 def _steps(incident: Incident, moment: Moment) -> tuple[Step, ...]:
