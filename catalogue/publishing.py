@@ -77,11 +77,12 @@ def approve(
 
 
 def return_to_draft(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) -> ServiceVersion:
-    """End the review without approval; the reason tells the authors what to change."""
+    """End the review without approval; the reason tells the authors what to change, and stays with what is said of the version."""
     with transaction.atomic(), because(_reason("return to draft", reason), by=by):
         version = locked(version, "return to draft")
         version.state, version.submitted_at = TRANSITIONS["return to draft"].target, None
         version.save()
+        reviewing.comment(version=version, text=reason, by=by, at=at, is_return=True)
         reviewing.tell_authors(version=version, by=by, reason=reason, at=at)
     return version
 

@@ -17,7 +17,7 @@ from itsm_backup.common import outbox
 MOST = 4_000
 
 
-def comment(*, version: ServiceVersion, text: str, by: Any, at: dt.datetime) -> Comment:
+def comment(*, version: ServiceVersion, text: str, by: Any, at: dt.datetime, is_return: bool = False) -> Comment:
     """Keep a remark about the version as it stands; it is never changed or deleted. Raises NotReady for an empty one and a too long one."""
     said = text.strip()
     if not said:
@@ -25,7 +25,7 @@ def comment(*, version: ServiceVersion, text: str, by: Any, at: dt.datetime) -> 
     if len(said) > MOST:
         raise NotReady([f"The remark has {len(said):,} characters, and at most {MOST:,} are kept. Shorten it."])
     seen = version.content_hash or comparing.hash_of(comparing.content_of(version))
-    return Comment.objects.create(version=version, at=at, by=by, text=said, content_hash=seen)
+    return Comment.objects.create(version=version, at=at, by=by, text=said, content_hash=seen, is_return=is_return)
 
 
 def ask_approvers(*, version: ServiceVersion, by: Any, at: dt.datetime) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -17,10 +18,11 @@ from catalogue.admin import many, related
 from catalogue.admin.acts import VERSION_ACTS
 from catalogue.admin.drafts import PROMISES, DraftForm
 from catalogue.admin.entries import measured_of, next_number, portal_url, shown_facts
-from catalogue.models import AgreementVersion, Batch, Commitment, Offering, Service, ServiceVersion, Team
+from catalogue.models import AgreementVersion, Batch, Comment, Commitment, Offering, Service, ServiceVersion, Team
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason, may
 from itsm_backup.common.admin.fields import label_of, value_words
 from itsm_backup.common.admin.history import Difference
+from itsm_backup.common.admin.texts import beginning
 from itsm_backup.common.time import now
 
 State = ServiceVersion.State
@@ -92,7 +94,7 @@ class VersionAdmin(TrackedAdmin):
         to_approve = rows.filter(state=State.IN_REVIEW, service__in=approvable).exclude(author_ids__contains=[request.user.pk])
         return [
             *((self._url(version), f"Approve or return: {version} of {version.service.code}") for version in to_approve[:20]),
-            *((self._url(version), f"Finish your draft: {version} of {version.service.code}") for version in mine[:20]),
+            *((self._url(version), _to_finish(version)) for version in mine.annotate(came_back=_last_return())[:20]),
         ]
 
     def _url(self, version: ServiceVersion) -> str:
@@ -255,6 +257,7 @@ class VersionAdmin(TrackedAdmin):
         return {
             **checked,
             "check_url": reverse("admin:catalogue_serviceversion_check"),
+            "came_back": _came_back(version) if version else None,
             "facts": shown_facts(service),
             "service": service,
             "portal_url": portal_url(service),
@@ -278,6 +281,21 @@ def _findings(service: Service, asked: checking.Question) -> dict[str, Any]:
 
 def _checked(service: Service, sent: Any, reader: Any) -> dict[str, Any]:
     return {**_findings(service, _typed(sent, service, reader)), "unreadable": _unreadable(sent)}
+
+
+def _last_return() -> Subquery:
+    returned = Comment.objects.filter(version=OuterRef("pk"), is_return=True).order_by("-pk")
+    return Subquery(returned.values("text")[:1])
+
+
+def _to_finish(version: Any) -> str:
+    words = f"{version} of {version.service.code}"
+    return f"Came back from review: {words}: {beginning(version.came_back, 160)}" if version.came_back else f"Finish your draft: {words}"
+
+
+def _came_back(version: ServiceVersion) -> Comment | None:
+    """The newest reason for which an open version was returned to draft."""
+    return version.comments.filter(is_return=True).select_related("by").last() if version.state in (State.DRAFT, State.IN_REVIEW) else None
 
 
 def _like_url(service: Service, version: ServiceVersion | None) -> str:

@@ -43,6 +43,7 @@ class Comment(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     text = models.TextField()
     content_hash = models.CharField(max_length=64, help_text="What it was said about.")
+    is_return = models.BooleanField(default=False, help_text="It is the reason for which the version was returned to draft.")
 
     objects = VisibleQuerySet.as_manager()
 

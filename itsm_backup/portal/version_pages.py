@@ -56,6 +56,7 @@ class Said:
     who: str
     when: SafeString
     text: str
+    is_return: bool  # the reason for which it came back from review
     stale: bool  # said about another content than the present one
 
 
@@ -150,7 +151,13 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
         groups=tuple((title, tuple(told[name] for name in names)) for title, names in wording.GROUPS),
         findings=checks_of(checks, service=version.service, asks=writes and user.is_staff),
         comments=tuple(
-            Said(who=person(each.by), when=instant(each.at), text=each.text, stale=is_open and each.content_hash != now_hash)
+            Said(
+                who=person(each.by),
+                when=instant(each.at),
+                text=each.text,
+                is_return=each.is_return,
+                stale=is_open and each.content_hash != now_hash,
+            )
             for each in version.comments.filter(at__lte=moment.at).select_related("by")
         ),
         seen=now_hash,

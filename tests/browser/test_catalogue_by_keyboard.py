@@ -88,3 +88,24 @@ def test_a_change_is_read_and_approved(tab):
     done = ServiceVersion.objects.get(pk=draft.pk)
     assert done.state == "approved" and done.approver.first_name == "Approver"
     assert not page.complaints
+
+
+def test_the_check_list_of_a_draft_never_covers_the_field_in_focus(tab):
+    service, at = make_service("PACS", name="Imaging archive"), now()
+    steward = make_person("steward", at)
+    promise = {"rpo_s": 7_200, "rto_s": 3_600, "retention_days": 20, "retention_min_days": 90, "restore_test_days": 365}
+    draft = publishing.draft_version(service=service, content={"summary": LONG}, commitment=promise, by=steward, at=at, reason="x")
+    page = tab(steward)
+    page.goto(f"/admin/catalogue/serviceversion/{draft.pk}/change/")
+    page.focus("[name=name]")
+    covered = []
+    for _ in range(45):
+        page.keyboard.press("Tab")
+        covered += page.evaluate("""() => {
+          const one = document.activeElement, panel = document.querySelector("#checks");
+          if (!one.matches("form input, form select, form textarea") || panel.contains(one)) return [];
+          const field = one.getBoundingClientRect(), over = panel.getBoundingClientRect();
+          const fits = field.height < over.top; // a taller one is seen from its top
+          return over.bottom >= innerHeight - 1 && (fits ? field.bottom : field.top) > over.top + 1 ? [one.name] : [];
+        }""")
+    assert covered == []

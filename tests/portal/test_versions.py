@@ -7,6 +7,7 @@ import pytest
 from catalogue import comparing, publishing, reviewing
 from catalogue.models import Comment, ServiceVersion
 from itsm_backup.common.models import Notice
+from itsm_backup.common.time import now
 from tests.factories import make_service
 from tests.portal.makers import make_person
 
@@ -109,6 +110,10 @@ def test_it_is_returned_with_a_reason_that_the_authors_get(client, people, waiti
     assert waiting.state == "draft"
     notice = Notice.objects.get(key__contains="/returned/")
     assert notice.recipient == people["steward"].email and "4 h cannot be paid for" in notice.body
+    for page in (f"{BASE}2/", "/admin/", f"/admin/catalogue/serviceversion/{waiting.pk}/change/"):
+        assert "4 h cannot be paid for" in read(client, people["steward"], page)[1], page
+    publishing.submit(version=waiting, by=people["steward"], at=now())
+    assert "Returned to draft:</b> 4 h cannot be paid for" in read(client, people["approver"], f"{BASE}2/")[1]
 
 
 def test_comments_stay_and_tell_when_the_content_moved_on(client, people, waiting, noon):
