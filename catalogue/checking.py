@@ -210,31 +210,36 @@ def _span(seconds: Any) -> str:
     return duration_words(seconds) if seconds else "no time"
 
 
+def _exact(seconds: int) -> str:
+    """As it was written, or in two units where one would be a long number of minutes."""
+    return duration_text(seconds) if seconds % 3_600 == 0 or seconds < 7_200 else duration_words(seconds)
+
+
 def _schedule(inputs: Mapping[str, Any], worst_s: Any) -> str:
-    parts = [f"a backup starts every {duration_text(int(inputs['interval_seconds']))}"]
+    parts = [f"a backup starts every {_exact(int(inputs['interval_seconds']))}"]
     if inputs["p95_duration_seconds"]:
         parts.append(f"takes up to {_span(inputs['p95_duration_seconds'])}")
     if inputs["copy_lag_seconds"]:
         parts.append(f"is usable {_span(inputs['copy_lag_seconds'])} later")
     said = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
-    return f"A recovery point of {duration_text(inputs['rpo_seconds'])} cannot hold: {said}, so the newest copy gets {_span(worst_s)} old."
+    return f"A recovery point of {_exact(inputs['rpo_seconds'])} cannot hold: {said}, so the newest copy gets {_span(worst_s)} old."
 
 
 _SENTENCES = {
     "SCHEDULE_EXCEEDS_RPO": _schedule,
     "RPO_EXCEEDS_BIA_TOLERANCE": lambda i, _: (
-        f"A recovery point of {duration_text(i['rpo_seconds'])} loses more than the"
-        f" {duration_text(i['bia_data_loss_tolerance_seconds'])} that the impact analysis tolerates."
+        f"A recovery point of {_exact(i['rpo_seconds'])} loses more than the"
+        f" {_exact(i['bia_data_loss_tolerance_seconds'])} that the impact analysis tolerates."
     ),
     "RTO_PLUS_WRT_EXCEEDS_MTPD": lambda i, _: (
-        f"Recovery in {duration_text(i['rto_seconds'])} and {_span(i['wrt_seconds'])} of work after it take longer than the"
-        f" {duration_text(i['mtpd_seconds'])} that the business can bear."
+        f"Recovery in {_exact(i['rto_seconds'])} and {_span(i['wrt_seconds'])} of work after it take longer than the"
+        f" {_exact(i['mtpd_seconds'])} that the business can bear."
     ),
     "RESTORE_TIME_UNMEASURED": lambda i, _: (
-        f"Recovery in {duration_text(i['rto_seconds'])} is promised, but no restore test has measured how long it takes."
+        f"Recovery in {_exact(i['rto_seconds'])} is promised, but no restore test has measured how long it takes."
     ),
     "MEASURED_RESTORE_EXCEEDS_RTO": lambda i, _: (
-        f"Restore tests took up to {_span(i['measured_restore_p95_seconds'])}, longer than the {duration_text(i['rto_seconds'])} promised."
+        f"Restore tests took up to {_span(i['measured_restore_p95_seconds'])}, longer than the {_exact(i['rto_seconds'])} promised."
     ),
     "RETENTION_BELOW_MINIMUM": lambda i, _: (
         f"Copies are kept {i['retention_days']} d, but at least {i['retention_min_days']} d are asked for."
@@ -289,8 +294,8 @@ class _Level(NamedTuple):
 
 
 _COMPARED = (
-    _Level("rpo_s", lambda value: f"a recovery point of {duration_text(value)}", True),
-    _Level("rto_s", lambda value: f"recovery in {duration_text(value)}", True),
+    _Level("rpo_s", lambda value: f"a recovery point of {_exact(value)}", True),
+    _Level("rto_s", lambda value: f"recovery in {_exact(value)}", True),
     _Level("retention_days", lambda value: f"{value} d of retention", False),
     _Level("success_rate", lambda value: f"{share_text(value)} success", False),
 )

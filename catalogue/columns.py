@@ -98,6 +98,8 @@ def _cleaned(name: str, text: str) -> Any:
         return _TIMES[kind](text)
     if field.choices:
         return _chosen(dict(field.flatchoices), text)
+    if name.endswith("_s") and text.isdecimal():
+        raise Unclear("Write a number and its unit, such as 4 h or 90 min.")
     asked = form_field_of(field) or field.formfield()
     asked.required = False
     return asked.clean(text)

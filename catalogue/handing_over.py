@@ -29,6 +29,11 @@ def ask(*, service: Service, duty: str, receiver: Any, by: Any, at: dt.datetime,
             problems.append(f"{duties.names([receiver])} has left: choose somebody with a live account.")
         elif barred := naming.refusal(receiver, duty, at):
             problems.append(barred)
+        if open_one := service.versions.filter(state__in=("draft", "in_review")).first():
+            problems.append(
+                f"Version {open_one.number} of {service.code} is {open_one.get_state_display()}: finish or cancel it first, or name the"
+                " receiver in it. A hand-over writes a version of its own."
+            )
         if service.hand_overs.filter(duty=duty, answered_at=None).exists():
             problems.append("A hand-over of this duty waits for its answer already.")
         if problems:
@@ -47,6 +52,11 @@ def accept(*, hand_over: HandOver, by: Any, at: dt.datetime, reason: str = "") -
     """
     with transaction.atomic():
         row = _open(hand_over, by)
+        if open_one := row.service.versions.filter(state__in=("draft", "in_review")).first():
+            asker = duties.names([row.asked_by])
+            raise NotReady(
+                [f"Version {open_one.number} is {open_one.get_state_display()}: {asker} finishes or cancels it first. Then accept."]
+            )
         content = {row.duty: row.receiver}
         why = f"{row.get_duty_display().capitalize()} handed over to {duties.names([row.receiver])}: {row.reason}"
         draft = publishing.draft_version(service=row.service, content=content, commitment={}, by=row.asked_by, at=at, reason=why)

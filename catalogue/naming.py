@@ -60,4 +60,4 @@ def sentence(name: str, duty: str, rule: str) -> str:
 
 def candidates(duty: str, at: dt.datetime) -> QuerySet[Any]:
     """Everybody with a live account whom an entry may name for the duty, by name."""
-    return fit(get_user_model().objects.filter(is_active=True), duty, at).order_by("last_name", "first_name", "username")
+    return fit(get_user_model().objects.filter(is_active=True), duty, at).order_by("first_name", "last_name", "username")

@@ -91,13 +91,23 @@ def standing_sql(known_then: bool, wanted: str = "TRUE") -> str:
     return f"SELECT {_COLUMNS} FROM ({newest}) known WHERE history_type <> '-' AND {holds}"  # noqa: S608
 
 
-def circles(pairs: Iterable[tuple[Key, Key]]) -> list[list[Key]]:
-    """Of (consumer, provider) pairs, one shortest way round for every knot of services that all need one another; largest knot first."""
+class Knot(NamedTuple):
+    """Services that all need one another: every one of them, and one shortest way round among them."""
+
+    members: list[Any]
+    way: list[Any]
+
+
+def circles(pairs: Iterable[tuple[Key, Key]]) -> list[Knot]:
+    """Of (consumer, provider) pairs, every knot of services that all need one another; largest first."""
     needs: dict[Key, list[Key]] = {}
     for consumer, provider in pairs:
         needs.setdefault(consumer, []).append(provider)
     knots = [knot for knot in _knots(needs) if len(knot) > 1]
-    return [_way_round(min(knot, key=str), knot, needs) for knot in sorted(knots, key=lambda knot: (-len(knot), min(map(str, knot))))]
+    return [
+        Knot(sorted(knot, key=str), _way_round(min(knot, key=str), knot, needs))
+        for knot in sorted(knots, key=lambda knot: (-len(knot), min(map(str, knot))))
+    ]
 
 
 def _knots(needs: dict[Key, list[Key]]) -> list[set[Key]]:

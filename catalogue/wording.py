@@ -64,9 +64,14 @@ def told(content: Mapping[str, Any]) -> dict[str, Told]:
 
 def sentence(changes: Iterable[Change], *, most: int = 4) -> str:
     """`Recovery point (RPO) 6 h → 4 h; Tier 2 → 1`, with the number of those that are left out."""
-    words = [f"{each.label} {each.before} → {each.after}" for each in tell(changes)]
+    words = [f"{each.label} {_cut(each.before)} → {_cut(each.after)}" for each in tell(changes)]
     left = len(words) - most
     return "; ".join(words[:most]) + (f"; and {left} more" if left > 0 else "")
+
+
+def _cut(text: str) -> str:
+    """Its beginning: a sentence names the change, and the page beside it shows the whole."""
+    return text if len(text) <= 120 else f"{text[:100].rstrip()} …"
 
 
 def _names(changes: Collection[Change]) -> dict[tuple[str, int], str]:

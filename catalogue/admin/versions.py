@@ -181,6 +181,7 @@ class VersionAdmin(TrackedAdmin):
         offered = {"offerings": comparing.content_of(like)["offerings"], "take_defaults": False} if like else {}
         return {
             "service": service.pk,
+            "commissioned_at": now(),  # a first version says since when there is data
             **offered,
             **({name: getattr(like, name) for name in publishing.CONTENT_FIELDS} if like else {}),
             **({name: getattr(promise, name) for name in PROMISES} if promise else {}),

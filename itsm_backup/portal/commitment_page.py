@@ -57,6 +57,7 @@ class DeviationRow:
     until: str
     state: str
     mark: str
+    decide: str  # where the person grants or refuses it; empty for who may not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def commitment_page(*, service: Service, user: Any, moment: Moment) -> Commitmen
         measured=tuple((words, _span(getattr(known, field))) for field, words in _MEASURED),
         analysis=_analysis(analysis) if analysis else None,
         agreements=tuple(_agreement(each) for each in agreements),
-        deviations=_rows(Deviation.objects.filter(service=service), moment, {service.pk: name}),
+        deviations=_rows(Deviation.objects.filter(service=service), user, moment, {service.pk: name}),
     )
 
 
@@ -104,7 +105,7 @@ def deviations_page(*, user: Any, moment: Moment) -> DeviationsPage:
     """Every deviation of services that the person may see, those that hold first; three queries."""
     seen = Service.objects.visible_to(user)
     names = dict(ServiceVersion.objects.in_force(moment.at).filter(service__in=seen).values_list("service_id", "name"))
-    rows = _rows(Deviation.objects.filter(service__in=seen), moment, names)
+    rows = _rows(Deviation.objects.filter(service__in=seen), user, moment, names)
     holding = sum(row.state == "granted" for row in rows)
     waiting = sum(row.state == "asked" for row in rows)
     verb = "is" if holding == 1 else "are"
@@ -166,14 +167,22 @@ def _agreement(row: Any) -> Paper:
     return Paper(title=str(row), note=note, facts=_facts(row, _AGREED))
 
 
-def _rows(found: Any, moment: Moment, names: dict[int, str]) -> tuple[DeviationRow, ...]:
+def _rows(found: Any, user: Any, moment: Moment, names: dict[int, str]) -> tuple[DeviationRow, ...]:
     order = ("granted", "asked", "expired", "taken back", "refused")
     known = found.filter(asked_at__lte=moment.at).select_related("service", "owner", "approver").order_by("expires_on", "pk")
-    rows = [_row(each, moment, names) for each in known]
+    asked = [
+        each for each in known if each.granted_at is None and each.ended_at is None and user.pk not in (each.owner_id, each.asked_by_id)
+    ]
+    decides: set[int] = set()
+    if asked and user.is_staff and not moment.past:
+        able = Service.objects.visible_to(user, "approve").filter(pk__in=[each.service_id for each in asked])
+        decides = set(able.values_list("pk", flat=True))
+    mine = {each.pk for each in asked if each.service_id in decides}
+    rows = [_row(each, moment, names, each.pk in mine) for each in known]
     return tuple(sorted(rows, key=lambda row: order.index(row.state)))
 
 
-def _row(deviation: Deviation, moment: Moment, names: dict[int, str]) -> DeviationRow:
+def _row(deviation: Deviation, moment: Moment, names: dict[int, str], decides: bool) -> DeviationRow:
     state = deviating.state_of(deviation, moment.at)
     left = deviation.expires_on - local_day(moment.at, str(zone()))
     marks = {"granted": "at_risk" if left <= SOON else "held", "asked": "no_data"}
@@ -188,4 +197,5 @@ def _row(deviation: Deviation, moment: Moment, names: dict[int, str]) -> Deviati
         until=day(deviation.expires_on) + (f", {many(left.days, 'day')} left" if state == "granted" and left <= SOON else ""),
         state=state,
         mark=marks.get(state, ""),
+        decide=reverse("admin:catalogue_deviation_change", args=[deviation.pk]) if decides and state == "asked" else "",
     )

@@ -121,17 +121,17 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     incidents = Incident.objects.visible_to(user).filter(Q(resolved_at=None) | Q(resolved_at__gt=moment.at), opened_at__lte=moment.at)
     majors = MajorIncident.objects.live().filter(manager__isnull=False).visible_to(user)
     found = get_user_model().objects.filter(pk=user.pk).values_list(
-        _told(services, services=Count("pk")),
-        _told(services.filter(pk__in=watched), watched=Count("pk")),  # apart: joined at once, not looked up service by service
-        _told(
+        told_as_one(services, services=Count("pk")),
+        told_as_one(services.filter(pk__in=watched), watched=Count("pk")),  # apart: joined at once, not looked up service by service
+        told_as_one(
             Agreement.objects.filter(service__in=services, comparison__isnull=False),
             compared=Count("pk"),
             agreeing=Count("pk", filter=Q(differing=0)),
         ),
-        _told(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("*")),
-        _told(incidents.exclude(state="cancelled"), open_incidents=Count("pk")),
-        _told(majors, majors=Count("pk"), next_update=Min("next_update_at")),
-        _told(
+        told_as_one(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("*")),
+        told_as_one(incidents.exclude(state="cancelled"), open_incidents=Count("pk")),
+        told_as_one(majors, majors=Count("pk"), next_update=Min("next_update_at")),
+        told_as_one(
             ToolState.objects.filter(tool__enabled=True),
             tools=Count("pk"),
             replayed=Count("pk", filter=Q(tool__replayed=True)),
@@ -146,7 +146,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     return told | {name: dt.datetime.fromisoformat(told[name]) for name in ("oldest", "newest", "next_update") if told[name]}
 
 
-def _told(rows: QuerySet, **aggregates: Any) -> Subquery:
+def told_as_one(rows: QuerySet, **aggregates: Any) -> Subquery:
     """What the rows come to, as one JSON object; of no rows, too, because nothing groups them."""
     return Subquery(rows.order_by().annotate(_all=Value(1)).values("_all").annotate(_told=JSONObject(**aggregates)).values("_told"))
 

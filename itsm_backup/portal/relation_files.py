@@ -37,7 +37,20 @@ def wishes_of_csv(content: str) -> tuple[list[tuple[int, Wish]], list[tuple[int,
                 problems.append((reader.line_num, str(error)))
     except csv.Error as error:
         raise Unreadable(f"Line {reader.line_num} is no CSV: {error}.") from None
-    return wishes, problems
+    return _once(wishes, problems)
+
+
+def _once(wishes: list[tuple[int, Wish]], problems: list[tuple[int, str]]) -> tuple[list[tuple[int, Wish]], list[tuple[int, str]]]:
+    """Each relation in one row: of two rows for one of them, the later is a problem, whatever it says."""
+    first: dict[tuple[str, str, str], int] = {}
+    kept: list[tuple[int, Wish]] = []
+    for line, wish in wishes:
+        earlier = first.setdefault((wish.consumer, wish.provider, wish.kind), line)
+        if earlier == line:
+            kept.append((line, wish))
+        else:
+            problems.append((line, f"Line {earlier} is about the same relation. Keep one of the two."))
+    return kept, sorted(problems)
 
 
 def _wish(row: dict[str, Any]) -> Wish:

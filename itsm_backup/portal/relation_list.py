@@ -17,7 +17,7 @@ from itsm_backup.portal.weave_view import Named, named, versions_of
 from itsm_backup.portal.words import instant, many, person
 
 MOST = 50
-FLOWS = [kind for kind in Relation.Kind.values if kind not in ("part_of", "supersedes")]  # in these the database allows circles
+FLOWS = [kind for kind in Relation.Kind.values if kind not in ("part_of", "supersedes")]  # in these alone the database allows circles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +74,8 @@ def relations_page(*, user: Any, moment: Moment) -> RelationsPage:
     if not user.has_perm("catalogue.view_service"):
         seen_pks = set(Service.objects.visible_to(user).values_list("pk", flat=True))
         standing = [one for one in standing if {one.consumer_id, one.provider_id} <= seen_pks]
-    knots = weave.circles((one.consumer_id, one.provider_id) for one in standing if one.kind in FLOWS)
-    knots = [knot for knot in knots if all(pk in entries for pk in knot)]
+    knots = weave.circles((one.consumer_id, one.provider_id) for one in standing if _binds(one))
+    knots = [knot for knot in knots if all(pk in entries for pk in knot.members)]
     joined = {pk for one in standing for pk in (one.consumer_id, one.provider_id)}
     alone = sorted((code, name) for pk, (code, name) in entries.items() if pk not in joined)
     loose = [one for one in standing if one.consumer_id in entries and one.provider_id not in entries and one.kind != "supersedes"]
@@ -149,13 +149,19 @@ def _rejected(one: Any, able: set[int]) -> Rejected:
     )  # fmt: skip
 
 
-def _circle(knot: list[int], entries: Mapping[int, tuple[str, str]], standing: list[Standing], moment: Moment) -> Circle:
+def _binds(one: Standing) -> bool:
+    """Whether a circle through it is one: need flows along it, or the consumer stops without it, by whatever kind."""
+    return one.kind in FLOWS or one.letter == weave.STOPS
+
+
+def _circle(knot: weave.Knot, entries: Mapping[int, tuple[str, str]], standing: list[Standing], moment: Moment) -> Circle:
     steps = {(one.consumer_id, one.provider_id): one.words for one in standing}
-    words = " → ".join(entries[pk][0] for pk in knot)
-    first = steps[(knot[0], knot[1])]
+    way = knot.way
+    words = " → ".join(entries[pk][0] for pk in way)
+    first = steps[(way[0], way[1])]
     return Circle(
-        members=tuple(Link(entries[pk][1], moment.href("service_graph", entries[pk][0])) for pk in knot[:-1]),
-        words=f"{words}: {entries[knot[0]][1]} {first} {entries[knot[1]][1]}, and the way leads back.",
+        members=tuple(Link(entries[pk][1], moment.href("service_graph", entries[pk][0])) for pk in knot.members),
+        words=f"{words}: {entries[way[0]][1]} {first} {entries[way[1]][1]}, and the way leads back.",
     )
 
 

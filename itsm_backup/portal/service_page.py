@@ -14,8 +14,10 @@ from django.utils.safestring import SafeString
 
 from catalogue import legal_holds
 from catalogue.checking import deviations_at, findings, question_of
+from catalogue.comparing import offered
 from catalogue.deviating import CODES
-from catalogue.models import Deviation, LegalHold, Propagation, Service, ServiceVersion, Team
+from catalogue.models import Deviation, LegalHold, Offering, Propagation, Service, ServiceVersion, Team
+from catalogue.packages import line_of
 from itsm_backup.common.charts import Chart
 from itsm_backup.common.time import duration_words, recent_words
 from itsm_backup.portal import proof
@@ -59,6 +61,8 @@ class ServicePage:
     older_runs: str
     days: SafeString
     days_note: str
+    summary: str
+    offerings: tuple[str, ...]  # packages with their levels, a line each
     jobs: tuple[proof.JobRow, ...]
     problems: tuple[ProblemRow, ...]
     history: tuple[HistoryRow, ...]
@@ -89,6 +93,7 @@ def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
             has_holds=Exists(LegalHold.objects.filter(**this)),
             was_reached=Exists(Propagation.objects.filter(**this)),
             has_deviations=Exists(Deviation.objects.filter(**this)),
+            has_offerings=Exists(Offering.objects.filter(version=OuterRef("pk"))),
             has_restores=Exists(RestoreTest.objects.filter(job__service=OuterRef("service"))),
         )
         .filter(service__code=code)
@@ -123,6 +128,8 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
     return ServicePage(
         code=service.code,
         name=version.name,
+        summary=version.summary,
+        offerings=tuple(line_of(offered(row)) for row in version.offerings.all()) if version.has_offerings else (),
         status=version.stands,
         status_words=words,
         why=moment.href("explain", "evaluation", evaluation.pk) if evaluation else "",

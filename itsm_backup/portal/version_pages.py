@@ -17,7 +17,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.commitment_page import Check, checks_of
 from itsm_backup.portal.detected_pages import ChangeRow, waiting_rows
 from itsm_backup.portal.diffing import Diff, diff_of
-from itsm_backup.portal.words import instant, person
+from itsm_backup.portal.words import instant, many, person
 from monitoring.capability import measured
 
 OPEN = (ServiceVersion.State.DRAFT, ServiceVersion.State.IN_REVIEW)
@@ -73,6 +73,7 @@ class VersionPage:
     seen: str
     stale: str
     may_approve: bool
+    stopped: str  # why it cannot be approved as it is, whoever may
     why_not: str
     may_return: bool
     may_comment: bool
@@ -163,6 +164,7 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
         seen=now_hash,
         stale=_stale(version, seen, content) if is_open and seen and seen != now_hash else "",
         may_approve=waits and not why_not,
+        stopped=_stopped(checks),
         why_not=why_not if waits else "",
         may_return=waits and (writes or not why_not),
         may_comment=not moment.past and is_open,
@@ -194,6 +196,12 @@ def _findings(version: ServiceVersion, user: Any, moment: Moment) -> list[checki
 
 def _before(version: ServiceVersion, user: Any, moment: Moment) -> ServiceVersion | None:
     return versions_of(version.service, user, moment).filter(state="approved", number__lt=version.number).first()  # type: ignore[no-any-return]
+
+
+def _stopped(checks: list[checking.Finding]) -> str:
+    stops = sum(each.stops for each in checks)
+    words = f"{many(stops, 'condition stops', 'conditions stop')} it: they are named under “Can it hold?”."
+    return f"It cannot be approved as it is. {words} Return it, or have a deviation granted." if stops else ""
 
 
 def _stale(version: ServiceVersion, seen: str, content: comparing.Content) -> str:

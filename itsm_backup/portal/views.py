@@ -28,6 +28,7 @@ from itsm_backup.portal import (
     service_list,
     service_page,
     version_pages,
+    waiting,
 )
 from itsm_backup.portal.display import THEMES
 from itsm_backup.portal.framing import frame_of
@@ -101,7 +102,8 @@ def home(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
     page = estate.estate_page(user=request.user, moment=moment, by=request.GET.get("by", ""))
     if not page.counts and not moment.past and first_run.is_empty():
         return guide(request)
-    return show(request, "estate", section="estate", moment=moment, page=page)
+    waits = waiting.waiting_for(user=request.user, moment=moment)
+    return show(request, "estate", section="estate", moment=moment, page=page, waits=waits)
 
 
 @reads

@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ParseError
 
-from itsm_backup.common.time import is_tellable, now, parse_instant
+from itsm_backup.common.time import day_bounds, is_tellable, local_day, now, parse_instant
 
 WINDOW = dt.timedelta(days=31)
 AS_OF = OpenApiParameter(
-    "as_of", OpenApiTypes.STR, description="Show what was known at this instant, e.g. 2026-11-23T09:42Z (RFC 3339 works too)."
+    "as_of",
+    OpenApiTypes.STR,
+    description="Show what was known at this instant, e.g. 2026-11-23T09:42Z (RFC 3339 works too), or at the end of this day: 2026-11-23.",
 )
 FROM = OpenApiParameter("from", OpenApiTypes.STR, description="Only from this instant on; left out: 31 days before `to`.")
 TO = OpenApiParameter("to", OpenApiTypes.STR, description="Only before this instant; left out: now and what is dated ahead.")
@@ -44,12 +47,25 @@ def read_instant(name: str, text: str) -> dt.datetime:
 
 def moment_of(request: Any) -> tuple[dt.datetime, bool]:
     """(instant to show, whether it is in the past): `?as_of=` or now; raises ParseError for a time to come."""
-    at, present = instant_of(request, "as_of"), now()
-    if at is None:
+    present, text = now(), request.query_params.get("as_of", "")
+    at = _end_of_day(text, present) if len(text) == 10 else instant_of(request, "as_of")
+    if at is None or at == present:
         return present, False
     if at > present:
         raise ParseError("as_of lies in the future: what will be known then is not known yet.")
     return at, True
+
+
+def _end_of_day(text: str, present: dt.datetime) -> dt.datetime:
+    """The last minute of a day in the product's zone, as pages read it; of today it is now. Raises ParseError."""
+    try:
+        day = dt.date.fromisoformat(text)
+        ends = day_bounds(day, settings.TIME_ZONE)[1] - dt.timedelta(minutes=1)
+    except (ValueError, OverflowError):
+        raise ParseError(f"as_of is no day and no instant: {text}. Write it like 2026-11-23 or 2026-11-23T09:42Z.") from None
+    if not is_tellable(ends):
+        raise ParseError(f"as_of lies outside the years 1970 to 8999: {text}.")
+    return present if day == local_day(present, settings.TIME_ZONE) else ends
 
 
 def within(rows: QuerySet, request: Any, field: str) -> QuerySet:

@@ -115,6 +115,12 @@ def test_two_packages_of_one_name_are_a_problem_of_the_row(steward):
     assert wish.problems == [("offerings", "There are two offerings named Gold.")]
 
 
+def test_a_duration_without_its_unit_is_a_problem_of_the_row(steward):
+    make_service("pacs")
+    (wish,) = looked(csv("code,rpo", "pacs,3600"), steward)
+    assert wish.problems == [("rpo", "Write a number and its unit, such as 4 h or 90 min.")]
+
+
 def test_a_row_of_an_old_export_is_refused_when_the_entry_has_changed_since(steward):
     make_service("pacs")
     old = exporting.entries(user=steward, at=NOON, format="csv")

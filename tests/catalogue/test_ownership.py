@@ -68,9 +68,15 @@ def test_a_hand_over_that_cannot_be_says_why():
 def test_an_open_version_keeps_a_hand_over_waiting_with_a_sentence():
     row = asked(make_service())
     make_draft()
-    with pytest.raises(NotReady, match="open version already"):
+    with pytest.raises(NotReady, match=r"Version 2 is draft: author finishes or cancels it first\. Then accept"):
         handing_over.accept(hand_over=row, by=make_user("nora"), at=NOON + DAY)
     assert HandOver.objects.get().answered_at is None
+    draft = row.service.versions.get(number=2)
+    publishing.cancel(version=draft, by=make_author(), at=NOON + DAY, reason="x")
+    handing_over.decline(hand_over=row, by=make_user("nora"), at=NOON + DAY, reason="No time")
+    make_draft(at=NOON + DAY)
+    with pytest.raises(NotReady, match=r"Version 3 of pacs is draft: finish or cancel it first, or name the receiver in it\."):
+        handing_over.ask(service=row.service, duty="owner", receiver=make_user("nora"), by=make_author(), at=NOON + DAY, reason="x")
 
 
 def opened(*services, due=30):

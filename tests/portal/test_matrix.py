@@ -11,7 +11,7 @@ from guardian.shortcuts import assign_perm
 
 from catalogue import impact, relating, weave
 from catalogue.models import Relation, SeenRelation, Service, ServiceVersion
-from itsm_backup.portal import graph, matrix, relation_list
+from itsm_backup.portal import graph, matrix, relation_files, relation_list
 from itsm_backup.portal.asof import Moment
 from tests.admin_forms import signed_in, url
 from tests.catalogue.many import fill
@@ -226,11 +226,27 @@ def test_what_is_to_be_decided(client, woven, root, noon):
     assert Relation.objects.get(consumer=woven["RIS"], provider=woven["POOL"]).origin == "discovered"
 
 
+def test_a_circle_through_relations_of_any_kind_that_stop_the_consumer_names_everybody_in_it(woven, root, noon):
+    at = noon + HOUR
+    said = {"by": root, "at": at, "reason": "test"}
+    relating.relate(consumer=woven["NET"], provider=woven["WIKI"], kind="part_of", strength="hard", **said)
+    relating.relate(consumer=woven["WIKI"], provider=woven["PACS"], kind="depends_on", strength="hard", **said)
+    (circle,) = relation_list.relations_page(user=root, moment=moment(at)).circles
+    assert {"Wiki", "Network core", "Imaging archive"} <= {one.words for one in circle.members}
+
+
+def test_two_rows_about_one_relation_are_a_problem():
+    rows, problems = relation_files.wishes_of_csv(
+        "consumer,provider,kind,strength\nA,B,depends_on,soft\nA,C,depends_on,soft\nA,B,depends_on,hard\n"
+    )
+    assert [line for line, _ in rows] == [2, 3] and problems == [(4, "Line 2 is about the same relation. Keep one of the two.")]
+
+
 def test_a_knot_is_told_by_one_way_round():
     pairs = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a"), ("x", "y"), ("y", "x"), ("a", "z")]
-    assert weave.circles(pairs) == [["a", "b", "a"], ["x", "y", "x"]]
+    assert [knot.way for knot in weave.circles(pairs)] == [["a", "b", "a"], ["x", "y", "x"]]
     chain = [(n, n + 1) for n in range(5_000)]
-    assert weave.circles(chain) == [] and len(weave.circles([*chain, (5_000, 0)])[0]) == 5_002
+    assert weave.circles(chain) == [] and len(weave.circles([*chain, (5_000, 0)])[0].way) == 5_002
 
 
 def test_a_large_estate_costs_as_many_questions_as_a_small_one(woven, root, noon, django_assert_max_num_queries):

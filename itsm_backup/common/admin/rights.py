@@ -265,7 +265,9 @@ class ByRights(BaseModelAdmin):
             if self._needed(db_field, request) == "view":
                 return offered.filter(pk__in=sight(request.user, db_field.related_model).values("pk"))
             return offered.visible_to(request.user, "change")
-        return offered.filter(is_active=True) if issubclass(db_field.related_model, AbstractBaseUser) else offered
+        if issubclass(db_field.related_model, AbstractBaseUser):
+            return offered.filter(is_active=True).order_by("first_name", "last_name", "username")  # as they are shown
+        return offered
 
     def _needed(self, db_field: Any, request: HttpRequest) -> str:
         """To put a row below an owner one must be allowed to change the owner, unless a role lets one add such rows everywhere."""

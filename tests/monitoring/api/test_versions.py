@@ -90,3 +90,12 @@ def test_marks_that_turn_the_direction_of_text_are_refused(draft):
     status, told, _ = call(make_author(), "patch", "versions/2/", body, match=draft)
     assert status == 409 and "Summary: it holds invisible marks" in told["detail"]
     assert ServiceVersion.objects.get(number=2).revisions.count() == 1
+
+
+def test_a_day_is_read_as_pages_read_it(draft):
+    day = (now() - dt.timedelta(days=3)).date()
+    assert call(make_author(), "get", f"versions/?as_of={day}")[1]["results"] == []
+    assert [row["number"] for row in call(make_author(), "get", f"versions/?as_of={now().date()}")[1]["results"]] == [2, 1], "today is now"
+    for wrong in ("2026-13-40", "0001-01-01", "9999-12-31", "10 letters"):
+        status, told, _ = call(make_author(), "get", f"versions/?as_of={wrong}")
+        assert status == 400 and told["detail"].startswith("as_of "), wrong

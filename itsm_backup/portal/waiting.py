@@ -1,0 +1,39 @@
+"""What waits for a person: duties offered to them, entries to attest, versions and deviations to decide on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count
+
+from catalogue.models import Attestation, Deviation, HandOver, Service, ServiceVersion
+from itsm_backup.common.time import local_day
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link, told_as_one
+from itsm_backup.portal.words import many, zone
+
+
+def waiting_for(*, user: Any, moment: Moment) -> tuple[Link, ...]:
+    """Each with how many there are and where they are answered; one query. Nothing waits in the past."""
+    if moment.past:
+        return ()
+    approvable = Service.objects.visible_to(user, "approve")
+    reviews = ServiceVersion.objects.filter(state="in_review", service__in=approvable).exclude(author_ids__contains=[user.pk])
+    today = local_day(moment.at, str(zone()))
+    asked = Deviation.objects.filter(granted_at=None, ended_at=None, expires_on__gte=today, service__in=approvable)
+    asked = asked.exclude(owner=user).exclude(asked_by=user)
+    rows = (
+        HandOver.objects.filter(receiver=user, answered_at=None),
+        Attestation.objects.filter(person=user, answered_at=None),
+        reviews, asked,
+    )  # fmt: skip
+    told = get_user_model().objects.filter(pk=user.pk).values_list(*(told_as_one(each, n=Count("*")) for each in rows)).get()
+    offers, attestations, versions, deviations = (each["n"] for each in told)
+    found = (
+        (offers, many(offers, "duty is", "duties are") + " offered to you", "ownership"),
+        (attestations, many(attestations, "entry waits", "entries wait") + " for your word that it is right", "ownership"),
+        (versions, many(versions, "version waits", "versions wait") + " for your approval", "approvals"),
+        (deviations, many(deviations, "deviation waits", "deviations wait") + " for your decision", "deviations"),
+    )
+    return tuple(Link(words, moment.href(name)) for count, words, name in found if count)
