@@ -63,7 +63,10 @@ class Icinga2:
         CERTIFICATES,
     )
     capabilities = declare(
-        read_runs=part("The latest result of each service, and every one that the event stream tells while a round listens to it."),
+        read_runs=part(
+            "The latest result of each service, and every one that the event stream tells while a round listens to it. "
+            "Of two results of one service between two rounds, the first is missed."
+        ),
         read_schedules=none("The interval of a check is not the schedule of a backup."),
         verify_data=none("A check says nothing of copies."),
         incremental=part("The latest results are asked for in every round; the event stream tells each as it comes."),
