@@ -95,6 +95,7 @@ ACTS = {
     "override": Doing("operator", "override", "set by hand the status of"),
     "test_restores": Doing("operator", "override", "plan restore tests of"),
     "resolve": Doing("operator", "", "resolve by hand an incident of"),
+    "review": Doing("operator", "", "publish the review of an incident of"),
 }
 _TO_APPROVE = ("approve", "grant", "analyse", "agree", "rule", "hold", "release")  # in these a superuser's own deeds count like duties held
 

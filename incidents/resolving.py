@@ -9,7 +9,7 @@ import datetime as dt
 from django.db import transaction
 
 from catalogue.models import Commitment
-from incidents import announcing, escalating, waiting
+from incidents import announcing, escalating, owing, waiting
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.time import duration_words
 from monitoring.carrying import each
@@ -56,6 +56,7 @@ def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datet
     IncidentEntry.objects.create(incident=incident, at=incident.resolved_at, kind="state", text=f"Resolved: {proof}")
     escalating.look_again(incident=incident, at=noticed_at)
     announcing.announce_resolution(incident=incident, proof=proof, at=noticed_at)
+    owing.owe(incident=incident, at=noticed_at)
     return True
 
 

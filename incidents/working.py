@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from catalogue import duties
-from incidents import announcing, escalating, resolving, targeting
+from incidents import announcing, escalating, owing, resolving, targeting
 from incidents.lapsing import LONGEST
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.time import iso
@@ -84,6 +84,7 @@ def move(
     escalating.look_again(incident=incident, at=at)
     if to == "resolved":
         announcing.announce_resolution(incident=incident, proof=f"Resolved by hand: {reason.strip()}", at=at)
+        owing.owe(incident=incident, at=at)
     return incident
 
 

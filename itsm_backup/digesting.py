@@ -14,8 +14,9 @@ from django.db.models import Count, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from catalogue.models import Service
 from incidents import exposing, muting
-from incidents.models import Digest, DigestPreference, Incident
+from incidents.models import Digest, DigestPreference, EntryProposal, Incident, PostIncidentReview, ReviewAction
 from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
@@ -91,14 +92,14 @@ def compose(*, person: Any, at: dt.datetime) -> Composed:
     rows: Any = standings(person, Moment(at=at, now=at))
     counts = dict(rows.order_by().values_list("verdict").annotate(Count("pk")))
     kept, total = counts.get("kept", 0) + counts.get("at_risk", 0), sum(counts.values())
-    muted = muting.mutes(user=person, at=at)
-    exceptions = tuple(part for part in (_services(rows, counts, at), *_exceptions(person, muted, at)) if part.lines)
+    muted, actions = muting.mutes(user=person, at=at), _actions(person, at)
+    told = (_services(rows, counts, at), *_exceptions(person, muted, actions, at))
+    exceptions = tuple(part for part in told if part.lines)
     count = sum(len(part.lines) + part.more for part in exceptions)
     sentence = f"{kept:,} of {many(total, 'service')} keep their promise." if total else "No service is in sight for you."
     subject = f"{many(count, 'exception')}: {sentence}" if count else f"No exceptions: {sentence}"
-    return Composed(
-        subject=subject, sentence=sentence, exceptions=exceptions, rest=tuple(part for part in _rest(person, muted, at) if part.lines)
-    )  # fmt: skip
+    rest = tuple(part for part in _rest(person, muted, actions, at) if part.lines)
+    return Composed(subject=subject, sentence=sentence, exceptions=exceptions, rest=rest)
 
 
 def _services(rows: Any, counts: dict[str, int], at: dt.datetime) -> Part:
@@ -107,12 +108,20 @@ def _services(rows: Any, counts: dict[str, int], at: dt.datetime) -> Part:
     return _part("Services that do not keep their promise", told, "services", total=sum(counts.get(one, 0) for one in BAD))
 
 
-def _exceptions(person: Any, muted: list[muting.Mute], at: dt.datetime) -> Iterator[Part]:
+def _actions(person: Any, at: dt.datetime) -> list[ReviewAction]:
+    """Open actions of published reviews: the person's own, and those that are late of the reviews that they may read."""
+    late = Q(due_on__lt=at.date(), review__in=PostIncidentReview.objects.visible_to(person))
+    rows = ReviewAction.objects.filter(late | Q(owner=person), state="open", review__state="published")
+    return list(rows.select_related("owner", "review").order_by("due_on", "pk"))
+
+
+def _exceptions(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], at: dt.datetime) -> Iterator[Part]:
     incidents = Incident.objects.told_to(person).open().order_by("priority", "opened_at", "pk")  # type: ignore[attr-defined]
     yield _part("Open incidents", [_incident(one) for one in incidents], "incidents")
     late = RestorePlan.objects.visible_to(person).overdue(at.date()).select_related("job", "tester", "service")  # type: ignore[attr-defined]
     told = [f"{one.service.code}, {one.job.name}: planned for {one.planned_on:%d %b %Y}, tester {_name(one.tester)}" for one in late]
     yield _part("Overdue restore tests", told, "restore_plans")
+    yield _part("Overdue actions of reviews", [_action(one) for one in actions if one.due_on < at.date()], "reviews")
     exposed = [one for one, exposure in zip(muted, exposing.exposures(muted, at=at), strict=True) if exposure.past]
     yield _part("Muted while copies are older than promised", [_mute(one) for one in exposed], "muted")
     reports = Report.objects.visible_to(person)
@@ -120,7 +129,7 @@ def _exceptions(person: Any, muted: list[muting.Mute], at: dt.datetime) -> Itera
     yield _part("Published figures that come out otherwise", [str(one) for one in differing], "reconciliation")
 
 
-def _rest(person: Any, muted: list[muting.Mute], at: dt.datetime) -> Iterator[Part]:
+def _rest(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], at: dt.datetime) -> Iterator[Part]:
     alerts = Alert.objects.visible_to(person).filter(state__in=OPEN_STATES, alert_class__in=standing_alerts.CLASSES)
     yield _part("Lasting conditions", list(alerts.order_by("alert_class", "title").values_list("title", flat=True)), "services")
     mine = RestorePlan.objects.visible_to(person).filter(state="recorded").exclude(tester=person).select_related("service", "job")
@@ -128,6 +137,11 @@ def _rest(person: Any, muted: list[muting.Mute], at: dt.datetime) -> Iterator[Pa
     _, wanted = due_tests(user=person, at=at)
     yield _part("Restore tests", [f"{many(wanted, 'service')} without a test that proves the promise, none planned"] if wanted else [],
                 "restore_plans")  # fmt: skip
+    asked = EntryProposal.objects.filter(state="open", service__in=Service.objects.visible_to(person, "change"))
+    told = [f"{one.service.code}: {one.get_question_display()} {one.text}" for one in asked.select_related("service")]
+    yield _part("What reviews ask of your entries", told, "reviews")
+    own = [one for one in actions if one.owner_id == person.pk and one.due_on >= at.date()]
+    yield _part("What you do of reviews", [_action(one) for one in own], "reviews")
     soon = [one for one in muted if one.until is not None and one.until <= at + A_DAY]
     yield _part("Ends within a day", [_mute(one) for one in soon], "muted")
     over = Incident.objects.told_to(person).filter(Q(resolved_at__gt=at - A_DAY, resolved_at__lte=at)).order_by("-resolved_at")  # type: ignore[attr-defined]
@@ -146,6 +160,10 @@ def _age(row: Any, at: dt.datetime) -> str:
 def _incident(one: Any) -> str:
     taken = "" if one.acknowledged_at or one.resolved_at else ", nobody has taken it"
     return f"{one.number} {one.priority} {one.told_title}{taken}"
+
+
+def _action(one: ReviewAction) -> str:
+    return f"{one.review.number}, {one.what}: due {one.due_on:%d %b %Y}, {_name(one.owner)}"
 
 
 def _mute(one: muting.Mute) -> str:

@@ -13,7 +13,7 @@ _BUSINESS = (
     "view: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.relation catalogue.window catalogue.team"
     " catalogue.servicestatus catalogue.statuschange monitoring.servicestate monitoring.serviceday monitoring.evaluation"
     " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident"
-    " monitoring.restoretest monitoring.restoreplan reporting.discrepancy"
+    " monitoring.restoretest monitoring.restoreplan reporting.discrepancy incidents.postincidentreview incidents.entryproposal"
     " reporting.report catalogue.offering catalogue.agreement catalogue.agreementversion catalogue.impactanalysis catalogue.deviation"
     " catalogue.label catalogue.tierdefault catalogue.handover catalogue.attestationround catalogue.attestation"
 )
@@ -65,7 +65,13 @@ class Role:
     uses_admin: bool = False
 
 
-_INCIDENT_WORK = _permissions("change resolve: incidents.incident", "override: catalogue.service")
+_READ_EARLY = _permissions("read_early: incidents.postincidentreview")
+_PUBLISH = _permissions("publish: incidents.postincidentreview")
+_INCIDENT_WORK = (
+    _permissions("change resolve: incidents.incident", "override: catalogue.service", "add change: incidents.postincidentreview")
+    | _READ_EARLY
+    | _PUBLISH
+)
 ROLES = {
     "steward": Role(
         duty="writes what entries say and promise",
@@ -83,8 +89,10 @@ ROLES = {
             "change: reporting.reporttemplate",
             "compile: reporting.report",
             "settle: reporting.discrepancy",
-        ),
+        )
+        | _READ_EARLY,
         on_service=_permissions("view change: catalogue.service"),
+        verbs=_READ_EARLY,
         uses_admin=True,
     ),
     "approver": Role(
@@ -118,7 +126,10 @@ ROLES = {
             "view add: incidents.statuslink",
             "add: incidents.rotaswap",
             "view read_body: common.notice",
-        ),
+            "add change: incidents.postincidentreview",
+        )
+        | _READ_EARLY
+        | _PUBLISH,
     ),
     "monitoring-admin": Role(
         duty="connects tools, maps jobs to services, sets schedules and thresholds",
@@ -150,13 +161,15 @@ ROLES = {
     "requester": Role(duty="asks for changes", everywhere=_permissions(_TECHNICAL)),
     "change-manager": Role(
         duty="authorises changes and keeps the calendar of windows",
-        everywhere=_permissions(_TECHNICAL, "add change delete: catalogue.window"),
+        everywhere=_permissions(_TECHNICAL, "add change delete: catalogue.window") | _READ_EARLY | _PUBLISH,
+        verbs=_READ_EARLY | _PUBLISH,
         uses_admin=True,
     ),
     "auditor": Role(
         duty="reads everything and changes nothing",
         everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry common.refusal",
-            "view: incidents.reply incidents.digestpreference incidents.digest incidents.statuslink"),
+            "view: incidents.reply incidents.digestpreference incidents.digest incidents.statuslink")
+        | _READ_EARLY,
         uses_admin=True,
     ),
     "stakeholder": Role(duty="depends on services and reads how they stand", everywhere=_permissions(_BUSINESS)),

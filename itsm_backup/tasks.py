@@ -9,6 +9,7 @@ from django.conf import settings
 
 from catalogue import attesting, batching, cmdb_relations, deviating, inventorying, telling_outward, working_through
 from catalogue.models import Batch, Cmdb, ItemLink
+from incidents import following_up
 from itsm_backup import deadman, digesting, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.demo import feeding
@@ -71,6 +72,7 @@ def tend() -> None:
     calibrating.recalculate(at=at)
     deviating.remind(at=at)
     attesting.remind(at=at)
+    following_up.remind(at=at)
     batching.forget_unstarted(at=at)
     journey.look_at_everything(at=at)
 

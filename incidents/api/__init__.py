@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from incidents.api import acts, incidents, major, problems, status, updates
+from incidents.api import acts, follow_up, incidents, major, problems, reviews, status, updates
 from incidents.api.escalation import EscalationPolicies
 from incidents.api.on_call import OnCall, StandIn
 from incidents.api.simulation import Simulation
@@ -21,4 +21,6 @@ urlpatterns = [
     *major.urlpatterns,
     *updates.urlpatterns,
     *status.urlpatterns,
+    *reviews.urlpatterns,
+    *follow_up.urlpatterns,
 ]

@@ -7,6 +7,7 @@ from incidents.models.incident import Incident, IncidentAlert, IncidentEntry
 from incidents.models.major import MajorAppointment, MajorIncident
 from incidents.models.problems import Feedback, KnownError, Problem, ProblemEntry, ProblemIncident
 from incidents.models.replies import Reply
+from incidents.models.reviews import EntryProposal, PostIncidentReview, ReviewAction, ReviewAnswer
 from incidents.models.rota import Rota, RotaMember, RotaSwap
 from incidents.models.status_links import StatusLink
 from incidents.models.targets import ResponseTarget, WorkingHours
@@ -18,6 +19,7 @@ __all__ = [
     "Channel",
     "Digest",
     "DigestPreference",
+    "EntryProposal",
     "Escalation",
     "EscalationPolicy",
     "EscalationStep",
@@ -31,11 +33,14 @@ __all__ = [
     "MajorIncident",
     "MajorMessage",
     "MajorUpdate",
+    "PostIncidentReview",
     "Problem",
     "ProblemEntry",
     "ProblemIncident",
     "Reply",
     "ResponseTarget",
+    "ReviewAction",
+    "ReviewAnswer",
     "Rota",
     "RotaMember",
     "RotaSwap",

@@ -13,8 +13,9 @@ from django.utils.safestring import SafeString
 from catalogue.duties import names
 from catalogue.models import ServiceVersion
 from incidents import assigning, knowing, working
-from incidents.models import Incident, IncidentEntry, MajorIncident, Problem
+from incidents.models import Incident, IncidentEntry, MajorIncident, PostIncidentReview, Problem
 from incidents.models.escalation import PRIORITIES
+from incidents.models.reviews import READ_EARLY
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.escalation_page import Told, told_of
@@ -82,6 +83,7 @@ class Deeds:
 
     acknowledge: bool = False
     how_long: tuple[Choice, ...] = ()  # it may be acknowledged
+    review: bool = False
     whom: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
     note: bool = False
     resolve: bool = False
@@ -142,8 +144,11 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
     problem = Problem.objects.filter(problem_incidents__incident=OuterRef("pk")).exclude(state="rejected").order_by("-pk")
     major = MajorIncident.objects.filter(incident=OuterRef("pk")).exclude(state="rejected")
+    seen = PostIncidentReview.objects.filter(incident=OuterRef("pk")).order_by("-revision")
+    reviews = seen if user.has_perm(READ_EARLY) else seen.filter(state="published")
     told = {"problem_pk": Subquery(problem.values("pk")[:1]), "problem_title": Subquery(problem.values("title")[:1])}
     told["is_major"] = Exists(major)
+    told |= {"review_pk": Subquery(reviews.values("pk")[:1]), "review_state": Subquery(reviews.values("state")[:1])}
     incidents = known_at(user, moment).defer(None).annotate(service_name=Subquery(name), **told)
     return incidents.select_related("assignee", "service", "team").filter(pk=int(number.upper().removeprefix("INC-"))).first()
 
@@ -260,6 +265,10 @@ def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str,
     if incident.service_name and incident.service_is_seen:
         link = format_html('<a href="{}">{}</a>', moment.href("service", incident.service.code), incident.service_name)
         facts.append(("Hit hardest", link, ""))
+    if incident.review_pk and not moment.past:
+        number = f"PIR-{incident.review_pk:04d}"
+        words = f"{number}, {PostIncidentReview.State(incident.review_state).label.lower()}"
+        facts.append(("Review", format_html('<a href="{}">{}</a>', moment.href("review", number), words), ""))
     if incident.team:
         facts.append(("Team", str(incident.team), ""))
     return tuple(facts)
@@ -312,7 +321,9 @@ def deeds_of(*, incident: Any, alerts: list[Alert], user: Any, moment: Moment) -
         return Deeds(refusal=f"Operators can work on this. {who} can." if who else "Operators can work on this.")
     steps = _steps(incident, moment)
     if not incident.is_open:
-        return Deeds(note=True, steps=steps, refusal=f"{incident.number} is {incident.get_state_display().lower()}.")
+        may_review = incident.state != "cancelled" and incident.review_state in (None, "proposed", "declined")
+        may_review = may_review and user.has_perm("incidents.add_postincidentreview")
+        return Deeds(note=True, review=may_review, steps=steps, refusal=f"{incident.number} is {incident.get_state_display().lower()}.")
     return Deeds(
         acknowledge=incident.state == "new",
         how_long=_HOW_LONG,

@@ -18,6 +18,7 @@ from catalogue.comparing import offered
 from catalogue.deviating import CODES
 from catalogue.models import Deviation, LegalHold, Offering, Propagation, Service, ServiceVersion, Team
 from catalogue.packages import line_of
+from incidents.models import PostIncidentReview
 from itsm_backup.common.charts import Chart
 from itsm_backup.common.time import duration_words, recent_words
 from itsm_backup.portal import proof
@@ -27,6 +28,7 @@ from itsm_backup.portal.claiming import Claim, claims_of
 from itsm_backup.portal.framing import Exposure, Link
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
 from itsm_backup.portal.restores import RestoreRow, restores_of
+from itsm_backup.portal.service_reviews import Taught, reviews_of
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between
 from itsm_backup.portal.words import STATUSES, TIERS, day, instant, person, short_instant, zone
 from monitoring.capability import measured
@@ -66,6 +68,7 @@ class ServicePage:
     jobs: tuple[proof.JobRow, ...]
     problems: tuple[ProblemRow, ...]
     history: tuple[HistoryRow, ...]
+    reviews: tuple[Taught, ...]
     version: str  # "version 7 (2.3.0)"
     by_hand: str
     affected: SafeString | str  # what reaches it from a provider, in a sentence
@@ -94,6 +97,7 @@ def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
             was_reached=Exists(Propagation.objects.filter(**this)),
             has_deviations=Exists(Deviation.objects.filter(**this)),
             has_offerings=Exists(Offering.objects.filter(version=OuterRef("pk"))),
+            has_reviews=Exists(PostIncidentReview.objects.filter(answers__service=OuterRef("service"), state="published")),
             has_restores=Exists(RestoreTest.objects.filter(job__service=OuterRef("service"))),
         )
         .filter(service__code=code)
@@ -154,6 +158,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         jobs=jobs,
         problems=problems_of(service_id=service.pk, user=user, moment=moment),
         history=history_of(service_id=service.pk, moment=moment),
+        reviews=reviews_of(service_id=service.pk, user=user, moment=moment) if version.has_reviews else (),
         version=version.numbers,
         by_hand=_by_hand(evaluation),
         affected=told_affected(version, moment),

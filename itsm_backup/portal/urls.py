@@ -32,6 +32,7 @@ from itsm_backup.portal import (
     reconciliation_doors,
     report_doors,
     restore_plan_doors,
+    review_doors,
     rule_doors,
     scope_doors,
     status_doors,
@@ -72,6 +73,12 @@ class MajorNumber(IncidentNumber):
     """`MAJ-0001`."""
 
     regex = "(?:[Mm][Aa][Jj]-)?[0-9]{1,18}"
+
+
+class ReviewNumber(IncidentNumber):
+    """`PIR-0007` or `7`."""
+
+    regex = "(?:[Pp][Ii][Rr]-)?[0-9]{1,18}"
 
 
 class ExplainKind:
@@ -115,6 +122,7 @@ register_converter(IncidentNumber, "incident")
 register_converter(ProblemNumber, "problem")
 register_converter(KnownErrorNumber, "knownerror")
 register_converter(MajorNumber, "major")
+register_converter(ReviewNumber, "review")
 register_converter(ExplainKind, "explainkind")
 register_converter(RowId, "rowid")
 register_converter(Day, "day")
@@ -235,6 +243,17 @@ urlpatterns = [
     path("incidents/on-call/", on_call_doors.on_call, name="on_call"),
     path("incidents/on-call/<rowid:pk>/stand-in", on_call_doors.stand_in, name="stand_in"),
     path("incidents/on-call/swaps/<rowid:pk>/take-back", on_call_doors.take_back, name="take_back_swap"),
+    path("reviews/", review_doors.reviews, name="reviews"),
+    path("reviews/<review:number>/", review_doors.review, name="review"),
+    path("reviews/<review:number>/step", review_doors.step, name="review_step"),
+    path("reviews/<review:number>/write", review_doors.write, name="write_review"),
+    path("reviews/<review:number>/answers", review_doors.answers, name="answer_review"),
+    path("reviews/<review:number>/reread", review_doors.reread, name="reread_review"),
+    path("reviews/<review:number>/actions", review_doors.add_action, name="add_review_action"),
+    path("reviews/<review:number>/actions/<rowid:pk>/end", review_doors.end_action, name="end_review_action"),
+    path("reviews/<review:number>/actions/<rowid:pk>/hand", review_doors.hand_action, name="hand_review_action"),
+    path("reviews/<review:number>/proposals/<rowid:pk>", review_doors.answer_proposal, name="answer_entry_proposal"),
+    path("incidents/<incident:number>/review", review_doors.start, name="start_review"),
     path("incidents/problems/", problem_doors.problems, name="problems"),
     path("incidents/problems/<problem:number>/", problem_doors.problem, name="problem"),
     path("incidents/problems/<problem:number>/step", problem_doors.step, name="problem_step"),

@@ -17,6 +17,8 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.commitment_page import Check, checks_of
 from itsm_backup.portal.detected_pages import ChangeRow, waiting_rows
 from itsm_backup.portal.diffing import Diff, diff_of
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.service_reviews import drafted_because_of
 from itsm_backup.portal.words import instant, many, person
 from monitoring.capability import measured
 
@@ -81,6 +83,7 @@ class VersionPage:
     may_withdraw: bool
     edit_href: str
     edit_words: str
+    reviews: tuple[Link, ...]  # reviews of incidents that it was drafted because of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +177,7 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
         and (writes or Service.objects.visible_to(user, "approve").filter(pk=version.service_id).exists()),
         edit_href=reverse("admin:catalogue_serviceversion_change", args=[version.pk]) if writes and user.is_staff and is_open else "",
         edit_words="Edit or submit it" if version.state == ServiceVersion.State.DRAFT else "In the administration",
+        reviews=drafted_because_of(version=version, user=user, moment=moment),
     )
 
 

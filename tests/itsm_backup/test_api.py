@@ -34,8 +34,19 @@ from catalogue.models import (
     StatusOverride,
 )
 from catalogue.propagating import hash_of
-from incidents import knowing, leading, nominating, publishing_status, solving, updating
-from incidents.models import Incident, IncidentAlert, KnownError, MajorIncident, MajorUpdate, Problem, ProblemIncident, Rota
+from incidents import following_up, knowing, leading, nominating, publishing_status, reviewing, solving, updating, working
+from incidents.models import (
+    Incident,
+    IncidentAlert,
+    KnownError,
+    MajorIncident,
+    MajorUpdate,
+    PostIncidentReview,
+    Problem,
+    ProblemIncident,
+    ReviewAnswer,
+    Rota,
+)
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
@@ -154,6 +165,28 @@ def _problem() -> Problem:
     made = Problem.objects.create(signature=incident.signature, title="Again", because=told, proposed_at=at, updated_at=at)
     ProblemIncident.objects.create(problem=made, incident=incident, attached_at=at)
     return made
+
+
+def _over() -> Incident:
+    """An incident that is over."""
+    incident = Incident.objects.filter(service__isnull=False).first()
+    how = {"to": "resolved", "reason": "Fuzzed", "resolution": "fixed", "cause": "storage"}
+    return working.move(incident=incident, by=make_admin(), at=now(), **how)
+
+
+def _review(*, published: bool = False) -> PostIncidentReview:
+    """A draft with an action of who calls; published by somebody else, with one thing that was not right."""
+    caller, by, at = _caller(), make_admin(), now()
+    made = reviewing.start(incident=_over(), by=by, at=at)
+    following_up.add(review=made, what="Watch it", owner=caller, due_on=dt.date(2099, 3, 31), by=by, at=at)
+    if not published:
+        return made
+    for question in ReviewAnswer.Question.values:
+        said = {"said": "no", "note": "8 h"} if question == "rpo" else {"said": "yes"}
+        reviewing.answer(review=made, question=question, by=by, at=at, **said)
+    reviewing.write(review=made, cause="Full", went_wrong="Unwatched", by=by, at=at)
+    reviewing.submit(review=made, by=by, at=at)
+    return reviewing.publish(review=made, by=make_admin("publisher"), at=at)
 
 
 def _known_error() -> KnownError:
@@ -277,6 +310,13 @@ WISH = {"name": "Backup of laptops", "outcome": "excluded", "hosting": "hybrid",
 REASON = {"reason": "Fuzzed"}
 # What a known thing is sent, where chance alone would never write a body that is taken.
 BODIES = {
+    "/api/v1/reviews/{number}/state/": lambda: {"act": "correct", **REASON},
+    "/api/v1/reviews/{number}/texts/": lambda: {"cause": "The pool was full"},
+    "/api/v1/reviews/{number}/answers/": lambda: {"question": "rpo", "answer": "no", "note": "8 h, as it was"},
+    "/api/v1/reviews/{number}/actions/": lambda: {"what": "Watch the pool", "owner": _caller().username, "due_on": "2099-03-31"},
+    "/api/v1/review-actions/{id}/end/": lambda: {"state": "done", "outcome": "Watched"},
+    "/api/v1/review-actions/{id}/hand/": lambda: {"owner": _caller().username, "due_on": "2099-03-31", **REASON},
+    "/api/v1/entry-proposals/{id}/answer/": lambda: {"state": "settled", **REASON},
     "/api/v1/known-errors/{number}/feedback/": lambda: {"incident": Incident.objects.first().number, "helped": True},
     "/api/v1/problems/{number}/state/": lambda: {"state": "new", **REASON},
     "/api/v1/major-incidents/": lambda: {"incident": Incident.objects.first().number, **REASON},
@@ -370,6 +410,12 @@ KNOWN = {
     },
     "/api/v1/major-incidents/{number}/appoint/": lambda: {"number": _major(declared=True).number},
     "/api/v1/major-incidents/{number}/interval/": lambda: {"number": _major(declared=True).number},
+    "reviews": lambda: {"number": _review().number},
+    "/api/v1/reviews/{number}/": lambda: {"number": _review(published=True).number},
+    "/api/v1/reviews/{number}/state/": lambda: {"number": _review(published=True).number},
+    "/api/v1/incidents/{number}/review/": lambda: {"number": _over().number},
+    "review-actions": lambda: {"id": _review().actions.get().pk},
+    "entry-proposals": lambda: {"id": _review(published=True).answers.get(question="rpo").proposal.pk},
     "quarantine": lambda: {"id": QuarantinedRecord.objects.first().pk},
     "methods": lambda: {"method_id": "BM-EB", "version": "1"},
     "propagations": lambda: {"id": _propagation().pk},

@@ -67,6 +67,9 @@ def pages(estate_now):
         "/incidents/known-errors/?q=disk",
         "/major/",
         "/major/status/business/",
+        "/reviews/",
+        "/reviews/?view=published&q=pool",
+        "/reviews/?view=mine",
         f"/incidents/{Incident.objects.get().number}/",
         f"/incidents/{Incident.objects.get().number}/?impact=opening",
         "/reports/",
@@ -303,5 +306,9 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     deeds |= {"make_status_link", "revoke_status_link"}
     deeds |= {"draft_update", "reword_update", "render_update", "send_update", "withdraw_update"}
     deeds |= {"propose_major", "declare_major", "major_step", "appoint_to_major", "set_major_interval"}
+    read |= {"problems", "known_errors", "reviews"}
+    elsewhere |= {"review"}  # tests/portal/test_reviews_page.py
+    deeds |= {"start_review", "review_step", "write_review", "answer_review", "reread_review", "add_review_action"}
+    deeds |= {"end_review_action", "hand_review_action", "answer_entry_proposal"}
     assert names == read | deeds | elsewhere
     assert all(page.startswith(reverse("portal:estate")) for page in pages)

@@ -1,0 +1,110 @@
+"""Pages of reviews: who reads what, the past, and that they take as many questions for many as for one."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from incidents import reviewing
+from incidents.models import Incident, PostIncidentReview
+from itsm_backup import journey
+from tests.factories import push, run_record
+from tests.incidents.test_reviewing import published
+from tests.portal.makers import HOUR, make_person
+
+pytestmark = [pytest.mark.django_db, pytest.mark.req("5.5")]
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@pytest.fixture
+def incident(estate_now) -> Incident:
+    push(estate_now.tool, run_record("pacs-2h", "success", estate_now.at, minutes=0), at=estate_now.at)
+    journey.advance()
+    return Incident.objects.get()
+
+
+@pytest.fixture
+def operator(estate_now):
+    return make_person("operator", estate_now.at)
+
+
+@pytest.fixture
+def review(incident, estate_now, operator) -> PostIncidentReview:
+    draft = reviewing.start(incident=incident, by=operator, at=estate_now.at)
+    publisher = make_person("change-manager", estate_now.at)
+    return published(draft, operator, publisher, estate_now.at, rpo="8 h", dependencies="Research, too")
+
+
+def signed_in(client, person):
+    client.force_login(person, backend=BACKEND)
+    return client
+
+
+def test_a_published_review_is_read_by_those_of_the_service_and_nobody_else(client, estate_now, review):
+    mine = make_person("stakeholder", estate_now.at, services=[estate_now.imaging])
+    other = make_person("stakeholder", estate_now.at, services=[estate_now.research])
+    text = signed_in(client, mine).get(f"/reviews/{review.number}/").content.decode()
+    assert "8 h" in text and 'method="post" action="/reviews/' not in text
+    assert signed_in(client, other).get(f"/reviews/{review.number}/").status_code == 404
+    assert "0 reviews are published." in client.get("/reviews/").content.decode()
+    assert "Imaging" not in client.get("/reviews/?view=published&q=pool").content.decode()
+
+
+def test_what_it_names_that_one_may_not_see_is_left_out(client, estate_now, review):
+    beside = make_person("stakeholder", estate_now.at, services=[estate_now.imaging])
+    text = signed_in(client, beside).get(f"/reviews/{review.number}/").content.decode()
+    assert "Imaging archive" in text and "Radiology reporting" not in text
+    api = client.get(f"/api/v1/reviews/{review.number}/").json()
+    assert {one["code"] for one in api["facts"]["services"]} == {"SVC-003"}
+
+
+def test_the_past_shows_what_was_there_then_and_offers_no_deed(client, incident, estate_now, operator):
+    signed_in(client, operator)
+    draft = reviewing.start(incident=incident, by=operator, at=estate_now.at - HOUR / 2)
+    reviewing.write(review=draft, cause="Learned later", by=operator, at=estate_now.at)
+    then = f"?as_of={estate_now.at - HOUR / 4:%Y-%m-%dT%H:%MZ}"
+    text = client.get(f"/reviews/{draft.number}/{then}").content.decode()
+    assert "Learned later" not in text and 'method="post" action="/reviews/' not in text and "You are looking at" in text
+    before = f"?as_of={estate_now.at - HOUR:%Y-%m-%dT%H:%MZ}"
+    assert client.get(f"/reviews/{draft.number}/{before}").status_code == 404
+    assert "0 reviews were on their way." in client.get(f"/reviews/{before}&view=open").content.decode()
+
+
+def test_who_may_not_do_it_is_refused_whatever_they_send(client, incident, estate_now, operator):
+    draft = reviewing.start(incident=incident, by=operator, at=estate_now.at)
+    signed_in(client, make_person("steward", estate_now.at))
+    for form in ("write", "answers", "reread", "actions"):
+        assert client.post(f"/reviews/{draft.number}/{form}", {"cause": "x"}).status_code == 403, form
+    assert client.post(f"/reviews/{draft.number}/step", {"act": "publish"}).status_code == 403
+    assert client.post(f"/reviews/{draft.number}/step", {"act": "submit"}).status_code == 403
+    signed_in(client, make_person("stakeholder", estate_now.at, services=[estate_now.imaging]))
+    assert client.post(f"/reviews/{draft.number}/write", {"cause": "x"}).status_code == 404
+    assert client.post(f"/incidents/{incident.number}/review").status_code == 403
+
+
+def test_pages_take_few_questions_however_many_reviews_there_are(client, estate_now, review, operator, django_assert_max_num_queries):
+    signed_in(client, make_person("operator", estate_now.at, services=[estate_now.imaging, estate_now.reporting]))
+    counts = {}
+    lists = ("/reviews/", "/reviews/?view=published&q=pool", "/reviews/?view=actions")
+    for page in (f"/reviews/{review.number}/", *lists, "/services/SVC-003/"):
+        client.get(page)
+        with django_assert_max_num_queries(24 if "PIR" in page else 18) as found:
+            assert client.get(page).status_code == 200, page
+        counts[page] = len(found)
+    for number in range(5):
+        weight = {"priority": "P2", "impact": "low", "urgency": "low", "state": "resolved", "title": "It fails"}
+        one = Incident.objects.create(
+            cause_key=f"test:{number}", opened_at=estate_now.at, resolved_at=estate_now.at, updated_at=estate_now.at, **weight
+        )
+        alert = review.incident.incident_alerts.first().alert
+        alert.pk = None
+        alert.dedup_key = f"test:{number}"
+        alert.state, alert.resolved_at = "resolved", estate_now.at
+        alert.save()
+        one.incident_alerts.create(alert=alert, attached_at=estate_now.at)
+        reviewing.start(incident=one, by=operator, at=estate_now.at)
+    for page in lists:
+        with CaptureQueriesContext(connection) as found:
+            client.get(page)
+        assert len(found) == counts[page], page
