@@ -172,12 +172,14 @@ def announce_major(*, major: MajorIncident, kind: str, people: Sequence[Any], at
     context = {"major": major, "incident": incident, "organisation": settings.ORGANISATION, **more}
     context["address"] = f"{settings.BASE_URL}/major/{major.number}/"
     for person in people:
+        seen = Incident.objects.told_to(person).filter(pk=incident.pk)  # a title that names no service that they may not see
+        context["title"] = seen.values_list("told_title", flat=True).first() or incident.number
         if person.email:
             outbox.write(
                 key=f"major/{major.pk}/{kind}/{key or at.isoformat()}/{person.pk}",
                 thread=f"major/{major.pk}/person/{person.pk}",
                 recipient=person.email,
-                subject=f"[{major.number}] {_MAJOR[kind]}: {incident.title}",
+                subject=f"[{major.number}] {_MAJOR[kind]}: {context['title']}",
                 body=render_to_string(f"incidents/email/major_{kind}.txt", context),
                 at=at,
                 withheld=withheld,

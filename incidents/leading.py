@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from catalogue.duties import names
-from incidents import announcing
+from incidents import announcing, owing
 from incidents.models import Incident, IncidentEntry, MajorAppointment, MajorIncident
 from incidents.models.major import LONGEST_MIN, SHORTEST_MIN, TRANSITIONS
 from incidents.working import NotPossible
@@ -88,7 +88,10 @@ def due_next(*, major: MajorIncident, since: dt.datetime | None) -> None:
 
 @transaction.atomic
 def move(*, major: MajorIncident, to: str, reason: str, by: Any, at: dt.datetime) -> MajorIncident:
-    """Reject it, mitigate, resolve, go back, review. Raises NotPossible for a step that is none, or that lacks what it stands on."""
+    """Reject it, mitigate, resolve, go back, review, close; what is resolved owes a review.
+
+    Raises NotPossible for a step that is none, or that lacks what it stands on.
+    """
     major = locked(major)
     if to == "declared":
         raise NotPossible("Name the manager and the communications lead to declare it.")
@@ -102,6 +105,10 @@ def move(*, major: MajorIncident, to: str, reason: str, by: Any, at: dt.datetime
         major.resolved_at = None
     if to in ("resolved", "mitigating"):
         due_next(major=major, since=at)
+    if to == "resolved":
+        owing.owe(incident=Incident.objects.select_for_update(of=("self",)).get(pk=major.incident_id), at=at, required=True)
+    if to == "closed":
+        major.closed_at = at
     major.save()
     tell(major, f"{major.number}: {major.get_state_display().lower()}" + (f": {reason.strip()}" if reason.strip() else ""), by, at)
     return major
@@ -165,8 +172,18 @@ def _check_step(major: MajorIncident, to: str, reason: str) -> None:
         raise NotPossible(f"{major.number} is {major.get_state_display().lower()}. Choose one of the steps that are offered.")
     if needs_reason and not reason:
         raise NotPossible(f"Say why {major.number} becomes {MajorIncident.State(to).label.lower()}.")
+    if to == "closed":
+        _check_closing(major)
     if to == "resolved" and major.incident.is_open:
         raise NotPossible(f"{major.incident.number} is still open. Evidence ends it, or a person with a reason.")
+
+
+def _check_closing(major: MajorIncident) -> None:
+    """Raises NotPossible until people were told that it is over, and its review is published."""
+    if not major.updates.filter(kind="closure", state="sent").exists():
+        raise NotPossible("Whoever was told of it has to be told that it is over: write the closing message, and have it approved.")
+    if not owing.is_complete(major.incident):
+        raise NotPossible(f"The review of {major.incident.number} is not published yet. That comes first.")
 
 
 def _check_led(major: MajorIncident) -> None:

@@ -27,7 +27,7 @@ from monitoring.api.filters import words
 from monitoring.api.permissions import get_for
 
 _NUMBER = re.compile(r"(?:MAJ-)?(\d{1,18})", re.IGNORECASE | re.ASCII)
-STATES = ["rejected", "mitigating", "resolved", "review"]
+STATES = ["rejected", "mitigating", "resolved", "review", "closed"]
 
 
 class MajorReasonSerializer(serializers.Serializer):

@@ -96,7 +96,22 @@ class MajorIncident(models.Model):
             models.Index(fields=["id"], name="major_live", condition=Q(state__in=LIVE_STATES)),
             models.Index(fields=["remind_at"], name="major_to_remind", condition=Q(remind_at__isnull=False)),
         ]
-        triggers = [pgtrigger.FSM(name="moves_as_allowed", field="state", transitions=list(TRANSITIONS))]
+        triggers = [
+            pgtrigger.FSM(name="moves_as_allowed", field="state", transitions=list(TRANSITIONS)),
+            pgtrigger.Trigger(
+                name="closed_was_told",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("state"),
+                condition=pgtrigger.Q(new__state="closed"),
+                func="""
+                IF NOT EXISTS (SELECT 1 FROM incidents_majorupdate u WHERE u.major_id = NEW.id AND u.kind = 'closure' AND u.state = 'sent')
+                THEN RAISE EXCEPTION 'a major incident is closed when people were told that it is over'; END IF;
+                IF NOT EXISTS (SELECT 1 FROM incidents_postincidentreview r WHERE r.incident_id = NEW.incident_id AND r.state = 'published')
+                THEN RAISE EXCEPTION 'a major incident is closed when its review is published'; END IF;
+                RETURN NEW;
+                """,
+            ),
+        ]
         permissions = [("declare_majorincident", "Can declare major incidents, reject candidates and lead them")]
 
     def __str__(self) -> str:

@@ -29,6 +29,7 @@ STEPS = {
     ),
     ("resolved", "mitigating"): ("Go back to mitigating", "It is not over after all."),
     ("resolved", "review"): ("Review it", "It is over; now it is asked why it happened, and whether the catalogue was right."),
+    ("review", "closed"): ("Close it", "Possible when the closing message was sent and its review is published."),
 }
 MOST = 100
 

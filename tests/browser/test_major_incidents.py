@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from incidents import leading, nominating, publishing_status, updating
+from incidents import leading, nominating, publishing_status, updating, working
 from incidents.models import Incident, MajorIncident
 from itsm_backup import journey
 from itsm_backup.common.time import now
+from tests.incidents.test_updating import publish_review
 from tests.mailbox import running_mailbox
 from tests.portal.makers import HOUR, make_person
 
@@ -92,6 +93,31 @@ def test_from_the_proposal_to_the_closing_message(tab, estate_now, people, setti
         manager.locator(".messages", has_text="mitigating").wait_for()
         manager.click("button >> text=Set it to resolved")
         manager.locator("[role=alert]", has_text="is still open").wait_for()
+        ended = {"resolution": "fixed", "cause": "storage", "reason": "New disks"}
+        working.move(incident=incident, to="resolved", by=people["lead"], at=now(), **ended)
+        manager.click("button >> text=Set it to resolved")
+        manager.locator(".messages", has_text="resolved").wait_for()
+        manager.click("button >> text=Review it")
+        manager.locator(".messages", has_text="in review").wait_for()
+        manager.click("button >> text=Close it")
+        manager.locator("[role=alert]", has_text="has to be told that it is over").wait_for()
+
+        lead.goto(f"/major/{major.number}/")
+        lead.fill("#words", "The pool has new disks. Every copy is made again.")
+        lead.click("text=Draft the closing message")
+        lead.locator(".messages", has_text="Closing message 2 is drafted").wait_for()
+        manager.goto(f"/major/{major.number}/updates/2/")
+        manager.click("text=Approve and send")
+        manager.locator(".messages", has_text="are on their way").wait_for()
+        journey.advance()
+        told = next(one for one in box.messages if one["To"] == people["user"].email and "It is over" in one["Subject"])
+        assert told["In-Reply-To"] == user["Message-ID"] and "Every copy is made again." in told.get_content()
+        manager.goto(f"/major/{major.number}/")
+        manager.click("button >> text=Close it")
+        manager.locator("[role=alert]", has_text="is not published yet").wait_for()
+        publish_review(incident, people, at=now())
+        manager.click("button >> text=Close it")
+        manager.locator(".facts", has_text="Closed").wait_for()
     assert [one for one in [*lead.complaints, *manager.complaints] if "409" not in one] == []
 
 

@@ -8,8 +8,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 
-from incidents import gathering, leading, nominating, rendering, updating, working
-from incidents.models import AudienceTemplate, Incident, MajorDelivery, MajorMessage, MajorUpdate
+from incidents import gathering, leading, nominating, rendering, reviewing, updating, working
+from incidents.models import AudienceTemplate, Incident, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate, ReviewAnswer
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
 from tests.factories import make_admin, make_user, push, restore_record, run_record
@@ -215,3 +215,39 @@ def test_a_template_is_versioned_and_refuses_what_it_may_not_say(estate, major, 
     message = drafted(major, people, at=estate.at).messages.get(audience="business")
     assert template.version == 2 and message.body.startswith("Backups of Imaging archive are disturbed: New disks are built in.")
     assert message.template_version == AudienceTemplate.history.model.objects.filter(audience="business").latest("history_id").history_id
+
+
+def over(major, people, *, at):
+    """Mitigated, its incident ended by hand, resolved."""
+    leading.move(major=major, to="mitigating", reason="", by=people["manager"], at=at)
+    ended = {"resolution": "fixed", "cause": "storage", "reason": "new disks"}
+    working.move(incident=major.incident, to="resolved", by=people["lead"], at=at, **ended)
+    return leading.move(major=major, to="resolved", reason="", by=people["manager"], at=at)
+
+
+def publish_review(incident, people, *, at):
+    """Written by who tells of it, published by somebody else."""
+    review = reviewing.start(incident=incident, by=people["lead"], at=at)
+    for question in ReviewAnswer.Question.values:
+        reviewing.answer(review=review, question=question, said="yes", note="", by=people["lead"], at=at)
+    reviewing.write(review=review, cause="The pool was full", went_wrong="Nobody watched it", by=people["lead"], at=at)
+    reviewing.submit(review=review, by=people["lead"], at=at)
+    reviewing.publish(review=review, by=make_person("change-manager", at), at=at)
+
+
+def test_it_is_closed_when_people_were_told_and_its_review_is_published(estate, major, people):
+    by = {"by": people["manager"], "reason": "", "at": estate.at + HOUR}
+    over(major, people, at=estate.at + HOUR)
+    review = major.incident.reviews.get()
+    assert review.required and review.state == "proposed"
+    leading.move(major=major, to="review", **by)
+    with pytest.raises(working.NotPossible, match="write the closing message"):
+        leading.move(major=major, to="closed", **by)
+    updating.send(update=drafted(major, people, at=estate.at + HOUR), by=people["manager"], at=estate.at + HOUR)
+    with pytest.raises(working.NotPossible, match="is not published yet"):
+        leading.move(major=major, to="closed", **by)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        MajorIncident.objects.filter(pk=major.pk).update(state="closed", closed_at=estate.at)
+    publish_review(major.incident, people, at=estate.at + HOUR)
+    closed = leading.move(major=major, to="closed", **by)
+    assert (closed.state, closed.closed_at, closed.next_update_at) == ("closed", estate.at + HOUR, None)
