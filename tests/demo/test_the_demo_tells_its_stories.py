@@ -12,7 +12,7 @@ from django.db import transaction
 from catalogue import checking, inventorying
 from catalogue.models import Cmdb, ConfigurationItem, Deviation, GrantEntry, ImpactAnalysis, ItemLink, Service, ServiceVersion
 from incidents.models import Incident
-from itsm_backup import journey, tasks
+from itsm_backup import digesting, journey, tasks
 from itsm_backup.common.models import Notice
 from itsm_backup.demo import amending, feeding, loading, removing, stories, world
 from itsm_backup.demo.models import Replay
@@ -20,6 +20,7 @@ from itsm_backup.demo.world import day_at
 from itsm_backup.estate.beginning import begin
 from itsm_backup.portal import service_page as pages
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.calendar_page import calendar_page
 from itsm_backup.portal.estate import estate_page
 from itsm_backup.portal.framing import _counted
 from monitoring import answers, polling, unmatched
@@ -134,6 +135,28 @@ def test_the_weekend_full_backup_stands_out(told, service):
     usual = sorted(run.bytes_stored for run in runs if run.level != "full")
     assert {run.occurred_at.weekday() for run in full} == {5}
     assert min(run.bytes_stored for run in full) > 10 * usual[len(usual) // 2]
+
+
+def test_the_list_of_incidents_the_calendar_and_the_digest_tell_the_same_stories(told):
+    root = get_user_model().objects.get(username="administrator")
+    titles = set(Incident.objects.told_to(root).open().values_list("told_title", flat=True))
+    full = "Backups of Imaging archive (PACS) and 2 more services fail because the storage is full"
+    assert full in titles and "Endoscopy images failed its restore test" in titles
+    assert any("has not answered" in title for title in titles) and any(title.startswith("lib01:catalogue did not run") for title in titles)
+
+    digest = digesting.compose(person=root, at=NOW)
+    parts = {part.title: part.lines for part in digest.exceptions}
+    bad = {line.partition(":")[0] for line in parts["Services that do not keep their promise"]}
+    assert bad == {row.service.words for row in home().attention if row.verdict in ("broken", "no_data")}
+    assert bad >= {"Imaging archive (PACS)", "Research file shares", "Library catalogue", "Endoscopy images"}
+    assert len(parts["Open incidents"]) == len(titles) and any(full in line for line in parts["Open incidents"])
+
+    page = calendar_page(user=root, moment=Moment(at=NOW, now=NOW), asked={}, page=1)
+    shown = {row.code: [cell.kind for cell in row.days] for group in page.groups for row in group.rows}
+    assert shown["SVC-003"][-1] == "failed", "the full pool"
+    assert shown["SVC-034"].count("missed") >= 8, "the vanished job"
+    assert "missed" in shown["SVC-035"][-2:], "the missed night"
+    assert "failed" in shown["SVC-017"], "the restore test that refutes"
 
 
 def test_the_past_is_shown_as_known_then(told):
