@@ -110,11 +110,13 @@ def to_submit(versions: Iterable[ServiceVersion], *, by: Any) -> list[Wish]:
 
 def to_approve(versions: Iterable[ServiceVersion], *, by: Any, at: dt.datetime) -> list[Wish]:
     """Versions as wishes to have exactly what they say now approved; the person's own are refused by name from the start."""
-    return _wishes(versions, by, "approve", lambda version, before: _own(version, by) or _planned(before, at))
+    return _wishes(versions, by, "approve", lambda version, before: _own(version, before, by, at) or _planned(before, at))
 
 
-def _own(version: ServiceVersion, by: Any) -> str:
-    return "You wrote part of it, so somebody else must approve it." if by.pk in version.author_ids else ""
+def _own(version: ServiceVersion, before: ServiceVersion | None, by: Any, at: dt.datetime) -> str:
+    if by.pk in version.author_ids:
+        return "You wrote part of it, so somebody else must approve it."
+    return duties.clash(by=by, act="approve", on=version, at=at) if before is not None and by.pk in before.author_ids else ""
 
 
 def _planned(before: ServiceVersion | None, at: dt.datetime) -> str:
@@ -140,7 +142,8 @@ def _wishes(
         found.append(
             Wish(
                 place, row.service.code, row.service, row, before=earlier, seen=comparing.hash_of(content),
-                problems=[("", told)] if told else [], changed=comparing.diff(earlier, content) if earlier else [],
+                problems=[("", told)] if told else [],
+                changed=[each for each in comparing.diff(earlier, content) if earlier or each.after not in (None, "", [])],
             )
         )  # fmt: skip
     return found

@@ -48,6 +48,14 @@ class Team(Tracked):
 
 
 class ServiceQuerySet(TrackedQuerySet):
+    def visible_to(self, user: Any, action: str = "view") -> Self:
+        """As everywhere; and to look at, those that the person answers for as accountable owner: nobody attests what they cannot read."""
+        seen = super().visible_to(user, action)
+        if action != "view" or not user.is_active or user.has_perm("catalogue.view_service"):
+            return seen
+        owned = ServiceVersion.objects.approved().filter(effective__endswith=None, owner=user)
+        return seen | self.filter(pk__in=owned.values("service"))
+
     def listed(self) -> Self:
         """Entries that stand in the catalogue today."""
         return self.filter(lifecycle__in=Service.LISTED)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
-from catalogue import batching, wording
+from catalogue import batching, importing
 from catalogue.models import Batch, BatchItem, Service, ServiceVersion
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
@@ -166,13 +166,11 @@ def approvals_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page:
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     versions = list(rows.select_related("service")[first : first + PAGE])
     wishes = batching.to_approve(versions, by=user, at=moment.now)
-    told = iter(wording.tell(change for wish in wishes for change in wish.changes))
     listed = []
-    for version, wish in zip(versions, wishes, strict=True):
-        words = "; ".join(f"{each.label} {each.before} → {each.after}" for each in (next(told) for _ in wish.changes))
+    for version, wish, words in zip(versions, wishes, importing.in_words(wishes), strict=True):
         href = moment.href("version", version.service.code, version.number)
         listed.append({"pk": version.pk, "code": version.service.code, "version": Link(f"{version.name}, {version.numbers}", href),
-                       "words": words or "The first version.", "reason": version.reason,
+                       "words": words if wish.before else f"The first version. {words}", "reason": version.reason,
                        "since": version.submitted_at and instant(version.submitted_at),
                        "refusal": " ".join(text for _, text in wish.problems)})  # fmt: skip
     departments = sorted(set(approvable(user, {}).exclude(department="").values_list("department", flat=True)))

@@ -253,7 +253,7 @@ def _row(version: ServiceVersion, people: dict[int, str], numbers: list[int], mo
         in_force=in_force,
         ahead=ahead,
         since=instant(span.lower) if span else "",
-        until=instant(span.upper) if span and span.upper and span.upper <= moment.at else "",
+        until=instant(span.upper) if span and span.upper and (span.upper <= moment.at or not moment.past) else "",
         authors=", ".join(people.get(pk, f"account {pk}") for pk in version.author_ids),
         approver=duties.names([version.approver]) if version.approver else "",
         reason=version.reason,

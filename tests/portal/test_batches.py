@@ -12,6 +12,7 @@ from catalogue import batching, publishing, working_through
 from catalogue.models import Batch, Service, ServiceVersion
 from itsm_backup.common.time import now
 from tests.admin_forms import signed_in
+from tests.catalogue.makers import make_content
 from tests.factories import make_service
 from tests.portal.makers import make_person
 
@@ -132,6 +133,21 @@ def test_an_approver_sees_what_waits_chooses_and_approves_in_one_go(steward):
     )
     assert Batch.objects.count() == 1, "no reason, no batch"
     assert "Nothing waits for you" in signed_in(steward).get("/approvals/").content.decode()
+
+
+def test_of_a_first_version_the_approver_is_shown_everything_that_it_says(steward):
+    client = signed_in(steward)
+    at, say = now(), {"by": steward, "reason": "New"}
+    content = make_content("SVC-1", name="Imaging archive", tier=2, commissioned_at=at)
+    draft = publishing.draft_version(
+        service=publishing.create_service(code="SVC-1", at=at, **say), content=content, commitment={"rpo_s": 4 * 3600}, at=at, **say
+    )
+    publishing.submit(version=draft, by=steward, at=now(), announce=False)
+    client = signed_in(make_person("approver", now()))
+    assert "The first version. Name Imaging archive;" in client.get("/approvals/").content.decode()
+    client.post("/approvals/approve", {"which": "all", "reason": "Agreed"})
+    shown = client.get(f"/batches/{Batch.objects.get().pk}/").content.decode()
+    assert "Name Imaging archive; " in shown and "; Tier 2; " in shown and "(RPO) 4 h" in shown
 
 
 def test_the_fragment_of_the_progress_is_the_page_without_its_frame(steward):

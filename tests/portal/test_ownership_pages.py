@@ -6,12 +6,13 @@ import re
 import pytest
 
 from catalogue import attesting, deviating, handing_over
-from catalogue.models import AttestationRound, HandOver
+from catalogue.models import AttestationRound, HandOver, Service
 from itsm_backup.common.models import because
+from itsm_backup.common.time import now
 from itsm_backup.portal import ownership_pages
 from monitoring import correlation, detecting
 from monitoring.models import BackupJob
-from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool
+from tests.factories import make_job, make_rule, make_schedule, make_service, make_tool, make_user
 from tests.portal.makers import make_person
 
 pytestmark = pytest.mark.django_db
@@ -113,3 +114,17 @@ def test_entries_and_gaps_come_in_pages(client, noon, people, monkeypatch):
     assert held == [["Entry 0", "Entry 1"], ["Entry 4"]]
     assert "Entries 1 to 2 of 5" in first and "Entries 5 to 5 of 5" in last and "Gaps 3 to 4 of" in first
     assert 'href="/ownership/?gaps=2&amp;page=2#holders-title"' in first
+
+
+def test_an_owner_without_a_role_reads_what_they_are_asked_about_and_nothing_else(client, noon, people):
+    owner = make_user("maeve")
+    mine, other = make_service("SVC-001", at=noon - DAY, owner=owner), make_service("SVC-002", at=noon - DAY)
+    due = (now() + DAY).date()
+    row = attesting.open_round(services=[mine, other], title="Yearly check", due_on=due, by=people["steward"], at=now())
+    client.force_login(owner, backend=BACKEND)
+    for page in (f"/attestations/{row.pk}/", "/services/SVC-001/", "/services/SVC-001/versions/1/", "/services/SVC-001/ownership/"):
+        assert client.get(page).status_code == 200, page
+    assert "Yearly check" in client.get("/ownership/").content.decode()
+    assert {client.get(f"/services/SVC-002/{more}").status_code for more in ("", "versions/1/", "ownership/")} == {404}
+    assert not Service.objects.visible_to(owner, "change").exists()
+    assert list(Service.objects.visible_to(make_user("stranger"))) == []

@@ -171,3 +171,14 @@ def test_a_reason_that_is_too_long_is_refused_and_shown_again_never_cut(client, 
     assert "x" * 2_001 in answer.content.decode()
     waiting.refresh_from_db()
     assert waiting.state == "in_review"
+
+
+def test_a_version_that_lies_ahead_tells_its_end_too(client, people, waiting):
+    at, days = now(), dt.timedelta(days=1)
+    publishing.approve(version=waiting, by=people["approver"], at=at, effective_from=at + days)
+    said = {"by": people["steward"], "at": at}
+    later = publishing.draft_version(service=waiting.service, content={"summary": "All"}, commitment={}, reason="x", **said)
+    publishing.submit(version=later, **said)
+    publishing.approve(version=later, by=people["approver"], at=at, effective_from=at + 2 * days)
+    assert "</b> to <b>" in read(client, people["auditor"], f"{BASE}2/")[1]
+    assert "</b> to <b>" not in read(client, people["auditor"], f"{BASE}3/")[1]
