@@ -6,11 +6,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from incidents import reviewing
+from incidents import following_up, reviewing
 from incidents.models import Incident, PostIncidentReview
 from itsm_backup import journey
+from itsm_backup.portal.waiting import waiting_for
 from tests.factories import push, run_record
-from tests.incidents.test_reviewing import published
+from tests.incidents.test_reviewing import published, write_all
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.5")]
@@ -108,3 +109,19 @@ def test_pages_take_few_questions_however_many_reviews_there_are(client, estate_
         with CaptureQueriesContext(connection) as found:
             client.get(page)
         assert len(found) == counts[page], page
+
+
+def test_what_waits_for_somebody_stands_on_their_first_page(incident, estate_now, operator):
+    draft = reviewing.start(incident=incident, by=operator, at=estate_now.at)
+    publisher, steward = make_person("change-manager", estate_now.at), make_person("steward", estate_now.at)
+    following_up.add(review=draft, what="Watch it", owner=operator, due_on=estate_now.at.date(), by=operator, at=estate_now.at)
+
+    def waits(person):
+        return [one.words for one in waiting_for(user=person, moment=estate_now.moment)]
+
+    write_all(draft, operator, estate_now.at, rpo="8 h")
+    reviewing.submit(review=draft, by=operator, at=estate_now.at)
+    assert waits(publisher) == ["1 review waits to be published"] and waits(operator) == []
+    reviewing.publish(review=draft, by=publisher, at=estate_now.at)
+    assert waits(publisher) == [] and waits(operator) == ["1 action of a review is yours"]
+    assert waits(steward) == ["1 entry is asked by reviews to say something else"]
