@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from incidents import updating
+from incidents import announcing, updating
 from incidents.models import MajorIncident, MajorUpdate
 from incidents.working import NotPossible
 from itsm_backup.common.http.typed import typed
@@ -21,6 +21,7 @@ from itsm_backup.portal import major_page, update_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.major_doors import deed_on_major, may_see, who_can
 from itsm_backup.portal.views import reads, show
+from itsm_backup.portal.words import many
 
 
 @reads
@@ -102,7 +103,11 @@ def _render(request: HttpRequest, update: MajorUpdate) -> str:
 @_deed(updating.APPROVE)
 def send_update(request: HttpRequest, update: MajorUpdate) -> str:
     sent = updating.send(update=update, by=request.user, at=now())
-    return f"Approved. {sent.deliveries.count()} messages are on their way."
+    count = sent.deliveries.count()
+    told = many(count, "message")
+    if announcing.is_replayed(sent.major.incident, None):
+        return f"Approved. {told} kept and not sent: what they tell of was replayed from recordings."
+    return f"Approved. {told} {'is on its' if count == 1 else 'are on their'} way."
 
 
 @_deed(updating.WRITE)
