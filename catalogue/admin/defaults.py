@@ -17,7 +17,7 @@ class TierDefaultAdmin(TrackedAdmin):
     place = 10
     heading = "Levels by tier"
     about = "What a new entry promises when its steward says nothing else. Entries that exist stay as they are."
-    list_display = ("tier", "rpo", "rto", "success_rate", "restore_test", "copy_scheme")
+    list_display = ("tier", "rpo", "rto", "success", "restore_test", "copy_scheme")
     fields = ("tier", ("rpo_s", "rto_s"), ("success_rate", "rpo_attainment_rate"), "restore_test_days", "copy_scheme")
 
     @admin.display(description="Recovery point (RPO)", ordering="rpo_s")
@@ -27,6 +27,10 @@ class TierDefaultAdmin(TrackedAdmin):
     @admin.display(description="Recovery time (RTO)", ordering="rto_s")
     def rto(self, row: TierDefault) -> Any:
         return self._words(row, "rto_s")
+
+    @admin.display(description="Success rate", ordering="success_rate")
+    def success(self, row: TierDefault) -> Any:
+        return self._words(row, "success_rate")
 
     @admin.display(description="Restore test at least every", ordering="restore_test_days")
     def restore_test(self, row: TierDefault) -> Any:

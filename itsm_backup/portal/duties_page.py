@@ -166,12 +166,23 @@ def _letter(one: str, other: str) -> tuple[str, str]:
 def _record(people: dict[int, Any], moment: Moment) -> Iterable[RecordRow]:
     """The newest roles and rights that people got or lost."""
     names = {pk: person(one) for pk, one in people.items()}
-    rows = GrantEntry.objects.filter(at__lte=moment.at).exclude(kind=GrantEntry.Kind.ROLE_RIGHT).order_by("-at", "-pk")[:RECORD_SHOWN]
+    found = GrantEntry.objects.filter(at__lte=moment.at).exclude(kind=GrantEntry.Kind.ROLE_RIGHT).order_by("-at", "-pk")
+    rows = list(found[:RECORD_SHOWN])
+    codes = _codes(rows)
     for one in rows:
-        on = f" on {one.on}" if one.on else ""
-        what = f"{names.get(one.person, one.holder)} {'got' if one.given else 'lost'} {one.get_kind_display()} {one.what}{on}"
+        right = f"{one.get_kind_display()} {one.what}{f' on {one.on}' if one.on else ''}"
+        if one.on in codes:  # "catalogue.change_service" on "catalogue.service 6"
+            right = f"the right to {one.what.partition('.')[2].removesuffix('_service').replace('_', ' ')} {codes[one.on]}"
+        what = f"{names.get(one.person, one.holder)} {'got' if one.given else 'lost'} {right}"
         by = names.get(one.by, "an account that is gone") if one.by else "outside the product's pages and acts"
         yield RecordRow(at=instant(one.at), what=what, by=by, reason=one.reason, outside=not one.by and not one.reason)
+
+
+def _codes(rows: list[GrantEntry]) -> dict[str, str]:
+    """What the record calls a row of a service → its code."""
+    named = {one.on: int(one.on.rpartition(" ")[2]) for one in rows if one.on.startswith("catalogue.service ")}
+    codes = dict(Service.objects.filter(pk__in=named.values()).values_list("pk", "code")) if named else {}
+    return {on: codes[pk] for on, pk in named.items() if pk in codes}
 
 
 def _holds(user: Any, moment: Moment) -> Iterable[HoldRow]:

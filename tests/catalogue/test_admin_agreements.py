@@ -199,3 +199,5 @@ def test_defaults_and_labels_are_tracked(steward):
     with because("test"):
         Label.objects.create(word="odd")
     assert "restricted" in text(client.get(url(Label, "changelist")))
+    levels = text(client.get(url(TierDefault, "changelist")))
+    assert "99 %" in levels and "0.99" not in levels, "a share as its form takes it"

@@ -4,12 +4,13 @@ import datetime as dt
 
 import pytest
 from django.contrib.auth.models import Permission
+from guardian.shortcuts import assign_perm
 
 from catalogue import excepting
 from itsm_backup.common.time import now
 from itsm_backup.portal import duties_page
 from itsm_backup.portal.asof import Moment
-from tests.factories import make_admin, make_user
+from tests.factories import make_admin, make_service, make_user
 from tests.portal.makers import make_person
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +62,12 @@ def test_two_duties_that_must_not_meet_on_one_object_are_told_too(client):
     assert (page.conflicts, found.person, found.pair, found.rule) == ((), "hanna", "steward and approver", "an author never approves.")
     client.force_login(root, backend=BACKEND)
     assert "On one object only one of them is possible" in client.get("/evidence/duties/").content.decode()
+
+
+def test_a_right_on_one_service_is_told_with_its_code(db):
+    service = make_service("SVC-005")
+    assign_perm("catalogue.change_service", make_user("raj"), service)
+    assert "raj got the right to change SVC-005" in [one.what for one in shown(make_admin("root")).record]
 
 
 @pytest.mark.parametrize(("role", "status"), [("auditor", 200), ("steward", 200), ("stakeholder", 403)])
