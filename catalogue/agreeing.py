@@ -22,24 +22,43 @@ Row = TypeVar("Row", bound=Approved)
 State = Approved.State
 
 
-def draft_agreement(*, agreement: Agreement, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> AgreementVersion:
-    """The next version of the agreement as a draft, or its open draft with this content. Raises NotReady with every problem."""
+def draft_agreement(
+    *, agreement: Agreement, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str, announce: bool = True
+) -> AgreementVersion:
+    """The next version of the agreement as a draft, of which approvers are mailed (`announce`), or its open draft with this content.
+
+    Raises NotReady with every problem.
+    """
     with transaction.atomic():
         Agreement.objects.select_for_update().get(pk=agreement.pk)
-        return _written(AgreementVersion, {"agreement": agreement}, content, by, at, reason)
+        row, is_new = _written(AgreementVersion, {"agreement": agreement}, content, by, at, reason)
+        if announce and is_new:
+            _ask_approvers(row, by, at, reason)
+        return row
 
 
-def draft_analysis(*, service: Service, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> ImpactAnalysis:
-    """The next impact analysis of the service as a draft, or its open draft with this content. Raises NotReady with every problem."""
+def draft_analysis(
+    *, service: Service, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str, announce: bool = True
+) -> ImpactAnalysis:
+    """The next impact analysis of the service as a draft, of which approvers are mailed (`announce`), or its open draft with this content.
+
+    Raises NotReady with every problem.
+    """
     review = content.get("review_due_on")
     if review and review < local_day(at, "UTC"):
         raise NotReady([f"{review:%d %b %Y} is over already: choose a day for the next review that is still to come."])
     with transaction.atomic():
         Service.objects.select_for_update().get(pk=service.pk)
-        return _written(ImpactAnalysis, {"service": service}, content, by, at, reason)
+        row, is_new = _written(ImpactAnalysis, {"service": service}, content, by, at, reason)
+        if announce and is_new:
+            _ask_approvers(row, by, at, reason)
+        return row
 
 
-def _written(model: type[Row], owner: Mapping[str, Any], content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> Row:
+def _written(
+    model: type[Row], owner: Mapping[str, Any], content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str
+) -> tuple[Row, bool]:
+    """The row, and whether it is new."""
     rows = model._default_manager.filter(**owner)
     newest = rows.order_by("-number").values_list("number", flat=True).first()
     row: Any = rows.filter(state=State.DRAFT).first()
@@ -55,9 +74,7 @@ def _written(model: type[Row], owner: Mapping[str, Any], content: Mapping[str, A
     is_new = row._state.adding
     with because(reason, by=by):
         row.save()
-    if is_new:
-        _ask_approvers(row, by, at, reason)
-    return row  # type: ignore[no-any-return]
+    return row, is_new
 
 
 def _ask_approvers(row: Approved, by: Any, at: dt.datetime, reason: str) -> None:

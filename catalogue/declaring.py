@@ -114,7 +114,7 @@ def declare_agreement(
     if newest is not None and not changed:
         return Declared(newest)
     kept = {field: getattr(newest, field) for field in AGREED} if newest else {"from_on": local_day(at, "UTC")}
-    draft = agreeing.draft_agreement(agreement=agreement, content={**kept, **content}, by=by, at=at, reason=reason)
+    draft = agreeing.draft_agreement(agreement=agreement, content={**kept, **content}, by=by, at=at, reason=reason, announce=False)
     row = agreeing.approve(row=draft, by=approver, at=at, reason=reason)
     return Declared(row, newest is None, changed or {field: (None, value) for field, value in content.items()})
 
@@ -126,7 +126,7 @@ def declare_analysis(*, service: Service, content: Mapping[str, Any], by: Any, a
     if newest is not None and not changed:
         return Declared(newest)
     kept = {field: getattr(newest, field) for field in ANALYSED} if newest else {}
-    draft = agreeing.draft_analysis(service=service, content={**kept, **content}, by=by, at=at, reason=reason)
+    draft = agreeing.draft_analysis(service=service, content={**kept, **content}, by=by, at=at, reason=reason, announce=False)
     row = agreeing.approve(row=draft, by=approver, at=at, reason=reason)
     return Declared(row, newest is None, changed or {field: (None, value) for field, value in content.items()})
 
