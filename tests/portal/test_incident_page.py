@@ -75,6 +75,13 @@ def test_the_story_says_what_became_of_each_mail(estate, root):
     assert mails() == [f"Sent {estate.at:%d %b %H:%M} UTC"]
 
 
+def test_the_top_of_the_page_says_who_was_told_last(client, estate, root):
+    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get(f"/incidents/{Incident.objects.get().number}/").content.decode()
+    top = page[: page.index('id="impact-title"')]
+    assert "Told last: Storage" in top
+
+
 def test_services_one_may_not_see_are_counted_not_named(estate):
     somebody = make_person("stakeholder", estate.at, services=[estate.imaging])
     page = page_of(estate, somebody)
