@@ -15,14 +15,15 @@ from catalogue.weave import standing_sql
 Key = TypeVar("Key", bound=Hashable)
 ENDS = {True: ("provider_id", "consumer_id"), False: ("consumer_id", "provider_id")}  # upwards: from provider to consumer
 
-# UNION drops a relation that was met before: each is walked once, so cycles end and dense graphs stay cheap.
+# UNION drops a service that was met before: each is walked from once, so cycles end and dense graphs stay cheap.
 _WALK = """
-WITH RECURSIVE standing AS {materialized} ({standing}), walked AS (
-    SELECT id, provider_id, consumer_id, kind, strength FROM standing WHERE {near} = ANY(%(ids)s) AND {strengths}
+WITH RECURSIVE standing AS {materialized} ({standing}), reached AS (
+    SELECT unnest(%(ids)s::bigint[]) AS id
   UNION
-    SELECT r.id, r.provider_id, r.consumer_id, r.kind, r.strength FROM walked JOIN standing r ON r.{near} = walked.{far} AND r.{strengths}
+    SELECT r.{far} FROM reached JOIN standing r ON r.{near} = reached.id AND r.{strengths}
 )
-SELECT provider_id, consumer_id, kind, strength, id FROM walked ORDER BY provider_id, consumer_id, kind, id
+SELECT r.provider_id, r.consumer_id, r.kind, r.strength, r.id FROM reached JOIN standing r ON r.{near} = reached.id AND r.{strengths}
+ORDER BY r.provider_id, r.consumer_id, r.kind, r.id
 """
 
 
@@ -59,7 +60,7 @@ def closure(service_ids: Iterable[int], *, up: bool, at: dt.datetime, hard_only:
     )
     with connection.cursor() as cursor:
         cursor.execute(query, {"ids": sorted(set(service_ids)), "at": at})
-        return [Walked(*row) for row in cursor.fetchall()]
+        return list(map(Walked._make, cursor.fetchall()))
 
 
 def nearest_first(service_ids: Iterable[int], relations: Iterable[Walked], *, up: bool = True) -> list[Consumer]:

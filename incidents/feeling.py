@@ -6,14 +6,15 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models.expressions import RawSQL
 
 from catalogue.impact import closure, inherited_tiers, nearest_first
 from catalogue.models import ServiceVersion
 from incidents import prioritising
 from incidents.models import Incident
 from itsm_backup.common.time import iso, parse_instant
-from monitoring.models import Alert, ServiceState
+from monitoring.asking import array
+from monitoring.models import Alert
 
 
 def impact_of(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
@@ -54,10 +55,10 @@ def exposure_s(entry: dict[str, Any], *, at: dt.datetime) -> int | None:
 
 def _entries(services: Sequence[int], at: dt.datetime) -> dict[int, dict[str, Any]]:
     """What is kept of each service that has a version in force: what it is called, and how it stands by the newest judgement."""
-    judged = ServiceState.objects.filter(pk=OuterRef("service"))
-    stands = {name: Subquery(judged.values(name)[:1]) for name in ("verdict", "captured_at", "rpo_s")}
-    rows = ServiceVersion.objects.in_force(at).filter(service__in=services).annotate(**stands)
-    said = ("service", "service__code", "name", "tier", "department", *stands)
+    these = RawSQL("SELECT unnest(%s::bigint[])", [array(services)])
+    rows = ServiceVersion.objects.in_force(at).filter(service__in=these)
+    judged = (f"service__judged__{name}" for name in ("verdict", "captured_at", "rpo_s"))
+    said = ("service", "service__code", "name", "tier", "department", *judged)
     return {
         pk: {
             "service": pk, "code": code, "name": name, "tier": tier, "department": department,
