@@ -118,7 +118,9 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     services = Service.objects.listed().visible_to(user)
     watched = BackupJob.objects.filter(service__isnull=False).values("service")
     polled = Q(next_poll_at__isnull=False)
-    incidents = Incident.objects.visible_to(user).filter(Q(resolved_at=None) | Q(resolved_at__gt=moment.at), opened_at__lte=moment.at)
+    incidents = Incident.objects.visible_to(user)
+    open_then = Q(resolved_at=None) | Q(resolved_at__gt=moment.at)  # of the present the index of open ones knows
+    incidents = incidents.filter(open_then, opened_at__lte=moment.at).exclude(state="cancelled") if moment.past else incidents.open()
     majors = MajorIncident.objects.live().filter(manager__isnull=False).visible_to(user)
     found = get_user_model().objects.filter(pk=user.pk).values_list(
         told_as_one(services, services=Count("pk")),
@@ -129,7 +131,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
             agreeing=Count("pk", filter=Q(differing=0)),
         ),
         told_as_one(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("*")),
-        told_as_one(incidents.exclude(state="cancelled"), open_incidents=Count("pk")),
+        told_as_one(incidents, open_incidents=Count("pk")),
         told_as_one(majors, majors=Count("pk"), next_update=Min("next_update_at")),
         told_as_one(
             ToolState.objects.filter(tool__enabled=True),
