@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.labs.nights import NIGHTS, SERVICES, begins_at, reported, what_happen
 PASSWORD = "correct horse 4711"
 
 
-class Repositories:
+class Repositories(ABC):
     """One repository, and one folder to save, for each service."""
 
     kind: str
@@ -50,13 +51,16 @@ class Repositories:
         return self._reports
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Nothing runs, so there is nothing to stop."""
+        return
 
+    @abstractmethod
     def init(self, service: str) -> None:
-        raise NotImplementedError
+        """Make the repository of the service."""
 
+    @abstractmethod
     def back_up(self, service: str, night: dt.date, *, fails: bool) -> Step:
-        raise NotImplementedError
+        """What the tool said of that night's backup."""
 
     def sources(self) -> list[dict[str, Any]]:
         return [{"repository": str(self.repository(service)), "zone": "UTC"} for service in SERVICES]
