@@ -79,7 +79,8 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
         first_due = () if moment.past else (F("breach_at").asc(nulls_last=True),)
         is_open = Q(over=False) if moment.past else Q(state__in=OPEN_STATES)
         incidents = incidents.filter(is_open, **narrowed).order_by(*first_due, "priority", "opened_at", "pk")
-    total = incidents.order_by().values("pk")[:MOST_COUNTED].count()
+    counted = incidents.order_by().values("pk")
+    total = (counted[:MOST_COUNTED] if view == "resolved" else counted).count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
     alerts = IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=Alert.objects.visible_to(user)).order_by().values("incident")
