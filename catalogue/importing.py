@@ -65,12 +65,18 @@ def wishes(rows: Sequence[sheets.Row], *, by: Any, at: dt.datetime) -> list[Wish
             wish.problems.append((columns.CODE, barred or problem))
         if entry is not None:
             wish.service, wish.before, wish.seen = entry.service, entry.content, entry.seen
-            wish.problems += [(columns.CODE, told) for told in entry.problems]
-            wish.problems += _version_problem(row.cells.get(columns.VERSION, ""), entry.number)
         _say(wish, said, names)
+        if entry is not None and not _says_nothing_new(wish):
+            hindered = [(columns.CODE, told) for told in entry.problems]
+            wish.problems += [*hindered, *_version_problem(row.cells.get(columns.VERSION, ""), entry.number)]
         found.append(wish)
     _alone(found, by)
     return found
+
+
+def _says_nothing_new(wish: Wish) -> bool:
+    """Whether the entry says all of it already: then nothing stands in its way, because nothing has to be done."""
+    return bool(wish.before) and not wish.values and not wish.problems
 
 
 def _alone(wishes: Sequence[Wish], by: Any) -> None:
@@ -239,12 +245,14 @@ def to_change(codes: Sequence[str], values: Mapping[str, Any], *, by: Any) -> li
         if entry is None:
             found.append(Wish(place, code, problems=[(columns.CODE, f"There is no entry {code[:60]} that you may see.")]))
             continue
-        wish = Wish(place, code, entry.service, before=entry.content, seen=entry.seen, problems=[("", told) for told in entry.problems])
+        wish = Wish(place, code, entry.service, before=entry.content, seen=entry.seen)
         if not entry.content:
             wish.problems.append(("", f"{code} has no approved version yet. Write its first one by itself."))
         else:
             wish.values = {name: value for name, value in values.items() if entry.content[name] != value}
             wish.problems += problems_of_values({**entry.content, **wish.values}, of=list(wish.values))
+        if not _says_nothing_new(wish):
+            wish.problems = [*(("", told) for told in entry.problems), *wish.problems]
         found.append(wish)
     return found
 

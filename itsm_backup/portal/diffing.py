@@ -11,6 +11,7 @@ from catalogue import comparing, wording
 from catalogue.comparing import Change, Content
 
 Piece = tuple[str, bool]  # a piece of text, and whether it changed
+MOST, BEFORE = 360, 80  # characters of a long text that show at once, and how many of them stand before the first change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,11 @@ class Row:
     label: str
     before: tuple[Piece, ...]
     after: tuple[Piece, ...]
+
+    @property
+    def sides(self) -> tuple[tuple[str, tuple[Piece, ...], tuple[Piece, ...]], ...]:
+        """(name of the side, its pieces, of a long text what shows at once), before and after."""
+        return tuple((name, pieces, beginning_of(pieces)) for name, pieces in (("before", self.before), ("after", self.after)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +64,26 @@ def _pieces(old: str, new: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
             if words:
                 pieces.append(("".join(words), kind != "equal"))
     return tuple(before), tuple(after)
+
+
+def beginning_of(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """What shows at once of a long text: some words before its first change, and as much as fits. Nothing for a text that is short."""
+    whole = "".join(text for text, _ in pieces)
+    if len(whole) <= MOST:
+        return ()
+    start = _start(pieces)
+    shown, place, left = [("… ", False)] if start else [], 0, MOST
+    for text, changed in pieces:
+        kept = text[max(0, start - place) :][:left]
+        place, left = place + len(text), left - len(kept)
+        if kept:
+            shown.append((kept, changed))
+    return tuple(shown)
+
+
+def _start(pieces: tuple[Piece, ...]) -> int:
+    """Where the shown part begins: at a word a little before the first change, or with the text."""
+    unchanged = pieces[0][0] if pieces and not pieces[0][1] and len(pieces) > 1 else ""
+    if len(unchanged) <= BEFORE:
+        return 0
+    return unchanged.find(" ", len(unchanged) - BEFORE) + 1 or len(unchanged) - BEFORE

@@ -39,8 +39,9 @@ def _service(request: HttpRequest, code: str) -> Service:
 def ownership(request: HttpRequest, *, moment: Moment) -> HttpResponse:
     gaps = request.GET.get("gaps", "")
     page = ownership_pages.ownership_page(
-        user=request.user, moment=moment, page=page_number(request), gaps_page=int(gaps) if gaps.isdigit() and len(gaps) < 7 else 1
-    )
+        user=request.user, moment=moment, page=page_number(request), gaps_page=int(gaps) if gaps.isdigit() and len(gaps) < 7 else 1,
+        cause=request.GET.get("cause", ""),
+    )  # fmt: skip
     return show(request, "ownership", section=SECTION, moment=moment, page=page)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from django.db.models import Count, Q
@@ -14,6 +13,7 @@ from django.utils.safestring import SafeString
 from catalogue import naming, responsibilities
 from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion
 from itsm_backup.common.time import local_day
+from itsm_backup.portal import gaps as gap_rows
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import Paging, paging_of
@@ -21,29 +21,13 @@ from itsm_backup.portal.words import day, instant, many, person, zone
 from monitoring.models import BackupJob, DetectedChange
 from monitoring.overlaps import overlaps
 
-MOST_JOBS, SHOWN, FEW = 5_000, 50, 5
+MOST_JOBS, SHOWN = 5_000, 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixRow:
     activity: str
     letters: tuple[tuple[str, str], ...]  # party and letter
-
-
-@dataclass(frozen=True, kw_only=True)
-class GapRow:
-    service: Link
-    sentence: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CauseRows:
-    """Gaps of one cause: how many there are in all, and those on this page."""
-
-    cause: str
-    counted: str
-    open: bool
-    gaps: tuple[GapRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +76,8 @@ class RoundRow:
 @dataclass(frozen=True, kw_only=True)
 class OwnershipPage:
     sentence: str
-    gaps: tuple[CauseRows, ...]
+    causes: tuple[gap_rows.CauseLink, ...]
+    gaps: tuple[gap_rows.CauseRows, ...]
     gaps_paging: Paging
     doubles: tuple[DoubleRow, ...]
     hand_overs: tuple[HandOverRow, ...]
@@ -160,47 +145,35 @@ def _matrix() -> tuple[MatrixRow, ...]:
     return tuple(MatrixRow(activity=name, letters=tuple(zip(responsibilities.PARTIES, letters, strict=True))) for name, letters in rows)
 
 
-def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int = 1) -> OwnershipPage:
-    """The estate's page, one page of gaps and one of entries; the number of queries does not grow with it."""
+def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int = 1, cause: str = "") -> OwnershipPage:
+    """The estate's page, one page of gaps (of one cause, where it is named) and one of entries; queries do not grow with it."""
     seen = Service.objects.visible_to(user)
     versions = ServiceVersion.objects.in_force(moment.at).filter(service__in=seen)
     names = {pk: (name, code) for pk, name, code in versions.values_list("service", "name", "service__code")}
     first = _first(page, len(names))
     rows = list(versions.select_related("service", "owner", "steward", "operations_team").order_by("name", "pk")[first : first + SHOWN])
     links = _Links(names, moment)
-    found = _ordered([*responsibilities.gaps(services=seen, at=moment.at), *_changed(seen, moment)])
-    start = _first(gaps_page, len(found))
+    found = gap_rows.worst_first([*responsibilities.gaps(services=seen, at=moment.at), *_changed(seen, moment)])
+    wanted = gap_rows.of_cause(found, cause) or found
+    cause = cause if wanted is not found else ""
+    start = _first(gaps_page, len(wanted))
     doubles = _doubles(seen, links, moment)
     attested = _attested(seen, moment)
     held = _hand_overs(HandOver.objects.filter(service__in=seen, answered_at=None), links, user, moment)
     return OwnershipPage(
         sentence=_sentence(len({gap.service_id for gap in found} & links.keys()), len(doubles), len(names)),
-        gaps=_by_cause(found, start, _with_unpublished(found, links)),
-        gaps_paging=_paging(moment, "gaps", start, len(found), page=first // SHOWN + 1),
+        causes=gap_rows.causes(found, cause, SHOWN, moment),
+        gaps=gap_rows.by_cause(wanted, start, SHOWN, _with_unpublished(wanted, links)),
+        gaps_paging=_paging(moment, "gaps", start, len(wanted), cause=cause, page=first // SHOWN + 1),
         doubles=doubles[:SHOWN],
         hand_overs=held[:SHOWN],
         holders=tuple(_holder(row, links, attested) for row in rows),
-        holders_paging=_paging(moment, "page", first, len(names), gaps=start // SHOWN + 1),
+        holders_paging=_paging(moment, "page", first, len(names), cause=cause, gaps=start // SHOWN + 1),
         rounds=_rounds(seen, moment),
         parties=responsibilities.PARTIES,
         matrix=_matrix(),
         may_ask=not moment.past and user.has_perm("catalogue.change_service"),
         departments=tuple(versions.exclude(department="").order_by("department").values_list("department", flat=True).distinct()),
-    )
-
-
-def _by_cause(found: list[responsibilities.Gap], start: int, links: Mapping[int, Link]) -> tuple[CauseRows, ...]:
-    """One page of the gaps, which are in order of their causes."""
-    counts = Counter(gap.cause for gap in found)
-    return tuple(
-        CauseRows(
-            cause=cause,
-            counted=many(counts[cause], "entry", "entries") if gaps[0].service_id else many(counts[cause], "label"),
-            open=counts[cause] <= FEW,
-            gaps=tuple(GapRow(service=links.get(gap.service_id or 0, Link("All entries", "")), sentence=gap.sentence) for gap in gaps),
-        )
-        for cause, each in groupby(found[start : start + SHOWN], key=lambda gap: gap.cause)
-        for gaps in [list(each)]
     )
 
 
@@ -211,19 +184,13 @@ def _with_unpublished(found: list[responsibilities.Gap], links: _Links) -> _Link
     return _Links({**links.names, **{pk: (code, code) for pk, code in codes}}, links.moment)
 
 
-def _ordered(found: list[responsibilities.Gap]) -> list[responsibilities.Gap]:
-    """What concerns most entries first; within a cause as found."""
-    counts = Counter(gap.cause for gap in found)
-    return sorted(found, key=lambda gap: (-counts[gap.cause], gap.cause))
-
-
 def _first(page: int, total: int) -> int:
     """How many rows stand before the page; the last one is shown when there are not so many."""
     return SHOWN * (min(max(1, page), max(1, -(-total // SHOWN))) - 1)
 
 
-def _paging(moment: Moment, name: str, first: int, total: int, **other: int) -> Paging:
-    kept = {key: number for key, number in other.items() if number > 1}
+def _paging(moment: Moment, name: str, first: int, total: int, *, cause: str, **other: int) -> Paging:
+    kept: dict[str, Any] = {**({"cause": cause} if cause else {}), **{key: number for key, number in other.items() if number > 1}}
     return paging_of(
         first, min(SHOWN, total - first), total, SHOWN,
         lambda number: moment.href("ownership", **kept, **{name: number}) + ("#gaps-title" if name == "gaps" else "#holders-title"),
@@ -250,8 +217,7 @@ def _changed(seen: Any, moment: Moment) -> list[responsibilities.Gap]:
     """Entries behind which something changed after the version in force was approved: does it still say what is true?"""
     counts = Counter(DetectedChange.objects.waiting(moment.at).filter(service__in=seen).values_list("service_id", flat=True))
     told = "detected behind it: it needs a new version, or a word that none is needed."
-    cause = "Something changed behind it"
-    return [responsibilities.Gap(pk, "configuration", cause, f"{many(count, 'change')} {told}") for pk, count in counts.items()]
+    return [responsibilities.Gap(pk, "configuration", gap_rows.CHANGED, f"{many(count, 'change')} {told}") for pk, count in counts.items()]
 
 
 def _doubles(seen: Any, links: Mapping[int, Link], moment: Moment) -> tuple[DoubleRow, ...]:

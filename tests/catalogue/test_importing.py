@@ -9,6 +9,7 @@ import pytest
 from catalogue import batching, exporting, importing, sheets, working_through
 from catalogue.models import Batch, Service, ServiceVersion
 from catalogue.refusing import NotReady
+from itsm_backup.common.models import because
 from tests.catalogue.makers import NOON, make_author, make_draft, make_service, make_team, make_user
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +70,22 @@ def test_an_export_imported_again_changes_nothing_and_one_cell_changes_one_field
     changed = looked([row._replace(cells={**row.cells, "rpo": "2 h"}) for row in sheets.read(content)], steward)
     assert [wish.values for wish in changed] == [{"rpo_s": 7_200}, {"rpo_s": 7_200}]
     assert importing.in_words(changed)[0] == "Recovery point (RPO) 4 h → 2 h"
+
+
+def test_a_row_that_says_nothing_new_needs_nothing_whatever_stands_in_the_way_of_a_change(steward):
+    drafted, retired = make_service("pacs", rpo_s=14_400), make_service("ris", rpo_s=14_400)
+    draft = make_draft(drafted)
+    with because("Over", by=steward):
+        retired.lifecycle = "retired"
+        retired.save()
+    rows = csv("code,version,rpo", "pacs,1,4 h", "ris,1,4 h")
+    assert [(wish.values, wish.problems) for wish in looked(rows, steward)] == [({}, []), ({}, [])]
+    batch = batching.propose(act="draft", title="Import", wishes=looked(rows, steward), by=steward, at=NOON, reason="Yearly check")
+    assert set(batch.items.values_list("state", flat=True)) == {"nothing"}
+    (same,) = importing.to_change(["pacs"], {"rpo_s": 14_400}, by=steward)
+    assert not same.problems
+    (other,) = looked(csv("code,rpo", "pacs,2 h"), steward)
+    assert "has an open version already" in other.problems[0][1] and draft.state == "draft"
 
 
 def test_a_column_left_out_stays_and_an_empty_cell_empties(steward):

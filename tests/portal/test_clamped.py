@@ -13,10 +13,12 @@ from catalogue import overriding, publishing
 from catalogue.models import LegalHold, Service
 from itsm_backup.common.models import Refusal, because
 from itsm_backup.common.time import now
+from itsm_backup.portal import diffing
 from itsm_backup.portal.templatetags.portal import clamped
 from monitoring.models import QuarantinedRecord
 from tests.factories import make_service, make_tool
 
+_LONG_TEXT = "Nothing of this differs. " * 99 + "It is back in {word} hours. " + "Nor does any of this. " * 99
 LONG = "The <network> was down & so on. " * 60  # 1,920 characters
 
 
@@ -35,6 +37,18 @@ def test_many_short_lines_and_one_endless_word_are_clamped_too():
     told = clamped("\n".join("abcdefghijklmnop"))
     assert told.partition("</summary>")[0].count("<br>") == 5 and "".join(read(told).split()) == "abcdefghijklmnop"
     assert clamped("x" * 2_000).count("x") == 2_000
+
+
+def test_a_long_text_in_a_difference_shows_where_it_changed_and_is_whole_on_demand():
+    old, new = (_LONG_TEXT.format(word=word) for word in ("eight", "four"))
+    before, after = diffing._pieces(old, new)
+    row = diffing.Row(field="summary", label="Summary", before=before, after=after)
+    for _, pieces, head in row.sides:
+        shown = "".join(text for text, _ in head)
+        assert len(shown) <= diffing.MOST + 2 and shown.startswith("… ") and [text for text, changed in head if changed]
+        assert "".join(text for text, _ in pieces) in (old, new)
+    short = diffing.Row(field="name", label="Name", before=(("A", True),), after=(("B", True),))
+    assert [head for _, _, head in short.sides] == [(), ()]
 
 
 @pytest.mark.django_db

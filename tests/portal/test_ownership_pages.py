@@ -116,6 +116,24 @@ def test_entries_and_gaps_come_in_pages(client, noon, people, monkeypatch):
     assert 'href="/ownership/?gaps=2&amp;page=2#holders-title"' in first
 
 
+def test_every_cause_stands_above_the_first_page_with_its_number_the_worst_first(client, noon, people, monkeypatch):
+    monkeypatch.setattr(ownership_pages, "SHOWN", 4)
+    for number in range(6):
+        make_service(f"SVC-{number}", name=f"Entry {number}", at=noon - DAY, review_due_on=(noon - 9 * DAY).date() if number == 5 else None)
+    client.force_login(people["auditor"], backend=BACKEND)
+    text = client.get("/ownership/").content.decode()
+    told = re.findall(r"<li><a href=\"([^\"]*)\"[^>]*>([^<]*)</a> <span class=\"quiet\">([^<]*)<", text)
+    causes = [cause for _, cause, _ in told]
+    assert causes[0] == "All gaps" and causes.index("Its review is overdue") < causes.index("No review day is set")
+    href, _, counted = told[causes.index("No review day is set")]
+    assert (href, counted) == ("/ownership/?cause=no-review-day-is-set#gaps", "5 entries")
+    alone = client.get(href.partition("#")[0]).content.decode()
+    assert "Gaps 1 to 4 of 5" in alone and "Its review was due" not in alone and 'aria-current="true">No review day is set' in alone
+    assert 'href="/ownership/?cause=no-review-day-is-set&amp;gaps=2#gaps-title"' in alone
+    assert '<details class="more" open>' in alone, "what fills the page is open"
+    assert client.get("/ownership/?cause=nonsense").status_code == 200
+
+
 def test_an_owner_without_a_role_reads_what_they_are_asked_about_and_nothing_else(client, noon, people):
     owner = make_user("maeve")
     mine, other = make_service("SVC-001", at=noon - DAY, owner=owner), make_service("SVC-002", at=noon - DAY)
