@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
 from catalogue import duties
-from catalogue.models import Agreement, AgreementVersion, ImpactAnalysis, Service
+from catalogue.models import Agreement, AgreementVersion, ImpactAnalysis, Service, ServiceVersion
 from catalogue.models.agreements import Approved
 from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
 from itsm_backup.common import outbox
@@ -126,6 +127,39 @@ def check_approver(row: Approved, by: Any, at: dt.datetime) -> None:
 def approvers_of(row: Approved) -> list[Any]:
     """Active people who may approve it: of the service for an analysis, of the whole estate for an agreement."""
     return duties.who_may("approve", getattr(row, "service", None) or Service())
+
+
+def analyses_read_by(user: Any, *, at: dt.datetime, past: bool) -> QuerySet[ImpactAnalysis]:
+    """Impact analyses that the person may read as of an instant: what was approved by then of services in sight, and at present what is
+    being written, as with versions of entries.
+    """
+    theirs = Q(author=user)
+    for right in ("change", "approve"):
+        theirs |= Q(service__in=Service.objects.visible_to(user, right))
+    return ImpactAnalysis.objects.visible_to(user).filter(_told(user, theirs, at, past))
+
+
+def agreements_read_by(user: Any, *, at: dt.datetime, past: bool) -> QuerySet[AgreementVersion]:
+    """Versions of agreements that the person may read as of an instant: all for who reads agreements, for others their own and those
+    that stand behind a version of an entry that they may read.
+    """
+    rows = AgreementVersion.objects.visible_to(user)
+    if not user.has_perm("catalogue.view_agreementversion"):
+        entries = ServiceVersion.objects.filter(service__in=Service.objects.visible_to(user)).read_by(user, at=at, past=past)
+        read = Q(pk__in=rows.values("pk")) | Q(author=user)
+        for kind in Agreement.Kind.values:
+            read |= Q(pk__in=entries.filter(**{f"{kind}__isnull": False}).values(kind))
+        rows = AgreementVersion.objects.filter(read)
+    return rows.filter(_told(user, Q(author=user), at, past))
+
+
+def _told(user: Any, theirs: Q, at: dt.datetime, past: bool) -> Q:
+    """Texts that were approved by then; at present also those that are not, for whoever they are theirs and for the administration."""
+    approved = Q(state=State.APPROVED, approved_at__lte=at)
+    if past:
+        return approved
+    unapproved = ~Q(state=State.APPROVED)
+    return approved | (unapproved if user.is_superuser or user.is_staff else unapproved & theirs)
 
 
 def _open(row: Row) -> Row:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.template.loader import render_to_string
 
 from catalogue import duties
@@ -118,6 +119,21 @@ def state_of(deviation: Deviation, at: dt.datetime) -> str:
     if deviation.expires_on < local_day(at, "UTC"):
         return "expired"
     return "granted" if deviation.granted_at and deviation.granted_at <= at else "asked"
+
+
+STATES = ("asked", "granted", "expired", "taken back", "refused")
+
+
+def in_state(state: str, at: dt.datetime) -> Q:
+    """The condition for deviations of which `state_of` says this, one of STATES, at that instant."""
+    over = Q(ended_at__isnull=False, ended_at__lte=at)
+    if state in ("taken back", "refused"):
+        return over & Q(granted_at__isnull=state == "refused")
+    last_day_over = Q(expires_on__lt=local_day(at, "UTC"))
+    if state == "expired":
+        return ~over & last_day_over
+    granted = Q(granted_at__isnull=False, granted_at__lte=at)
+    return ~over & ~last_day_over & (granted if state == "granted" else ~granted)
 
 
 def _open(deviation: Deviation) -> Deviation:

@@ -58,11 +58,12 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     for row in answers.filter(Q(answered_at=None, round__due_on__lt=today) | Q(right=False, version__in=versions)):
         found.append(_of_answer(row))
     not_over = Q(versions__effective__endswith=None) | Q(versions__effective__endswith__gt=at)  # what takes force later is no gap
+    approved = Q(versions__state="approved", versions__approved_at__lte=at)  # with its first one it came into the catalogue
     unwritten = Service.objects.filter(pk__in=services, lifecycle="catalogue").annotate(
-        live=Count("versions", filter=Q(versions__state="approved", versions__approved_at__lte=at) & not_over)
+        known=Count("versions", filter=approved), live=Count("versions", filter=approved & not_over)
     )
     nothing = "It stands in the catalogue, but no version of it is in force."
-    found += [Gap(row.pk, "nothing in force", "No version is in force", nothing) for row in unwritten.filter(live=0)]
+    found += [Gap(row.pk, "nothing in force", "No version is in force", nothing) for row in unwritten.filter(known__gt=0, live=0)]
     used = {word for labels in versions.values_list("labels", flat=True) for word in labels}
     found += [
         Gap(None, "label", "A label that nobody explained", f"The label {row.word} is used, but nobody said what it means.")

@@ -193,7 +193,7 @@ def _row(deviation: Deviation, moment: Moment, names: dict[int, str], decides: b
         code=deviation.code,
         reason=deviation.reason,
         owner=person(deviation.owner),
-        approver=person(deviation.approver) if deviation.approver else "–",
+        approver=person(deviation.approver) if deviation.granted_at and deviation.granted_at <= moment.at else "–",
         until=day(deviation.expires_on) + (f", {many(left.days, 'day')} left" if state == "granted" and left <= SOON else ""),
         state=state,
         mark=marks.get(state, ""),

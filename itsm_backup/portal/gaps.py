@@ -1,4 +1,4 @@
-"""Gaps of ownership by their causes: the worst first, all of them with their numbers, one page of rows."""
+"""Gaps of ownership by their causes: all of them with their numbers, one page of rows."""
 
 from __future__ import annotations
 
@@ -15,25 +15,6 @@ from itsm_backup.portal.framing import Link
 from itsm_backup.portal.words import many
 
 FEW = 5  # gaps of one cause that stand open
-CHANGED = "Something changed behind it"
-# What is wrong stands before what is late, and that before what nobody has set yet.
-WORST_FIRST = (
-    "No version is in force",
-    "The owner holds a duty that excludes it",
-    "The steward holds a duty that excludes it",
-    "The owner has left",
-    "The steward has left",
-    "Its owner says that it is not right",
-    CHANGED,
-    "An attestation is late",
-    "Its review is overdue",
-    "The team has no e-mail address",
-    "The owner has no e-mail address",
-    "The steward has no e-mail address",
-    "One person is owner and steward",
-    "No review day is set",
-    "A label that nobody explained",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +40,6 @@ class CauseLink:
     link: Link
     counted: str
     here: bool
-
-
-def worst_first(found: list[Gap]) -> list[Gap]:
-    """The worst first; within a cause as found."""
-    rank = {cause: place for place, cause in enumerate(WORST_FIRST)}
-    return sorted(found, key=lambda gap: (rank.get(gap.cause, len(rank)), gap.cause))
 
 
 def of_cause(found: list[Gap], slug: str) -> list[Gap]:

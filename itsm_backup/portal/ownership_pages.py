@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,8 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import Paging, paging_of
 from itsm_backup.portal.words import day, instant, many, person, zone
-from monitoring.models import BackupJob, DetectedChange
+from monitoring.gaps import ownership_gaps
+from monitoring.models import BackupJob
 from monitoring.overlaps import overlaps
 
 MOST_JOBS, SHOWN = 5_000, 50
@@ -153,7 +153,7 @@ def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int =
     first = _first(page, len(names))
     rows = list(versions.select_related("service", "owner", "steward", "operations_team").order_by("name", "pk")[first : first + SHOWN])
     links = _Links(names, moment)
-    found = gap_rows.worst_first([*responsibilities.gaps(services=seen, at=moment.at), *_changed(seen, moment)])
+    found = ownership_gaps(services=seen, at=moment.at)
     wanted = gap_rows.of_cause(found, cause) or found
     cause = cause if wanted is not found else ""
     start = _first(gaps_page, len(wanted))
@@ -211,13 +211,6 @@ def _holder(row: ServiceVersion, links: Mapping[int, Link], attested: dict[int, 
         service=links[row.service_id], owner=person(row.owner), steward=person(row.steward), team=str(row.operations_team),
         review=day(row.review_due_on) if row.review_due_on else "–", attested=attested.get(row.service_id, "–"),
     )  # fmt: skip
-
-
-def _changed(seen: Any, moment: Moment) -> list[responsibilities.Gap]:
-    """Entries behind which something changed after the version in force was approved: does it still say what is true?"""
-    counts = Counter(DetectedChange.objects.waiting(moment.at).filter(service__in=seen).values_list("service_id", flat=True))
-    told = "detected behind it: it needs a new version, or a word that none is needed."
-    return [responsibilities.Gap(pk, "configuration", gap_rows.CHANGED, f"{many(count, 'change')} {told}") for pk, count in counts.items()]
 
 
 def _doubles(seen: Any, links: Mapping[int, Link], moment: Moment) -> tuple[DoubleRow, ...]:
@@ -286,7 +279,7 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
     version = rows.select_related("service", "owner", "steward", "operations_team").first()
     name = version.name if version else service.code
     links = {service.pk: Link(name, moment.href("service", service.code))}
-    found = [*responsibilities.gaps(services=[service.pk], at=moment.at), *_changed([service.pk], moment)]
+    found = ownership_gaps(services=[service.pk], at=moment.at)
     may = not moment.past and version is not None and Service.objects.visible_to(user, "change").filter(pk=service.pk).exists()
     answers = service.attestations.filter(answered_at__lte=moment.at).select_related("person", "round").order_by("-answered_at")
     return EntryOwnershipPage(

@@ -2,12 +2,15 @@
 
 from django.urls import path
 
+from monitoring.api.agreements import ImpactAnalyses, ImpactAnalysisDetail, LevelAgreementDetail, LevelAgreements
 from monitoring.api.alertmanager import Alerts as Alertmanagers
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
 from monitoring.api.batches import BatchDetail, Batches, BatchItems, BatchStart, BatchStop
 from monitoring.api.cadence import Cadences
+from monitoring.api.checks import ServiceChecks
 from monitoring.api.cmdb import Agreements, ConfigurationItems, DecideConflict, RelationsBeside, Webhook, WriteConflicts
 from monitoring.api.detected import Changes, SettleChange
+from monitoring.api.deviations import DeviationDetail, Deviations, EndDeviation, GrantDeviation
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
@@ -16,6 +19,7 @@ from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
 from monitoring.api.methods import MethodDetail, Methods
 from monitoring.api.objectives import ObjectivesOfService
 from monitoring.api.outflow import StatusPublications
+from monitoring.api.ownership import AnswerAttestation, AttestationRounds, Attestations, DoubleClaims, OwnershipGaps
 from monitoring.api.propagations import PropagationDetail
 from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool, QuarantineSetAside
 from monitoring.api.refusals import RefusedAttempts
@@ -46,6 +50,20 @@ urlpatterns = [
     path("services/<str:code>/versions/<int:number>/", VersionDetail.as_view()),
     path("services/<str:code>/versions/<int:number>/<str:act>", VersionAct.as_view()),
     path("services/<str:code>/diff/", Diff.as_view()),
+    path("services/<str:code>/checks/", ServiceChecks.as_view()),
+    path("agreements/", LevelAgreements.as_view()),
+    path("agreements/<int:pk>/", LevelAgreementDetail.as_view()),
+    path("impact-analyses/", ImpactAnalyses.as_view()),
+    path("impact-analyses/<int:pk>/", ImpactAnalysisDetail.as_view()),
+    path("deviations/", Deviations.as_view()),
+    path("deviations/<int:pk>/", DeviationDetail.as_view()),
+    path("deviations/<int:pk>/grant", GrantDeviation.as_view()),
+    path("deviations/<int:pk>/end", EndDeviation.as_view()),
+    path("ownership-gaps/", OwnershipGaps.as_view()),
+    path("double-claims/", DoubleClaims.as_view()),
+    path("attestation-rounds/", AttestationRounds.as_view()),
+    path("attestations/", Attestations.as_view()),
+    path("attestations/<int:pk>/answer", AnswerAttestation.as_view()),
     path("batches/", Batches.as_view()),
     path("batches/<int:pk>/", BatchDetail.as_view()),
     path("batches/<int:pk>/items/", BatchItems.as_view()),

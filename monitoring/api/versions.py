@@ -23,6 +23,7 @@ from monitoring.capability import measured
 
 ACTS = ("submit", "approve", "return", "cancel", "withdraw")
 PEOPLE, AGREEMENTS = ("owner", "steward"), ("sla", "ola", "contract")
+AGREED = tuple(f"{name}__agreement" for name in AGREEMENTS)  # what names an agreement version in one question
 IF_MATCH = OpenApiParameter(
     "If-Match",
     OpenApiTypes.STR,
@@ -67,7 +68,9 @@ class VersionSerializer(serializers.Serializer):
 
 
 class VersionDetailSerializer(VersionSerializer):
-    content = serializers.DictField(help_text="Everything that it says and promises; people, teams and agreements by name.")
+    content = serializers.DictField(
+        help_text="Everything that it says and promises; people and teams by name, agreements by name and version."
+    )
 
 
 class WriteSerializer(serializers.Serializer):
@@ -101,7 +104,8 @@ def _seen(service: Service, request: Any) -> QuerySet:
     return rows.select_related("service", "approver", "commitment").prefetch_related("offerings").order_by("-number")
 
 
-def _one(request: Any, code: str, number: int, action: str = "view") -> ServiceVersion:
+def version_of(request: Any, code: str, number: int, action: str = "view") -> ServiceVersion:
+    """That version as of the asked instant; raises NotFound or PermissionDenied with a sentence."""
     service = get_for(Service.objects.all(), user=request.user, action=action, code=code)
     version = _seen(service, request).filter(number=number).first() if number < 2**31 else None
     if version is None:
@@ -119,7 +123,9 @@ def _told(versions: list[ServiceVersion]) -> list[ServiceVersion]:
 
 
 def _detail(version: ServiceVersion, code: int = 200) -> Response:
-    fresh = ServiceVersion.objects.select_related("approver", "commitment", "owner", "steward", "operations_team").get(pk=version.pk)
+    fresh = ServiceVersion.objects.select_related("approver", "commitment", "owner", "steward", "operations_team", *AGREED).get(
+        pk=version.pk
+    )
     (told,) = _told([fresh])
     told.content = _named(told)
     return Response(VersionDetailSerializer(told).data, status=code, headers={"ETag": f'"{told.hash}"'})
@@ -132,7 +138,7 @@ def _named(version: ServiceVersion) -> dict[str, Any]:
     content["operations_team"] = version.operations_team.name if version.operations_team else None
     for name in AGREEMENTS:
         agreed = getattr(version, name)
-        content[name] = agreed.agreement.name if agreed else None
+        content[name] = str(agreed) if agreed else None
     return content
 
 
@@ -178,12 +184,20 @@ def _value(name: str, value: Any) -> Any:
         elif name == "operations_team":
             row = Team.objects.filter(name=str(value).replace("\x00", "")).first()
         else:
-            rows = AgreementVersion.objects.filter(agreement__name=str(value).replace("\x00", ""), agreement__kind=name, state="approved")
-            row = rows.order_by("-number").first()
+            row = _agreed(name, str(value).replace("\x00", ""))
         if row is None:
             raise ValueError(f"There is no {name} {str(value)[:60]}.")
         return row
     return _typed(wording.FIELDS[name], value)
+
+
+def _agreed(kind: str, text: str) -> AgreementVersion | None:
+    """“Radiology SLA” is the newest approved version of this agreement, “Radiology SLA, version 2” is that one."""
+    rows = AgreementVersion.objects.filter(agreement__kind=kind, state="approved").select_related("agreement").order_by("-number")
+    name, _, number = text.rpartition(", version ")
+    if name and number.isascii() and number.isdigit() and len(number) < 10:
+        return rows.filter(agreement__name=name, number=int(number)).first() or rows.filter(agreement__name=text).first()
+    return rows.filter(agreement__name=text).first()
 
 
 def _typed(field: Any, value: Any) -> Any:
@@ -257,7 +271,7 @@ class VersionDetail(GenericAPIView):
 
     @extend_schema(operation_id="versions_retrieve", parameters=[AS_OF])
     def get(self, request: Any, code: str, number: int) -> Response:
-        return _detail(_one(request, code, number))
+        return _detail(version_of(request, code, number))
 
     @extend_schema(
         operation_id="versions_edit", request=WriteSerializer, parameters=[IF_MATCH],
@@ -265,7 +279,7 @@ class VersionDetail(GenericAPIView):
                    428: MISSING, 409: WRONG_STATE},
     )  # fmt: skip
     def patch(self, request: Any, code: str, number: int) -> Response:
-        version = _one(request, code, number, "change")
+        version = version_of(request, code, number, "change")
         base = _match(request)
         said = WriteSerializer(data=request.data)
         said.is_valid(raise_exception=True)
@@ -293,7 +307,7 @@ class VersionAct(GenericAPIView):
     def post(self, request: Any, code: str, number: int, act: str) -> Response:
         if act not in ACTS:
             raise exceptions.NotFound(f"There is no act {act[:40]}. There are: {', '.join(ACTS)}.")
-        version = _one(request, code, number, "view" if act in ("approve", "return", "withdraw") else "change")
+        version = version_of(request, code, number, "view" if act in ("approve", "return", "withdraw") else "change")
         seen = _match(request)
         said = ActSerializer(data=request.data)
         said.is_valid(raise_exception=True)
@@ -343,6 +357,6 @@ class Diff(GenericAPIView):
         asked = [request.query_params.get(name, "") for name in ("from", "to")]
         if not all(text.isascii() and text.isdigit() and len(text) < 10 for text in asked):
             raise exceptions.ParseError("from and to are numbers of versions, such as ?from=1&to=2.")
-        old, new = (comparing.content_of(_one(request, code, int(text))) for text in asked)
+        old, new = (comparing.content_of(version_of(request, code, int(text))) for text in asked)
         changes = comparing.diff(old, new)
         return Response(DiffSerializer({"level": comparing.level_of(changes), "changes": wording.tell(changes)}).data)

@@ -20,12 +20,16 @@ from hypothesis.strategies import booleans
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from catalogue import batching, excepting, importing, legal_holds, overriding, scoping
+from catalogue import agreeing, attesting, batching, deviating, excepting, importing, legal_holds, overriding, scoping
 from catalogue.models import (
+    Agreement,
+    Attestation,
     Batch,
     Cmdb,
     ConfigurationItem,
+    Deviation,
     DutyException,
+    ImpactAnalysis,
     LegalHold,
     Propagation,
     Relation,
@@ -231,6 +235,29 @@ def _held() -> LegalHold:
     return legal_holds.place(service=service, owner=make_user(), reason="Matter", by=make_admin(), at=now())
 
 
+def _deviation() -> Deviation:
+    asked = {"service": Service.objects.get(code="SVC-001"), "code": "RPO_EXCEEDS_BIA_TOLERANCE", "owner": make_user(), "reason": "Fuzzed"}
+    return deviating.ask(**asked, expires_on=now().date(), by=make_user(), at=now())
+
+
+def _agreement() -> Agreement:
+    with because("Fuzzed"):
+        made = Agreement.objects.create(kind="sla", name="Ward SLA", party="Wards")
+    agreeing.draft_agreement(agreement=made, content={"from_on": now().date(), "rpo_s": 3600}, by=make_user(), at=now(), reason="Fuzzed")
+    return made
+
+
+def _analysis() -> ImpactAnalysis:
+    bounds = {"mtpd_s": 28_800, "tolerated_loss_s": 3_600, "review_due_on": dt.date(2099, 3, 31)}
+    return agreeing.draft_analysis(service=Service.objects.get(code="SVC-001"), content=bounds, by=make_user(), at=now(), reason="Fuzzed")
+
+
+def _attestation() -> Attestation:
+    """One that asks who calls, as owner of a new entry."""
+    service = make_service("SVC-OWN", owner=_caller())
+    return attesting.open_round(services=[service], title="Fuzzed", due_on=now().date(), by=make_admin(), at=now()).attestations.get()
+
+
 def _detected() -> DetectedChange:
     service = Service.objects.get(code="SVC-002")
     return DetectedChange.objects.create(service=service, aspect="encrypted", before="encrypted", after="not encrypted", detected_at=now())
@@ -346,6 +373,13 @@ BODIES = {
     "/api/v1/on-call/{id}/stand-in/": lambda: {
         "person": make_user().username, "starts_at": iso(now()), "ends_at": iso(now() + dt.timedelta(hours=1)), **REASON,
     },
+    "/api/v1/attestations/{id}/answer": lambda: {"right": False, "remark": "The team moved"},
+    "/api/v1/deviations/": lambda: {
+        "service": "SVC-001", "code": "RPO_EXCEEDS_BIA_TOLERANCE", "owner": make_user().username,
+        "expires_on": f"{now():%Y-%m-%d}", **REASON,
+    },
+    "/api/v1/deviations/{id}/grant": lambda: REASON,
+    "/api/v1/deviations/{id}/end": lambda: REASON,
     "/api/v1/batches/": lambda: {"act": "draft", "entries": [{"code": "SVC-001", "tier": 2}], **REASON},
     "/api/v1/cadence/": lambda: {"tools": [_asked()], **REASON},
     "/api/v1/detected-changes/{id}/settle": lambda: REASON,
@@ -381,6 +415,10 @@ BODIES = {
     "/api/v1/tools/{name}/status-map/{number}/approve": lambda: REASON,
 }  # fmt: skip
 KNOWN = {
+    "agreements": lambda: {"id": _agreement().pk},
+    "attestations": lambda: {"id": _attestation().pk},
+    "deviations": lambda: {"id": _deviation().pk},
+    "impact-analyses": lambda: {"id": _analysis().pk},
     "on-call": lambda: {"id": _on_call().pk},
     "alertmanager": lambda: {"tool": make_tool("alertmanager").name},
     "batches": lambda: {"id": _batch(started=False).pk},

@@ -1,0 +1,156 @@
+"""`/api/v1/agreements/` and `/api/v1/impact-analyses/`: what was agreed with whom, and what the business can bear, version by version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Prefetch, Q, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
+
+from catalogue import agreeing
+from catalogue.models import Agreement, ImpactAnalysis, Service, ServiceVersion
+from monitoring.api.filters import AS_OF, moment_of
+from monitoring.api.permissions import get_for
+
+KINDS = Agreement.Kind.values
+
+
+class ApprovedTextSerializer(serializers.Serializer):
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=["draft", "approved", "cancelled"])
+    author = serializers.CharField(source="author.username")
+    approver = serializers.CharField(source="approver.username", default=None, allow_null=True)
+    approved_at = serializers.DateTimeField(allow_null=True)
+
+
+class AgreementVersionSerializer(ApprovedTextSerializer):
+    from_on = serializers.DateField()
+    until_on = serializers.DateField(allow_null=True, help_text="The last day; null: until it is replaced.")
+    rpo_s = serializers.IntegerField(allow_null=True, help_text="Null: not agreed, as with every other objective.")
+    rto_s = serializers.IntegerField(allow_null=True)
+    retention_days = serializers.IntegerField(allow_null=True)
+    success_rate = serializers.FloatField(allow_null=True)
+    text = serializers.CharField()
+
+
+class LevelAgreementSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=KINDS)
+    name = serializers.CharField()
+    party = serializers.CharField(help_text="With whom: the customer, team or supplier.")
+    versions = AgreementVersionSerializer(source="told", many=True, help_text="Newest first.")
+
+
+class KeptBySerializer(serializers.Serializer):
+    service = serializers.CharField(source="service.code")
+    version = serializers.IntegerField(source="number", help_text="The version of the entry that is in force.")
+    agreement_version = serializers.IntegerField()
+
+
+class LevelAgreementDetailSerializer(LevelAgreementSerializer):
+    services = KeptBySerializer(many=True, help_text="Entries in force that you may see and that name it, each with the version it names.")
+
+
+class ImpactAnalysisSerializer(ApprovedTextSerializer):
+    id = serializers.IntegerField()
+    service = serializers.CharField(source="service.code")
+    mtpd_s = serializers.IntegerField(help_text="Longest tolerable outage.")
+    tolerated_loss_s = serializers.IntegerField(help_text="Tolerable data loss.")
+    wrt_s = serializers.IntegerField(help_text="Work after recovery.")
+    mbco = serializers.CharField(help_text="Least acceptable operation, in words.")
+    review_due_on = serializers.DateField()
+
+
+def _agreements(request: Any) -> QuerySet[Agreement]:
+    """Agreements of which the person may read a version as of the asked instant, or any of who reads them all, with these as `told`."""
+    at, past = moment_of(request)
+    read = agreeing.agreements_read_by(request.user, at=at, past=past).select_related("author", "approver").order_by("-number")
+    seen = Q(pk__in=read.order_by().values("agreement"))
+    if not past:
+        seen |= Q(pk__in=Agreement.objects.visible_to(request.user).values("pk"))
+    return Agreement.objects.filter(seen).prefetch_related(Prefetch("versions", queryset=read, to_attr="told"))
+
+
+class LevelAgreements(GenericAPIView):
+    """Service level agreements, operational level agreements and underpinning contracts, by name, with their versions."""
+
+    queryset = Agreement.objects.none()
+    serializer_class = LevelAgreementSerializer
+    filter_backends: list[Any] = []
+    kind = OpenApiParameter("kind", OpenApiTypes.STR, description=f"One of {', '.join(KINDS)}.")
+    q = OpenApiParameter("q", OpenApiTypes.STR, description="Part of the name.")
+
+    @extend_schema(operation_id="agreements_list", parameters=[kind, q, AS_OF], responses=LevelAgreementSerializer(many=True))
+    def get(self, request: Any) -> Response:
+        rows = _agreements(request)
+        if kind := request.query_params.get("kind", ""):
+            if kind not in KINDS:
+                raise ParseError(f"kind: “{kind[:40]}” is none of {', '.join(KINDS)}.")
+            rows = rows.filter(kind=kind)
+        if text := request.query_params.get("q", "").replace("\x00", ""):
+            rows = rows.filter(name__icontains=text)
+        return self.get_paginated_response(LevelAgreementSerializer(self.paginate_queryset(rows.order_by("name")), many=True).data)
+
+
+class LevelAgreementDetail(GenericAPIView):
+    """One agreement with its versions, and the entries that keep it."""
+
+    queryset = Agreement.objects.none()
+    serializer_class = LevelAgreementDetailSerializer
+
+    @extend_schema(operation_id="agreements_retrieve", parameters=[AS_OF])
+    def get(self, request: Any, pk: int) -> Response:
+        at, _ = moment_of(request)
+        row = _agreements(request).filter(pk=pk).first()
+        if row is None:
+            raise NotFound(f"There is no agreement {pk} that you may see.")
+        named = f"{row.kind}__agreement"
+        seen = Service.objects.visible_to(request.user)
+        services = ServiceVersion.objects.in_force(at).filter(service__in=seen, **{named: row}).select_related("service", row.kind)
+        row.services = list(services.order_by("service__code"))
+        for each in row.services:
+            each.agreement_version = getattr(each, row.kind).number
+        return Response(LevelAgreementDetailSerializer(row).data)
+
+
+class ImpactAnalyses(GenericAPIView):
+    """Business impact analyses of services that you may see, by service, the newest first."""
+
+    queryset = ImpactAnalysis.objects.none()
+    serializer_class = ImpactAnalysisSerializer
+    filter_backends: list[Any] = []
+    service = OpenApiParameter("service", OpenApiTypes.STR, description="Code of a service.")
+    state = OpenApiParameter("state", OpenApiTypes.STR, description="One of draft, approved, cancelled.")
+
+    @extend_schema(operation_id="impact_analyses_list", parameters=[service, state, AS_OF], responses=ImpactAnalysisSerializer(many=True))
+    def get(self, request: Any) -> Response:
+        rows = _analyses(request)
+        if code := request.query_params.get("service", "").replace("\x00", ""):
+            rows = rows.filter(service__code=code)
+        if state := request.query_params.get("state", ""):
+            if state not in ImpactAnalysis.State.values:
+                raise ParseError(f"state: “{state[:40]}” is none of {', '.join(ImpactAnalysis.State.values)}.")
+            rows = rows.filter(state=state)
+        page = self.paginate_queryset(rows.order_by("service__code", "-number"))
+        return self.get_paginated_response(ImpactAnalysisSerializer(page, many=True).data)
+
+
+class ImpactAnalysisDetail(GenericAPIView):
+    """One impact analysis."""
+
+    queryset = ImpactAnalysis.objects.none()
+    serializer_class = ImpactAnalysisSerializer
+
+    @extend_schema(operation_id="impact_analyses_retrieve", parameters=[AS_OF])
+    def get(self, request: Any, pk: int) -> Response:
+        return Response(ImpactAnalysisSerializer(get_for(_analyses(request), user=request.user, pk=pk)).data)
+
+
+def _analyses(request: Any) -> QuerySet[ImpactAnalysis]:
+    at, past = moment_of(request)
+    return agreeing.analyses_read_by(request.user, at=at, past=past).select_related("service", "author", "approver")
