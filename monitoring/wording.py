@@ -7,7 +7,7 @@ from typing import Any
 
 from itsm_backup.common.charts.svg import percent_words
 from itsm_backup.common.time import duration_words, parse_instant
-from monitoring.converting import FIELDS
+from monitoring.converting import FIELDS, SECONDS
 
 _REASONS = {
     "held": "Maintenance is under way.",
@@ -202,10 +202,11 @@ def schedule_words(schedule: Any) -> str:
 
 
 def field_words(field: str, value: Any) -> str:
-    """A value of a catalogue field in words: 26 h, 35 d, 02:30, at rest."""
+    """A value of a catalogue field in words: 26 h, 35 d, 40 d 16 h, 02:30, at rest."""
     meant = FIELDS[field]
     if meant.kind == "duration":
-        return f"{value} d" if meant.unit == "d" else duration_words(value)
+        whole_days = meant.unit == "d" and value == int(value)
+        return f"{int(value)} d" if whole_days else duration_words(value * SECONDS[meant.unit])
     return str(value).replace("_", " ").replace("everywhere", "at rest and in transit")
 
 

@@ -11,7 +11,7 @@ from catalogue import comparing, duties, publishing, wording
 from catalogue.models import Commitment, ServiceVersion
 from catalogue.packages import OfferingsField
 from itsm_backup.common.admin import ReasonedForm
-from itsm_backup.common.admin.fields import form_field_of
+from itsm_backup.common.admin.fields import ListField, form_field_of
 
 PROMISES = {name: Commitment._meta.get_field(name) for name in publishing.COMMITMENT_FIELDS}
 
@@ -31,6 +31,7 @@ class VersionForm(ReasonedForm):
     class Meta:
         model = ServiceVersion
         fields = ("service", *publishing.CONTENT_FIELDS)
+        field_classes = {"labels": ListField, "regions": ListField, "regulations": ListField}
         help_texts = {
             "labels": "Classification labels, separated by commas.",
             "regions": "Where its data and copies lie, separated by commas.",

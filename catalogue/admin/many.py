@@ -16,6 +16,7 @@ from catalogue import batching, comparing, importing, naming, wording
 from catalogue.admin.drafts import DraftForm
 from catalogue.models import AgreementVersion, Batch, Team
 from itsm_backup.common.admin import ReasonForm, given_reason
+from itsm_backup.common.admin.fields import form_field_of
 from itsm_backup.common.admin.rights import PersonField
 from itsm_backup.common.time import now
 
@@ -50,9 +51,18 @@ class EditManyForm(ReasonForm):
 
     def clean(self) -> Any:
         cleaned = super().clean()
+        for name in self.fields.keys() - {"change_reason", *self.ticked}:
+            if self._is_typed(name):
+                self.add_error(name, "You wrote here without ticking “Change”. Tick it, or empty the field.")
         if not self.ticked:
             raise forms.ValidationError("Tick at least one field to change.")
         return cleaned
+
+    def _is_typed(self, name: str) -> bool:
+        """Whether the field holds something else than it was offered with."""
+        field: Any = self.fields[name]
+        typed = field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+        return bool(typed) and field.has_changed(field.initial, typed)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -67,7 +77,8 @@ def _json(value: Any) -> Any:
 
 
 def _field(name: str) -> forms.Field:
-    made: forms.Field = deepcopy(DraftForm.base_fields[name])  # type: ignore[attr-defined]
+    kept = wording.FIELDS.get(name)
+    made: forms.Field = (form_field_of(kept) if kept else None) or deepcopy(DraftForm.base_fields[name])  # type: ignore[attr-defined]
     if name in ("owner", "steward"):
         made = PersonField(naming.candidates(name, now()), label=made.label, why_not=lambda person: naming.refusal(person, name, now()))
     elif name == "operations_team":

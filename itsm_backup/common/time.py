@@ -27,11 +27,16 @@ def iso(instant: dt.datetime | None) -> str | None:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+class NoZone(ValueError):
+    """An instant that names no zone could be meant in any; the message says how to write the same one with its zone."""
+
+
 def parse_instant(text: str) -> dt.datetime:
-    """An aware UTC instant from ISO 8601 text; raises ValueError when it is no instant or has no zone."""
+    """An aware UTC instant from ISO 8601 text; raises ValueError when it is no instant, NoZone when it has no zone."""
     instant = dt.datetime.fromisoformat(text)
     if instant.tzinfo is None:
-        raise ValueError(f"{text} has no time zone; write it like 2026-11-23T09:42Z")
+        told = text[:40] if "T" in text or " " in text else f"{text[:40]}T00:00"
+        raise NoZone(f"“{text[:40]}” names no time zone. Write it like {told}Z for UTC, or with your distance from it: {told}+01:00.")
     return instant.astimezone(UTC)
 
 

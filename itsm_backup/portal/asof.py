@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from itsm_backup.common.time import day_bounds, is_tellable, parse_instant
+from itsm_backup.common.time import NoZone, day_bounds, is_tellable, parse_instant
 from itsm_backup.portal.words import zone
 
 PARAMETER = "as_of"
@@ -63,6 +63,8 @@ def read(text: str, *, now: dt.datetime) -> Moment:
                 return Moment(at=now, now=now)
         else:
             at = parse_instant(text.replace(" ", "+"))  # a plus sign in an address arrives as a space
+    except NoZone as error:
+        raise BadInstant(f"{error} Only the day is understood, too: {text[:10]}.") from None
     except (ValueError, OverflowError):
         raise BadInstant(f"“{text[:40]}” is no instant. Write it like 2026-06-30T22:59Z, or only the day: 2026-06-30.") from None
     if not is_tellable(at):

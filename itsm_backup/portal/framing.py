@@ -115,7 +115,8 @@ def frame_of(request: HttpRequest, *, section: str, moment: Moment) -> Frame:
 
 def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     """Everything the frame counts, each table read once, as sub-selects of one row."""
-    services = Service.objects.listed().visible_to(user)
+    entries = ServiceVersion.objects.in_force(moment.at)  # as everywhere: an entry counts from the day on which it takes force
+    services = (Service.objects if moment.past else Service.objects.listed()).filter(pk__in=entries.values("service")).visible_to(user)
     watched = BackupJob.objects.filter(service__isnull=False).values("service")
     polled = Q(next_poll_at__isnull=False)
     incidents = Incident.objects.visible_to(user)

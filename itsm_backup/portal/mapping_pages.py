@@ -200,7 +200,7 @@ class PairRow:
     label: str
     promised: str
     observed: str
-    verdict: str
+    verdict: str  # empty for what is not promised
     words: str
     sources: tuple[str, ...]
 
@@ -246,9 +246,9 @@ def beside_page(*, code: str, name: str, found: Beside, moment: Moment) -> Besid
 
 def _pair(pair: Pair) -> PairRow:
     words = {True: "As promised", False: "Less than promised", None: "Not promised"}[pair.agrees]
-    verdict = {True: "kept", False: "broken", None: "no_data"}[pair.agrees]
+    verdict = {True: "kept", False: "broken", None: ""}[pair.agrees]
     if pair.agrees is None and pair.promised is not None:
-        words = "Not observed"
+        words, verdict = "Not observed", "no_data"
     return PairRow(
         label=FIELDS[pair.field].label, promised=said(pair.field, pair.promised), observed=said(pair.field, pair.observed),
         verdict=verdict, words=words,

@@ -102,7 +102,7 @@ _WORDS = [
 
 
 class Services(GenericAPIView):
-    """Services in the catalogue, by code."""
+    """Services of which a version is in force, by code."""
 
     queryset = Service.objects.none()
     serializer_class = ServiceSerializer
@@ -112,7 +112,7 @@ class Services(GenericAPIView):
     def get(self, request: Any) -> Response:
         at, past = moment_of(request)
         rows = Service.objects.visible_to(request.user)
-        rows = rows.filter(Exists(_in_force(at))) if past else rows.listed()
+        rows = (rows if past else rows.listed()).filter(Exists(_in_force(at)))
         page = self.paginate_queryset(_filtered(rows, request.query_params, at, past).order_by("code"))
         found = standings(page or [], at=at, now=now() if past else None)
         return self.get_paginated_response(ServiceSerializer(found, many=True, context=_seen_by(request.user, found)).data)

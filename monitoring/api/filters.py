@@ -12,7 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ParseError
 
-from itsm_backup.common.time import day_bounds, is_tellable, local_day, now, parse_instant
+from itsm_backup.common.time import NoZone, day_bounds, is_tellable, local_day, now, parse_instant
 
 WINDOW = dt.timedelta(days=31)
 AS_OF = OpenApiParameter(
@@ -38,6 +38,8 @@ def read_instant(name: str, text: str) -> dt.datetime:
     text = text.replace(" ", "+")  # a plus sign that was not escaped
     try:
         at = parse_instant(text)
+    except NoZone as error:
+        raise ParseError(f"{name}: {error}") from None
     except (ValueError, OverflowError):
         raise ParseError(f"{name} is no instant with a zone: {text[:60]}. Write it like 2026-11-23T09:42Z.") from None
     if not is_tellable(at):

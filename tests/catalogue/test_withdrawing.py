@@ -8,8 +8,9 @@ from django.db import DatabaseError, connection, transaction
 from catalogue import publishing
 from catalogue.models import Service
 from catalogue.refusing import NotAllowed, NotReady, WrongState
-from itsm_backup.common.time import now
+from itsm_backup.common.time import iso, now
 from tests.catalogue.makers import make_approver, make_author, make_draft, make_service, make_user
+from tests.factories import make_admin
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("1.5")]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -36,6 +37,18 @@ def test_what_would_have_ended_goes_on_and_the_next_version_takes_force_at_once(
     assert one.effective.upper is None and service.version_at(now() + 60 * DAY) == one
     assert planned(ahead=1, rpo_s=3_600).number == 4
     assert done.history.first().history_change_reason == "The year was wrong"
+
+
+def test_what_lies_ahead_counts_nowhere_before_its_day(client):
+    make_service("erp", at=now() - 9 * DAY)
+    planned()
+    client.force_login(make_admin(), backend=BACKEND)
+    assert [row["code"] for row in client.get("/api/v1/services/").json()["results"]] == ["erp"]
+    page = client.get("/services/").content.decode()
+    assert "1 service in the catalogue" in page and "of 1 service<" in page.replace("\n", "") and "of 2 services" not in page
+    assert client.get("/api/v1/services/", {"as_of": iso(now() - 10 * DAY)}).json()["count"] == 0
+    told = client.get("/api/v1/services/", {"as_of": "2026-01-01T12:00"})
+    assert told.status_code == 400 and "“2026-01-01T12:00” names no time zone." in told.json()["detail"]
 
 
 def test_an_entry_that_has_nothing_else_waits_in_the_pipeline_again():

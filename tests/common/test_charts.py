@@ -145,6 +145,12 @@ def test_the_sawtooth_of_a_service_without_any_copy_says_so_and_draws_no_line():
     assert "polyline" not in chart.svg
 
 
+def test_the_sawtooth_of_the_past_calls_nothing_now():
+    svg = broken_saw(dated=True).svg
+    assert f">{NOW.astimezone(LONDON):%a %H:%M}</text>" in svg and ">now " not in svg
+    assert broken_saw(steps=[], dated=True).sentence == "No usable copy was known then; the last 48 hours are shown."
+
+
 def test_the_sawtooth_lists_its_runs_as_a_table():
     chart = broken_saw()
     assert chart.head == ("Run", "Result")

@@ -8,6 +8,7 @@ import pytest
 
 from monitoring import converting
 from monitoring.converting import NotConvertible
+from monitoring.wording import field_words
 
 AT = dt.datetime(2026, 7, 14, 12, 0, tzinfo=dt.UTC)
 INSTANTS = ["2026-07-04T12:00:00Z", "2026-07-10T14:30:00.123456789+02:00", "2026-07-14T03:15:00Z"]
@@ -88,3 +89,12 @@ def test_a_word_that_the_catalogue_does_not_know_is_refused():
 )  # fmt: skip
 def test_as_promised_or_better(field, promised, observed, holds):
     assert converting.compare(field, promised, observed) is holds
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [("retention_days", 35, "35 d"), ("retention_days", 35.0, "35 d"), ("retention_days", 40.69, "40 d 16 h"),
+     ("retention_days", 1.5, "36 h"), ("rpo_s", 93_600, "26 h"), ("encryption", "at_rest", "at rest")],
+)  # fmt: skip
+def test_values_are_told_in_two_units_at_most(field, value, words):
+    assert field_words(field, value) == words

@@ -40,6 +40,14 @@ def test_nonsense_is_refused_with_the_way_to_write_it(text):
         asof.read(text, now=NOW)
 
 
+def test_an_instant_without_a_zone_is_told_what_it_lacks():
+    told = "“2026-06-30T22:59” names no time zone. Write it like 2026-06-30T22:59Z for UTC,"
+    told += " or with your distance from it: 2026-06-30T22:59+01:00."
+    with pytest.raises(asof.BadInstant) as refused:
+        asof.read("2026-06-30T22:59", now=NOW)
+    assert str(refused.value) == f"{told} Only the day is understood, too: 2026-06-30."
+
+
 @pytest.mark.parametrize("text", ["2026-07-15", "2031-01-01T00:00Z"])
 def test_the_future_is_refused(text):
     with pytest.raises(asof.BadInstant, match="lies in the future"):

@@ -13,6 +13,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.admin.utils import display_for_field
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.postgres.forms import SimpleArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
@@ -91,6 +92,17 @@ class DurationField(forms.Field):
         if rest:
             raise forms.ValidationError(self.error_messages["days"], code="days")
         return days
+
+
+class ListField(SimpleArrayField):
+    """Words separated by commas. A comma too many says nothing, so it is passed over; a word that is refused is named by its place."""
+
+    default_error_messages = {"item_invalid": "Number %(nth)s between the commas:"}
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = self.delimiter.join(word for word in map(str.strip, value.split(self.delimiter)) if word)
+        return super().to_python(value)
 
 
 class ShareField(forms.Field):
@@ -181,7 +193,7 @@ def form_field_of(field: models.Field) -> forms.Field | None:
         told = f"{field.help_text} Times are {settings.TIME_ZONE}.".strip()
         return forms.DateTimeField(widget=InstantInput(), **{**common, "help_text": told})
     if isinstance(field, models.DateField):
-        return forms.DateField(widget=DayInput(), **common)
+        return forms.DateField(widget=DayInput(), error_messages={"invalid": "Write the day like 2027-05-31."}, **common)
     if isinstance(field, models.TimeField):
         return forms.TimeField(widget=ClockInput(), **common)
     return None

@@ -66,6 +66,7 @@ def sawtooth(
     """Age of the newest restorable copy over the last hours, the promise dashed, red above it, run marks below.
 
     Steps may begin before the window; where no usable copy is known the line has a gap. `width` in picture units of 1 px.
+    `dated` is for windows that end in the past: nothing is called now.
     """
     start = now - dt.timedelta(hours=hours)
     teeth = _teeth(steps, start, now)
@@ -73,7 +74,7 @@ def sawtooth(
     plot = Plot(left=46, right=width - 112, top=12, bottom=148, low=0, high=top_s * 1.06)
     canvas = _Canvas(plot, start, now)
     shown = [run for run in runs if start <= run.at <= now]
-    sentence = _sentence(teeth, promise_s, now, hours)
+    sentence = _sentence(teeth, promise_s, now, hours, dated)
     parts = [part for level in _levels(top_s, promise_s) for part in plot.level(level, duration_words(level) if level else "0 h")]
     parts += canvas.teeth(teeth, promise_s)
     if promise_s:
@@ -81,7 +82,7 @@ def sawtooth(
     parts += _labels(teeth, promise_s, plot, now)
     parts += [_mark(run.kind, canvas.x(run.at)) for run in shown]
     parts += _legend(plot.right + 8, {run.kind for run in shown})
-    parts += canvas.hours(zone)
+    parts += canvas.hours(zone, dated)
     rows = tuple((clock_words(run.at, now=now, zone=zone, dated=dated), run.kind) for run in shown)
     return Chart(svg=picture("saw", width, HEIGHT, sentence, parts), sentence=sentence, head=("Run", "Result"), rows=rows)
 
@@ -149,12 +150,12 @@ class _Canvas:
     def _edge(self, tooth: _Tooth) -> list[tuple[float, float]]:
         return [(self.x(at), self.plot.y(tooth.age_s(at))) for at in (tooth.begin, tooth.end)]
 
-    def hours(self, zone: ZoneInfo) -> list[SafeString]:
+    def hours(self, zone: ZoneInfo, dated: bool) -> list[SafeString]:
         """Both ends of the window, and the midnights and noons with room between them."""
         first, last = self.start.astimezone(zone), self.now.astimezone(zone)
         parts = [
             text(f"{first:%a %H:%M}", self.plot.left, HOURS_Y),
-            text(f"now {last:%H:%M}", self.plot.right, HOURS_Y, anchor="end"),
+            text(f"{last:%a %H:%M}" if dated else f"now {last:%H:%M}", self.plot.right, HOURS_Y, anchor="end"),
         ]
         for days in range((last.date() - first.date()).days + 1):
             for hour in (0, 12):
@@ -195,9 +196,10 @@ def _legend(x: float, kinds: set[str]) -> list[SafeString]:
     return parts
 
 
-def _sentence(teeth: Sequence[_Tooth], promise_s: float | None, now: dt.datetime, hours: int) -> str:
+def _sentence(teeth: Sequence[_Tooth], promise_s: float | None, now: dt.datetime, hours: int, dated: bool) -> str:
     if not teeth or teeth[-1].end != now:
-        return f"No usable copy is known now; the last {hours} hours are shown."
+        known = "was known then" if dated else "is known now"
+        return f"No usable copy {known}; the last {hours} hours are shown."
     age_s = teeth[-1].age_s(now)
     words = f"The newest restorable copy is {duration_words(age_s)} old"
     if promise_s is None:
