@@ -18,14 +18,28 @@ class AnswerGone(Exception):
     """The raw answer was destroyed under its retention policy; what was read from it is still there."""
 
 
+class Packed(msgspec.Struct, frozen=True):
+    """An answer as it is kept: compressed, with the size and the hash of what it was before."""
+
+    body: bytes
+    size_bytes: int
+    sha256: bytes
+
+
+def pack(answer: Answer) -> Packed:
+    """The answer ready to be stored."""
+    body = encoded(answer)
+    return Packed(zlib.compress(body, 6), len(body), hashlib.sha256(body).digest())
+
+
 def keep(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None = None, read_at: dt.datetime | None = None) -> int:
     """Store the answer and return its id. Secrets are already masked by whoever made it. `read_at`: it is read in this transaction."""
-    body = encoded(answer)
+    packed = pack(answer)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO monitoring_rawanswer (received_at, tool_id, kind, body, size_bytes, sha256, token_id, read_at) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
-            [at, tool.pk, answer.kind, zlib.compress(body, 6), len(body), hashlib.sha256(body).digest(), token_id, read_at],
+            [at, tool.pk, answer.kind, packed.body, packed.size_bytes, packed.sha256, token_id, read_at],
         )
         return cursor.fetchone()[0]
 

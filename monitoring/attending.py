@@ -13,10 +13,11 @@ from monitoring.intake import Receipt
 from monitoring.models import BackupRun, Tool
 from monitoring.scoring import took_s
 
-_ADD = """
+ADD = """
 INSERT INTO monitoring_toolday AS d
   (tool_id, "on", rounds, failures, exchanges, size_bytes, took_s, longest_s, runs_known, delay_s, longest_delay_s, problem)
-VALUES (%(tool)s, %(on)s, 1, %(failed)s, %(exchanges)s, %(size)s, %(took)s, %(took)s, %(known)s, %(delay)s, %(longest)s, %(problem)s)
+SELECT %(tool)s, %(on)s, 1, %(failed)s, %(exchanges)s, %(volume)s, %(took)s, %(took)s, %(known)s, %(delay)s, %(longest)s, %(problem)s
+  {given}
 ON CONFLICT (tool_id, "on") DO UPDATE SET rounds = d.rounds + 1, failures = d.failures + EXCLUDED.failures,
   exchanges = d.exchanges + EXCLUDED.exchanges, size_bytes = d.size_bytes + EXCLUDED.size_bytes, took_s = d.took_s + EXCLUDED.took_s,
   longest_s = greatest(d.longest_s, EXCLUDED.longest_s), runs_known = d.runs_known + EXCLUDED.runs_known,
@@ -27,21 +28,25 @@ ON CONFLICT (tool_id, "on") DO UPDATE SET rounds = d.rounds + 1, failures = d.fa
 
 def note_round(*, tool: Tool, answer: Answer, receipt: Receipt, since: dt.datetime | None, at: dt.datetime) -> None:
     """Add one round to the tool's day. `since` is the full round before it: what ended earlier was known late for another reason."""
+    with connection.cursor() as cursor:
+        cursor.execute(ADD.format(given=""), added(tool=tool, answer=answer, receipt=receipt, since=since, at=at))
+
+
+def added(*, tool: Tool, answer: Answer, receipt: Receipt, since: dt.datetime | None, at: dt.datetime) -> dict[str, Any]:
+    """What `ADD` is given of a round."""
     delays = [] if tool.replayed else _delays(receipt, since, at)  # a replay looks at days at once, so its delays mean nothing
-    told: dict[str, Any] = {
+    return {
         "tool": tool.pk,
         "on": at.astimezone(dt.UTC).date(),
         "failed": int(not receipt.complete),
         "exchanges": len(answer.steps),
-        "size": sum(len(step.stdout or "") for step in answer.steps),
+        "volume": sum(len(step.stdout or "") for step in answer.steps),
         "took": sum(took_s(step) or 0.0 for step in answer.steps),
         "known": len(delays),
         "delay": sum(delays),
         "longest": max(delays, default=0.0),
         "problem": "" if receipt.complete else " ".join(receipt.problems)[:1_000],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_ADD, told)
 
 
 def _delays(receipt: Receipt, since: dt.datetime | None, at: dt.datetime) -> list[float]:

@@ -10,10 +10,14 @@ import msgspec
 from django.db import transaction
 
 from monitoring import answers, storing, waking
+from monitoring.asking import fetch_prepared
 from monitoring.connectors import READERS, reader_of
 from monitoring.connectors.base import Answer, Reading, Reject
 from monitoring.meaning import Meaning
-from monitoring.models import QuarantinedRecord, StatusMap, Tool
+from monitoring.models import QuarantinedRecord, Tool
+
+_MEANING = """
+SELECT words::text, units::text FROM monitoring_statusmap WHERE tool_id = %(tool)s AND state = 'approved' ORDER BY number DESC LIMIT 1"""
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -43,9 +47,8 @@ def receive(*, tool: Tool, answer: Answer, at: dt.datetime, token_id: int | None
         return _store(tool=tool, answer=answer, reading=understood or understand(tool, answer), answer_id=answer_id, at=at)
 
 
-def receive_unchanged(*, tool: Tool, answer: Answer, reading: Reading, at: dt.datetime) -> Receipt:
-    """Keep an answer that says what was compared with all that is known before, and nothing else."""
-    answer_id = answers.keep(tool=tool, answer=answer, at=at, read_at=at)
+def unchanged(reading: Reading, answer_id: int) -> Receipt:
+    """The receipt for an answer that says what was compared with all that is known before."""
     told = [Result(index=index, status="unchanged", external_id=one.external_id) for index, one in enumerate(reading.records)]
     return Receipt(answer=answer_id, results=told, complete=True, problems=reading.problems, cursor=reading.cursor)
 
@@ -82,8 +85,8 @@ def _store(*, tool: Tool, answer: Answer, reading: Reading, answer_id: int, at: 
 
 def meaning_of(tool: Tool) -> Meaning:
     """The status and unit map in force."""
-    held = StatusMap.objects.filter(tool=tool, state="approved").order_by("-number").values_list("words", "units").first()
-    return Meaning(*held) if held else Meaning()
+    held = fetch_prepared(_MEANING, {"tool": tool.pk}, changes_nothing=True)
+    return Meaning(*map(msgspec.json.decode, held)) if held else Meaning()
 
 
 def refused_by(reading: Reading) -> list[Reject]:

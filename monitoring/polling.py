@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from itsm_backup.common.http.client import trusting
-from monitoring import attending, intake, mapping, sameness
-from monitoring.connectors.base import Answer, Reading, Runner, Step
+from monitoring import attending, intake, mapping, quick_rounds, sameness
+from monitoring.connectors.base import Answer, Runner, Step
 from monitoring.connectors.fetching import fetching
 from monitoring.connectors.querying import querying
 from monitoring.connectors.running import run_program
@@ -26,12 +26,6 @@ from monitoring.storing import judge_again
 log = logging.getLogger(__name__)
 CLAIM = dt.timedelta(minutes=15)  # longer than any connector's own time limit
 LONGEST_WAIT_S = 6 * 3600
-_SETTLE = """
-UPDATE monitoring_jobstate SET next_settlement_at = %(at)s
-WHERE (next_settlement_at IS NULL OR next_settlement_at > %(at)s) AND job_id IN (
-  SELECT e.job_id FROM monitoring_expectedrun e JOIN monitoring_backupjob j ON j.id = e.job_id
-  WHERE j.tool_id = %(tool)s AND e.settled_at IS NULL AND e.deadline_at < %(at)s)
-"""
 JITTER = 0.1
 
 
@@ -82,37 +76,17 @@ def poll(*, tool: Tool, at: dt.datetime, run: Runner | None = None) -> intake.Re
     """
     if tool.replayed and run is None:
         raise Replayed(f"{tool} is a replayed recording: it answers by itself, and there is nothing to ask.")
-    state, _ = ToolState.objects.get_or_create(tool=tool)
-    state.tool = tool
-    answer = ask(tool=tool, cursor=state.cursor, run=run or run_program, at=at)
+    known = quick_rounds.known_of(tool)
+    answer = ask(tool=tool, cursor=known.cursor, run=run or run_program, at=at)
     reading = intake.understand(tool, answer)
     digest = sameness.digest_of(reading, at)
-    if sameness.is_known(state, digest):
-        return _take_unchanged(state=state, answer=answer, reading=reading, at=at)
+    next_poll_at = at + _wait(known.interval_s or tool.poll_interval_s)
+    usual = quick_rounds.keep(tool=tool, known=known, answer=answer, reading=reading, digest=digest, next_poll_at=next_poll_at, at=at)
+    if usual:
+        return usual
     receipt = intake.receive(tool=tool, answer=answer, at=at, understood=reading)
-    attending.note_round(tool=tool, answer=answer, receipt=receipt, since=state.latest_complete_at, at=at)
+    attending.note_round(tool=tool, answer=answer, receipt=receipt, since=known.latest_complete_at, at=at)
     _note(tool=tool, receipt=receipt, digest=digest, at=at)
-    return receipt
-
-
-@transaction.atomic
-def _take_unchanged(*, state: ToolState, answer: Answer, reading: Reading, at: dt.datetime) -> intake.Receipt:
-    """The usual round: nothing is new. Waits for nobody, and so takes no lock but that of the state row, last."""
-    receipt = intake.receive_unchanged(tool=state.tool, answer=answer, reading=reading, at=at)
-    attending.note_round(tool=state.tool, answer=answer, receipt=receipt, since=state.latest_complete_at, at=at)
-    _settle_what_waited(state.tool, at)
-    state.consecutive_failures = 0
-    ToolState.objects.filter(pk=state.pk).update(
-        claimed_until=None,
-        latest_answer_at=at,
-        latest_complete_at=at,
-        cursor=receipt.cursor or state.cursor,
-        compared_answer=receipt.answer,
-        consecutive_failures=0,
-        problem="",
-        next_poll_at=at + dt.timedelta(seconds=_wait_s(state)),
-        next_judgement_at=at,
-    )
     return receipt
 
 
@@ -155,19 +129,17 @@ def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime, digest: bytes
         state.consecutive_failures += 1
         state.problem = " ".join(receipt.problems)[:1_000] or "The answer was not complete."
         log.warning("%s: %s", tool.name, state.problem)
-    state.next_poll_at = at + dt.timedelta(seconds=_wait_s(state))
+    state.next_poll_at = at + _wait(state.asked_every_s, state.consecutive_failures)
     state.next_judgement_at = at
     state.save()
 
 
-def _wait_s(state: ToolState) -> float:
-    """Seconds until the next question: the interval, doubled from the second failure in a row up to six hours, with jitter."""
-    usual_s, failures = state.asked_every_s, state.consecutive_failures
+def _wait(usual_s: int, failures: int = 0) -> dt.timedelta:
+    """Until the next question: the interval, doubled from the second failure in a row up to six hours, with jitter."""
     wait_s = usual_s if failures <= 1 else min(usual_s * 2 ** (failures - 1), LONGEST_WAIT_S)
-    return max(wait_s, usual_s) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+    return dt.timedelta(seconds=max(wait_s, usual_s) * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - spreads load, guards nothing
 
 
 def _settle_what_waited(tool: Tool, at: dt.datetime) -> None:
-    """A complete reading can confirm what was absent: jobs with an unsettled occurrence past its deadline look again."""
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, {"tool": tool.pk, "at": at})
+        cursor.execute(quick_rounds.SETTLE, {"tool": tool.pk, "at": at})

@@ -7,13 +7,10 @@ import hashlib
 
 import msgspec
 
-from monitoring.asking import fetch
 from monitoring.connectors import READERS
 from monitoring.connectors.base import Reading
-from monitoring.models import ToolState
 
 COMPARED_EVERY_S = 3600  # the longest time until whatever else may have changed is compared again
-_NEWER = "SELECT EXISTS (SELECT 1 FROM monitoring_rawanswer WHERE tool_id = %s AND received_at >= %s AND id > %s)"
 
 
 def digest_of(reading: Reading, at: dt.datetime) -> bytes | None:
@@ -26,10 +23,3 @@ def digest_of(reading: Reading, at: dt.datetime) -> bytes | None:
     except UnicodeEncodeError:
         return None  # halves of surrogate pairs: whoever stores them mends them
     return hashlib.sha256(said).digest()
-
-
-def is_known(state: ToolState, digest: bytes | None) -> bool:
-    """Whether the latest complete reading said the same, and nothing was heard of the tool since."""
-    if digest is None or state.compared_digest is None or bytes(state.compared_digest) != digest:
-        return False
-    return not fetch(_NEWER, [state.tool_id, state.latest_complete_at, state.compared_answer])[0][0]

@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 
 from itsm_backup.common.http.addresses import Allowed
+from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from monitoring import polling, pooling
 from monitoring.models import ToolState
@@ -83,6 +84,20 @@ def test_one_that_hangs_delays_no_other(pool, counted):
     counted["let_go"].set()
     drained(pool, 26)
     assert hanging.name in counted["names"]
+
+
+def test_a_place_that_waited_goes_on_with_the_tool_as_it_is_set_by_then(pool, counted):
+    (tool,) = tools(1)
+    drained(pool, 1)
+    (lane,) = pool._lanes
+    tool.name = "renamed"
+    with because("It has moved."):
+        tool.save()
+    ToolState.objects.update(next_poll_at=now())
+    drained(pool, 2)
+    assert counted["names"] == ["tool-0", "renamed"] and pool._lanes == [lane]
+    pool.end(WITHIN_S)
+    assert not lane.is_alive()
 
 
 def test_many_that_hang_again_leave_half_of_the_places_to_those_that_answer(pool, counted):

@@ -9,14 +9,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from monitoring import polling, sameness, storing
+from monitoring import asking, polling, quick_rounds, sameness, storing
 from monitoring.connectors.base import Reading, Step
-from monitoring.models import BackupRun, RawAnswer, RestorePoint, Tool, ToolDay
+from monitoring.models import BackupRun, ExpectedRun, RawAnswer, RestorePoint, Tool, ToolDay
 from tests.factories import make_tool, push, run_record
 from tests.readings import no_answer, poll_answer, snapshot
 
 HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
-STATEMENTS = 8  # beside the transaction itself
+STATEMENTS = 4  # the tool, its state, its status map, and one that keeps everything
 pytestmark = pytest.mark.django_db
 
 
@@ -51,11 +51,15 @@ def repository(noon) -> Repository:
     return repository
 
 
-def test_a_round_that_brings_nothing_new_is_kept_and_told_like_any_other(repository, noon):
+def test_a_round_that_brings_nothing_new_is_kept_and_told_like_any_other(repository, noon, monkeypatch):
     before = list(BackupRun.objects.values())
+    prepared: list[str] = []
+    monkeypatch.setattr(
+        asking, "_fetch_one", lambda statement, given, real=asking._fetch_one: prepared.append(statement) or real(statement, given)
+    )
     with CaptureQueriesContext(connection) as asked:
         receipt = repository.poll(noon + MINUTE)
-    assert len([one for one in asked if "SAVEPOINT" not in one["sql"]]) <= STATEMENTS
+    assert len(asked) + len(prepared) <= STATEMENTS
     assert receipt.complete and [one.status for one in receipt.results] == ["unchanged"] * 2
     assert list(BackupRun.objects.values()) == before
     assert RawAnswer.objects.filter(tool_id=repository.tool.pk).exclude(read_at=None).count() == 2
@@ -91,6 +95,35 @@ def test_after_a_round_that_failed_everything_is_compared(repository, noon, monk
     state = repository.tool.state
     state.refresh_from_db()
     assert (state.problem, state.consecutive_failures) == ("", 0)
+
+
+def test_what_is_heard_while_the_tool_is_asked_is_compared_with_its_answer(repository, noon, monkeypatch):
+    """Between what was known before the tool was asked and what is kept of its answer, somebody reports of it."""
+    real = quick_rounds.known_of
+
+    def known_of(tool: Tool) -> quick_rounds.Known:
+        known = real(tool)
+        push(repository.tool, run_record("other", "failed", noon), at=noon + MINUTE)
+        return known
+
+    with monkeypatch.context() as between:
+        between.setattr(quick_rounds, "known_of", known_of)
+        answers = RawAnswer.objects.filter(tool_id=repository.tool.pk, kind="poll").count()
+        assert repository.poll(noon + MINUTE).answer > 0
+    assert RawAnswer.objects.filter(tool_id=repository.tool.pk, kind="poll").count() == answers + 1
+    assert ToolDay.objects.get(tool=repository.tool).rounds == 2
+    assert not repository.compares(noon + 2 * MINUTE, monkeypatch)
+
+
+def test_jobs_that_waited_for_a_round_that_was_complete_look_again(repository, noon):
+    job = repository.tool.jobs.first()
+    opens_at, due_at = noon - 3 * HOUR, noon - 2 * HOUR
+    times = {"opens_at": opens_at, "due_at": due_at, "deadline_at": due_at, "cutoff_at": due_at, "local_on": due_at.date()}
+    ExpectedRun.objects.create(job=job, **times)
+    job.state.__class__.objects.filter(pk=job.pk).update(next_settlement_at=None)
+    repository.poll(noon + MINUTE)
+    job.state.refresh_from_db()
+    assert job.state.next_settlement_at == noon + MINUTE
 
 
 def test_what_is_not_whole_or_no_text_is_always_compared(noon):

@@ -9,18 +9,20 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 from django.conf import settings as deployment
+from django.db.models import Q
 
 from itsm_backup.bench import databases, measuring, pattern, processor
 from itsm_backup.bench.measuring import Measured, tell
-from itsm_backup.bench.serving import served
+from itsm_backup.bench.serving import identity_in, served
 from itsm_backup.bench.sizes import Size
 from itsm_backup.common.http.client import trusting
 from itsm_backup.common.models import because
@@ -46,35 +48,42 @@ def measure(size: Size, template: str) -> Iterator[Measured]:
     """What the pool costs beside the bare loop, what one hanging source costs the others, and whether memory stands still."""
     url = databases.clone(template, "poll")
     databases.use(url)
-    with tempfile.TemporaryDirectory(prefix="itsm-backup-bench-") as folder, served(SOURCE, url=url, workers=1) as port:
-        settings = {BY_REQUEST: {"address": f"http://127.0.0.1:{port}", "token_id": "bench@pbs!reader", "datastores": "main"}}
+    with tempfile.TemporaryDirectory(prefix="itsm-backup-bench-") as folder, _source(Path(folder), url) as asked:
+        settings = {BY_REQUEST: asked}
         counts = {BY_REQUEST: size.sources}
         if shutil.which("restic"):
             os.environ["HOME"] = folder  # restic keeps a cache there
             settings[BY_PROGRAM] = {"repository": _repository(Path(folder))}
             counts = {BY_PROGRAM: max(2, size.sources // 10), BY_REQUEST: size.sources - max(2, size.sources // 10)}
         _make_tools(counts, settings)
-        for kind, count in counts.items():
-            yield _cost(kind, count, settings[kind], size.rounds)
-        yield _cost(BY_REQUEST, counts[BY_REQUEST], settings[BY_REQUEST], size.rounds, anew=True)
+        by_request = {BY_REQUEST: counts[BY_REQUEST]}
+        if len(counts) > 1:
+            yield _cost(counts, settings, size.rounds)
+            yield _cost({BY_PROGRAM: counts[BY_PROGRAM]}, settings, size.rounds)
+        yield _cost(by_request, settings, size.rounds)
+        yield _cost(by_request, settings, size.rounds, anew=True)
         yield from _steady(counts[BY_REQUEST], size.rounds)
     databases.drop(url)
 
 
-def _cost(kind: str, count: int, settings: dict[str, str], rounds: int, *, anew: bool = False) -> Measured:
+def _cost(counts: dict[str, int], settings: dict[str, dict[str, str]], rounds: int, *, anew: bool = False) -> Measured:
     """`anew`: every answer is compared with what is known, as once an hour and whenever something is new."""
     which = "compared with all that is known" if anew else "with nothing new"
-    tell(f"poll: {rounds} rounds of {count} sources of {kind}, {which}")
-    bare = _recorded(kind, settings)
-    _product(kind)  # warm: the first round stores what later rounds find unchanged
-    sides = {"product": _timed(partial(_product, kind, anew=anew)), "bare loop": _timed(partial(_bare, bare, count))}
+    whom = f"{sum(counts.values())} sources ({', '.join(f'{count} of {kind}' for kind, count in counts.items())})"
+    tell(f"poll: {rounds} rounds of {whom}, {which}")
+    calls = {kind: _recorded(kind, settings[kind]) for kind in counts}
+    bare = [calls[kind] for kind, count in counts.items() for _ in range(count)]
+    pool = pooling.Pool(clock=now)  # one, as in the process that asks: its places keep their connections
+    _product(counts, pool)  # warm: the first round stores what later rounds find unchanged
+    sides = {"product": _timed(partial(_product, counts, pool, anew=anew)), "bare loop": _timed(partial(_bare, bare))}
     found = measuring.alternate(sides, rounds=rounds)
-    each = (sum(found["product"]) - sum(found["bare loop"])) / len(found["product"]) / count * 1_000
+    pool.end(WITHIN_S)
+    each = (sum(found["product"]) - sum(found["bare loop"])) / len(found["product"]) / len(bare) * 1_000
     beside = "" if processor.is_whole() else " PostgreSQL runs elsewhere and is not in it."
     return measuring.compared(
-        found, goal="poll", what=f"processor time of asking {count} sources of {kind}, {which}, beside a bare loop", product="product",
+        found, goal="poll", what=f"processor time of asking {whom}, {which}, beside a bare loop", product="product",
         base="bare loop", limit=MOST, at_least=False, unit="s",
-        note=f"A round of the product costs {each:.1f} ms more: claim, answer, reading, {'storing, ' * anew}state and load.{beside}",
+        note=f"A source costs the product {each:.1f} ms more: claim, answer, reading, {'storing, ' * anew}state and load.{beside}",
     )  # fmt: skip
 
 
@@ -109,6 +118,15 @@ def _make_tools(counts: dict[str, int], settings: dict[str, dict[str, str]]) -> 
             ToolState.objects.create(tool=tool)
 
 
+@contextmanager
+def _source(folder: Path, url: str) -> Iterator[dict[str, str]]:
+    """A source over HTTPS, as every such server is asked; yields how it is set."""
+    identity = identity_in(folder)
+    with served(SOURCE, url=url, workers=1, identity=identity) as port:
+        told = {"address": f"https://127.0.0.1:{port}", "certificates": identity.certificate.read_text()}
+        yield {**told, "token_id": "bench@pbs!reader", "datastores": "main"}
+
+
 def _repository(folder: Path) -> str:
     """A repository with some snapshots."""
     (folder / "file").write_text("content")
@@ -133,15 +151,14 @@ def _recorded(kind: str, settings: dict[str, str]) -> list[Bare]:
         return bare
     requests: list[tuple[str, str, dict[str, str]]] = []
     source: Any = connector(kind)
-    with fetching(allowed=deployment.TOOL_ADDRESSES) as real:
+    trust = trusting(settings["certificates"])
+    with fetching(allowed=deployment.TOOL_ADDRESSES, verify=trust) as real:
 
         def fetch(name: str, method: str, url: str, *, headers: Any, body: Any = None) -> Any:
             requests.append((method, url, dict(headers)))
             return real(name, method, url, headers=headers, body=body)
 
         source.ask(fetch=fetch, **asked)
-
-    trust = trusting("")
 
     def conversation() -> None:
         with httpx.Client(verify=trust) as client:
@@ -151,37 +168,41 @@ def _recorded(kind: str, settings: dict[str, str]) -> list[Bare]:
     return [conversation]
 
 
-def _bare(calls: list[Bare], count: int) -> None:
+def _bare(sources: list[list[Bare]]) -> None:
     with ThreadPoolExecutor(pooling.PLACES) as pool:
-        list(pool.map(lambda _: [call() for call in calls], range(count)))
+        list(pool.map(lambda calls: [call() for call in calls], sources))
 
 
-def _product(kind: str, *, also: str = "", anew: bool = False) -> float:
-    """Ask every source of the kind once; returns how many seconds that took."""
-    due = [kind, *filter(None, [also])]
-    names = [name for one in due for name in Tool.objects.filter(name__startswith=f"{one}-").values_list("pk", flat=True)]
-    ToolState.objects.filter(pk__in=names).update(next_poll_at=now(), claimed_until=None, consecutive_failures=0)
+def _product(kinds: Iterable[str], pool: pooling.Pool, *, also: str = "", anew: bool = False) -> float:
+    """Ask every source of these kinds once; returns how many seconds that took."""
+    wanted = Tool.objects.filter(_named(kinds))
+    due = ToolState.objects.filter(tool__in=list(Tool.objects.filter(_named([*kinds, also] if also else kinds))))
+    due.update(next_poll_at=now(), claimed_until=None, consecutive_failures=0)
     if anew:
-        ToolState.objects.filter(pk__in=names).update(compared_digest=None)
-    wanted = Tool.objects.filter(name__startswith=f"{kind}-").count()
-    pool, began = pooling.Pool(clock=now), time.monotonic()
-    looked_at = 0.0
-    while pool.asked < wanted:
+        due.update(compared_digest=None)
+    wanted_by_then, began, looked_at = pool.asked + wanted.count(), time.monotonic(), 0.0
+    while pool.asked < wanted_by_then:
         if time.monotonic() - looked_at >= LOOK_EVERY_S:
             looked_at = time.monotonic()
             pool.look()
         time.sleep(0.02)
     took_s = time.monotonic() - began
-    pool.end(0)
-    if also:
-        _HANGING.append(pool)
-    if failed := ToolState.objects.filter(tool__name__startswith=f"{kind}-", consecutive_failures__gt=0).first():
+    if failed := ToolState.objects.filter(tool__in=list(wanted), consecutive_failures__gt=0).first():
         raise RuntimeError(f"A source was not asked well: {failed.problem}")
     return took_s
 
 
+def _named(kinds: Iterable[str]) -> Q:
+    return Q.create([Q(name__startswith=f"{kind}-") for kind in kinds], Q.OR)
+
+
 def _elapsed(hangs: bool) -> float:
-    return _product(BY_REQUEST, also="silent" if hangs else "")
+    pool = pooling.Pool(clock=now)
+    took_s = _product([BY_REQUEST], pool, also="silent" if hangs else "")
+    pool.end(0)
+    if hangs:
+        _HANGING.append(pool)
+    return took_s
 
 
 def _timed(side: Callable[[], object]) -> Callable[[], float]:
