@@ -97,6 +97,7 @@ def remind(*, at: dt.datetime) -> int:
     """Tell the owners of deviations that end within two weeks, once each; returns how many mails were written."""
     today = local_day(at, "UTC")
     ending = Deviation.objects.filter(granted_at__isnull=False, ended_at=None, expires_on__gte=today, expires_on__lte=today + REMIND_BEFORE)
+    ending = ending.exclude(service__lifecycle=Service.Lifecycle.RETIRED)
     names = dict(ServiceVersion.objects.in_force(at).filter(service__in=ending.values("service")).values_list("service_id", "name"))
     written = 0
     for row in ending.select_related("service", "owner").exclude(owner__email=""):

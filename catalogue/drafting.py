@@ -18,7 +18,7 @@ from itsm_backup.common.models import because
 State = ServiceVersion.State
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 Levels = Mapping[str, Any]
-RESERVED_CODES = ("detected", "export", "graph", "import", "matrix", "relations")  # pages below /services/
+RESERVED_CODES = ("detected", "export", "graph", "import", "matrix", "relations", "retired")  # pages below /services/
 
 
 def create_service(*, code: str, by: Any, at: dt.datetime, reason: str) -> Service:

@@ -90,6 +90,7 @@ ACTS = {
     "analyse": Doing("approver", "approve", "approve impact analyses of"),
     "agree": Doing("approver", "", "approve versions of"),
     "rule": Doing("approver", "", "put rules in force for"),
+    "retire": Doing("approver", "approve", "decide on the retirement of"),
     "hold": Doing("approver", "approve", "place a legal hold on"),
     "release": Doing("approver", "approve", "release the legal hold on"),
     "override": Doing("operator", "override", "set by hand the status of"),
@@ -97,7 +98,16 @@ ACTS = {
     "resolve": Doing("operator", "", "resolve by hand an incident of"),
     "review": Doing("operator", "", "publish the review of an incident of"),
 }
-_TO_APPROVE = ("approve", "grant", "analyse", "agree", "rule", "hold", "release")  # in these a superuser's own deeds count like duties held
+_TO_APPROVE = (
+    "approve",
+    "grant",
+    "analyse",
+    "agree",
+    "rule",
+    "retire",
+    "hold",
+    "release",
+)  # in these a superuser's own deeds count like duties held
 
 
 def _wrote(*, by: Any, on: Any, at: dt.datetime) -> bool:

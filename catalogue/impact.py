@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 from collections.abc import Hashable, Iterable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
+from django.db.models import Func, SmallIntegerField
 
 from catalogue.models import ServiceVersion
 from catalogue.weave import standing_sql
@@ -25,6 +26,38 @@ WITH RECURSIVE standing AS {materialized} ({standing}), reached AS (
 SELECT r.provider_id, r.consumer_id, r.kind, r.strength, r.id FROM reached JOIN standing r ON r.{near} = reached.id AND r.{strengths}
 ORDER BY r.provider_id, r.consumer_id, r.kind, r.id
 """
+
+
+# Of one service, as a column of another question; the same walk as above.
+_STRICTEST = """(
+WITH RECURSIVE standing AS {materialized} ({standing}), reached AS (
+    SELECT {service} AS id
+  UNION
+    SELECT r.consumer_id FROM reached JOIN standing r ON r.provider_id = reached.id AND r.strength = 'hard'
+)
+SELECT min(v.tier) FROM reached JOIN catalogue_serviceversion v ON v.service_id = reached.id
+WHERE v.state = 'approved' AND v.effective @> %(at)s::timestamptz)"""
+
+
+class EffectiveTier(Func):
+    """As a column: the strictest tier among the service of a row and all that stops with it (BM-TIER), by the versions in force at `at`.
+
+    For questions of one row or few: every row walks by itself. Many are asked of `effective_tiers` at once.
+    """
+
+    output_field = SmallIntegerField()
+
+    def __init__(self, service: Any, *, at: dt.datetime, known_then: bool = False) -> None:
+        super().__init__(service)
+        self.at, self.known_then = at, known_then
+
+    def as_sql(self, compiler: Any, connection: Any, **more: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        service, params = compiler.compile(self.source_expressions[0])
+        walk = _STRICTEST.format(
+            standing=standing_sql(self.known_then), materialized="MATERIALIZED" if self.known_then else "NOT MATERIALIZED", service=service
+        )
+        before, after = (part.count("%(at)s") for part in walk.split(service, 1))
+        return walk.replace("%(at)s", "%s"), [*[self.at] * before, *params, *[self.at] * after]
 
 
 class Consumer(NamedTuple):
@@ -88,13 +121,13 @@ def consumers_of(service_ids: Iterable[int], *, at: dt.datetime) -> list[Consume
     return nearest_first(asked, closure(asked, up=True, at=at))
 
 
-def effective_tiers(service_ids: Iterable[int], *, at: dt.datetime) -> dict[int, int]:
+def effective_tiers(service_ids: Iterable[int], *, at: dt.datetime, known_then: bool = False) -> dict[int, int]:
     """The strictest tier among each service and all that stops with it, by the versions in force at `at`.
 
     A service without a version in force is absent, unless something that has one depends on it.
     """
     asked = set(service_ids)
-    relations = closure(asked, up=True, at=at)
+    relations = closure(asked, up=True, at=at, known_then=known_then)
     involved = asked.union(*(relation[:2] for relation in relations))
     tiers = dict(ServiceVersion.objects.in_force(at).filter(service__in=involved).values_list("service_id", "tier"))
     strictest = inherited_tiers(tiers, [(relation.consumer_id, relation.provider_id, "hard") for relation in relations])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 
 from catalogue import duties, naming
 from catalogue.models import Attestation, Label, Service, ServiceVersion
@@ -54,22 +54,31 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     for version in versions.select_related("owner", "steward", "operations_team").only(*_READ).order_by("name"):
         told = [*_of_people(version, barred), *_of_version(version, today)]
         found += [Gap(version.service_id, kind, cause, sentence) for kind, cause, sentence in told]
-    answers = Attestation.objects.filter(service__in=services).select_related("round", "person")
+    answers = Attestation.objects.filter(service__in=services, service__lifecycle__in=Service.LISTED).select_related("round", "person")
     for row in answers.filter(Q(answered_at=None, round__due_on__lt=today) | Q(right=False, version__in=versions)):
         found.append(_of_answer(row))
     not_over = Q(versions__effective__endswith=None) | Q(versions__effective__endswith__gt=at)  # what takes force later is no gap
     approved = Q(versions__state="approved", versions__approved_at__lte=at)  # with its first one it came into the catalogue
-    unwritten = Service.objects.filter(pk__in=services, lifecycle="catalogue").annotate(
-        known=Count("versions", filter=approved), live=Count("versions", filter=approved & not_over)
+    unwritten = Service.objects.filter(pk__in=services, lifecycle__in=Service.LISTED).annotate(
+        known=Count("versions", filter=approved, distinct=True),
+        live=Count("versions", filter=approved & not_over, distinct=True),
+        leaves_at=Min("retirements__ends_at", filter=Q(retirements__state="planned")),
     )
-    nothing = "It stands in the catalogue, but no version of it is in force."
-    found += [Gap(row.pk, "nothing in force", "No version is in force", nothing) for row in unwritten.filter(known__gt=0, live=0)]
+    found += [gap for row in unwritten.filter(Q(known__gt=0, live=0) | Q(leaves_at__lte=at)) for gap in _of_entry(row)]
     used = {word for labels in versions.values_list("labels", flat=True) for word in labels}
     found += [
         Gap(None, "label", "A label that nobody explained", f"The label {row.word} is used, but nobody said what it means.")
         for row in Label.objects.filter(word__in=used, meaning="")
     ]
     return found
+
+
+def _of_entry(row: Any) -> Iterable[Gap]:
+    if not row.live:
+        yield Gap(row.pk, "nothing in force", "No version is in force", "It stands in the catalogue, but no version of it is in force.")
+        return
+    told = f"It should have been retired on {row.leaves_at:%d %b %Y}, and something stands in the way. Its retirement says what."
+    yield Gap(row.pk, "retirement", "Its retirement is overdue", told)
 
 
 def _of_answer(row: Attestation) -> Gap:

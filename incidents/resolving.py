@@ -8,7 +8,7 @@ import datetime as dt
 
 from django.db import transaction
 
-from catalogue.models import Commitment
+from catalogue.models import Commitment, Service
 from incidents import announcing, escalating, owing, waiting
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.time import duration_words
@@ -17,6 +17,7 @@ from monitoring.models import Alert, BackupJob, Evaluation, ProtectedItem, Resto
 from monitoring.wording import restore_sentence
 
 BATCH = 200
+RETIRED = "The entry was retired: nothing is promised of it any more."
 
 
 def resolve_on_evidence(*, at: dt.datetime) -> int:
@@ -82,6 +83,8 @@ def _proof(incident: Incident, alerts: list[Alert], at: dt.datetime) -> str | No
 
 def _restore_proof(alert: Alert, at: dt.datetime) -> str | None:
     """What was judged of the restore by then: a test proves it, or nothing stands against it any more."""
+    if _is_retired(alert.service_id):
+        return RETIRED
     judged = Evaluation.objects.filter(service=alert.service_id, at__lte=at).order_by("-at", "-pk").first()
     if judged is None:
         return None
@@ -93,6 +96,8 @@ def _restore_proof(alert: Alert, at: dt.datetime) -> str | None:
 
 def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at: dt.datetime) -> str | None:
     """A copy taken after the incident began, of every item concerned, and none older than the promise."""
+    if _is_retired(service_id):
+        return RETIRED
     jobs = {alert.job_id for alert in alerts if alert.service_id == service_id and alert.job_id}
     items = ProtectedItem.objects.filter(service=service_id, **({"job__in": jobs} if jobs else {}))
     rpo_s = _promised_rpo_s(service_id, at)
@@ -112,6 +117,10 @@ def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at:
     if oldest is None:
         return None
     return f"The newest copy was {duration_words(oldest)} old" + (f", promise {duration_words(rpo_s)}." if rpo_s else ".")
+
+
+def _is_retired(service_id: int | None) -> bool:
+    return Service.objects.filter(pk=service_id, lifecycle=Service.Lifecycle.RETIRED).exists()
 
 
 def _promised_rpo_s(service_id: int, at: dt.datetime) -> int | None:

@@ -15,7 +15,7 @@ _BUSINESS = (
     " monitoring.figure monitoring.alert monitoring.backupjob monitoring.backuprun monitoring.expectedrun incidents.incident"
     " monitoring.restoretest monitoring.restoreplan reporting.discrepancy incidents.postincidentreview incidents.entryproposal"
     " reporting.report catalogue.offering catalogue.agreement catalogue.agreementversion catalogue.impactanalysis catalogue.deviation"
-    " catalogue.label catalogue.tierdefault catalogue.handover catalogue.attestationround catalogue.attestation"
+    " catalogue.label catalogue.tierdefault catalogue.handover catalogue.attestationround catalogue.attestation catalogue.retirement"
 )
 _TECHNICAL = (
     f"{_BUSINESS} monitoring.tool monitoring.toolstate monitoring.jobstate monitoring.jobschedule monitoring.protecteditem"

@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from catalogue import attesting, batching, cmdb_relations, deviating, inventorying, telling_outward, working_through
+from catalogue import attesting, batching, cmdb_relations, deviating, inventorying, retiring, telling_outward, working_through
 from catalogue.models import Batch, Cmdb, ItemLink
 from incidents import following_up
 from itsm_backup import deadman, digesting, granting, health, journey
@@ -62,13 +62,14 @@ def demo_feed() -> None:
 @shared_task(name="itsm_backup.tend")
 def tend() -> None:
     """Hourly care: partitions for what is to come, limited roles, relations that jobs and CMDBs tell of, changes behind entries, how often
-    tools are asked, reminders, and a look at everything that a lost mark could have left behind."""
+    tools are asked, entries whose last day has come, reminders, and a look at everything that a lost mark could have left behind."""
     at = now()
     granting.refresh_scopes(at=at)
     partitions.ensure_partitions(at=at)
     sighting.see_relations(at=at)
     cmdb_relations.see_relations(at=at)
     detecting.detect_changes(at=at)
+    retiring.retire_due(at=at)
     calibrating.recalculate(at=at)
     deviating.remind(at=at)
     attesting.remind(at=at)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from monitoring import priority
+from monitoring import leaving, priority
 from monitoring.carrying import each
 from monitoring.causes import Cause, read_cause
 from monitoring.models import Alert, BackupJob, BackupRun, Evaluation, JobState, ServiceState
@@ -25,7 +25,7 @@ def follow_services(*, at: dt.datetime) -> int:
     waiting = ServiceState.objects.filter(news, evaluation__isnull=False)
     quiet = _pass_over(waiting)
     loud = waiting.values_list("pk", flat=True)[:500]
-    return quiet + each(loud, lambda pk: _follow_service(pk, at), "following service")
+    return leaving.clear_retired(at=at) + quiet + each(loud, lambda pk: _follow_service(pk, at), "following service")
 
 
 _LED_TO = """

@@ -6,8 +6,9 @@ class MonitoringConfig(AppConfig):
     verbose_name = "What really happens"
 
     def ready(self) -> None:
-        """Who sets what is measured of a service is known here, so that the catalogue can keep the duties apart."""
-        from catalogue import duties
-        from monitoring import measuring
+        """Who sets what is measured of a service is known here, so that the catalogue keeps the duties apart, and which jobs run for it."""
+        from catalogue import duties, retiring
+        from monitoring import leaving, measuring
 
         duties.deeds.setdefault("monitoring-admin", []).append(measuring.has_set)
+        retiring.guards.append(leaving.jobs_at_work)

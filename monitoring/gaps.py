@@ -11,7 +11,7 @@ from catalogue.models import Service
 from catalogue.responsibilities import Gap, gaps
 from monitoring.models import DetectedChange
 
-KINDS = ("owner", "steward", "team", "review", "attestation", "wrong", "nothing in force", "label", "configuration")
+KINDS = ("owner", "steward", "team", "review", "attestation", "wrong", "nothing in force", "retirement", "label", "configuration")
 CHANGED = "Something changed behind it"
 # What is wrong stands before what is late, and that before what nobody has set yet.
 WORST_FIRST = (

@@ -36,7 +36,7 @@ CROSS JOIN LATERAL (
   SELECT verified FROM monitoring_backuprun r
   WHERE r.job_id = j.id AND r.operation = 'verify' AND r.state = 'finished' AND r.verified IS NOT NULL AND r.occurred_at <= %(at)s
   ORDER BY r.occurred_at DESC, r.id DESC LIMIT 1) newest
-WHERE NOT newest.verified AND NOT EXISTS (
+WHERE NOT newest.verified AND s.lifecycle IS DISTINCT FROM 'retired' AND NOT EXISTS (
   SELECT FROM catalogue_serviceversion v JOIN catalogue_commitment c ON c.version_id = v.id
   WHERE v.service_id = j.service_id AND v.state = 'approved' AND v.effective @> %(at)s::timestamptz
     AND (c.rto_s IS NOT NULL OR c.restore_test_days IS NOT NULL))

@@ -18,6 +18,7 @@ from catalogue.models.outward import ExternalCatalogue, Publication
 from catalogue.models.ownership import Attestation, AttestationRound, HandOver
 from catalogue.models.propagation import PropagatedStatus, Propagation
 from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
+from catalogue.models.retirement import Retirement
 from catalogue.models.reviews import Comment, Revision
 from catalogue.models.scope import ScopeDecision, ScopeLine
 from catalogue.models.service import Service, ServiceVersion, Team
@@ -55,6 +56,7 @@ __all__ = [
     "Publication",
     "RejectedRelation",
     "Relation",
+    "Retirement",
     "Revision",
     "ScopeDecision",
     "ScopeLine",

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Min
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from catalogue import weave
 from catalogue.impact import Consumer, Walked, closure, nearest_first
-from catalogue.models import Relation, Service
+from catalogue.models import Relation, Service, ServiceVersion
 from catalogue.weave import BACKUP_STOPS, STOPS
 from itsm_backup.common.charts import Chart, LayerBox, LayerLine, layered_graph, layers_of
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.weave_view import Filters, Named, asked_of, filters_of, kinds_of, named, narrowed, versions_of
-from itsm_backup.portal.words import many
+from itsm_backup.portal.words import counts_as, many
 
 MOST = 200  # boxes of one picture
 MOST_LINES = 400  # between them; of more, each service is drawn with the shortest way to it alone
@@ -45,7 +46,7 @@ def service_graph(*, service: Service, user: Any, moment: Moment) -> GraphPage:
     below, above = ([one for one in side if one.service_id in names] for side in (below, above))
     stopped = nearest_first([service.pk], [one for one in up if one.strength == Relation.Strength.HARD])
     me = names[service.pk]
-    sentence = _sentence(me, len(needed), len(needing), len(stopped))
+    sentence = _sentence(me, len(needed), len(needing), len(stopped)) + _tier(me, stopped, moment)
     columns = [*_columns(below, me, names, moment, "Needs", -1), ("", [LayerBox(key=me.pk, title=me.short, note=me.code, tone="start")])]
     columns += _columns(above, me, names, moment, "Needed by", 1)
     shown = len(below) + len(above)
@@ -130,6 +131,15 @@ def _sentence(me: Named, needed: int, needing: int, stopped: int) -> str:
         return f"{me.name} stands alone: no relation names it."
     stops = many(stopped, "service stops", "services stop")
     return f"{me.name} needs {many(needed, 'service')}; {stops} with it, of {needing:,} that need it."
+
+
+def _tier(me: Named, stopped: Sequence[Consumer], moment: Moment) -> str:
+    """As what tier it counts, where something stricter stops with it."""
+    if not stopped or not me.tier:
+        return ""
+    versions = ServiceVersion.objects.in_force(moment.at).filter(service__in=[one.service_id for one in stopped])
+    told = counts_as(me.tier, versions.aggregate(strictest=Min("tier"))["strictest"])
+    return f" Its tier is {me.tier}{told}." if told else ""
 
 
 def _left_out(count: int) -> str:

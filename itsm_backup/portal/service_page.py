@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, Subquery, Value, prefetch_related_objects
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value, prefetch_related_objects
 from django.db.models.functions import Coalesce, Concat, NullIf, Trim
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
@@ -16,7 +16,8 @@ from catalogue import legal_holds
 from catalogue.checking import deviations_at, findings, question_of
 from catalogue.comparing import offered
 from catalogue.deviating import CODES
-from catalogue.models import Deviation, LegalHold, Offering, Propagation, Service, ServiceVersion, Team
+from catalogue.impact import EffectiveTier
+from catalogue.models import Deviation, LegalHold, Offering, Propagation, Retirement, Service, ServiceVersion, Team
 from catalogue.packages import line_of
 from incidents.models import PostIncidentReview
 from itsm_backup.common.charts import Chart
@@ -30,7 +31,7 @@ from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems
 from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.service_reviews import Taught, reviews_of
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between
-from itsm_backup.portal.words import STATUSES, TIERS, day, instant, person, short_instant, zone
+from itsm_backup.portal.words import STATUSES, TIERS, counts_as, day, instant, person, short_instant, zone
 from monitoring.capability import measured
 from monitoring.models import Evaluation, RestoreTest
 from monitoring.wording import status_sentence
@@ -73,6 +74,7 @@ class ServicePage:
     by_hand: str
     affected: SafeString | str  # what reaches it from a provider, in a sentence
     why_affected: str
+    leaves: SafeString | str  # when it leaves the catalogue, where that is planned
     borne: tuple[str, ...]  # deviations that hold, one sentence each
 
 
@@ -98,6 +100,8 @@ def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
             has_deviations=Exists(Deviation.objects.filter(**this)),
             has_offerings=Exists(Offering.objects.filter(version=OuterRef("pk"))),
             has_reviews=Exists(PostIncidentReview.objects.filter(answers__service=OuterRef("service"), state="published")),
+            leaves_at=Subquery(_planned(moment).values("ends_at")[:1]),
+            effective_tier=EffectiveTier("service_id", at=moment.at, known_then=moment.past),
             has_restores=Exists(RestoreTest.objects.filter(job__service=OuterRef("service"))),
         )
         .filter(service__code=code)
@@ -106,6 +110,12 @@ def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
     if found is not None:
         found.known_today = known_today
     return found
+
+
+def _planned(moment: Moment) -> QuerySet[Retirement]:
+    """The way out of the catalogue that was planned for the service then."""
+    rows = Retirement.objects.filter(service=OuterRef("service"), state__in=("planned", "done", "called_off"), decided_at__lte=moment.at)
+    return rows.exclude(over_at__lte=moment.at)
 
 
 def _name_of(path: str) -> Subquery:
@@ -128,14 +138,13 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         prefetch_related_objects(shown, "job")
     days, days_note = proof.strip(service=service, moment=moment)
     exposure = exposure_of(version, moment)
-    words = STATUSES[version.stands][0]
     return ServicePage(
         code=service.code,
         name=version.name,
         summary=version.summary,
         offerings=tuple(line_of(offered(row)) for row in version.offerings.all()) if version.has_offerings else (),
         status=version.stands,
-        status_words=words,
+        status_words=STATUSES[version.stands][0],
         why=moment.href("explain", "evaluation", evaluation.pk) if evaluation else "",
         meta=_meta(version),
         department=Link(version.department, moment.href("services", department=version.department)) if version.department else None,
@@ -161,6 +170,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         reviews=reviews_of(service_id=service.pk, user=user, moment=moment) if version.has_reviews else (),
         version=version.numbers,
         by_hand=_by_hand(evaluation),
+        leaves=instant(version.leaves_at) if version.leaves_at else "",
         affected=told_affected(version, moment),
         why_affected=why_affected(version, moment),
         borne=_borne(version, user, moment) if version.has_deviations else (),
@@ -210,7 +220,7 @@ def _evaluation(version: Any, moment: Moment) -> Evaluation | None:
 
 def _meta(version: Any) -> tuple[tuple[str, str], ...]:
     found = [
-        ("Tier", f"{version.tier}, {TIERS[version.tier].lower()}"),
+        ("Tier", f"{version.tier}, {TIERS[version.tier].lower()}{counts_as(version.tier, version.effective_tier)}"),
         ("Steward", version.steward_name),
         ("Owner", version.owner_name),
         ("Backups run by", version.team_name),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
 from catalogue import checking, comparing, duties, publishing, wording
+from catalogue.impact import EffectiveTier
 from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
@@ -19,7 +21,7 @@ from itsm_backup.portal.detected_pages import ChangeRow, waiting_rows
 from itsm_backup.portal.diffing import Diff, diff_of
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_reviews import drafted_because_of
-from itsm_backup.portal.words import instant, many, person
+from itsm_backup.portal.words import counts_as, instant, many, person
 from monitoring.capability import measured
 
 OPEN = (ServiceVersion.State.DRAFT, ServiceVersion.State.IN_REVIEW)
@@ -74,6 +76,7 @@ class VersionPage:
     comments: tuple[Said, ...]
     seen: str
     stale: str
+    counts_as: str  # its effective tier, where a stricter one reaches it
     may_approve: bool
     stopped: str  # why it cannot be approved as it is, whoever may
     why_not: str
@@ -99,8 +102,16 @@ def find_service(*, code: str, user: Any) -> Service | None:
     return Service.objects.visible_to(user).filter(code=code).first()
 
 
+def retired_at(service: Service, moment: Moment) -> dt.datetime | None:
+    """When it left the catalogue, where it had by that moment."""
+    done = service.retirements.filter(state="done", over_at__lte=moment.at)
+    return done.values_list("over_at", flat=True).first()  # type: ignore[no-any-return]
+
+
 def not_in_force(service: Service, moment: Moment) -> str:
     """Why no version of it is in force at that moment, and when one is, in a sentence."""
+    if (gone := retired_at(service, moment)) is not None:
+        return f"{service} was retired on {strip_tags(instant(gone))}. What it promised until then is kept."
     later = service.versions.approved().filter(approved_at__lte=moment.now, effective__startswith__gt=moment.at)
     first = later.order_by("effective").first()
     if first is None:
@@ -166,6 +177,7 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
         ),
         seen=now_hash,
         stale=_stale(version, seen, content) if is_open and seen and seen != now_hash else "",
+        counts_as=_counts_as(version, moment) if found[0].in_force else "",
         may_approve=waits and not why_not,
         stopped=_stopped(checks),
         why_not=why_not if waits else "",
@@ -179,6 +191,13 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
         edit_words="Edit or submit it" if version.state == ServiceVersion.State.DRAFT else "In the administration",
         reviews=drafted_because_of(version=version, user=user, moment=moment),
     )
+
+
+def _counts_as(version: ServiceVersion, moment: Moment) -> str:
+    tier = EffectiveTier("service_id", at=moment.at, known_then=moment.past)
+    reached = ServiceVersion.objects.filter(pk=version.pk).values_list(tier, flat=True).first()
+    told = counts_as(version.tier, reached)
+    return f"{version.tier}{told}" if told else ""
 
 
 def compare_page(*, one: ServiceVersion, other: ServiceVersion, moment: Moment) -> ComparePage:

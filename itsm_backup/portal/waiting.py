@@ -1,4 +1,4 @@
-"""What waits for a person: duties offered to them, entries to attest, versions, deviations and reviews to decide on, their actions."""
+"""What waits for a person: duties offered, entries to attest, versions, deviations, retirements and reviews to decide on, their actions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Count
 
-from catalogue.models import Attestation, Deviation, HandOver, Service, ServiceVersion
+from catalogue.models import Attestation, Deviation, HandOver, Retirement, Service, ServiceVersion
 from incidents.models import EntryProposal, PostIncidentReview, ReviewAction
 from itsm_backup.common.time import local_day
 from itsm_backup.portal.asof import Moment
@@ -28,17 +28,18 @@ def waiting_for(*, user: Any, moment: Moment) -> tuple[Link, ...]:
     rows = (
         HandOver.objects.filter(receiver=user, answered_at=None),
         Attestation.objects.filter(person=user, answered_at=None),
-        reviews, asked, publishable,
+        reviews, asked, Retirement.objects.filter(state="asked", service__in=approvable).exclude(asked_by=user), publishable,
         ReviewAction.objects.filter(owner=user, state="open", review__state="published"),
         EntryProposal.objects.filter(state="open", service__in=Service.objects.visible_to(user, "change")),
     )  # fmt: skip
     told = get_user_model().objects.filter(pk=user.pk).values_list(*(told_as_one(each, n=Count("*")) for each in rows)).get()
-    offers, attestations, versions, deviations, finished, actions, proposals = (each["n"] if each else 0 for each in told)
+    offers, attestations, versions, deviations, leaving, finished, actions, proposals = (each["n"] if each else 0 for each in told)
     found = (
         (offers, many(offers, "duty is", "duties are") + " offered to you", "ownership", ""),
         (attestations, many(attestations, "entry waits", "entries wait") + " for your word that it is right", "ownership", ""),
         (versions, many(versions, "version waits", "versions wait") + " for your approval", "approvals", ""),
         (deviations, many(deviations, "deviation waits", "deviations wait") + " for your decision", "deviations", ""),
+        (leaving, many(leaving, "retirement waits", "retirements wait") + " for your decision", "retired", ""),
         (finished, many(finished, "review waits", "reviews wait") + " to be published", "reviews", "open"),
         (actions, many(actions, "action of a review is", "actions of reviews are") + " yours", "reviews", "mine"),
         (proposals, many(proposals, "entry is", "entries are") + " asked by reviews to say something else", "reviews", "published"),

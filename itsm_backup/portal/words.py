@@ -60,6 +60,11 @@ def _utc(at: dt.datetime) -> str:
     return f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def counts_as(own: int | None, effective: int | None) -> str:
+    """`; counts as 1 through what needs it`, where a stricter tier reaches it over hard relations; else nothing."""
+    return f"; counts as {effective} through what needs it" if own and effective and effective < own else ""
+
+
 def instant(at: dt.datetime) -> SafeString:
     """`<time>` with date, clock and zone."""
     return format_html(TIME, _utc(at), instant_words(at, zone=zone()))

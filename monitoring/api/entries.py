@@ -12,6 +12,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
+from catalogue.impact import effective_tiers
 from catalogue.models import Service, ServiceVersion, StatusChange
 from catalogue.models.status import OperationalStatus
 from catalogue.propagating import SPREADS
@@ -89,7 +90,13 @@ def _seen_by(user: Any, found: list[Any]) -> dict[str, Any]:
 
 class ServiceDetailSerializer(ServiceSerializer):
     summary = serializers.CharField(source="version.summary", default="")
+    effective_tier = serializers.SerializerMethodField(
+        help_text="The strictest tier among it and all that stops with it; null where nothing is in force."
+    )
     claims = serializers.ListField(child=serializers.DictField(), help_text="Each promise: verdict, what was measured, from what.")
+
+    def get_effective_tier(self, one: Any) -> int | None:
+        return self.context["tiers"].get(one.service.pk)  # type: ignore[no-any-return]
 
 
 _WORDS = [
@@ -129,7 +136,8 @@ class ServiceDetail(GenericAPIView):
         at, past = moment_of(request)
         service = get_for(Service.objects.all(), user=request.user, code=code)
         found = standings([service], at=at, now=now() if past else None)
-        return Response(ServiceDetailSerializer(found[0], context=_seen_by(request.user, found)).data)
+        tiers = effective_tiers([service.pk], at=at, known_then=past)
+        return Response(ServiceDetailSerializer(found[0], context={**_seen_by(request.user, found), "tiers": tiers}).data)
 
 
 def _in_force(at: Any) -> QuerySet:

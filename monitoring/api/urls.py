@@ -27,6 +27,7 @@ from monitoring.api.relations import Closure, RelationDetail, Relations
 from monitoring.api.reports import take_report
 from monitoring.api.restore_plans import CancelRestore, RecordRestore, RestorePlanDetail, RestorePlans, VerifyRestore
 from monitoring.api.restores import RestoreTests
+from monitoring.api.retirements import RetirementApprove, RetirementCallOff, RetirementDetail, RetirementRefuse, Retirements
 from monitoring.api.rules import RuleApprove, RuleDetail, RuleGiveUp, Rules, RuleSend, RuleTrial, Unmatched
 from monitoring.api.runs import RunDetail, RunsWithoutSlash, RunsWithSlash
 from monitoring.api.scope import Discovered, ScopeDecisions, ScopeRegister
@@ -74,6 +75,11 @@ urlpatterns = [
     path("legal-holds/", Holds.as_view()),
     path("legal-holds/<int:pk>/", HoldDetail.as_view()),
     path("legal-holds/<int:pk>/release", HoldRelease.as_view()),
+    path("retirements/", Retirements.as_view()),
+    path("retirements/<int:pk>/", RetirementDetail.as_view()),
+    path("retirements/<int:pk>/approve", RetirementApprove.as_view()),
+    path("retirements/<int:pk>/refuse", RetirementRefuse.as_view()),
+    path("retirements/<int:pk>/call-off", RetirementCallOff.as_view()),
     path("duty-exceptions/", Exceptions.as_view()),
     path("duty-exceptions/<int:pk>/end", ExceptionEnd.as_view()),
     path("jobs/", Jobs.as_view()),

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission
 from catalogue import publishing
 from catalogue.models import Service, ServiceVersion, Team
 from itsm_backup.common.models import because
+from itsm_backup.common.time import now
 
 NOON = dt.datetime(2026, 7, 14, 12, 0, tzinfo=dt.UTC)
 
@@ -60,3 +61,14 @@ def make_service(code: str = "pacs", *, at: dt.datetime = NOON, rpo_s: int = 93_
     version = make_draft(code, at=at, rpo_s=rpo_s, **content)
     publishing.submit(version=version, by=make_author(), at=at)
     return publishing.approve(version=version, by=make_approver(), at=at).service
+
+
+def take_out(service: Service, *, at: dt.datetime | None = None) -> Service:
+    """The service, retired: its version in force ended at `at` (default: now)."""
+    with because("Taken out for a test"):
+        for version in service.versions.approved().filter(effective__endswith=None):
+            version.effective = (version.effective.lower, at or now())
+            version.save()
+        service.lifecycle = Service.Lifecycle.RETIRED
+        service.save()
+    return service

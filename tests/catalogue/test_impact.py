@@ -8,8 +8,9 @@ import pytest
 
 from catalogue import impact
 from catalogue.impact import Consumer
-from catalogue.models import Relation, Service
+from catalogue.models import Relation, Service, ServiceVersion
 from itsm_backup.common.models import because
+from itsm_backup.common.time import now
 from tests.catalogue.makers import NOON, make_service
 
 GOLDEN = [case for case in json.loads((Path(__file__).parent.parent / "golden" / "golden-metrics.json").read_text())
@@ -83,3 +84,26 @@ def test_a_service_inherits_the_strictest_tier_of_what_stops_with_it(django_asse
     with django_assert_num_queries(2):
         assert impact.effective_tiers([pool.pk, wiki.pk], at=NOON) == {pool.pk: 1, wiki.pk: 2}
     assert impact.effective_tiers([pool.pk], at=NOON.replace(year=2020)) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.req("1.6")
+def test_the_column_of_the_effective_tier_says_the_same_as_the_walk_of_many():
+    pool, vault, erp, hr, wiki = (
+        make_service(code, tier=tier) for code, tier in zip(("pool", "vault", "erp", "hr", "wiki"), (4, 4, 1, 2, 3), strict=True)
+    )
+    depends(vault, pool, kind="hosted_on")
+    depends(erp, vault)
+    depends(hr, wiki, strength="soft")
+    depends(pool, erp)  # round
+    services = [one.pk for one in (pool, vault, erp, hr, wiki)]
+    for known_then in (False, True):
+        at = now() if known_then else NOON
+        tier = impact.EffectiveTier("service_id", at=at, known_then=known_then)
+        rows = dict(ServiceVersion.objects.filter(service__in=services).values_list("service_id", tier))
+        assert rows == {pool.pk: 1, vault.pk: 1, erp.pk: 1, hr.pk: 2, wiki.pk: 3}
+        assert rows == impact.effective_tiers(services, at=at, known_then=known_then)
+    early = impact.EffectiveTier("service_id", at=NOON, known_then=True)
+    assert dict(ServiceVersion.objects.filter(service=pool).values_list("service_id", early)) == {pool.pk: 4}, (
+        "nobody knew of a relation then"
+    )

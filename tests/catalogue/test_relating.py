@@ -7,11 +7,11 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from catalogue import impact, relating
 from catalogue.duties import NotAllowed
-from catalogue.models import Relation, Service
+from catalogue.models import Relation
 from catalogue.publishing import NotReady
 from catalogue.relating import Wish
 from itsm_backup.common.models import because
-from tests.catalogue.makers import NOON, make_author, make_service, make_user
+from tests.catalogue.makers import NOON, make_author, make_service, make_user, take_out
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
@@ -105,9 +105,7 @@ def test_the_database_refuses_the_same_relation_twice_in_one_time_and_ends_befor
 
 def test_nothing_new_leads_to_a_retired_service_but_its_successor(three):
     erp, vault, _ = three
-    with because("Gone"):
-        vault.lifecycle = Service.Lifecycle.RETIRED
-        vault.save()
+    take_out(vault)
     with pytest.raises(NotReady, match="vault is retired"):
         relate(erp, vault)
     assert relate(erp, vault, kind="supersedes", strength="soft")

@@ -11,8 +11,7 @@ from guardian.shortcuts import assign_perm
 from catalogue import scoping
 from catalogue.models import ScopeDecision, ScopeLine
 from catalogue.refusing import NotAllowed, NotReady, WrongState
-from itsm_backup.common.models import because
-from tests.catalogue.makers import NOON, make_service, make_user
+from tests.catalogue.makers import NOON, make_service, make_user, take_out
 
 pytestmark = pytest.mark.django_db
 DAY = dt.timedelta(days=1)
@@ -86,10 +85,7 @@ def test_it_says_what_is_missing_and_keeps_nothing(steward, change, told):
 
 
 def test_the_entry_must_be_published(steward):
-    retired = make_service("old")
-    with because("test"):
-        retired.lifecycle = "retired"
-        retired.save()
+    retired = take_out(make_service("old"))
     with pytest.raises(NotReady, match="not in the catalogue"):
         decide(steward, outcome="referenced", entry=retired)
     early = make_service("new", at=NOON + DAY)

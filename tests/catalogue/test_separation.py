@@ -20,7 +20,7 @@ from itsm_backup.common.models import because, on_record
 from itsm_backup.common.time import now
 from monitoring.models import JobSchedule
 from tests.admin_forms import filled, make_staff, signed_in, url
-from tests.catalogue.makers import make_approver, make_author, make_draft, make_service, make_user
+from tests.catalogue.makers import make_approver, make_author, make_draft, make_service, make_user, take_out
 from tests.factories import make_admin, make_job, make_schedule, make_tool
 
 pytestmark = pytest.mark.django_db
@@ -277,9 +277,8 @@ def test_rights_given_past_every_door_are_on_record_without_a_reason(root):
 
 
 def retire(service):
-    with because("Replaced"), transaction.atomic():
-        service.lifecycle = Service.Lifecycle.RETIRED
-        service.save()
+    with transaction.atomic():
+        take_out(service)
 
 
 def test_a_held_service_is_not_retired_until_somebody_else_releases_it(root):

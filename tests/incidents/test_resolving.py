@@ -6,10 +6,12 @@ import datetime as dt
 
 import pytest
 
+from catalogue.models import Service
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
 from monitoring.models import Alert
+from tests.catalogue.makers import take_out
 from tests.factories import make_rule, make_service, push, run_record
 from tests.incidents.makers import HOUR, fail, make_cause, make_estate, recover
 
@@ -51,6 +53,14 @@ def test_a_copy_from_before_the_opening_does_not(start, noon):
     push(tool, run_record("a", "success", noon - 5 * HOUR, minutes=5), at=noon)
     journey.advance(at=noon)
     assert Incident.objects.get().state == "new"
+
+
+def test_it_ends_when_its_entry_is_retired(failing, noon):
+    take_out(Service.objects.get(code="SVC-a"), at=noon)
+    journey.advance(at=noon + HOUR)
+    incident = Incident.objects.get()
+    assert incident.state == "resolved" and not Alert.objects.open().exists()
+    assert "The entry was retired" in incident.entries.get(kind="state").text
 
 
 def test_it_waits_for_all_its_alerts(start, noon):

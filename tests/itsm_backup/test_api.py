@@ -20,7 +20,7 @@ from hypothesis.strategies import booleans
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from catalogue import agreeing, attesting, batching, deviating, excepting, importing, legal_holds, overriding, scoping
+from catalogue import agreeing, attesting, batching, deviating, excepting, importing, legal_holds, overriding, retiring, scoping
 from catalogue.models import (
     Agreement,
     Attestation,
@@ -33,6 +33,7 @@ from catalogue.models import (
     LegalHold,
     Propagation,
     Relation,
+    Retirement,
     ScopeDecision,
     Service,
     StatusOverride,
@@ -258,6 +259,12 @@ def _attestation() -> Attestation:
     return attesting.open_round(services=[service], title="Fuzzed", due_on=now().date(), by=make_admin(), at=now()).attestations.get()
 
 
+def _leaving() -> Retirement:
+    """Asked for by somebody else than who calls."""
+    service, day = Service.objects.get(code="SVC-002"), now() + dt.timedelta(days=30)
+    return retiring.open_of(service) or retiring.ask(service=service, ends_at=day, by=make_admin(), at=now(), reason="Replaced")
+
+
 def _detected() -> DetectedChange:
     service = Service.objects.get(code="SVC-002")
     return DetectedChange.objects.create(service=service, aspect="encrypted", before="encrypted", after="not encrypted", detected_at=now())
@@ -395,6 +402,8 @@ BODIES = {
     "/api/v1/incidents/{number}/state/": lambda: {"state": "on_hold", **REASON},
     "/api/v1/conflicts/{id}/decide": lambda: {"choice": "theirs", **REASON},
     "/api/v1/duty-exceptions/{id}/end": lambda: REASON,
+    "/api/v1/retirements/": lambda: {"service": "SVC-002", **REASON},
+    **{f"/api/v1/retirements/{{id}}/{act}": lambda: REASON for act in ("approve", "refuse", "call-off")},
     "/api/v1/legal-holds/": lambda: {"service": "SVC-002", "owner": make_user().username, **REASON},
     "/api/v1/legal-holds/{id}/release": lambda: REASON,
     "/api/v1/quarantine/{id}/set-aside": lambda: REASON,
@@ -435,6 +444,7 @@ KNOWN = {
     "incidents": lambda: {"number": Incident.objects.first().number},
     "jobs": lambda: {"id": BackupJob.objects.first().pk},
     "known-errors": lambda: {"number": _known_error().number},
+    "retirements": lambda: {"id": _leaving().pk},
     "legal-holds": lambda: {"id": _held().pk},
     "problems": lambda: {"number": _problem().number},
     "major-incidents": lambda: {"number": _major().number},

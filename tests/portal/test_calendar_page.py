@@ -14,6 +14,7 @@ from itsm_backup.portal.calendar_page import as_csv, shown_days
 from itsm_backup.portal.calendar_page import calendar_page as page_of
 from itsm_backup.portal.days import GoodDays, cell_of, cells_of, good_days
 from monitoring.models import ServiceDay
+from tests.catalogue.makers import take_out
 from tests.factories import make_service
 from tests.portal.makers import add_services, make_person
 
@@ -173,9 +174,7 @@ def test_one_sees_only_ones_own_in_rows_sums_choices_and_csv(story, noon):
 
 
 def test_a_retired_entry_stands_in_the_past_only(root, story):
-    story["SVC-002"].lifecycle = "retired"
-    story["SVC-002"]._change_reason = "test"
-    story["SVC-002"].save()
+    take_out(story["SVC-002"], at=NOON)
     assert "SVC-002" not in rows(shown(root))
     assert "SVC-002" in rows(shown(root, moment=Moment(at=NOON - dt.timedelta(days=1), now=NOON)))
 

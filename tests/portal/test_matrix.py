@@ -290,3 +290,16 @@ def test_ten_thousand_entries_and_sixty_thousand_relations_are_walked_at_once(wo
     assert shown.chart.svg.count(EDGE) < graph.MOST and "Only the shortest way to each is drawn" in shown.left_out
     estate = graph.estate_graph(user=root, moment=moment(noon + HOUR), asked={})
     assert f" and {estate.chart.svg.count(EDGE):,} relations between them." in estate.sentence
+
+
+@pytest.mark.req("1.6")
+def test_the_effective_tier_is_told_where_it_differs(client, woven, root):
+    """The pool is of tier 2, and the archive of tier 1 stops with it."""
+    client.force_login(root, backend=BACKEND)
+    told = "counts as 1 through what needs it"
+    for address in ("/services/POOL/", "/services/POOL/versions/1/", "/services/POOL/graph/"):
+        assert told in client.get(address).content.decode(), address
+        assert told not in client.get(address.replace("POOL", "NET")).content.decode(), address
+        assert told not in client.get(address.replace("POOL", "WIKI")).content.decode(), address
+    assert client.get("/api/v1/services/POOL/").json()["effective_tier"] == 1
+    assert client.get("/api/v1/services/WIKI/").json()["effective_tier"] == 4

@@ -46,6 +46,8 @@ def pages(estate_now):
         "/services/SVC-033/objectives/",
         "/thresholds/?fall_after=1&days=30",
         "/deviations/",
+        "/services/retired/",
+        "/services/SVC-003/retirement/",
         "/services/detected/",
         "/tools/",
         "/tools/bkp-ctl-02/",
@@ -272,6 +274,8 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"attestation"}  # tests/portal/test_ownership_pages.py
     read = {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "reports", "explain",
             "versions", "version", "compare", "commitment", "deviations", "ownership", "entry_ownership"}  # fmt: skip
+    read |= {"retired", "retirement"}
+    deeds |= {"retirement_act"}  # tests/portal/test_retirement_pages.py
     read |= {"matrix", "estate_graph", "relations", "service_graph", "duties", "calendar", "service_calendar", "day"}
     deeds |= {"start_batch", "stop_batch", "submit_batch", "approve_many"}
     elsewhere |= {"import_entries", "export_entries", "batches", "batch", "approvals"}  # tests/portal/test_batches.py

@@ -1,0 +1,155 @@
+"""`/api/v1/retirements/`: how entries leave the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound, ParseError, ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
+
+from catalogue import retiring
+from catalogue.models import Retirement, Service
+from itsm_backup.common.time import now
+from monitoring.api.duties import acted, checked
+from monitoring.api.permissions import get_for
+
+
+class RetirementSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    service = serializers.CharField(source="service.code")
+    state = serializers.ChoiceField(choices=Retirement.State.choices)
+    ends_at = serializers.DateTimeField()
+    successor = serializers.CharField(source="successor.code", default=None, allow_null=True)
+    reason = serializers.CharField()
+    asked_by = serializers.CharField(source="asked_by.username")
+    asked_at = serializers.DateTimeField()
+    decided_by = serializers.CharField(source="decided_by.username", default=None, allow_null=True)
+    decided_at = serializers.DateTimeField(allow_null=True)
+    answer = serializers.CharField()
+    over_at = serializers.DateTimeField(allow_null=True)
+
+
+class RetirementDetailSerializer(RetirementSerializer):
+    obstacles = serializers.SerializerMethodField(help_text="What stands in the way now, a sentence each; empty for one that is over.")
+
+    def get_obstacles(self, row: Retirement) -> list[str]:
+        return retiring.obstacles(service=row.service, at=now()) if row.state in Retirement.OPEN else []
+
+
+class NewRetirementSerializer(serializers.Serializer):
+    service = serializers.CharField(max_length=40, help_text="Code of the entry that is to leave the catalogue.")
+    ends_at = serializers.DateTimeField(required=False, allow_null=True, default=None, help_text="Left out: as soon as it is approved.")
+    successor = serializers.CharField(max_length=40, required=False, allow_null=True, default=None, help_text="Code of what follows it.")
+    reason = serializers.CharField(max_length=2_000)
+
+
+class DecisionReasonSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=2_000, help_text="Kept with it, and told to those whom it concerns.")
+
+
+DECIDED: dict[int, Any] = {200: RetirementDetailSerializer, 409: None}
+
+
+class Retirements(GenericAPIView):
+    """Ways out of the catalogue of services that you may see, newest first."""
+
+    queryset = Retirement.objects.none()
+    serializer_class = RetirementSerializer
+    filter_backends: list[Any] = []
+    asked = [
+        OpenApiParameter("service", OpenApiTypes.STR, description="Code of a service."),
+        OpenApiParameter("state", OpenApiTypes.STR, description=f"One of {', '.join(Retirement.State.values)}."),
+    ]
+
+    @extend_schema(operation_id="retirements_list", parameters=asked, responses=RetirementSerializer(many=True))
+    def get(self, request: Any) -> Response:
+        rows = _rows().filter(service__in=Service.objects.visible_to(request.user))
+        if code := request.query_params.get("service", "").replace("\x00", ""):
+            rows = rows.filter(service__code=code)
+        if state := request.query_params.get("state", ""):
+            if state not in Retirement.State.values:
+                raise ParseError(f"state must be one of {', '.join(Retirement.State.values)}.")
+            rows = rows.filter(state=state)
+        return self.get_paginated_response(RetirementSerializer(self.paginate_queryset(rows), many=True).data)
+
+    @extend_schema(operation_id="retirements_create", request=NewRetirementSerializer, responses={201: RetirementDetailSerializer})
+    def post(self, request: Any) -> Response:
+        asked, at = checked(NewRetirementSerializer, request), now()
+        service = get_for(Service.objects.all(), user=request.user, code=asked["service"])
+        successor = None
+        if asked["successor"]:
+            successor = Service.objects.visible_to(request.user).filter(code=asked["successor"]).first()
+            if successor is None:
+                raise ValidationError({"successor": [f"There is no entry {asked['successor']}."]})
+        made = acted(
+            retiring.ask,
+            service=service,
+            successor=successor,
+            ends_at=asked["ends_at"] or at,
+            reason=asked["reason"],
+            by=request.user,
+            at=at,
+        )
+        return Response(RetirementDetailSerializer(made).data, status=status.HTTP_201_CREATED)
+
+
+class RetirementDetail(GenericAPIView):
+    """One way out of the catalogue, with what stands in it."""
+
+    queryset = Retirement.objects.none()
+    serializer_class = RetirementDetailSerializer
+
+    @extend_schema(operation_id="retirements_retrieve")
+    def get(self, request: Any, pk: int) -> Response:
+        return Response(RetirementDetailSerializer(_one(request, pk)).data)
+
+
+class RetirementApprove(GenericAPIView):
+    """Agree: the entry is pending retirement, and retired at `ends_at`. For an approver who did not ask for it."""
+
+    queryset = Retirement.objects.none()
+
+    @extend_schema(operation_id="retirements_approve", request=DecisionReasonSerializer, responses=DECIDED)
+    def post(self, request: Any, pk: int) -> Response:
+        return _moved(request, pk, retiring.approve)
+
+
+class RetirementRefuse(GenericAPIView):
+    """Refuse it: the entry stays, and who asked is told why."""
+
+    queryset = Retirement.objects.none()
+
+    @extend_schema(operation_id="retirements_refuse", request=DecisionReasonSerializer, responses=DECIDED)
+    def post(self, request: Any, pk: int) -> Response:
+        return _moved(request, pk, retiring.refuse)
+
+
+class RetirementCallOff(GenericAPIView):
+    """Call it off before its day: the entry stays after all."""
+
+    queryset = Retirement.objects.none()
+
+    @extend_schema(operation_id="retirements_call_off", request=DecisionReasonSerializer, responses=DECIDED)
+    def post(self, request: Any, pk: int) -> Response:
+        return _moved(request, pk, retiring.call_off)
+
+
+def _moved(request: Any, pk: int, act: Callable[..., Retirement]) -> Response:
+    done = acted(act, retirement=_one(request, pk), **checked(DecisionReasonSerializer, request), by=request.user, at=now())
+    return Response(RetirementDetailSerializer(done).data)
+
+
+def _rows() -> Any:
+    return Retirement.objects.select_related("service", "successor", "asked_by", "decided_by")
+
+
+def _one(request: Any, pk: int) -> Retirement:
+    found = _rows().filter(pk=pk, service__in=Service.objects.visible_to(request.user)).first()
+    if found is None:
+        raise NotFound
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,47 @@
+"""Ways out of the catalogue through the API: the same acts and rules as in the portal."""
+
+import pytest
+from guardian.shortcuts import assign_perm
+
+from catalogue.models import Service
+from tests.factories import make_service, make_user
+from tests.monitoring.api.test_duties import call
+
+pytestmark = [pytest.mark.django_db, pytest.mark.req("1.5")]
+
+
+@pytest.fixture
+def people():
+    service = make_service("erp")
+    found = {}
+    for name, rights in (("steward", "change"), ("approver", "approve"), ("reader", "view")):
+        found[name] = make_user(name)
+        for right in {"view", rights}:
+            assign_perm(f"catalogue.{right}_service", found[name], service)
+    return found
+
+
+def test_one_asks_another_agrees_and_everybody_reads(people):
+    refused = call(people["reader"], "post", "retirements/", service="erp", reason="No need")
+    assert refused.status_code == 403 and "steward can" in refused.json()["detail"]
+    assert call(people["steward"], "post", "retirements/", service="erp", successor="none", reason="x").status_code == 400
+    made = call(people["steward"], "post", "retirements/", service="erp", reason="Replaced")
+    assert (made.status_code, made.json()["state"], made.json()["obstacles"]) == (201, "asked", [])
+    address = f"retirements/{made.json()['id']}"
+    assert call(people["steward"], "post", f"{address}/approve", reason="Mine").status_code == 403
+    assert call(people["approver"], "post", f"{address}/approve", reason="Agreed").json()["state"] == "done"
+    assert Service.objects.get().lifecycle == "retired"
+    again = call(people["approver"], "post", f"{address}/refuse", reason="After all")
+    assert again.status_code == 409 and "is done already" in again.json()["detail"]
+    assert call(people["reader"], "get", "retirements/?state=done&service=erp").json()["count"] == 1
+    assert call(people["reader"], "get", "retirements/?state=over").status_code == 400
+    assert call(people["reader"], "get", "services/").json()["count"] == 0
+    assert call(make_user("stranger"), "get", f"{address}/").status_code == 404
+
+
+def test_it_is_refused_or_called_off_with_a_reason(people):
+    for act, by in (("refuse", "approver"), ("call-off", "steward")):
+        pk = call(people["steward"], "post", "retirements/", service="erp", reason="Replaced").json()["id"]
+        assert call(people[by], "post", f"retirements/{pk}/{act}").status_code == 400
+        assert call(people[by], "post", f"retirements/{pk}/{act}", reason="Still used").json()["answer"] == "Still used"
+    assert Service.objects.get().lifecycle == "catalogue"
