@@ -26,7 +26,7 @@ _TECHNICAL = (
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
     " catalogue.externalcatalogue catalogue.publication"
     " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday monitoring.statusmap"
-    " monitoring.pollingpolicy monitoring.requestbudget"
+    " monitoring.pollingpolicy monitoring.requestbudget monitoring.repository"
     " catalogue.cmdb catalogue.cmdbstate catalogue.configurationitem catalogue.itemrelation catalogue.itemreject catalogue.itemlink"
     " catalogue.fieldmaster monitoring.agreement monitoring.comparison monitoring.writeback monitoring.writeconflict"
     " monitoring.externalmonitoring monitoring.statuspublication"
@@ -81,7 +81,7 @@ ROLES = {
             "add change delete: catalogue.relation catalogue.window",
             "add change: catalogue.offering catalogue.agreement catalogue.agreementversion catalogue.impactanalysis catalogue.deviation"
             " catalogue.label catalogue.tierdefault",
-            "add change: catalogue.scopeline monitoring.scopeclaim",
+            "add change: catalogue.scopeline monitoring.scopeclaim monitoring.repository",
             "add: catalogue.scopedecision",
             "add change delete: catalogue.itemlink",
             "decide: monitoring.writeconflict",
@@ -144,7 +144,7 @@ ROLES = {
             "add change delete: incidents.escalationpolicy incidents.escalationstep incidents.rota incidents.rotamember incidents.rotaswap"
             " incidents.responsetarget incidents.workinghours",
             "change: monitoring.pollingpolicy",
-            "add change delete: monitoring.requestbudget",
+            "add change delete: monitoring.requestbudget monitoring.repository",
             "add change: catalogue.cmdb monitoring.externalmonitoring",
             "add change delete: catalogue.itemlink catalogue.fieldmaster",
             "decide: monitoring.writeconflict",

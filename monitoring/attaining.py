@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from typing import Any
 
 import msgspec
+from django.db.models import Subquery
 
 from catalogue.models import Commitment, ServiceVersion, TierDefault
 from itsm_backup.common.time import iso, local_day, month_bounds, parse_instant
-from monitoring import burning, workflow
+from monitoring import burning, placing, trending, workflow
 from monitoring.asking import fetch
 from monitoring.methods import measure
 from monitoring.methods.canonical import rate
 from monitoring.methods.statistics import confidence, wilson
-from monitoring.models import Evaluation, ServiceDay
+from monitoring.models import Evaluation, StatusWorkflow
 from monitoring.objectives import Objective, objectives_of
+from monitoring.placing import Placed
 from monitoring.recovering import Recovery, recovery_of
+from monitoring.trending import Month
 
-MONTHS = 13
-LEAST_MONTHS = 6
 LEAST_PEERS, MOST_PEERS = 5, 500
+_AT_RISK_FRACTION = Subquery(StatusWorkflow.objects.filter(pk=1).values("at_risk_fraction"))
 
 
 class Attainment(msgspec.Struct, kw_only=True):
@@ -41,6 +42,7 @@ class Attainment(msgspec.Struct, kw_only=True):
     confidence: str = ""
     left: float | None = None
     detail: str = ""
+    placed: Placed | None = None  # of copies and places: each part, and the places
 
 
 class Standing(msgspec.Struct, kw_only=True):
@@ -50,7 +52,7 @@ class Standing(msgspec.Struct, kw_only=True):
     attainments: list[Attainment]
     recovery: Recovery | None
     burn: list[dict[str, Any]]  # the rules that count the last occurrences
-    months: list[tuple[dt.date, int, int, int]]  # first day, good, on time, counted; oldest first
+    months: list[Month]  # oldest first
     trend: dict[str, Any]
 
 
@@ -60,9 +62,11 @@ def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: d
     Day cells are those of days that were over; they count as known today.
     """
     commitment: Commitment | None = getattr(version, "commitment", None)
-    default = TierDefault.objects.filter(tier=version.tier).first()
-    wanted = objectives_of(commitment=commitment, default=default, at_risk_fraction=float(workflow.current().at_risk_fraction))
-    months = _months(version, at)
+    default: Any = TierDefault.objects.filter(tier=version.tier).annotate(at_risk_fraction=_AT_RISK_FRACTION).first()
+    fraction = default.at_risk_fraction if default else None
+    fraction = workflow.current().at_risk_fraction if fraction is None else fraction
+    wanted = objectives_of(commitment=commitment, default=default, at_risk_fraction=float(fraction))
+    months = trending.months_of(version, at)
     period = month_bounds(at, version.zone)
     by_key = {one.key: one for one in wanted}
     recovery = None
@@ -70,7 +74,11 @@ def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: d
         promised = {"rpo_s": int(by_key["rpo_s"].target or 0), "slo": by_key["rpo_attainment_rate"].target or 0}
         recovery = recovery_of(version=version, period=period, at=at, known_at=known_at, **promised)  # type: ignore[arg-type]
     claims = {claim["claim"]: claim for claim in evaluation.result["claims"]} if evaluation and evaluation.service_id else {}
-    ask = _Asked(version=version, evaluation=evaluation, claims=claims, recovery=recovery, month=months[-1], at=at)
+    cadence = by_key.get("restore_test_days")
+    ask = _Asked(
+        version=version, evaluation=evaluation, claims=claims, recovery=recovery, month=months[-1], at=at, known_at=known_at,
+        days=_days(version, months[-1].first, at), test_days=int(cadence.target) if cadence and cadence.target else None,
+    )  # fmt: skip
     success = by_key.get("success_rate")
     return Standing(
         period=period,
@@ -78,7 +86,7 @@ def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: d
         recovery=recovery,
         burn=burning.by_number({version.service_id: success.target or 0}, at)[version.service_id] if success else [],
         months=months,
-        trend=_trend(months),
+        trend=trending.trend_of(months),
     )
 
 
@@ -87,28 +95,11 @@ class _Asked(msgspec.Struct, kw_only=True):
     evaluation: Evaluation | None
     claims: dict[str, dict[str, Any]]
     recovery: Recovery | None
-    month: tuple[dt.date, int, int, int]
+    month: Month
     at: dt.datetime
-
-
-def _months(version: ServiceVersion, at: dt.datetime) -> list[tuple[dt.date, int, int, int]]:
-    """Counts of thirteen months by the day cells of days that are over; a month of which nothing is known counts nothing."""
-    today = local_day(at, version.zone)
-    firsts = [today.replace(day=1)]
-    while len(firsts) < MONTHS:
-        firsts.append((firsts[-1] - dt.timedelta(days=1)).replace(day=1))
-    counts: dict[dt.date, list[int]] = defaultdict(lambda: [0, 0, 0])
-    cells = ServiceDay.objects.filter(service=version.service_id, day__gte=firsts[-1], day__lt=today)
-    for day, good, late, failed, missed in cells.values_list("day", "good", "late", "failed", "missed"):
-        month = counts[day.replace(day=1)]
-        month[0], month[1], month[2] = month[0] + good, month[1] + good - late, month[2] + good + failed + missed
-    return [(first, *counts[first]) for first in reversed(firsts)]  # type: ignore[misc]
-
-
-def _trend(months: list[tuple[dt.date, int, int, int]]) -> dict[str, Any]:
-    """BM-TREND of the whole months; the present one is not over."""
-    points = [{"period": f"{first:%Y-%m}", "value": good / total} for first, good, _, total in months[:-1] if total]
-    return {**measure("BM-TREND", {"points": points, "min_points": LEAST_MONTHS, "alpha": 0.05}), "points": len(points)}
+    known_at: dt.datetime
+    days: tuple[int, ...]  # as _DAYS counts those of its jobs
+    test_days: int | None  # cadence of restore tests
 
 
 def _rpo(one: Objective, ask: _Asked) -> Attainment:
@@ -267,7 +258,15 @@ def _encrypted(one: Objective, ask: _Asked) -> Attainment:
 
 
 def _places(one: Objective, ask: _Asked) -> Attainment:
-    return Attainment(objective=one, detail="Not measured: no tool says where copies lie")
+    """BM-32110, each part with what it rests on; a part that nobody can know is not known, and the scheme is kept only when all are."""
+    found = placing.placed(
+        service=ask.version.service_id, scheme=one.scheme, fresh_days=ask.test_days, at=ask.at, known_at=ask.known_at
+    )  # fmt: skip
+    if found.why:
+        return Attainment(objective=one, detail=found.why, placed=found)
+    unknown = sum(part.answer is None for part in found.parts)
+    told = f"{unknown} {'part is' if unknown == 1 else 'parts are'} not known" if unknown else "Every part is known"
+    return Attainment(objective=one, status=found.status, part=found.passed, whole=len(found.parts), detail=told, placed=found)
 
 
 # Days of jobs in the month that were compared with their weekday, and how many were unusual; and whether the newest of a job was.
@@ -281,12 +280,13 @@ WHERE j.service_id = %(service)s
 """
 
 
+def _days(version: ServiceVersion, since: dt.date, at: dt.datetime) -> tuple[int, ...]:
+    return fetch(_DAYS, {"service": version.service_id, "since": since, "until": local_day(at, version.zone)})[0][1:]
+
+
 def _usual(one: Objective, ask: _Asked) -> Attainment:
     """Days of its jobs that were as usual; one that was not says nothing of why."""
-    today = local_day(ask.at, ask.version.zone)
-    asked = {"service": ask.version.service_id, "since": ask.month[0], "until": today}
-    _, *counts = fetch(_DAYS, asked)[0]
-    odd, compared, lately = (counts[n] for n in ((0, 2, 4) if one.key == "volume" else (1, 3, 5)))
+    odd, compared, lately = (ask.days[n] for n in ((0, 2, 4) if one.key == "volume" else (1, 3, 5)))
     if not compared:
         return Attainment(objective=one, detail="Too few days are known to say what is usual")
     return Attainment(

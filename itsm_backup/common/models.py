@@ -143,7 +143,7 @@ class TrackedQuerySet(VisibleQuerySet):
         raise TypeError(f"{self.model.__name__} is tracked: change rows one by one with save(), inside because(reason, by=…).")
 
     def bulk_create(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{self.model.__name__} is tracked: use simple_history.utils.bulk_create_with_history.")
+        raise TypeError(f"{self.model.__name__} is tracked: make rows one by one with save(), inside because(reason, by=…).")
 
 
 class Tracked(models.Model):

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from catalogue.models import Service
 from itsm_backup import journey
-from itsm_backup.demo import amending, handling, inventorying, removing, replaying
+from itsm_backup.demo import amending, handling, inventorying, placing, removing, replaying
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.stating import stated
 from itsm_backup.demo.world import DAYS, begins_at, day_at, world
@@ -82,6 +82,7 @@ def _load(*, at: dt.datetime, tell: Tell) -> None:
         day = min((instant - begins_at(mark.anchor_at)).days + 1, DAYS)
         tell(f"Replaying recorded answers: day {day} of {DAYS}, {BackupRun.objects.count():,} runs, step {done} of {len(instants)}")
     _try_tools(at=at)
+    placing.place(anchor_at=mark.anchor_at)
     inventorying.describe(at=at)
 
 

@@ -13,8 +13,10 @@ from itsm_backup.portal.method_pages import href_of
 from itsm_backup.portal.words import PROVEN, VERDICTS, day, many, percent, short_instant, zone
 from monitoring.bridging import Bridged
 from monitoring.models import Evaluation
+from monitoring.trending import Month
 
-METHODS = {"Recovery point (RPO)": "BM-RPO-EXP", "Recovery time (RTO)": "BM-RTO", "Run success": "BM-SR-WIN", "Restore test": "BM-RTC"}
+METHODS = {"Recovery point (RPO)": "BM-RPO-EXP", "Recovery time (RTO)": "BM-RTO", "Run success": "BM-SR-WIN", "Done on time": "BM-CIW",
+           "Restore test": "BM-RTC"}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +34,12 @@ class Claim:
 
 
 def claims_of(
-    *, commitment: Commitment | None, evaluation: Evaluation | None, moment: Moment, bridged: Bridged | None = None
+    *, commitment: Commitment | None, evaluation: Evaluation | None, moment: Moment, month: Month, bridged: Bridged | None = None
 ) -> tuple[Claim, ...]:
-    """Every promise that the version makes, in the order people ask; `bridged` where the evaluation did not reach the moment."""
+    """Every promise that the version makes, in the order people ask.
+
+    `month` is what day cells count of this one; `bridged` is given where the evaluation did not reach the moment.
+    """
     if commitment is None:
         return ()
     judged = {claim["claim"]: claim for claim in evaluation.result["claims"]} if evaluation and evaluation.service_id else {}
@@ -51,7 +56,7 @@ def claims_of(
     if commitment.success_rate is not None:
         found.append(_success(float(commitment.success_rate), judged.get("success"), evaluation, why))
     if commitment.on_time_rate is not None:
-        found.append(_unmeasured("Done on time", f"{percent(float(commitment.on_time_rate))} a month", "Not counted yet"))
+        found.append(_on_time(float(commitment.on_time_rate), month))
     if commitment.window_opens and commitment.window_closes:
         window = f"{commitment.window_opens:%H:%M} to {commitment.window_closes:%H:%M}"
         found.append(_unmeasured("Backup window", window, "Not counted yet"))
@@ -64,6 +69,21 @@ def claims_of(
 
 def _unmeasured(name: str, promised: str, evidence: str) -> Claim:
     return Claim(name=name, promised=promised, measured="Not measured", evidence=evidence, verdict="no_data")
+
+
+def _on_time(promised: float, month: Month) -> Claim:
+    """Of the month's days that are over; below the promise it is at risk, for the month is not over."""
+    said = f"{percent(promised)} a month"
+    if not month.total:
+        return Claim(
+            name="Done on time", promised=said, measured="Not known", evidence="Nothing is settled in this month yet", verdict="no_data"
+        )
+    kept = month.on_time / month.total >= promised - 1e-9
+    return Claim(
+        name="Done on time", promised=said, measured=f"{percent(month.on_time / month.total)} so far in {month.first:%B}",
+        evidence=f"{month.on_time:,} of {many(month.total, 'due backup')} by their deadline, until yesterday",
+        verdict="kept" if kept else "at_risk", verdict_words=VERDICTS["kept" if kept else "at_risk"],
+    )  # fmt: skip
 
 
 def _rpo(promised_s: int, claim: dict[str, Any] | None, why: str, moment: Moment) -> Claim:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 
 from itsm_backup.portal import objectives_page
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.views import reads, show, version_of
+from itsm_backup.portal.views import reads, show
 
 
 @reads
 def objectives(request: HttpRequest, *, moment: Moment, code: str) -> HttpResponse:
-    page = objectives_page.objectives_page(version=version_of(request, code, moment), moment=moment)
+    version = objectives_page.find(code=code, user=request.user, moment=moment)
+    if version is None:
+        raise Http404(code)
+    page = objectives_page.objectives_page(version=version, user=request.user, moment=moment)
     return show(request, "objectives", section="services", moment=moment, page=page)

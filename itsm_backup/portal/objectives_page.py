@@ -9,11 +9,13 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
-from itsm_backup.common.charts import Chart, DayCount, success_line
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.copy_places import PartRow, PlaceRow, part_row, place_row
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.method_pages import href_of
+from itsm_backup.portal.month_trend import Trend, trend, trend_words
+from itsm_backup.portal.standing import entries
 from itsm_backup.portal.words import PROVEN, VERDICTS, instant, many
 from monitoring.attaining import Attainment, Standing, standing_of
 from monitoring.models import Evaluation
@@ -64,13 +66,6 @@ class BurnRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trend:
-    title: str
-    wide: Chart
-    narrow: Chart
-
-
-@dataclass(frozen=True, kw_only=True)
 class ObjectivesPage:
     code: str
     name: str
@@ -86,13 +81,26 @@ class ObjectivesPage:
     trend_words: str
     trend_method: str
     as_known_today: str
+    parts: tuple[PartRow, ...]
+    places: tuple[PlaceRow, ...]
+    scheme: str
+    scheme_method: str
 
 
-def objectives_page(*, version: Any, moment: Moment) -> ObjectivesPage:
-    """The page of a row that `service_page.find` gave: as many questions for a year of history as for a week."""
+def find(*, code: str, user: Any, moment: Moment) -> Any:
+    """The version in force of a service that the user may see, with its service and commitment; None when there is none then.
+
+    `service_page.find` asks for much more, and for most of the time that this page takes.
+    """
+    return entries(user, moment).filter(service__code=code).select_related("service", "commitment").first()
+
+
+def objectives_page(*, version: Any, user: Any, moment: Moment) -> ObjectivesPage:
+    """The page of a version that `find` gave: as many questions for a year of history as for a week."""
     evaluation = Evaluation.objects.filter(service=version.service_id, at__lte=moment.at).order_by("-at", "-pk").first()
     standing = standing_of(version=version, evaluation=evaluation, at=moment.at, known_at=moment.at)
     rows = tuple(_row(one, version.service.code, moment) for one in standing.attainments)
+    placed = next((one.placed for one in standing.attainments if one.placed), None)
     targets = {one.objective.key: one.objective.target for one in standing.attainments}
     return ObjectivesPage(
         code=version.service.code,
@@ -105,10 +113,14 @@ def objectives_page(*, version: Any, moment: Moment) -> ObjectivesPage:
         burn=tuple(_burn_rows(standing)),
         burn_method=href_of("BM-BURN", "1", moment),
         budget_method=href_of("BM-EB", "1", moment),
-        trends=tuple(_trends(standing, targets)),
-        trend_words=_trend_words(standing.trend),
+        trends=tuple(_trends(standing, targets, version.service.code, moment)),
+        trend_words=trend_words(standing.trend),
         trend_method=href_of("BM-TREND", "1", moment),
         as_known_today=moment.as_known_today.strip(),
+        parts=tuple(part_row(part, moment) for part in placed.parts) if placed else (),
+        places=tuple(place_row(place, user, moment) for place in placed.places) if placed else (),
+        scheme=next((one.objective.scheme for one in standing.attainments if one.placed), ""),
+        scheme_method=href_of("BM-32110", "1", moment),
     )
 
 
@@ -134,7 +146,7 @@ def _row(one: Attainment, code: str, moment: Moment) -> ObjectiveRow:
         warning=_value(objective, objective.warning, exact=True) if objective.warning is not None else "",
         source=_source(objective),
         window=objective.window,
-        actual=_value(objective, one.actual),
+        actual=_measured(one),
         counted=_counted(one),
         detail=one.detail,
         verdict=one.status,
@@ -159,6 +171,12 @@ def _target(one: Objective) -> str:
     return told if one.unit == "share" else f"{told} or less"
 
 
+def _measured(one: Attainment) -> str:
+    if one.placed and one.placed.parts:
+        return f"{one.part} of {many(one.whole or 0, 'part')}"
+    return _value(one.objective, one.actual)
+
+
 def _value(one: Objective, value: float | None, *, exact: bool = False) -> str:
     if value is None:
         return "Not known"
@@ -177,7 +195,7 @@ def _share(value: float, *, places: int = 1) -> str:
 
 
 def _counted(one: Attainment) -> str:
-    if one.whole is None or one.part is None:
+    if one.whole is None or one.part is None or one.placed:
         return ""
     if one.objective.method == "BM-RPO-TW":
         return f"{duration_words(one.part)} of {duration_words(one.whole)}"
@@ -203,7 +221,7 @@ def _runs(one: Objective, code: str, moment: Moment) -> Link | None:
         return Link("Restore tests", moment.href("service", code) + "#restores")
     if one.key in ("success_rate", "on_time_rate", "volume", "duration"):
         return Link("Days and runs", moment.href("service_calendar", code))
-    return Link("Runs", moment.href("runs", code)) if one.unit != "scheme" else None
+    return Link("Its parts", "#places") if one.unit == "scheme" else Link("Runs", moment.href("runs", code))
 
 
 def _budget(standing: Standing) -> tuple[tuple[str, str], ...]:
@@ -251,21 +269,7 @@ def _burn_row(rule: dict[str, Any], windows: str) -> BurnRow:
     )
 
 
-def _trends(standing: Standing, targets: dict[str, float | None]) -> Iterator[Trend]:
-    yield _trend("Run success", standing, targets.get("success_rate"), on_time=False)
+def _trends(standing: Standing, targets: dict[str, float | None], code: str, moment: Moment) -> Iterator[Trend]:
+    yield trend("Run success", standing.months, target=targets.get("success_rate"), code=code, moment=moment)
     if "on_time_rate" in targets:
-        yield _trend("Done on time", standing, targets["on_time_rate"], on_time=True)
-
-
-def _trend(title: str, standing: Standing, target: float | None, *, on_time: bool) -> Trend:
-    counts = [DayCount(on=first, good=punctual if on_time else good, total=total) for first, good, punctual, total in standing.months]
-    wide, narrow = (success_line(days=counts, target=target, width=width, unit="month") for width in (1180, 340))
-    return Trend(title=title, wide=wide, narrow=narrow)
-
-
-def _trend_words(found: dict[str, Any]) -> str:
-    if found["verdict"] == "insufficient_data":
-        return f"No trend is told from {many(found['points'], 'whole month')}: it takes six."
-    slope = found["theil_sen_per_period"] * 100
-    told = {"worsening": "It is getting worse", "improving": "It is getting better", "no_trend": "No trend is proven"}[found["verdict"]]
-    return f"{told}: {slope:+.2f} points a month over {found['points']} whole months (p = {found['p_lower']:.3g} for a fall)."
+        yield trend("Done on time", standing.months, target=targets["on_time_rate"], code=code, moment=moment, on_time=True)

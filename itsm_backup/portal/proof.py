@@ -17,9 +17,10 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.days import cells_html, cells_of, span
 from itsm_backup.portal.trouble import flapping_at
 from itsm_backup.portal.words import clock, many, result_of, size, zone
-from monitoring.models import BackupJob, BackupRun, RunRevision, ServiceDay
+from monitoring.models import BackupJob, BackupRun, RunRevision
 from monitoring.planning import COUNTED
 from monitoring.restorable import Copy, copies_of
+from monitoring.trending import Month, days_and_months
 from monitoring.wording import schedule_words
 
 HOURS, NARROW_HOURS, DAYS = 48, 15, 31
@@ -148,16 +149,17 @@ def _short(message: str) -> str:
     return first if len(first) <= 120 else first[:119].rstrip() + "…"
 
 
-def strip(*, service: Any, moment: Moment) -> tuple[SafeString, str]:
-    """The last 31 days as links to their pages, and a sentence about them."""
+def strip(*, version: Any, moment: Moment) -> tuple[SafeString, str, list[Month]]:
+    """The last 31 days as links to their pages, a sentence about them, and the counts of thirteen months, which came along."""
     days = span(moment.at.astimezone(zone()).date(), DAYS)
-    cells = cells_of(ServiceDay.objects.filter(service=service, day__gte=days[0], day__lte=days[-1]), days)
+    rows, months = days_and_months(version, days, moment.at)
+    cells = cells_of(rows, days)
     counted = [cell for cell in cells if cell.kind not in ("not_scheduled", "pending", "held", "no_data")]
     good = sum(cell.kind in ("good", "warning", "late") for cell in counted)
     note = f"One cell a day, the worst run counts. {good} of {many(len(counted), 'counted day')} without a failed or missed run."
     if moment.past:
         note += " Counted as known today: corrections made since then are in."
-    return cells_html(cells, code=service.code, moment=moment, element="li"), note
+    return cells_html(cells, code=version.service.code, moment=moment, element="li"), note, months
 
 
 def job_rows(*, service_id: int, moment: Moment, known_at: dt.datetime | None = None) -> tuple[JobRow, ...]:

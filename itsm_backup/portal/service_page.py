@@ -17,7 +17,7 @@ from catalogue.checking import deviations_at, findings, question_of
 from catalogue.comparing import offered
 from catalogue.deviating import CODES
 from catalogue.impact import EffectiveTier
-from catalogue.models import Deviation, LegalHold, Offering, Propagation, Retirement, Service, ServiceVersion, Team
+from catalogue.models import Commitment, Deviation, LegalHold, Offering, Propagation, Retirement, Service, ServiceVersion, Team
 from catalogue.packages import line_of
 from incidents.models import PostIncidentReview
 from itsm_backup.common.charts import Chart
@@ -27,16 +27,29 @@ from itsm_backup.portal.affected import told_affected, why_affected, with_cause
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.claiming import Claim, claims_of
 from itsm_backup.portal.framing import Exposure, Link
+from itsm_backup.portal.method_pages import href_of
+from itsm_backup.portal.month_trend import Trend, trend, trend_words
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
 from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.service_reviews import Taught, reviews_of
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between
 from itsm_backup.portal.words import STATUSES, TIERS, counts_as, day, instant, person, short_instant, zone
 from monitoring.capability import measured
-from monitoring.models import Evaluation, RestoreTest
+from monitoring.models import BackupRun, Evaluation, RestoreTest
+from monitoring.trending import Month, trend_of
 from monitoring.wording import status_sentence
 
-RUNS_SHOWN = 15
+RUNS_SHOWN, TREND_WIDTH = 15, 520
+TREND_METHODS = (("How it is counted", "BM-SR-WIN"), ("How a trend is told", "BM-TREND"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Months:
+    """Run success of thirteen months, what trend it proves, and how both are counted."""
+
+    trend: Trend
+    words: str
+    methods: tuple[Link, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +77,7 @@ class ServicePage:
     older_runs: str
     days: SafeString
     days_note: str
+    months: Months
     summary: str
     offerings: tuple[str, ...]  # packages with their levels, a line each
     jobs: tuple[proof.JobRow, ...]
@@ -133,10 +147,8 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
     runs = proof.runs_of(service_id=service.pk, moment=moment, known_at=known_at, newest=RUNS_SHOWN + 1)
     jobs = proof.job_rows(service_id=service.pk, moment=moment, known_at=known_at)
     saw, saw_narrow = proof.saws(service_id=service.pk, promised_s=version.promised_s, runs=runs, moment=moment, known_at=known_at)
-    shown = runs[:RUNS_SHOWN]
-    if len(jobs) > 1:
-        prefetch_related_objects(shown, "job")
-    days, days_note = proof.strip(service=service, moment=moment)
+    shown = _shown(runs, several=len(jobs) > 1)
+    days, days_note, months = proof.strip(version=version, moment=moment)
     exposure = exposure_of(version, moment)
     return ServicePage(
         code=service.code,
@@ -156,7 +168,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         figure_note=_figure_note(version, evaluation, exposure, moment),
         saw=saw,
         saw_narrow=saw_narrow,
-        claims=claims_of(commitment=getattr(version, "commitment", None), evaluation=evaluation, moment=moment, bridged=bridged),
+        claims=claims_of(commitment=_promised(version), evaluation=evaluation, moment=moment, month=months[-1], bridged=bridged),
         runs=tuple(proof.run_row(run, moment, with_job=len(jobs) > 1) for run in shown),
         runs_zone=moment.at.astimezone(zone()).tzname() or "",
         restores=restores_of(service_id=service.pk, moment=moment) if version.has_restores else (),
@@ -164,6 +176,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         older_runs=moment.href("runs", service.code) if len(runs) > RUNS_SHOWN else "",
         days=days,
         days_note=days_note,
+        months=_months(version, months, moment),
         jobs=jobs,
         problems=problems_of(service_id=service.pk, user=user, moment=moment),
         history=history_of(service_id=service.pk, moment=moment),
@@ -177,6 +190,28 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
     )
 
 
+def _shown(runs: list[BackupRun], *, several: bool) -> list[BackupRun]:
+    """The runs of the list; of several jobs each with its own."""
+    shown = runs[:RUNS_SHOWN]
+    if several:
+        prefetch_related_objects(shown, "job")
+    return shown
+
+
+def _promised(version: Any) -> Commitment | None:
+    return getattr(version, "commitment", None)
+
+
+def _months(version: Any, months: list[Month], moment: Moment) -> Months:
+    commitment = _promised(version)
+    promised = float(commitment.success_rate) if commitment and commitment.success_rate is not None else None
+    return Months(
+        trend=trend("Run success", months, target=promised, code=version.service.code, moment=moment, width=TREND_WIDTH),
+        words=trend_words(trend_of(months)),
+        methods=tuple(Link(told, href_of(method, "1", moment)) for told, method in TREND_METHODS),
+    )
+
+
 def _by_hand(evaluation: Evaluation | None) -> str:
     """Who reads the status has to know that a person set it."""
     by_hand = evaluation is not None and evaluation.result["status_reason"] == "set_by_hand"
@@ -184,7 +219,7 @@ def _by_hand(evaluation: Evaluation | None) -> str:
 
 
 def _promises_restores(version: Any) -> bool:
-    commitment = getattr(version, "commitment", None)
+    commitment = _promised(version)
     return bool(commitment and (commitment.rto_s or commitment.restore_test_days))
 
 

@@ -8,6 +8,7 @@ from monitoring.admin.jobs import JobAdmin, ScheduleAdmin
 from monitoring.admin.maps import MapAdmin
 from monitoring.admin.meanings import CapabilityWeightsAdmin, StatusMapAdmin
 from monitoring.admin.outflow import ExternalMonitoringAdmin, StatusPublicationAdmin
+from monitoring.admin.repositories import RepositoryAdmin
 from monitoring.admin.restores import RestorePlanAdmin
 from monitoring.admin.rules import AttributionAdmin, CauseAdmin, WorkflowAdmin
 from monitoring.admin.scope import AttributeMappingAdmin, ScopeClaimAdmin, SettledChangeAdmin
@@ -34,6 +35,7 @@ __all__ = [
     "MapAdmin",
     "PollingPolicyAdmin",
     "QuarantineAdmin",
+    "RepositoryAdmin",
     "RequestBudgetAdmin",
     "RestorePlanAdmin",
     "RunAdmin",

@@ -17,6 +17,15 @@ from monitoring.attaining import standing_of
 from monitoring.models import Evaluation
 
 
+class PartSerializer(serializers.Serializer):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    asked = serializers.CharField(help_text="What the scheme wants.")
+    answer = serializers.BooleanField(allow_null=True, help_text="null: nobody said enough to know.")
+    told = serializers.CharField(help_text="What it rests on.")
+    run = serializers.IntegerField(allow_null=True, help_text="The check that it rests on.")
+
+
 class ObjectiveSerializer(serializers.Serializer):
     key = serializers.CharField(source="objective.key")
     name = serializers.CharField(source="objective.name")
@@ -37,6 +46,7 @@ class ObjectiveSerializer(serializers.Serializer):
     )
     budget_left = serializers.FloatField(source="left", allow_null=True, help_text="Share of the error budget; below 0 when overspent.")
     detail = serializers.CharField()
+    parts = PartSerializer(source="placed.parts", many=True, default=[], help_text="Of copies and places: each part of the scheme.")
 
 
 class ObjectivesOfService(GenericAPIView):

@@ -64,19 +64,23 @@ def three_two_one_one_zero(inputs: Inputs) -> dict[str, Any]:
 
     At least 3 copies (production counts where the policy says so), on at least 2 media, at least 1 away from the
     production site, at least 1 offline or locked *now*, and 0 errors in the latest verification, which is fresh enough.
-    Expired and damaged copies are out; a lock that has ended is no lock.
+    Expired and damaged copies are out; a lock that has ended is no lock. A scheme with other numbers gives them as `least`; of a scheme
+    with fewer numbers only the first ones are read. What nobody knows is counted once as the worst and once as the best that it can
+    be: a question is answered where both give the same, and not known where they differ.
     """
+    least = {"copies": 3, "media": 2, "offsite": 1, "offline_or_immutable": 1, **inputs.get("least", {})}
     at = instant(inputs["at"])
     copies = [copy for copy in inputs["copies"] if copy["status"] == "ok" and _is_live(copy, at)]
     locked_until = [instant_or_none(copy["immutable_until"]) for copy in copies]
+    safe = [copy["offline"] or (until is not None and at < until) for copy, until in zip(copies, locked_until, strict=True)]
     verifications = [check for check in inputs["verifications"] if instant(check["at"]) <= at]
     latest = max(verifications, key=lambda check: instant(check["at"]), default=None)
     oldest_valid = at - dt.timedelta(days=inputs["verification_max_age_days"])
     answers = {
-        "copies": len(copies) + bool(inputs["count_production"]) >= 3,
-        "media": len({copy["media"] for copy in copies}) >= 2,
-        "offsite": any(copy["site"] != inputs["production_site"] for copy in copies),
-        "offline_or_immutable": any(copy["offline"] for copy in copies) or any(until is not None and at < until for until in locked_until),
+        "copies": len(copies) + bool(inputs["count_production"]) >= least["copies"],
+        "media": len({copy["media"] for copy in copies}) >= least["media"],
+        "offsite": sum(copy["site"] != inputs["production_site"] for copy in copies) >= least["offsite"],
+        "offline_or_immutable": sum(safe) >= least["offline_or_immutable"],
         "zero_errors": latest is not None and latest["errors"] == 0 and instant(latest["at"]) >= oldest_valid,
     }
     return {**answers, "passed": sum(answers.values()), "compliant": all(answers.values())}

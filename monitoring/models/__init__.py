@@ -12,6 +12,7 @@ from monitoring.models.mapping import AttributeMapping
 from monitoring.models.maps import ToolMap
 from monitoring.models.meanings import StatusMap
 from monitoring.models.outflow import ExternalMonitoring, StatusPublication
+from monitoring.models.repositories import Repository
 from monitoring.models.restore_plans import RestorePlan
 from monitoring.models.restores import RestoreTest
 from monitoring.models.rule_versions import RuleVersion
@@ -49,6 +50,7 @@ __all__ = [
     "QuarantineReading",
     "QuarantinedRecord",
     "RawAnswer",
+    "Repository",
     "RequestBudget",
     "RestorePlan",
     "RestorePoint",

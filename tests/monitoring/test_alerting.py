@@ -6,12 +6,16 @@ import datetime as dt
 import itertools
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from catalogue.models import Window
 from itsm_backup import journey
 from itsm_backup.common.models import because
+from monitoring import alerting, evaluation
 from monitoring.models import Alert, BackupJob, CauseRule, ExpectedRun, JobState
 from tests.factories import make_admin, make_job, make_rule, make_schedule, make_service, make_tool, push, run_record
+from tests.incidents.many import make_many
 
 HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
 pytestmark = pytest.mark.django_db
@@ -296,3 +300,16 @@ def test_it_writes_nothing_when_nothing_happened(tool, job, noon):
     journey.advance(at=noon)
     assert list(Alert.objects.values()) == before
     assert BackupJob.objects.count() == 1
+
+
+def test_many_breaches_at_once_are_followed_in_as_many_questions_as_one(noon):
+    """Forty services that break their recovery point in one moment."""
+    make_many(noon - dt.timedelta(days=32), 40)
+    assert evaluation.judge_services(at=noon) == 40
+    with CaptureQueriesContext(connection) as asked:
+        assert alerting.follow_services(at=noon) == 40
+    breaches = Alert.objects.filter(alert_class="rpo_breach")
+    assert breaches.count() == 40 and set(breaches.values_list("state", "occurrences", "priority")) == {("firing", 1, "P2")}
+    assert len(set(breaches.values_list("cause_key", flat=True))) == 40 and breaches.filter(evaluation=None).count() == 0
+    assert len(asked) < 40, "not one walk for each"
+    assert alerting.follow_services(at=noon) == 0

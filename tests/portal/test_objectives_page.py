@@ -8,8 +8,7 @@ import pytest
 from catalogue.models import Commitment, TierDefault
 from itsm_backup.common.models import because
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.objectives_page import objectives_page
-from itsm_backup.portal.service_page import find
+from itsm_backup.portal.objectives_page import find, objectives_page
 from monitoring.attaining import standing_of
 from monitoring.models import Evaluation, ServiceDay
 from monitoring.objectives import objectives_of
@@ -21,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.req("3.1")]
 
 def page_of(estate, user, code="SVC-003", moment=None):
     moment = moment or estate.moment
-    return objectives_page(version=find(code=code, user=user, moment=moment), moment=moment)
+    return objectives_page(version=find(code=code, user=user, moment=moment), user=user, moment=moment)
 
 
 def rows_of(page):
@@ -66,7 +65,7 @@ def test_what_nobody_measures_is_not_known_and_never_met(estate, root):
                                    restore_test_days=90, copy_scheme="3-2-1-1-0")  # fmt: skip
     page = page_of(estate, root)
     rows = rows_of(page)
-    assert rows["Copies and places"].verdict == "no_data" and "no tool says" in rows["Copies and places"].detail
+    assert rows["Copies and places"].verdict == "no_data" and rows["Copies and places"].actual == "0 of 5 parts"
     assert rows["Recovery time (RTO)"].words == "Unproven" and rows["Recovery time (RTO)"].source == "Default of its tier, not promised"
     assert "not known" in page.sentence
 
@@ -110,9 +109,8 @@ def test_the_trend_reads_thirteen_months_of_cells_and_says_when_it_knows_nothing
 
 
 def test_it_asks_the_same_number_of_questions_however_much_there_is(estate, root, django_assert_max_num_queries):
-    version = find(code="SVC-003", user=root, moment=estate.moment)
     with django_assert_max_num_queries(9):
-        objectives_page(version=version, moment=estate.moment)
+        page_of(estate, root)
 
 
 def test_the_past_is_counted_as_of_then(estate, root):

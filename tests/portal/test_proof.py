@@ -5,12 +5,14 @@ import re
 
 import pytest
 
+from catalogue.models import ServiceVersion
 from itsm_backup.portal import proof
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.proof import age_steps
 from monitoring import wording
-from monitoring.models import JobSchedule, RestorePoint
+from monitoring.models import JobSchedule, RestorePoint, ServiceDay
 from monitoring.restorable import Copy
+from monitoring.trending import months_of
 from tests.factories import push, run_record
 from tests.portal.makers import HOUR
 
@@ -100,12 +102,17 @@ def test_a_run_learned_of_later_is_not_in_the_past(estate):
 
 @pytest.mark.django_db
 def test_the_strip_marks_today_failed_leads_to_each_day_and_counts_the_good_ones(estate):
-    strip, note = proof.strip(service=estate.imaging, moment=estate.moment)
+    version = ServiceVersion.objects.approved().get(service=estate.imaging)
+    strip, note, months = proof.strip(version=version, moment=estate.moment)
     links = re.findall(r'<li><a class="day day--(\w+)" href="([^"]*)" aria-label="([^"]*)">', strip)
     assert len(links) == 31
     assert links[-1][:2] == ("failed", "/services/SVC-003/days/2026-07-14/") and links[-1][2].startswith("Tue 14 Jul: failed, ")
     assert links[0] == ("not_scheduled", "/services/SVC-003/days/2026-06-14/", "Sun 14 Jun: not scheduled")
     assert note == "One cell a day, the worst run counts. 2 of 3 counted days without a failed or missed run."
+    assert months == months_of(version, estate.at) and len(months) == 13, "the months that came along are those of the objectives"
+    until_today = ServiceDay.objects.filter(service=estate.imaging, day__lt=estate.at.date())
+    assert months[-1].total == sum(row.good + row.failed + row.missed for row in until_today) > 0
+    assert months[-1].good == sum(row.good for row in until_today)
 
 
 @pytest.mark.django_db

@@ -1,14 +1,18 @@
 """The service page: promise, proof, problems, history."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 
 from catalogue import deviating
+from catalogue.models import Commitment
 from itsm_backup import journey
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.claiming import claims_of
 from itsm_backup.portal.service_page import find, service_page
 from itsm_backup.portal.words import person
+from monitoring.trending import Month
 from tests.catalogue.makers import make_approver
 from tests.factories import make_job, make_service, make_user, push, run_record
 from tests.portal.makers import HOUR, make_person
@@ -77,16 +81,41 @@ def test_each_promise_has_its_measure_and_its_why(estate, root):
 
 def test_a_promise_that_nothing_measures_is_not_called_kept(noon, root):
     make_service("SVC-100", at=noon - dt.timedelta(days=1), rpo_s=3600)
-    from catalogue.models import Commitment
-    from itsm_backup.portal.claiming import claims_of
-
     promised = Commitment(rpo_s=None, rto_s=8 * 3600, retention_days=35, restore_test_days=90)
-    claims = claims_of(commitment=promised, evaluation=None, moment=Moment(at=noon, now=noon))
+    month = Month(noon.date().replace(day=1), good=0, on_time=0, total=0)
+    claims = claims_of(commitment=promised, evaluation=None, moment=Moment(at=noon, now=noon), month=month)
     assert [(claim.name, claim.measured, claim.verdict) for claim in claims] == [
         ("Recovery time (RTO)", "Not measured", "no_data"),
         ("Retention", "Not measured", "no_data"),
         ("Restore test", "Not measured", "no_data"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("on_time", "total", "told"),
+    [
+        (30, 31, ("96.8% so far in July", "30 of 31 due backups by their deadline, until yesterday", "kept")),
+        (29, 31, ("93.5% so far in July", "29 of 31 due backups by their deadline, until yesterday", "at_risk")),
+        (0, 0, ("Not known", "Nothing is settled in this month yet", "no_data")),
+    ],
+)
+def test_done_on_time_is_counted_from_the_days_of_the_month_that_are_over(noon, on_time, total, told):
+    month = Month(noon.date().replace(day=1), good=31, on_time=on_time, total=total)
+    promised = Commitment(on_time_rate=Decimal("0.95"))
+    (claim,) = claims_of(commitment=promised, evaluation=None, moment=Moment(at=noon, now=noon), month=month)
+    assert (claim.measured, claim.evidence, claim.verdict) == told and claim.method == "/methods/BM-CIW/1/"
+
+
+@pytest.mark.req("3.2")
+def test_thirteen_months_stand_on_the_page_and_each_leads_to_its_days(estate, root):
+    page = page_of(estate, root)
+    assert page.months.trend.wide.head == ("Month", "Good", "Runs", "Success") and len(page.months.trend.wide.rows) == 13
+    month, good, total, share = page.months.trend.wide.rows[-1]
+    assert 'href="/services/SVC-003/calendar/?month=2026-07"' in month and int(good) <= int(total) and share.endswith("%")
+    assert page.months.words == "No trend is told from 0 whole months: it takes six."
+    assert [link.href for link in page.months.methods] == ["/methods/BM-SR-WIN/1/", "/methods/BM-TREND/1/"]
+    past = page_of(estate, root, moment=Moment(at=estate.at - 24 * HOUR, now=estate.at))
+    assert "as_of=" in past.months.trend.wide.rows[-1][0] and int(past.months.trend.wide.rows[-1][2]) < int(total)
 
 
 def test_runs_stand_newest_first_with_what_they_moved(estate, root):
