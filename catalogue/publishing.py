@@ -97,7 +97,7 @@ def cancel(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) ->
 
 
 def withdraw(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) -> ServiceVersion:
-    """Take an approved version back before its day: what would have ended with it goes on. It stays readable in the history.
+    """Take an approved version back before its day: what would have ended with it goes on, until what follows. It stays readable.
 
     Raises NotAllowed for who may neither change nor approve the entry, WrongState once it has been in force.
     """
@@ -105,7 +105,7 @@ def withdraw(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) 
         duties.check(by=by, act="approve", on=version.service, at=at)
     with transaction.atomic(), because(_reason("withdraw", reason), by=by):
         version = locked(version, "withdraw")
-        start = version.effective.lower
+        start, end = version.effective.lower, version.effective.upper
         if start <= at:
             raise WrongState(
                 f"{version} has been in force since {words_of(start)}: what was promised stays. Draft the next version instead."
@@ -114,7 +114,7 @@ def withdraw(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) 
         version.save()
         before = version.service.versions.approved().filter(effective__endswith=start).first()
         if before is not None:
-            before.effective = DateTimeTZRange(before.effective.lower, None)
+            before.effective = DateTimeTZRange(before.effective.lower, end)
             before.save()
         elif not version.service.versions.approved().exists():
             version.service.lifecycle = Service.Lifecycle.PIPELINE

@@ -149,9 +149,9 @@ IF OLD.state = 'approved' AND (
   (to_jsonb(NEW) - 'effective') IS DISTINCT FROM (to_jsonb(OLD) - 'effective')
   OR lower(NEW.effective) IS DISTINCT FROM lower(OLD.effective)
   OR (NOT upper_inf(OLD.effective) AND upper(NEW.effective) IS DISTINCT FROM upper(OLD.effective)
-      AND NOT (upper_inf(NEW.effective) AND upper(OLD.effective) > clock_timestamp()))
+      AND NOT ((upper_inf(NEW.effective) OR upper(NEW.effective) > upper(OLD.effective)) AND upper(OLD.effective) > clock_timestamp()))
 ) THEN
-  RAISE EXCEPTION 'an approved version is immutable: only the end of its range may close, or open again while it lies ahead';
+  RAISE EXCEPTION 'an approved version is immutable: only the end of its range may close, or move further off while it lies ahead';
 END IF;
 RETURN NEW;
 """

@@ -105,3 +105,12 @@ def test_an_entry_that_is_not_in_force_says_so_instead_of_not_being_there(client
     assert client.get("/services/pacs/").status_code == 404 and version.name not in client.get("/services/pacs/").content.decode()
     client.force_login(make_author(), backend=BACKEND)
     assert "pacs" not in client.get("/ownership/").content.decode().partition('id="gaps"')[2].partition("</section>")[0]
+
+
+def test_one_between_two_others_goes_and_the_one_before_it_holds_until_the_one_after_it():
+    service = make_service(at=now() - 9 * DAY)
+    two, three = planned(ahead=5, rpo_s=7_200), planned(ahead=10, rpo_s=3_600)
+    publishing.withdraw(version=two, by=make_approver(), at=now(), reason="Not needed")
+    one = service.versions.get(number=1)
+    assert one.effective.upper == three.effective.lower
+    assert service.version_at(now() + 7 * DAY) == one and service.version_at(now() + 11 * DAY) == three
