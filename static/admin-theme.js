@@ -5,9 +5,13 @@ document.addEventListener("DOMContentLoaded", () => {
   const summary = document.querySelector("[data-focus]");
   if (summary) summary.focus();
 
-  // an account panel closes on Escape and gives the focus back
+  // an account panel or a filter closes on Escape and gives the focus back; a filter closes when one goes on elsewhere, too
+  const panels = "details.account[open], #changelist-filter details[open]";
+  document.addEventListener("click", (event) => {
+    for (const open of document.querySelectorAll("#changelist-filter details[open]")) if (!open.contains(event.target)) open.open = false;
+  });
   document.addEventListener("keydown", (event) => {
-    const open = document.querySelector("details.account[open]");
+    const open = document.querySelector(panels);
     if (event.key === "Escape" && open) {
       open.open = false;
       open.querySelector("summary").focus();
@@ -31,6 +35,16 @@ document.addEventListener("DOMContentLoaded", () => {
       told.textContent = "What you typed below is not saved, and this would act on what was saved before. Save it first; press the button again to go on without it.";
       acts.append(told);
     });
+  }
+
+  // on a phone a list stands row by row, each value below the name of its column; without this it scrolls within its box
+  const list = document.getElementById("result_list");
+  if (list) {
+    const heads = [...list.tHead.rows[0].cells].map((cell) => (cell.querySelector(".text") || cell).innerText.trim());
+    for (const row of list.tBodies[0].rows) {
+      [...row.cells].forEach((cell, place) => { if (cell.tagName === "TD" && heads[place]) cell.dataset.head = heads[place]; });
+    }
+    list.classList.add("stacks");
   }
 
   // the check list of a draft follows what is typed; without this it is renewed at every save

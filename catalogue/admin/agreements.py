@@ -7,16 +7,21 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 
 from catalogue import agreeing, checking, deviating
-from catalogue.admin.entries import measured_of
-from catalogue.models import Agreement, AgreementVersion, Deviation, ImpactAnalysis, Service
+from catalogue.admin.beside import BesideEntry, in_portal
+from catalogue.admin.entries import Fact, measured_of
+from catalogue.models import Agreement, AgreementVersion, Deviation, ImpactAnalysis, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.admin import Act, Impossible, TrackedAdmin, given_reason, may
 from itsm_backup.common.admin.fields import label_of, value_words
 from itsm_backup.common.time import now
+
+MOST_NAMED = 30  # entries that keep an agreement and are named beside it
 
 
 def _do(call: Callable[..., Any], argument: str, done: str) -> Callable[[HttpRequest, Any, forms.Form], str]:
@@ -160,13 +165,29 @@ class AgreementVersionAdmin(TextAdmin):
     def write(self, owner: Any, content: dict[str, Any], **said: Any) -> Any:
         return agreeing.draft_agreement(agreement=owner, content=content, **said)
 
+    def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
+        return [("Entries in force that name it", _kept_by(request, row))] if row else []
+
+
+def _kept_by(request: HttpRequest, row: AgreementVersion) -> Any:
+    """The entries that name it now, each with the way to what stands behind its promise."""
+    seen = Service.objects.visible_to(request.user)
+    live = ServiceVersion.objects.in_force(now()).filter(Q(sla=row) | Q(ola=row) | Q(contract=row), service__in=seen)
+    found = list(live.order_by("service__code").values_list("service__code", "name")[: MOST_NAMED + 1])
+    links = [(in_portal("commitment", code), code, name) for code, name in found[:MOST_NAMED]]
+    more = " and more" if found[MOST_NAMED:] else ""
+    return format_html("{}{}", format_html_join(", ", '<a href="{}">{}</a> {}', links), more) if links else "none"
+
 
 @admin.register(ImpactAnalysis)
-class AnalysisAdmin(TextAdmin):
+class AnalysisAdmin(BesideEntry, TextAdmin):
     place = 8
     heading = "Impact analyses"
     about = "What the business can bear when a service stops: the bounds of every promise."
     owner = "service"
+    portal_page = "commitment"
+    with_checks = True
+    change_form_template = "admin/catalogue/beside.html"
     list_display = ("service", "number", "state", "review_due_on", "approver", "approved_at")
     list_filter = ("state",)
     search_fields = ("service__code",)
@@ -179,6 +200,12 @@ class AnalysisAdmin(TextAdmin):
 
     def write(self, owner: Any, content: dict[str, Any], **said: Any) -> Any:
         return agreeing.draft_analysis(service=owner, content=content, **said)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any) -> Any:
+        if obj is not None and obj.state == "draft":
+            at = now()
+            context["broken"] = checking.broken_by(analysis=obj, measured=measured_of(obj.service, at), at=at)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
 
 def _granted(*, deviation: Deviation, by: Any, at: Any, reason: str) -> Deviation:
@@ -201,8 +228,11 @@ def _may_end(request: HttpRequest, row: Deviation) -> str:
 
 
 @admin.register(Deviation)
-class DeviationAdmin(TrackedAdmin):
+class DeviationAdmin(BesideEntry, TrackedAdmin):
     place = 9
+    portal_page = "commitment"
+    with_checks = True
+    change_form_template = "admin/catalogue/beside.html"
     about = "Where a promise is borne that an inequality forbids: why, by whom, and until when."
     list_display = ("service", "code", "owner", "expires_on", "state_words", "approver")
     list_filter = ("code", "expires_on")

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from catalogue import inventorying
+from catalogue.admin.beside import BesideEntry
 from catalogue.admin.outward import MappingField
 from catalogue.agreed_fields import FIELDS
 from catalogue.cmdbs import CMDBS
@@ -198,7 +199,8 @@ class ConfigurationItemAdmin(FactAdmin):
 
 
 @admin.register(ItemLink)
-class ItemLinkAdmin(TrackedAdmin):
+class ItemLinkAdmin(BesideEntry, TrackedAdmin):
+    portal_page = "agreement_of"
     place = 14
     heading = "Items of entries"
     about = "Which configuration item belongs to which entry. The portal proposes and links them."

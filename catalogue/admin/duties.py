@@ -11,6 +11,7 @@ from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 
 from catalogue import excepting, legal_holds
+from catalogue.admin.beside import BesideEntry
 from catalogue.admin.entries import Fact, facts_of_service
 from catalogue.duties import Refused, names, refusal
 from catalogue.models import DutyException, GrantEntry, LegalHold, Service
@@ -80,7 +81,7 @@ def _release(request: HttpRequest, hold: Any, form: forms.Form) -> str:
 
 
 @admin.register(LegalHold)
-class LegalHoldAdmin(TrackedAdmin):
+class LegalHoldAdmin(BesideEntry, TrackedAdmin):
     place = 7
     heading = "Legal holds"
     about = "Services of which nothing may go: neither entry nor evidence nor copies."

@@ -28,8 +28,10 @@ def told(request: HttpRequest, service: Service, *, able: bool) -> dict[str, Any
     rows = Relation.objects.standing(now()).filter(Q(consumer=service, provider__in=seen) | Q(provider=service, consumer__in=seen))
     rows = rows.select_related("consumer", "provider")
     found = list(rows.order_by("kind", "pk")[: MOST_SHOWN + 1])
+    others = {row.provider_id if row.consumer_id == service.pk else row.consumer_id for row in found}
+    names = dict(Service.objects.filter(pk__in=others).with_words().values_list("pk", "words"))
     return {
-        "relations": [_line(row, service, able) for row in found[:MOST_SHOWN]],
+        "relations": [_line(row, service, able, names) for row in found[:MOST_SHOWN]],
         "more_relations": f"{reverse('admin:catalogue_relation_changelist')}?q={service.code}" if found[MOST_SHOWN:] else "",
         "relate": {
             "url": reverse("admin:catalogue_service_relate", args=[service.pk]), "next": request.path, "kinds": Relation.Kind.choices,
@@ -38,10 +40,11 @@ def told(request: HttpRequest, service: Service, *, able: bool) -> dict[str, Any
     }  # fmt: skip
 
 
-def _line(row: Relation, service: Service, able: bool) -> dict[str, Any]:
+def _line(row: Relation, service: Service, able: bool, names: dict[int, str]) -> dict[str, Any]:
     """A relation with the way to change it, and to end it where the entry is the one that needs the other."""
     end = reverse("admin:catalogue_service_unrelate", args=[service.pk, row.pk]) if able and row.consumer_id == service.pk else ""
-    return {"row": row, "href": reverse("admin:catalogue_relation_change", args=[row.pk]), "end": end}
+    other = row.provider_id if row.consumer_id == service.pk else row.consumer_id
+    return {"row": row, "other": names.get(other), "href": reverse("admin:catalogue_relation_change", args=[row.pk]), "end": end}
 
 
 def _offered(request: HttpRequest, service: Service) -> list[tuple[str, str]]:

@@ -6,12 +6,23 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
+from catalogue.admin.beside import in_portal
+from catalogue.admin.entries import Fact, shown_facts
 from catalogue.models import ScopeDecision, ScopeLine
+from catalogue.scoping import QUESTIONS
 from itsm_backup.common.admin import TrackedAdmin
 from itsm_backup.common.time import now
+
+
+def _stands(decision: ScopeDecision) -> list[Fact]:
+    """What was decided, until when, and how the entry stands that it leads to."""
+    told: list[Fact] = [("Decision", decision.get_outcome_display()), ("Next review", f"{decision.review_on:%d %b %Y}")]
+    if decision.entry is None:
+        return told
+    return [*told, ("Entry", decision.entry.code), *shown_facts(decision.entry)]
 
 
 @admin.register(ScopeLine)
@@ -21,16 +32,14 @@ class ScopeLineAdmin(TrackedAdmin):
     about = "Backup services as people know them. Where each stands is decided in the portal."
     list_display = ("name", "created_at")
     search_fields = ("name",)
-    fields = ("name", "in_portal")
+    fields = ("name",)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("in_portal", *super().get_readonly_fields(request, obj))
+    def portal_url(self, row: Any) -> str:
+        return in_portal("scope_line", row.pk)
 
-    @admin.display(description="Decisions")
-    def in_portal(self, line: Any) -> Any:
-        if line.pk is None:
-            return "Decide once it is saved."
-        return format_html('<a href="{}">See in portal</a>', reverse("portal:scope_line", args=[line.pk]))
+    def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
+        newest = row.decisions.select_related("entry").order_by("-decided_at", "-pk").first() if row else None
+        return _stands(newest) if newest else [("Decision", "none yet: it is decided in the portal, once it is saved")]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.created_at = obj.created_at or now()
@@ -49,7 +58,18 @@ class ScopeDecisionAdmin(TrackedAdmin):
     list_select_related = ("line", "entry", "decided_by")
     list_filter = ("outcome", "hosting")
     search_fields = ("line__name", "entry__code", "reason")
-    fields = ("line", "outcome", "entry", ("hosting", "provider"), "answers", "reason", "review_on", ("decided_by", "decided_at"))
+    fields = ("line", "outcome", "entry", ("hosting", "provider"), "answers_in_words", "reason", "review_on", ("decided_by", "decided_at"))
+
+    def portal_url(self, row: Any) -> str:
+        return in_portal("scope_line", row.line_id)
+
+    @admin.display(description="Answers")
+    def answers_in_words(self, row: ScopeDecision) -> Any:
+        answered = [(QUESTIONS.get(name, name), ScopeDecision.Answer(said).label) for name, said in row.answers.items()]
+        return format_html_join(mark_safe("<br>"), "{} {}", answered)
+
+    def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
+        return _stands(row)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # the portal's form asks the questions

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from catalogue import relating
+from catalogue.admin.beside import BesideEntry, in_portal, stands
+from catalogue.admin.entries import Fact
 from catalogue.duties import Refused
 from catalogue.models import RejectedRelation, Relation, Service, StatusOverride, Team, Window
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason
@@ -19,15 +21,28 @@ from itsm_backup.common.time import now
 class RelationAdmin(TrackedAdmin):
     place = 4
     about = "Which service feels it when another one stops. The matrix in the portal changes many at once."
-    list_display = ("consumer", "kind", "provider", "strength", "origin", "confirmed_at", "valid_until")
-    list_filter = ("kind", "strength", "origin", ("confirmed_at", admin.EmptyFieldListFilter))
+    list_display = ("consumer", "kind", "provider", "strength_word", "origin", "confirmed_at", "valid_until")
+    list_filter = ("consumer", "provider", "kind", "strength", "origin", ("confirmed_at", admin.EmptyFieldListFilter))
     search_fields = ("consumer__code", "provider__code")
     list_select_related = ("consumer", "provider")
     fields = ("consumer", "kind", "provider", "strength", ("valid_from", "valid_until"), "origin", "confirmed_at", "confirmed_by")
 
+    @admin.display(description="Strength", ordering="strength")
+    def strength_word(self, row: Relation) -> str:
+        return row.get_strength_display().partition(":")[0]
+
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)
         return rows.filter(provider__in=sight(request.user, Service).values("pk")) if self._limited(request) else rows
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj else self.fields[:5]  # where it comes from and who confirmed it shows once it is there
+
+    def portal_url(self, row: Any) -> str:
+        return in_portal("service_graph", row.consumer.code)
+
+    def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
+        return [stands(row.consumer), stands(row.provider)] if row else []
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         by_acts = ("origin", "confirmed_at", "confirmed_by")
@@ -63,8 +78,9 @@ class RejectedRelationAdmin(TrackedAdmin):
 
 
 @admin.register(StatusOverride)
-class StatusOverrideAdmin(TrackedAdmin):
+class StatusOverrideAdmin(BesideEntry, TrackedAdmin):
     place = 4
+    portal_page = "status"
     heading = "Statuses set by hand"
     about = "Where a person's word stood in place of the computed status: who, why, until when. The page of a status sets and ends it."
     list_display = ("service", "status", "owner", "made_at", "expires_at", "ended_at")
@@ -84,7 +100,7 @@ class StatusOverrideAdmin(TrackedAdmin):
 
 
 @admin.register(Window)
-class WindowAdmin(TrackedAdmin):
+class WindowAdmin(BesideEntry, TrackedAdmin):
     place = 3
     heading = "Maintenance windows"
     about = "Maintenance: what becomes due in it is excused, if it was decided before."

@@ -57,6 +57,7 @@ class VersionAdmin(TrackedAdmin):
     change_form_template = "admin/catalogue/version.html"
     acts = VERSION_ACTS
     history_parts = (Commitment, Offering)
+    plain_columns = ("service",)  # the name stands in a column of its own
     list_display = ("service", "number", "release", "name", "state", "level", "tier", "approver", "approved_at")
     list_filter = ("state", "level", "tier", "kind", "hosting", "service")
     search_fields = ("service__code", "name", "department")
@@ -165,8 +166,7 @@ class VersionAdmin(TrackedAdmin):
             lines = [line for line in map(_as_tuple, options["fields"]) if line not in hidden]
             if locked:
                 lines = [tuple(PROMISED.get(n, n) for n in line) if isinstance(line, tuple) else PROMISED.get(line, line) for line in lines]
-            kept = {key: value for key, value in options.items() if not (locked and key == "description")}  # how to fill in what is locked
-            shown.append((title, {**kept, "fields": lines}))
+            shown.append((title, {**options, "fields": lines}))
         return shown
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

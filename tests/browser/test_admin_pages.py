@@ -8,7 +8,7 @@ from django.conf import settings
 from django.test import Client
 
 from catalogue import publishing
-from catalogue.models import ExternalCatalogue, Service, ServiceVersion, Window
+from catalogue.models import Deviation, ExternalCatalogue, Service, ServiceVersion, Window
 from itsm_backup.common.models import because
 from itsm_backup.portal.fonts import ensure_fonts
 from monitoring.models import AttributionRule, BackupJob, CauseRule, JobSchedule, QuarantinedRecord, Tool
@@ -94,7 +94,9 @@ def pages():
     yield "/admin/"
     yield from (change_url(row) for row in (service, draft, tool, rule, BackupJob.objects.get(), JobSchedule.objects.get()))
     yield change_url(ServiceVersion.objects.get(number=1))
-    yield from (url(model, "changelist") for model in (Service, AttributionRule, BackupJob))
+    yield from (url(model, "changelist") for model in (Service, ServiceVersion, AttributionRule, BackupJob))
+    yield url(ServiceVersion, "changelist") + "?of_service=imaging"  # found by a part of its name
+    yield url(Deviation, "add") + f"?service={service.pk}"  # with how the entry stands
     yield url(Service, "changelist") + "?lifecycle__exact=catalogue"  # with a filter that can be kept
     yield from (url(model, "add") for model in (ServiceVersion, Tool, Window, ExternalCatalogue))
     yield url(Tool, "add") + "?kind=restic"

@@ -224,9 +224,19 @@ def value_words(field: models.Field, value: Any) -> Any:
         return share_text(value)
     if unit:
         return f"{value} d" if unit == "days" else duration_text(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
+    if isinstance(value, dict) and not any(isinstance(part, dict) for part in value.values()):
+        return "; ".join(f"{name}: {_part(part)}" if name else _part(part) for name, part in value.items())
     return display_for_field(value, field, "–")
+
+
+def _part(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    return ", ".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @cache

@@ -14,7 +14,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import Permission
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from guardian.models import GroupObjectPermission, UserObjectPermission
@@ -117,19 +117,6 @@ def related(model: Any, path: str) -> Any:
     for name in path.split("__"):
         model = model._meta.get_field(name).related_model
     return model
-
-
-class VisibleRelatedFilter(admin.RelatedFieldListFilter):
-    """A filter by a related row offers only what the person may see, and nothing where that is too much to choose from."""
-
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        ordering = self.field_admin_ordering(field, request, model_admin)
-        seen = sight(request.user, field.related_model)
-        if seen[: MOST_OFFERED + 1].count() > MOST_OFFERED:
-            return []  # nobody reads so long a list: the search finds them
-        if hasattr(seen, "with_words"):
-            return [(row.pk, told(row)) for row in seen.with_words().order_by(*ordering)]
-        return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to={"pk__in": seen.values("pk")})
 
 
 MOST_OFFERED = 200  # rows in a list to choose from; of more, one is named by its code
@@ -291,16 +278,6 @@ class LoggedAdmin(ByRights, admin.ModelAdmin):
     def waiting_for(self, request: HttpRequest) -> list[tuple[str, str]]:
         """(address, words) of what waits for this person."""
         return []
-
-    def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        return [self._narrow(item) for item in super().get_list_filter(request)]
-
-    def _narrow(self, item: Any) -> Any:
-        try:
-            field = self.model._meta.get_field(item) if isinstance(item, str) else None
-        except FieldDoesNotExist:
-            return item
-        return (item, VisibleRelatedFilter) if field is not None and field.is_relation else item
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         keys = [field for field in self.model._meta.concrete_fields if isinstance(field, models.ForeignKey)]

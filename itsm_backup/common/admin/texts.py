@@ -14,7 +14,7 @@ from django.template.defaultfilters import linebreaksbr
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from itsm_backup.common.admin.fields import label_of
+from itsm_backup.common.admin.fields import in_words, label_of
 
 MOST, MOST_LINES = 120, 6  # characters in a list; lines anywhere
 _TEXTS = (models.CharField, models.TextField, models.JSONField)
@@ -59,6 +59,8 @@ class ShortTexts:
             field = self.model._meta.get_field(name) if isinstance(name, str) else None
         except FieldDoesNotExist:
             return name
+        if isinstance(field, models.BooleanField):
+            return in_words(field)  # a word: red and green are for verdicts
         text = isinstance(field, _TEXTS) and not field.choices and name not in (self.list_display_links or ())
         return _column(field, leads) if text else name
 

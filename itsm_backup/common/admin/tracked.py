@@ -6,14 +6,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import flatten
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 from itsm_backup.common.admin.acts import ActingAdmin
+from itsm_backup.common.admin.columns import NamedColumns
 from itsm_backup.common.admin.fields import in_words
+from itsm_backup.common.admin.filters import FilteringAdmin
 from itsm_backup.common.admin.grants import GrantsAdmin
 from itsm_backup.common.admin.history import HistoryAdmin
 from itsm_backup.common.admin.reasons import RowsFormSet
@@ -51,17 +54,33 @@ class InWords:
         return in_words(field) if person or not field.is_relation else name
 
 
-class TrackedAdmin(ShortTexts, SavingAdmin, GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):
+class TrackedAdmin(ShortTexts, NamedColumns, FilteringAdmin, SavingAdmin, GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):
     """A row that people configure: reason on every path, rights on single rows, acts, history with differences."""
 
     change_form_template = "admin/tracked_change_form.html"
     list_per_page = 50
 
+    def portal_url(self, row: Any) -> str:
+        """Where the portal shows the row; empty where it does not."""
+        return ""
+
+    def facts_beside(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
+        """(label, words) of what stands above the form; `row` is None while a new one is written."""
+        return []
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any) -> HttpResponse:
+        context.setdefault("portal_url", self.portal_url(obj) if obj else "")
+        context.setdefault("facts", self.facts_beside(request, obj))
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
-        return [(title, {**options, "fields": self._shown(options["fields"])}) for title, options in fieldsets]
+        locked = [(title, {**options, "fields": self._shown(options["fields"])}) for title, options in fieldsets]
+        return [
+            (title, {name: each for name, each in options.items() if name != "description"}) for title, options in locked
+        ]  # how to fill in
 
 
 class TrackedInline(ByRights, InWords):
@@ -109,7 +128,7 @@ class PlainForm(forms.ModelForm):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
-class FactAdmin(ShortTexts, InWords, SavingAdmin, LoggedAdmin):
+class FactAdmin(ShortTexts, NamedColumns, FilteringAdmin, InWords, SavingAdmin, LoggedAdmin):
     """What the machine recorded: to read, never to write."""
 
     form = PlainForm
@@ -124,7 +143,7 @@ class FactAdmin(ShortTexts, InWords, SavingAdmin, LoggedAdmin):
         return self._shown(super().get_fields(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.get_fields(request, obj)
+        return flatten(self.get_fields(request, obj))  # fields of one line stand together in a tuple
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
