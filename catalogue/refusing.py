@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from catalogue import comparing, duties, wording
 from catalogue.duties import NotAllowed, Refused
 from catalogue.models import Service, ServiceVersion
+from itsm_backup.common.constraints import full_clean
 from itsm_backup.common.time import UTC
 
 __all__ = ["TRANSITIONS", "NotAllowed", "NotReady", "Refused", "Stale", "WrongState", "locked", "problems_of", "words_of"]
@@ -101,7 +102,7 @@ def problems_of(row: Any, *, only: Collection[str] | None = None) -> list[str]:
     """
     written_by_acts = [field.name for field in row._meta.fields if not field.editable or (only is not None and field.name not in only)]
     try:
-        row.full_clean(exclude=written_by_acts)
+        full_clean(row, exclude=written_by_acts)
     except ValidationError as error:
         return [
             text if field == NON_FIELD_ERRORS else f"{capfirst(row._meta.get_field(field).verbose_name)}: {text}"
