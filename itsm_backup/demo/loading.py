@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +21,7 @@ from itsm_backup.estate.beginning import DEMO_PEOPLE, OWN_DATABASE
 from itsm_backup.estate.loading import load
 from itsm_backup.estate.reading import read
 from monitoring import assessing, detecting
-from monitoring.models import BackupRun
+from monitoring.models import BackupRun, Tool
 from monitoring.partitions import ensure_partitions
 
 STANDING: dict[str, Any] = {"steward": "steward", "monitoring_admin": "monitoring-admin", "approver": "approver"}
@@ -30,6 +31,7 @@ EVENINGS = (90, 80, 70, 60, 50, 40, 30, 20, 13, 8, 6, 5, 4, 3, 2)
 LOOKED_BEFORE = 5  # days before the anchor on which its entries were looked at for changes first
 TRIED_BEFORE = 60  # days before the anchor on which its tools were tried first
 CLOSE_HOURS, CLOSE_STEP = 25, dt.timedelta(hours=5)
+AT_ONCE = 2  # tools; while one waits for the database, another is read
 RESUME_WITHIN = dt.timedelta(hours=1)  # after this an interrupted load begins anew: its stories count from its anchor
 Tell = Callable[[str], None]
 
@@ -96,14 +98,35 @@ def step(*, mark: Replay, at: dt.datetime) -> None:
     """One look at the history: what was decided and told until `at`, what followed from it, and who took care of it."""
     amending.amend(anchor_at=mark.anchor_at, since=mark.fed_until, at=at)
     since = mark.fed_until
-    for tool in replaying.demo_tools():
-        replaying.replay(tool=tool, world=world(mark.anchor_at), since=since, at=at)
+    _replay_all(list(replaying.demo_tools()), anchor_at=mark.anchor_at, since=since, at=at)
     journey.advance(at=at)
     if any(since < look <= at for look in (day_at(mark.anchor_at, LOOKED_BEFORE, EVENING), mark.anchor_at)):
         detecting.detect_changes(at=at)
     handling.handle(since=since, at=at)
     mark.fed_until = at
     mark.save(update_fields=["fed_until"])
+
+
+def _replay_all(tools: list[Tool], *, anchor_at: dt.datetime, since: dt.datetime, at: dt.datetime) -> None:
+    """Let all tools tell what happened: two at a time, as they do when they are real, each with a connection of its own."""
+    waiting, told_to = iter(tools), world(anchor_at)
+
+    def listen(_: int) -> None:
+        for tool in waiting:
+            replaying.replay(tool=tool, world=told_to, since=since, at=at)
+
+    def listen_beside(number: int) -> None:
+        try:
+            with _without_waiting_for_the_disk():
+                listen(number)
+        finally:
+            connection.close()
+
+    if connection.in_atomic_block:  # others would not see what it has not committed yet
+        listen(0)
+        return
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(listen_beside, range(AT_ONCE)))
 
 
 def _declare(*, at: dt.datetime, tell: Tell) -> Replay:

@@ -146,6 +146,11 @@ class Children:
             child.stop(until_s=time.monotonic())
             raise
 
+    def forget(self, child: Child) -> None:
+        """Take one that has ended off the record."""
+        self.all.remove(child)
+        self._write()
+
     def start_and_wait(self, child: Child, *, timeout_s: float = 60.0) -> bool:
         """Whether the child became ready; False when it ended or took too long."""
         self.start(child)

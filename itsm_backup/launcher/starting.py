@@ -13,6 +13,7 @@ from itsm_backup.launcher import pango
 from itsm_backup.launcher.accounts import service_account
 from itsm_backup.launcher.children import Child, Children, clear_leftovers
 from itsm_backup.launcher.data_folder import DataFolder
+from itsm_backup.launcher.held import HELD_BY
 from itsm_backup.launcher.listening import address_of, health, names_of, take_port
 from itsm_backup.launcher.options import options
 from itsm_backup.launcher.preparing import REPOSITORY
@@ -96,14 +97,14 @@ class _Start:
         pango.ensure(self.data.path)
         self.stop.check()
         say("Bringing the database up to date …")
+        for child in programs(self.chosen, self.data, self.environment):
+            self.children.start(child)  # they load meanwhile, and begin when the services are published
+            self.stop.check()
         logins = self._update()
         shared = (*SERVICE_VARIABLES, "BASE_URL")  # commands print addresses, too
         services = {name: self.environment[name] for name in shared if name in self.environment}
-        self.data.publish(command="up", address=self.address, services=services)
         say("Starting worker, beat, poller and web …")
-        for child in programs(self.chosen, self.data, self.environment):
-            self.children.start(child)
-            self.stop.check()
+        self.data.publish(command="up", address=self.address, services=services)
         self._wait_until_healthy()
         say(f"ready {self.address}")
         for line in logins:
@@ -121,7 +122,7 @@ class _Start:
             self.stop.check()
             told = _tell_progress(log, told)
             time.sleep(0.05)
-        self.children.all.remove(child)
+        self.children.forget(child)
         _tell_progress(log, told)
         words = log.read_text(errors="replace")
         if TROUBLE_LINE in words:
@@ -174,6 +175,7 @@ def _environment(data: DataFolder, address: str, host: str) -> dict[str, str]:
         "DATA_DIR": str(data.path),
         "DJANGO_SETTINGS_MODULE": "itsm_backup.settings",
         "PYTHONUNBUFFERED": "1",
+        HELD_BY: str(data / "lock"),
         "CELERY_SKIP_CHECKS": "1",  # worker and beat would load every page to check it: seconds of each start
     }
     return {**os.environ, **missing, **fixed}
@@ -182,10 +184,11 @@ def _environment(data: DataFolder, address: str, host: str) -> dict[str, str]:
 def programs(chosen: argparse.Namespace, data: DataFolder, environment: dict[str, str]) -> list[Child]:
     """Worker, beat, poller and web: stopped the other way round, so that the web goes first and the worker may finish its tasks."""
     (data / "beat").mkdir(mode=0o700, exist_ok=True)
-    celery = [sys.executable, "-m", "celery", "-A", "itsm_backup"]
+    held = [sys.executable, "-m", "itsm_backup.launcher.held"]
+    celery = [*held, "celery", "-A", "itsm_backup"]
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
     beat = [*celery, "beat", "--schedule", str(data / "beat/schedule"), "--loglevel", "INFO"]
-    poller = [sys.executable, "-m", "django", "poll", "--forever", "--skip-checks"]  # they would load every page, too
+    poller = [*held, "django", "poll", "--forever", "--skip-checks"]  # they would load every page, too
     listen = ["--host", chosen.host, "--port", str(chosen.port), "--workers", str(chosen.workers), "--no-ws"]
     care = ["--workers-kill-timeout", "2", "--respawn-failed-workers"]
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", *listen, *care, "itsm_backup.wsgi:application"]
