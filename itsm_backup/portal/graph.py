@@ -47,8 +47,7 @@ def service_graph(*, service: Service, user: Any, moment: Moment) -> GraphPage:
     stopped = nearest_first([service.pk], [one for one in up if one.strength == Relation.Strength.HARD])
     me = names[service.pk]
     sentence = _sentence(me, len(needed), len(needing), len(stopped)) + _tier(me, stopped, moment)
-    columns = [*_columns(below, me, names, moment, "Needs", -1), ("", [LayerBox(key=me.pk, title=me.short, note=me.code, tone="start")])]
-    columns += _columns(above, me, names, moment, "Needed by", 1)
+    columns = _around(me, below, above, names, moment)
     shown = len(below) + len(above)
     lines, ways = _drawn(_lines({*down, *up}, names), below, above)
     return GraphPage(
@@ -144,6 +143,20 @@ def _tier(me: Named, stopped: Sequence[Consumer], moment: Moment) -> str:
 
 def _left_out(count: int) -> str:
     return f"{many(count, 'service')} further away or not to be seen by you are left out." if count else ""
+
+
+def _around(me: Named, below: Sequence[Consumer], above: Sequence[Consumer], names: Mapping[int, Named], moment: Moment) -> list[Any]:
+    """(head, boxes) from left to right: what it needs, what stands in a circle with it, itself, and what needs it. No box stands twice."""
+    circle = {one.service_id for one in below} & {one.service_id for one in above}
+    left, right = ([one for one in side if one.service_id not in circle] for side in (below, above))
+    both = [_box(names[one.service_id], "", moment) for one in below if one.service_id in circle]
+    itself = LayerBox(key=me.pk, title=me.short, note=me.code, tone="start")
+    return [
+        *_columns(left, me, names, moment, "Needs", -1),
+        *([("In a circle with it", both)] if both else []),
+        ("", [itself]),
+        *_columns(right, me, names, moment, "Needed by", 1),
+    ]
 
 
 def _columns(reached: Sequence[Consumer], me: Named, names: Mapping[int, Named], moment: Moment, head: str, sign: int) -> list[Any]:

@@ -128,6 +128,14 @@ def test_a_circle_rests_on_no_bottom_and_a_graph_of_what_is_hidden_says_so(clien
     assert "You may see none of the services that these relations lead to" in html and "once a steward declares" not in html
 
 
+def test_who_stands_in_a_circle_is_drawn_once_beside_the_one_asked_about(woven, root, noon):
+    relating.relate(consumer=woven["NET"], provider=woven["PACS"], kind="depends_on", strength="hard", by=root, at=noon, reason="test")
+    for code in ("NET", "PACS"):
+        svg = graph.service_graph(service=woven[code], user=root, moment=moment(noon)).chart.svg
+        titles = re.findall(r'class="node-title"[^>]*>([^<]*)<', svg)
+        assert len(titles) == len(set(titles)) and ">In a circle with it<" in svg, titles
+
+
 def test_a_limited_steward_reads_of_no_relation_to_what_they_may_not_see(woven, noon):
     steward = make_person("steward", noon, services=[woven["PACS"], woven["NET"]])
     assert relation_list.relations_page(user=steward, moment=moment(noon)).sentence.startswith("1 relation.")
