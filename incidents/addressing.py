@@ -42,12 +42,18 @@ def _belonging(
     if audience == Audience.RESPONDERS:
         yield from _responders(major, struck, at)
     elif audience == Audience.OWNERS:
-        for version in ServiceVersion.objects.in_force(at).filter(service__in=every).select_related("owner", "steward").order_by("name"):
+        for version in _struck_first(struck, every, at):
             yield from _people((version.owner, f"owner of {version.name}"), (version.steward, f"steward of {version.name}"))
     else:
         yield from _of_role(ROLE[audience], every)
     for address in template.addresses:
         yield _to(address, address, None, f"address/{_short(address)}", "named in the template")
+
+
+def _struck_first(struck: list[int], every: list[int], at: dt.datetime) -> list[ServiceVersion]:
+    """Versions in force by name, those of the services in breach first: somebody in both is told for what is in breach."""
+    rows = ServiceVersion.objects.in_force(at).filter(service__in=every).select_related("owner", "steward").order_by("name")
+    return sorted(rows, key=lambda one: one.service_id not in struck)
 
 
 def _responders(major: MajorIncident, struck: list[int], at: dt.datetime) -> Iterator[Recipient]:

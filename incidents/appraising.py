@@ -41,6 +41,9 @@ def _rpo(entry: Facts, facts: Facts) -> Appraisal:
     if found is None:
         return Appraisal("unknown", "No copy is known that the recovery point could be measured by.", links[:1])
     worst = f"the newest copy was at most {duration_words(found['worst_s'])} old; {duration_words(promised)} were promised"
+    refuted = entry.get("refuted") or {}
+    if not found["beyond_s"] and refuted.get("detail") == "damage_found":
+        return Appraisal("unknown", f"{refuted['words']} Whether it could have been restored is not known: {worst}.", _told(links))
     if not found["beyond_s"]:
         return Appraisal("yes", f"From opening to end {worst}.", _told(links))
     over = duration_words(found["worst_s"] - promised)
@@ -118,7 +121,7 @@ def _status(entry: Facts, facts: Facts) -> Appraisal:
     links = [{"page": "status", "args": [entry["code"]], "words": "Its status"}]
     if entry["by_hand"]:
         return Appraisal("no", "A person set it operational while the incident was open.", links)
-    begun = entry["exposure"] and entry["exposure"].get("beyond_since")
+    begun, why = _broken_since(entry)
     if not begun:
         known = entry["exposure"] is not None and entry["exposure"]["beyond_s"] is not None
         return Appraisal("yes" if known else "unknown", "Its promise held." if known else "Nothing was measured to compare it with.", links)
@@ -128,12 +131,21 @@ def _status(entry: Facts, facts: Facts) -> Appraisal:
         shown = step["to"] if at <= broken_at else shown
         if at > broken_at and shown == "operational" and step["to"] != "operational":
             late_s = (at - broken_at).total_seconds()
-            words = f"It became {step['to']} {duration_words(late_s)} after the promise was broken."
+            words = f"It became {step['to']} {duration_words(late_s)} after the promise was broken.{why}"
             return Appraisal("yes" if late_s <= SOON_ENOUGH_S else "no", words, links)
     if shown == "operational":
-        return Appraisal("no", "It was shown as operational all the time, while its promise was broken.", links)
-    was = f"It was shown as {shown} when the promise was broken."
+        return Appraisal("no", f"It was shown as operational all the time, while its promise was broken.{why}", links)
+    was = f"It was shown as {shown} when the promise was broken.{why}"
     return Appraisal("yes" if shown in ("degraded", "outage") else "unknown", was, links)
+
+
+def _broken_since(entry: Facts) -> tuple[str | None, str]:
+    """From when on a promise of it was broken meanwhile, and what says so where it was not the recovery point."""
+    by_age = entry["exposure"] and entry["exposure"].get("beyond_since")
+    refuted = entry.get("refuted")
+    if refuted and (not by_age or parse_instant(refuted["at"]) < parse_instant(by_age)):
+        return refuted["at"], f" {refuted['words']}"
+    return by_age, ""
 
 
 def _restore(entry: Facts, facts: Facts) -> Appraisal:

@@ -56,11 +56,13 @@ def suggestions_for(incident: Incident) -> list[Suggestion]:
 def draft(*, source: Problem | Incident, by: Any, at: dt.datetime) -> KnownError:
     """A draft from a problem, or from an incident and those of its signature: what is known of it is filled in.
 
-    Raises NotPossible where there is no signature, or one of this source is there already.
+    Raises NotPossible where there is no signature, one of this source is there already, or a draft of the signature waits for words.
     """
     if not source.signature:
         raise NotPossible(f"{source.number} has no signature yet. Try again in a few seconds.")
-    alike = Incident.objects.filter(signature=source.signature)
+    if waiting := KnownError.objects.filter(signature=source.signature, state=KnownError.State.DRAFT).order_by("pk").first():
+        raise NotPossible(f"{waiting.number} is a draft of this kind of failure already: {waiting.title}. Go on with that one.")
+    alike = Incident.objects.filter(signature=source.signature).exclude(state="cancelled")
     kind = signing.words_of(source.signature)
     problem = source if isinstance(source, Problem) else None
     title = f"{kind} ({source.number})"

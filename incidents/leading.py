@@ -54,25 +54,30 @@ def interval_for(priority: str) -> int:
 
 @transaction.atomic
 def declare(
-    *, major: MajorIncident, manager: Any, communications_lead: Any, interval_min: int | None, by: Any, at: dt.datetime
+    *, major: MajorIncident, manager: Any, communications_lead: Any, interval_min: int | None, by: Any, at: dt.datetime, reason: str = ""
 ) -> MajorIncident:
     """It is a major incident, led by these two people and told of at the interval (None: that of its priority).
 
-    Raises NotPossible for what is no candidate, for who may not lead or see it, and for an interval that is none.
+    Raises NotPossible for what is no candidate, for who may not lead or see it, for an interval that is none, and without a
+    reason for another one than that of its priority.
     """
     major = locked(major)
     _check_step(major, "declared", "")
     people = {PARTS.MANAGER: manager, PARTS.COMMUNICATIONS_LEAD: communications_lead}
     _check_people(major, people)
     major.manager, major.communications_lead = manager, communications_lead
-    major.interval_min = _checked(interval_for(major.incident.priority) if interval_min is None else interval_min)
+    usual = interval_for(major.incident.priority)
+    major.interval_min = _checked(usual if interval_min is None else interval_min)
+    if major.interval_min != usual and not reason.strip():
+        raise NotPossible(f"Say why people are told every {interval_min} minutes. For {major.incident.priority} it is every {usual}.")
     major.state, major.declared_at, major.updated_at = "declared", at, at
     due_next(major=major, since=at)
     major.save()
     Incident.objects.filter(pk=major.incident_id).update(studied_at=None)  # one that was major is a reason to seek what is behind it
     _keep(major, people, by, "", at)
     words = f"Declared a major incident by {name_of(by)}: led by {name_of(manager)}, told of by {name_of(communications_lead)}"
-    tell(major, f"{words}, every {major.interval_min} minutes", by, at)
+    why = f": {reason.strip()}" if major.interval_min != usual else ""
+    tell(major, f"{words}, every {major.interval_min} minutes{why}", by, at)
     announcing.announce_major(major=major, kind="declared", people=[manager, communications_lead], at=at)
     return major
 
@@ -110,7 +115,8 @@ def move(*, major: MajorIncident, to: str, reason: str, by: Any, at: dt.datetime
     if to == "closed":
         major.closed_at = at
     major.save()
-    tell(major, f"{major.number}: {major.get_state_display().lower()}" + (f": {reason.strip()}" if reason.strip() else ""), by, at)
+    step = f"{major.number}: {major.get_state_display().lower()}, by {name_of(by)}"
+    tell(major, step + (f": {reason.strip()}" if reason.strip() else ""), by, at)
     return major
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from catalogue.models import Deviation, DutyException, LegalHold, ScopeDecision, StatusOverride, Window
-from incidents.models import Channel, Incident, IncidentEntry
+from incidents import solving
+from incidents.models import Channel, Incident, IncidentEntry, Problem, ProblemEntry
 from itsm_backup.common.models import Tracked
 from itsm_backup.common.time import UTC
 from monitoring.models import BackupJob, Tool
@@ -22,6 +23,7 @@ KINDS = {
     "tool": "Tool switched off",
     "channel": "Channel switched off",
     "incident": "Incident on hold",
+    "problem": "Kind of failure muted",
     "deviation": "Deviation",
     "scope": "Left out of the catalogue",
     "duties": "Duties not kept apart",
@@ -33,6 +35,7 @@ EFFECTS = {
     "tool": "The tool is not asked: its jobs are unconfirmed, and nothing becomes an alert",
     "channel": "The operations team is told in its place",
     "incident": "Nobody is told again until it goes on",
+    "problem": "However often it comes again, no problem of it is proposed",
     "deviation": "The promise stands although it cannot hold",
     "scope": "Nothing is promised, and nothing is judged",
     "duties": "One person holds two duties that exclude each other",
@@ -58,7 +61,7 @@ def mutes(*, user: Any, at: dt.datetime) -> list[Mute]:
     """What holds at `at` and the person may see, what has no end first, then by end. A fixed number of questions."""
     found = [
         *_windows(user, at), *_statuses(user, at), *_switched_off(Tool, "tool", user, at), *_switched_off(Channel, "channel", user, at),
-        *_waiting(user, at), *_deviations(user, at), *_left_out(user, at), *_exceptions(user, at), *_holds(user, at),
+        *_waiting(user, at), *_rejected(user, at), *_deviations(user, at), *_left_out(user, at), *_exceptions(user, at), *_holds(user, at),
     ]  # fmt: skip
     return sorted(found, key=lambda one: (one.until is not None, one.until or one.since, one.what))
 
@@ -118,6 +121,21 @@ def _waiting(user: Any, at: dt.datetime) -> Iterator[Mute]:
         yield Mute(
             kind="incident", row=row, what=f"{row.number}: {row.told_title}", services=services, owner=line.by,
             reason=line.text.partition(": ")[2], since=line.at, until=None,
+        )  # fmt: skip
+
+
+def _rejected(user: Any, at: dt.datetime) -> Iterator[Mute]:
+    """Kinds of failure whose problem was rejected, by who did it, for the reason in its story; for who reads problems."""
+    if not user.has_perm("incidents.view_problem"):
+        return
+    muted = Problem.objects.visible_to(user).filter(state="rejected", muted_until__gt=at, muted_until__lte=at + solving.MUTED)
+    rows = {row.pk: row for row in muted[:MOST]}
+    lines = ProblemEntry.objects.filter(problem__in=rows, text__startswith=f"{Problem.State.REJECTED.label}: ")
+    for line in lines.select_related("by").order_by("problem", "-at", "-pk").distinct("problem"):
+        row = rows[line.problem_id]
+        yield Mute(
+            kind="problem", row=row, what=f"{row.number}: {row.title}", services=(), owner=line.by,
+            reason=line.text.partition(": ")[2], since=line.at, until=row.muted_until,
         )  # fmt: skip
 
 

@@ -11,9 +11,8 @@ from django.db.models import Q
 from catalogue.impact import closure, effective_tiers, nearest_first
 from catalogue.models import Commitment, SeenRelation, ServiceVersion
 from catalogue.models.status import StatusChange, StatusOverride
-from incidents import prioritising
+from incidents import prioritising, retelling
 from incidents.models import Incident, IncidentEntry, Telling
-from itsm_backup.common.models import Notice
 from itsm_backup.common.time import iso
 from monitoring.methods import measure, rpo
 from monitoring.models import Alert, Evaluation, RestorePoint, RestoreTest
@@ -42,7 +41,7 @@ def recollect(incident: Incident, *, at: dt.datetime) -> dict[str, Any]:
         "acknowledged_at": iso(incident.acknowledged_at),
         "acknowledge_by": iso(incident.acknowledge_by),
         "timeline": _timeline(incident, services, until),
-        "told": _told(incident),
+        "told": retelling.messages_about(incident),
         "instead": _instead(incident),
         "services": [_service(one, tiers.get(one.service_id, one.tier), incident, until, at) for one in told],
         "dependencies": _dependencies(incident, services, at),
@@ -67,18 +66,6 @@ def _timeline(incident: Incident, services: Iterable[int], until: dt.datetime) -
     return sorted(lines, key=lambda line: str(line["at"]))
 
 
-def _told(incident: Incident) -> list[dict[str, Any]]:
-    """Every message about it: when, its words, and when it left."""
-    sent = {(one.created_at, one.subject): one for one in Notice.objects.filter(key__startswith=f"incident/{incident.pk}/")}
-    rows = IncidentEntry.objects.filter(incident=incident, kind="mail").order_by("at", "pk")[:MOST_LINES]
-    notices = {one.pk: sent.get((one.at, one.text.partition(": ")[2])) for one in rows}
-    return [{"at": iso(one.at), "text": one.text, "sent_at": iso(_sent_at(notices[one.pk])), "alert": one.alert_id} for one in rows]
-
-
-def _sent_at(notice: Notice | None) -> dt.datetime | None:
-    return notice.sent_at if notice else None
-
-
 def _instead(incident: Incident) -> list[str]:
     """Whom messages went to instead of who was meant: `Team (instead of A. Berg, who is not there)`."""
     tellings = Telling.objects.filter(escalation__incident=incident).values_list("recipients", flat=True)
@@ -90,7 +77,9 @@ def _service(version: ServiceVersion, tier: int, incident: Incident, until: dt.d
     promise = getattr(version, "commitment", None) or Commitment()
     promised = {name: getattr(promise, name) for name in PROMISES}
     promised["success_rate"] = str(promise.success_rate) if promise.success_rate is not None else None
-    before = Evaluation.objects.filter(service=version.service_id, at__lte=incident.opened_at).order_by("-at", "-pk").first()
+    judged = Evaluation.objects.filter(service=version.service_id)
+    at_opening = judged.filter(at__lte=incident.opened_at).order_by("-at", "-pk").first()
+    before = judged.filter(at__lt=incident.opened_at).order_by("-at", "-pk").first() or at_opening  # the one that opened it says what came
     return {
         "service": version.service_id,
         "code": version.service.code,
@@ -102,6 +91,7 @@ def _service(version: ServiceVersion, tier: int, incident: Incident, until: dt.d
         "exposure": _exposure(version, promise.rpo_s, incident.opened_at, until, at),
         "retention": _retention(version, promise.retention_days, incident.opened_at),
         "restore": _restore(before),
+        "refuted": _refuted([at_opening, *judged.filter(at__gt=incident.opened_at, at__lte=until).order_by("at", "pk")[:MOST_LINES]]),
         "tests": _tests(version.service_id, incident.opened_at),
         "status": _status(version.service_id, incident.opened_at, until),
         "by_hand": _by_hand(version.service_id, incident.opened_at, until),
@@ -159,6 +149,15 @@ def _restore(before: Evaluation | None) -> dict[str, Any] | None:
     claim = next((one for one in claims if one["claim"] == "restore"), None)
     keep = ("verdict", "detail", "measured_s", "target_s", "tested_at", "run")
     return {**{name: claim[name] for name in keep}, "words": restore_sentence(claim)} if claim else None
+
+
+def _refuted(judged: list[Evaluation | None]) -> dict[str, Any] | None:
+    """When it was first known, from the judgement at its opening on, that a test or a check stands against the promised restore."""
+    for one in filter(None, judged):
+        claim = next((claim for claim in one.result["claims"] if claim["claim"] == "restore"), None)
+        if claim and claim["reason"] == "contradicted":
+            return {"at": iso(one.at), "detail": claim["detail"], "words": restore_sentence(claim), "evaluation": one.pk}
+    return None
 
 
 def _tests(service_id: int, at: dt.datetime) -> list[dict[str, Any]]:

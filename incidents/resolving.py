@@ -1,19 +1,20 @@
 """Incidents end on evidence: every alert over, a good copy newer than the opening, and the newest copy within its promise; where
-a restore test had failed, a test that does not.
+a restore test or a check stood against the copies, a later one that does not, newer than the opening, too.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.db import transaction
 
 from catalogue.models import Commitment, Service
 from incidents import announcing, escalating, owing, waiting
 from incidents.models import Incident, IncidentEntry
-from itsm_backup.common.time import duration_words
+from itsm_backup.common.time import duration_words, parse_instant
 from monitoring.carrying import each
-from monitoring.models import Alert, BackupJob, Evaluation, ProtectedItem, RestorePoint, ToolState
+from monitoring.models import Alert, BackupJob, BackupRun, Evaluation, ProtectedItem, RestorePoint, RestoreTest, ToolState
 from monitoring.wording import restore_sentence
 
 BATCH = 200
@@ -76,13 +77,21 @@ def _proof(incident: Incident, alerts: list[Alert], at: dt.datetime) -> str | No
     words = [f"{state.tool} answers again." for state in states]
     restores = [alert for alert in alerts if alert.alert_class == "rto_test_failed"]
     backups = [alert for alert in alerts if alert.service_id and alert.alert_class != "rto_test_failed"]
-    sentences = [_restore_proof(alert, at) for alert in restores]
-    sentences += [_service_proof(pk, backups, incident, at) for pk in sorted({alert.service_id for alert in backups if alert.service_id})]
-    return None if None in sentences else " ".join([*words, *filter(None, sentences)])
+    sentences = [_restore_proof(alert, incident.opened_at, at) for alert in restores]
+    services = {alert.service_id for alert in [*backups, *_with_copies(restores)] if alert.service_id}
+    sentences += [_service_proof(pk, backups, incident, at) for pk in sorted(services)]
+    return None if None in sentences else " ".join(dict.fromkeys([*words, *filter(None, sentences)]))
 
 
-def _restore_proof(alert: Alert, at: dt.datetime) -> str | None:
-    """What was judged of the restore by then: a test proves it, or nothing stands against it any more."""
+def _with_copies(restores: list[Alert]) -> list[Alert]:
+    """Those whose service has something that copies are known of: a test that passes does not stand for a new copy."""
+    known = ProtectedItem.objects.filter(service__in=[alert.service_id for alert in restores]).values_list("service", flat=True)
+    found = set(known)
+    return [alert for alert in restores if alert.service_id in found]
+
+
+def _restore_proof(alert: Alert, since: dt.datetime, at: dt.datetime) -> str | None:
+    """What was judged of the restore by then, and rests on a test or check newer than `since`; or that none is promised any more."""
     if _is_retired(alert.service_id):
         return RETIRED
     judged = Evaluation.objects.filter(service=alert.service_id, at__lte=at).order_by("-at", "-pk").first()
@@ -91,7 +100,32 @@ def _restore_proof(alert: Alert, at: dt.datetime) -> str | None:
     claim = next((claim for claim in judged.result["claims"] if claim["claim"] == "restore"), None)
     if claim is None:
         return "The entry promises no restore any more."
-    return None if claim["reason"] == "contradicted" or claim["detail"] in ("not_compared", "not_timed") else restore_sentence(claim)
+    if claim["reason"] == "contradicted":
+        return None
+    if claim["tested_at"] and parse_instant(claim["tested_at"]) > since:
+        return None if claim["detail"] in ("not_compared", "not_timed") else restore_sentence(claim)
+    return _refuted_since(alert, judged.inputs["restore"], since)
+
+
+def _refuted_since(alert: Alert, known: dict[str, Any], since: dt.datetime) -> str | None:
+    """The later check or sample that says otherwise than the one that raised the alert; a full test is only answered by a full one."""
+    against = BackupRun.objects.filter(pk__in=alert.run_ids)
+    tests = RestoreTest.objects.filter(run__in=alert.run_ids)
+    if tests.filter(scope=RestoreTest.Scope.FULL).exists():
+        return None
+    samples = [parse_instant(one["ended_at"]) for one in known["tests"] if one["scope"] == "sample" and one["outcome"] == "passed"]
+    if tests.exists() and not any(instant > since for instant in samples):
+        return None
+    jobs = set(against.exclude(pk__in=tests.values("run")).values_list("job", flat=True))
+    checks = {one["job"]: parse_instant(one["at"]) for one in known["checks"] if one["passed"] and one["job"] in jobs}
+    if any(job not in checks or checks[job] <= since for job in jobs):
+        return None
+    told = [f"A check of {_day(instant)} found no damage." for instant in sorted(checks.values())[-1:]]
+    return " ".join([*told, *(f"The restore of a sample passed on {_day(max(samples))}." for _ in tests[:1])]) or None
+
+
+def _day(instant: dt.datetime) -> str:
+    return f"{instant.day} {instant:%b %Y}"
 
 
 def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at: dt.datetime) -> str | None:

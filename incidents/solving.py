@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 from django.db import transaction
@@ -42,7 +43,7 @@ def move(*, problem: Problem, to: str, reason: str, by: Any, at: dt.datetime) ->
     problem.muted_until = at + MUTED if to == "rejected" else problem.muted_until
     problem.fixed_at = at if to == "resolved" else (problem.fixed_at if to == "closed" else None)
     if to == "closed":
-        problem.closed_at, problem.outcome = at, _outcome(before)
+        problem.closed_at, problem.outcome = at, outcome_of(before)
     problem.save()
     _tell(problem, f"{problem.get_state_display()}" + (f": {reason.strip()}" if reason.strip() else ""), by, at)
     return problem
@@ -62,13 +63,17 @@ def _check(problem: Problem, to: str, at: dt.datetime) -> None:
         raise NotPossible("It came back after the fix. Go on with the fix.")
 
 
-def _outcome(before: str) -> str:
+def outcome_of(before: str) -> str:
+    """How a problem ended that is closed from this state."""
     outcomes = {"resolved": Problem.Outcome.FIXED, "assess": Problem.Outcome.NO_PROBLEM}
     return outcomes.get(before, Problem.Outcome.RISK_ACCEPTED)
 
 
+# A change is looked up by its number, or read at its address; other words prove nothing.
+_CHANGE = re.compile(r"https?://[^\s/]+\S*|(?=[^:]*\d)[A-Za-z0-9][\w .#/-]*")
 FIELDS = {"root_cause": 4_000, "workaround": 4_000, "permanent_fix": 200}
-_WORDS = {"root_cause": "Root cause", "workaround": "Workaround", "permanent_fix": "Permanent fix"}
+TAKEN_BACK = "taken back"
+WORDS = {"root_cause": "Root cause", "workaround": "Workaround", "permanent_fix": "Permanent fix"}
 
 
 @transaction.atomic
@@ -83,14 +88,16 @@ def write(*, problem: Problem, by: Any, at: dt.datetime, **texts: str) -> Proble
     new = {name: text.strip() for name, text in texts.items() if name in FIELDS and text.strip() != getattr(problem, name)}
     for name, text in new.items():
         if len(text) > FIELDS[name]:
-            raise NotPossible(f"{_WORDS[name]} has {len(text):,} characters, and {FIELDS[name]:,} fit. Shorten it.")
+            raise NotPossible(f"{WORDS[name]} has {len(text):,} characters, and {FIELDS[name]:,} fit. Shorten it.")
     if not new:
         raise NotPossible("Nothing is new. Change one of the texts.")
+    if new.get("permanent_fix") and not _CHANGE.fullmatch(new["permanent_fix"]):
+        raise NotPossible("Name the change by its number, such as CHG-0042, or by its address that begins with https://.")
     if problem.state == "resolved" and not all(new.get(name, "x") for name in ("root_cause", "permanent_fix")):
         raise NotPossible("What is resolved keeps its cause and its fix. Go on with the fix first.")
     for name, text in new.items():
         setattr(problem, name, text)
-        _tell(problem, f"{_WORDS[name]}: {text or 'taken back'}", by, at)
+        _tell(problem, f"{WORDS[name]}: {text or TAKEN_BACK}", by, at)
     problem.updated_at = at
     problem.save()
     return problem

@@ -62,6 +62,7 @@ def reword(*, update: MajorUpdate, words: str, details: str, by: Any, at: dt.dat
     update.words, update.details = words.strip(), details.strip()
     update.author_ids = sorted({*update.author_ids, by.pk})
     _render(update, at)
+    leading.tell(update.major, f"{update} put in other words by {leading.name_of(by)}", by, at)
     return update
 
 

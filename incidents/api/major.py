@@ -79,6 +79,7 @@ class DeclarationSerializer(serializers.Serializer):
     interval_min = serializers.IntegerField(
         min_value=SHORTEST_MIN, max_value=LONGEST_MIN, required=False, allow_null=True, default=None, help_text="Empty: 30 for P1, else 60."
     )
+    reason = TextField(max_length=2_000, required=False, allow_blank=True, default="", help_text="Asked for where the interval is another.")
 
 
 class MajorStepSerializer(serializers.Serializer):
@@ -150,7 +151,7 @@ class Declare(MajorAct):
     def post(self, request: Any, number: str) -> Response:
         said = sent(DeclarationSerializer, request)
         people = {name: person_named(said[name], name) for name in ("manager", "communications_lead")}
-        return self.on_major(request, number, leading.declare, interval_min=said["interval_min"], **people)
+        return self.on_major(request, number, leading.declare, interval_min=said["interval_min"], reason=said["reason"], **people)
 
 
 class MoveMajor(MajorAct):

@@ -71,7 +71,7 @@ def public_status(request: HttpRequest, *, token: str) -> HttpResponse:
 def public_feed(request: HttpRequest, *, token: str) -> HttpResponse:
     rows = publishing_status.told_to(Audience.BUSINESS, at=_public_moment(request, token).at)
     here = Link(_address("public_status", token), _address("public_feed", token))
-    return _unlisted(_feed(audience_page.feed_of(rows, label="Major incidents", here=here)))
+    return _unlisted(_feed(audience_page.feed_of(rows, label="Major incidents", here=here, public=True)))
 
 
 def _public_moment(request: HttpRequest, token: str) -> asof.Moment:

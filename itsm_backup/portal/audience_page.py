@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
 from django.utils.feedgenerator import Atom1Feed
+from django.utils.html import linebreaks
 from django.utils.safestring import SafeString
 
 from incidents import publishing_status
@@ -87,11 +88,16 @@ def public_page(*, token: str, moment: Moment, page: int) -> PublicPage:
     shown, paging = _part(rows, page, lambda number: moment.href("public_status", token, page=number))
     return PublicPage(
         sentence=_sentence("", shown),
-        rows=tuple(_row(one, moment) for one in shown),
+        rows=tuple(replace(one, body=without_sign_in(one.body)) for one in (_row(each, moment) for each in shown)),
         paging=paging,
         feed=moment.href("public_feed", token),
         past=instant(moment.at) if moment.past else None,
     )
+
+
+def without_sign_in(body: str) -> str:
+    """A text for who has no account: it leaves out the address of the page that asks for one, which is this page for them."""
+    return body.replace(f" All that was told: {settings.BASE_URL}/major/status/{Audience.BUSINESS.value}/", "")
 
 
 def _part(rows: Any, page: int, href: Any) -> tuple[list[MajorMessage], Paging]:
@@ -110,7 +116,9 @@ def _sentence(label: str, shown: list[MajorMessage]) -> str:
     whose = f"{label}: " if label else ""
     if not newest:
         return f"{whose}nothing was told yet."
-    return f"{whose}{many(going_on, 'major incident')} {'goes' if going_on == 1 else 'go'} on." if going_on else f"{whose}nothing goes on."
+    if not going_on:
+        return f"{whose}no major incident goes on."
+    return f"{whose}{many(going_on, 'major incident')} {'goes' if going_on == 1 else 'go'} on."
 
 
 def _row(message: MajorMessage, moment: Moment) -> ToldRow:
@@ -128,13 +136,14 @@ def _link(row: StatusLink, moment: Moment) -> LinkRow:
     return LinkRow(pk=row.pk, label=row.label, made=recent(row.made_at, moment), by=person(row.made_by), ended=ended)
 
 
-def feed_of(rows: Any, *, label: str, here: Link) -> str:
-    """The newest messages as an Atom feed; `here` is the page, and the address of the feed."""
+def feed_of(rows: Any, *, label: str, here: Link, public: bool = False) -> str:
+    """The newest messages as an Atom feed; `here` is the page, and the address of the feed. `public`: for who has no account."""
     feed = Atom1Feed(title=f"{settings.ORGANISATION}: {label}", link=here.words, feed_url=here.href, description="", language="en-GB")
     for one in rows[:IN_FEED]:
+        body = without_sign_in(one.body) if public else one.body
         name = f"urn:itsm-backup:message:{one.pk}"
         feed.add_item(
-            title=f"[{one.update.major.number}] {one.subject}", link=here.words, description=one.body, unique_id=name,
-            updateddate=one.update.sent_at, pubdate=one.update.sent_at,
+            title=f"[{one.update.major.number}] {one.subject}", link=here.words,
+            description=linebreaks(body, autoescape=True), unique_id=name, updateddate=one.update.sent_at, pubdate=one.update.sent_at,
         )  # fmt: skip
     return str(feed.writeString("utf-8"))

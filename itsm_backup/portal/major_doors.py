@@ -92,7 +92,7 @@ def propose_major(request: HttpRequest, incident: Incident) -> str:
 @deed_on_major(leading.DECLARE, "declare")
 def declare_major(request: HttpRequest, found: MajorIncident) -> str:
     people = {name: _person(request, name) for name in ("manager", "communications_lead")}
-    leading.declare(major=found, interval_min=_minutes(request), by=request.user, at=now(), **people)
+    leading.declare(major=found, interval_min=_minutes(request), reason=typed(request, "reason"), by=request.user, at=now(), **people)
     return f"{found.number} is declared."
 
 

@@ -44,7 +44,7 @@ def problem(request: HttpRequest, *, moment: Moment, number: str) -> HttpRespons
 
 
 def _shown(request: HttpRequest, moment: Moment, number: str, failed: dict[str, Any] | None = None) -> HttpResponse:
-    found = problem_page.find(number=number, user=request.user)
+    found = problem_page.find(number=number, user=request.user, moment=moment)
     if found is None:
         raise Http404(number)
     page = problem_page.problem_page(problem=found, user=request.user, moment=moment)
@@ -57,7 +57,8 @@ def _deed(permission: str) -> Callable[[Callable[[HttpRequest, Problem], Any]], 
     def making(act: Callable[[HttpRequest, Problem], Any]) -> Any:
         def doing(request: HttpRequest, *, number: str) -> HttpResponse:
             may_see(request)
-            found = problem_page.find(number=number, user=request.user)
+            at = now()
+            found = problem_page.find(number=number, user=request.user, moment=Moment(at=at, now=at))
             if found is None:
                 raise Http404(number)
             if not request.user.has_perm(permission):
@@ -65,7 +66,6 @@ def _deed(permission: str) -> Callable[[Callable[[HttpRequest, Problem], Any]], 
             try:
                 told, where = act(request, found)
             except NotPossible as error:
-                at = now()
                 messages.error(request, str(error))
                 return _shown(request, Moment(at=at, now=at), number, failed={"why": str(error), "sent": request.POST})
             messages.success(request, told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.safestring import SafeString
 
@@ -13,6 +13,7 @@ from catalogue.models import ServiceVersion
 from incidents import signing, solving
 from incidents.models import Incident, Problem, ProblemIncident
 from incidents.models.problems import LIVE_STATES
+from itsm_backup.portal import problem_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_page import Step, Story
@@ -94,11 +95,13 @@ class ProblemPage:
 def problems_page(*, user: Any, moment: Moment, view: str, page: int) -> ProblemsPage:
     """One page of the list; what is proposed stands first."""
     view = view if view in VIEWS else ""
-    rows = Problem.objects.visible_to(user)
-    rows = rows.filter(state="proposed") if view == "proposed" else rows.exclude(state__in=LIVE_STATES) if view == "over" else rows.live()
+    rows = problem_past.with_state_then(Problem.objects.visible_to(user), moment) if moment.past else Problem.objects.visible_to(user)
+    state = "state_then" if moment.past else "state"
+    live = {f"{state}__in": ["proposed"] if view == "proposed" else LIVE_STATES}
+    rows = rows.exclude(**live) if view == "over" else rows.filter(**live)
     total = rows.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
-    theirs = ProblemIncident.objects.filter(problem=OuterRef("pk"), incident__in=Incident.objects.visible_to(user)).order_by()
+    theirs = _counted(moment).filter(problem=OuterRef("pk"), incident__in=Incident.objects.visible_to(user)).order_by()
     counted = Coalesce(Subquery(theirs.values("problem").annotate(of=Count("pk")).values("of")), 0)
     shown = rows.annotate(incidents=counted).select_related("assignee").order_by("-updated_at", "-pk")
     shown = list(shown[first : first + PAGE])
@@ -110,6 +113,12 @@ def problems_page(*, user: Any, moment: Moment, view: str, page: int) -> Problem
     )
 
 
+def _counted(moment: Moment) -> QuerySet[ProblemIncident]:
+    """Incidents of problems as known at the moment: one that was cancelled by then, such as merged into another, was none."""
+    none = Q(incident__state="cancelled", incident__updated_at__lte=moment.at)
+    return ProblemIncident.objects.filter(attached_at__lte=moment.at).exclude(none)
+
+
 def _sentence(total: int, view: str) -> str:
     words = {"": "is open", "proposed": "is proposed", "over": "is over"}[view]
     return f"{many(total, 'problem')} {words if total == 1 else words.replace('is', 'are', 1)}."
@@ -119,16 +128,19 @@ def _row(row: Any, moment: Moment) -> ProblemRow:
     return ProblemRow(
         name=Link(row.title, moment.href("problem", row.number)),
         number=row.number,
-        state=row.get_state_display(),
+        state=str(Problem.State(row.state_then).label) if moment.past else row.get_state_display(),
         why="; ".join(reason["words"] for reason in row.because),
         incidents=row.incidents,
-        assignee=person(row.assignee) if row.assignee else "Nobody yet",
+        assignee="" if moment.past else person(row.assignee) if row.assignee else "Nobody yet",
         proposed=recent(row.proposed_at, moment),
     )
 
 
-def find(*, number: str, user: Any) -> Problem | None:
-    return Problem.objects.visible_to(user).select_related("assignee").filter(pk=int(number.upper().removeprefix("PRB-"))).first()
+def find(*, number: str, user: Any, moment: Moment) -> Problem | None:
+    """The problem if the user may see it and it was proposed by the moment, as it was then; else None."""
+    rows = Problem.objects.visible_to(user).filter(proposed_at__lte=moment.at)
+    found = rows.select_related("assignee").filter(pk=int(number.upper().removeprefix("PRB-"))).first()
+    return problem_past.as_then(found, moment) if found and moment.past else found
 
 
 def problem_page(*, problem: Problem, user: Any, moment: Moment) -> ProblemPage:
@@ -177,25 +189,32 @@ def _texts(problem: Problem) -> tuple[Text, ...]:
     hints = {
         "root_cause": ("Root cause", "Why it happens, not how it shows."),
         "workaround": ("Workaround", "What helps until it is fixed."),
-        "permanent_fix": ("Permanent fix", "The change that removes the cause: its number or address."),
+        "permanent_fix": ("Permanent fix", "The change that removes the cause: its number, such as CHG-0042, or its address."),
     }
     return tuple(Text(name=name, label=label, value=getattr(problem, name), hint=hint) for name, (label, hint) in hints.items())
 
 
 def _came(problem: Problem, user: Any, moment: Moment) -> tuple[Came, ...]:
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
-    rows: QuerySet[Any] = Incident.objects.told_to(user).filter(problem_incidents__problem=problem).select_related("service")
+    theirs = _counted(moment).filter(problem=problem).values("incident")
+    rows: QuerySet[Any] = Incident.objects.told_to(user).filter(pk__in=theirs).select_related("service")
     rows = rows.annotate(service_name=Subquery(name)).order_by("-opened_at", "-pk")
     return tuple(
         Came(
             name=Link(row.told_title, moment.href("incident", row.number)),
             number=row.number,
             service=Link(row.service_name, moment.href("service", row.service.code)) if row.service_name and row.service_is_seen else None,
-            state=row.get_state_display(),
+            state=_state_then(row, moment),
             opened=recent(row.opened_at, moment),
         )
         for row in rows[:MOST]
     )
+
+
+def _state_then(row: Incident, moment: Moment) -> str:
+    if not moment.past:
+        return str(row.get_state_display())
+    return "Over" if row.resolved_at and row.resolved_at <= moment.at else "Open"
 
 
 def _line(entry: Any, moment: Moment) -> Story:

@@ -123,7 +123,7 @@ def test_from_the_proposal_to_the_closing_message(tab, estate_now, people, setti
 
 def make_declared(people) -> MajorIncident:
     made = nominating.propose(incident=Incident.objects.get(), reason="No images for anybody", by=people["lead"], at=now())
-    said = {"manager": people["manager"], "communications_lead": people["lead"], "interval_min": 45}
+    said = {"manager": people["manager"], "communications_lead": people["lead"], "interval_min": 45, "reason": "Slow work"}
     return leading.declare(major=made, by=people["manager"], at=now(), **said)
 
 

@@ -41,6 +41,15 @@ def test_a_draft_of_a_problem_takes_what_is_known_of_it(incidents, noon):
         knowing.draft(source=problem, by=person, at=noon)
 
 
+def test_one_draft_of_a_kind_is_worked_on_at_a_time(incidents, noon):
+    said = {"by": make_user(), "at": noon}
+    made = knowing.draft(source=incidents[0], **said)
+    with pytest.raises(working.NotPossible, match=f"{made.number} is a draft of this kind of failure already"):
+        knowing.draft(source=incidents[1], **said)
+    knowing.move(known_error=made, to="retired", reason="none", **said)
+    assert knowing.draft(source=incidents[1], **said).state == "draft"
+
+
 def test_only_what_is_published_is_suggested_and_only_where_it_fits(published, incidents, noon):
     (other,) = make_incidents(1, at=noon, signature="job_failed: other")
     assert [one.known_error for one in knowing.suggestions_for(incidents[1])] == [published]

@@ -110,10 +110,21 @@ def test_it_is_declared_with_two_people_who_may(estate, people):
             leading.declare(major=major, interval_min=30, by=manager, at=at, **who)
     with pytest.raises(working.NotPossible, match="every 15 to 240 minutes"):
         leading.declare(major=major, interval_min=5, by=manager, at=at, **people)
+    with pytest.raises(working.NotPossible, match="Say why people are told every 15 minutes"):
+        leading.declare(major=major, interval_min=15, by=manager, at=at, reason=" ", **people)
     made = leading.declare(major=major, interval_min=None, by=manager, at=at, **people)
     assert (made.state, made.interval_min, made.next_update_at) == ("declared", 30, at + 30 * MINUTE)
     assert {one.part for one in made.appointments.all()} == {"manager", "communications_lead"}
     assert made.incident.entries.filter(kind="major", text__contains="every 30 minutes").exists()
+
+
+def test_another_interval_and_every_step_stand_in_the_story_with_why_and_who(estate, people):
+    said = {"by": people["manager"], "at": estate.at}
+    made = leading.declare(major=candidate(estate), interval_min=15, reason="The press asks", **said, **people)
+    leading.move(major=made, to="mitigating", reason="", **said)
+    told = list(made.incident.entries.filter(kind="major").order_by("pk").values_list("text", flat=True))[-2:]
+    assert told[0].endswith("every 15 minutes: The press asks")
+    assert told[1] == f"{made.number}: mitigating, by Incident-manager Person"
 
 
 def test_parts_change_with_a_reason_and_a_history(estate, people, declared):

@@ -9,8 +9,8 @@ import pytest
 
 from catalogue import legal_holds, overriding
 from catalogue.models import DutyException, Window
-from incidents import exposing, muting, working
-from incidents.models import Channel, Incident
+from incidents import exposing, muting, solving, working
+from incidents.models import Channel, Incident, Problem
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import now
@@ -48,13 +48,15 @@ def test_every_kind_is_listed_with_owner_reason_end_and_exposure(estate):
         estate.tool.save()
         Channel.objects.create(name="Chat", kind="webhook", secrets={"address": "https://chat.example.org"}, enabled=False)
     working.move(incident=Incident.objects.open().first(), to="on_hold", reason="Waits for the supplier", by=admin, at=at)
+    problem = Problem.objects.create(signature="job_failed: x", title="No space left", proposed_at=at, updated_at=at)
+    solving.move(problem=problem, to="rejected", reason="Known to the supplier", by=admin, at=at)
     with because("test"):
         DutyException.objects.create(
             person=make_user(), one="operator", other="approver", reason="Night shift", owner=admin, approver=make_admin(), approved_at=at,
             valid_from=at, valid_until=at + HOUR,
         )  # fmt: skip
     found = told(admin, now() + dt.timedelta(seconds=1))
-    assert set(found) == {"maintenance", "status", "hold", "tool", "channel", "incident", "duties"}
+    assert set(found) == {"maintenance", "status", "hold", "tool", "channel", "incident", "problem", "duties"}
     one, exposure = found["maintenance"]
     assert (one.owner.get_full_name(), one.reason, one.until) == ("Ada Berg", "New disks", at + HOUR)
     assert exposure.past == 1 and re.fullmatch(r"newest copy 5 h( \d min)? old, promised 4 h", exposure.words)
@@ -62,6 +64,8 @@ def test_every_kind_is_listed_with_owner_reason_end_and_exposure(estate):
     assert (one.owner, one.reason, one.until) == (admin, "Being replaced", None)
     assert (exposure.services, exposure.past) == (2, 1), "what hangs on the tool, and what of it is past its promise"
     assert (found["incident"][0].reason, found["incident"][0].owner) == ("Waits for the supplier", admin)
+    one, exposure = found["problem"]
+    assert (one.reason, one.owner, one.until, exposure.words) == ("Known to the supplier", admin, at + solving.MUTED, "")
     assert found["hold"][1].words == "no copy at all, promised 48 h"
     kinds = [each.kind for each in muting.mutes(user=admin, at=now())]
     assert set(kinds[:4]) == {"tool", "channel", "incident", "hold"}, "what has no end comes first"

@@ -143,6 +143,11 @@ def test_what_a_state_stands_on_is_asked_for(problem, noon):
     problem = go(problem, "fix_in_progress", at=noon)
     with pytest.raises(working.NotPossible, match="Name the change"):
         go(problem, "resolved", at=noon)
+    for fix in ("javascript:alert(1)", "done", "ftp://host/1", "https://"):
+        with pytest.raises(working.NotPossible, match="by its number, such as CHG-0042, or by its address"):
+            solving.write(problem=problem, permanent_fix=fix, by=make_user(), at=noon)
+    for fix in ("CHG-0042", "change 17", "https://itsm.example.org/changes/42"):
+        solving.write(problem=problem, permanent_fix=fix, by=make_user(), at=noon)
     with pytest.raises(working.NotPossible, match="Nothing is new"):
         solving.write(problem=problem, root_cause=" known ", by=make_user(), at=noon)
     assert go(problem, "closed", at=noon).outcome == "risk_accepted"

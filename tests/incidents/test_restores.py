@@ -62,6 +62,43 @@ def test_a_good_copy_alone_does_not_end_it_nor_a_test_that_nobody_compared(tool,
     assert not Incident.objects.open().exists()
 
 
+def check_record(found: str, at):
+    outcome = "success" if found == "passed" else "failed"
+    said = {"operation": "verify", "external_id": f"check@{at}", "verification_state": found, "consistent_at": None}
+    return run_record("nightly", outcome, at, minutes=0, **said)
+
+
+def test_damage_is_not_answered_by_a_restore_test_and_a_copy_of_before_it(tool, backed_up, noon):
+    carry(tool, restore_record("restores", "success", noon - 8 * 24 * HOUR), at=noon)
+    carry(tool, check_record("failed", noon + HOUR), at=noon + HOUR)
+    assert Incident.objects.get().title == "Archive has damaged copies, as a check found"
+    carry(tool, check_record("passed", noon + 2 * HOUR), at=noon + 2 * HOUR)
+    assert not Alert.objects.open().exists()
+    assert Incident.objects.get().is_open  # nothing was saved since, and what the old test restored says nothing of today's copies
+    carry(tool, run_record("nightly", "success", noon + 3 * HOUR, minutes=0), at=noon + 3 * HOUR)
+    incident = Incident.objects.get()
+    assert (incident.state, incident.resolved_at) == ("resolved", noon + 3 * HOUR)
+    told = incident.entries.filter(kind="state").latest("at").text
+    assert "found no damage. The newest copy was" in told
+    assert "restore test" not in told
+
+
+def test_a_new_copy_alone_does_not_answer_damage(tool, backed_up, noon):
+    carry(tool, restore_record("restores", "success", noon - 8 * 24 * HOUR), at=noon)
+    carry(tool, check_record("failed", noon + HOUR), at=noon + HOUR)
+    carry(tool, run_record("nightly", "success", noon + 2 * HOUR, minutes=0), at=noon + 2 * HOUR)
+    assert Incident.objects.get().is_open
+
+
+def test_a_sample_that_failed_is_answered_by_a_later_one(tool, backed_up, noon):
+    carry(tool, restore_record("restores", "success", noon - 8 * 24 * HOUR), at=noon)
+    carry(tool, restore_record("restores", "failed", noon, level="unknown", minutes=30), at=noon + HOUR)
+    carry(tool, run_record("nightly", "success", noon + 2 * HOUR, minutes=0), at=noon + 2 * HOUR)
+    assert Incident.objects.get().is_open
+    carry(tool, restore_record("restores", "success", noon + 3 * HOUR, level="unknown", minutes=30), at=noon + 4 * HOUR)
+    assert "The restore of a sample passed on" in Incident.objects.get(state="resolved").entries.filter(kind="state").latest("at").text
+
+
 def test_an_incident_about_copies_of_a_job_that_only_tests_them_ends(tool, backed_up, noon):
     journey.advance(at=noon)
     assert Incident.objects.get().is_open  # declared, and nothing is known of it yet: it could be a backup

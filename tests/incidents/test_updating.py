@@ -8,11 +8,12 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 
+from catalogue.models import Relation
 from incidents import gathering, leading, nominating, rendering, reviewing, updating, working
 from incidents.models import AudienceTemplate, Incident, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate, ReviewAnswer
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
-from tests.factories import make_admin, make_user, push, restore_record, run_record
+from tests.factories import make_admin, make_service, make_user, push, restore_record, run_record
 from tests.portal.makers import HOUR, make_estate, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.6")]
@@ -67,6 +68,25 @@ def test_a_restore_time_is_told_only_with_the_test_that_measured_it(estate, majo
     journey.advance(at=estate.at)
     update = drafted(major, people, at=estate.at)
     assert "Imaging archive: 42 min in the test of 14 Jul 2026" in body_of(update, "business")
+
+
+def test_whoever_answers_for_what_is_in_breach_is_told_for_that(estate, major, people):
+    owner = estate.imaging.versions.get().owner
+    owner.email = "owner@example.org"
+    owner.save()
+    with because("test"):
+        later = make_service("SVC-000", at=estate.at - HOUR, name="Aa first by name", owner=owner)
+        Relation.objects.create(provider=estate.imaging, consumer=later)
+    update = drafted(major, people, at=estate.at)
+    (row,) = [to for to in update.messages.get(audience="owners").recipients if to["address"] == owner.email]
+    assert row["why"] == "owner of Imaging archive"
+
+
+def test_other_words_stand_in_the_story_with_who_wrote_them(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    updating.reword(update=update, words="Disks are here.", details="", by=people["manager"], at=estate.at)
+    told = major.incident.entries.filter(kind="major").latest("pk").text
+    assert told == f"{update} put in other words by Incident-manager Person"
 
 
 def test_everybody_is_listed_with_why_and_told_once_as_who_is_told_most(estate, major, people):

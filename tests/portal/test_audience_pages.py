@@ -105,10 +105,14 @@ def test_an_address_is_shown_once_reads_business_words_only_and_is_taken_back(cl
         "noindex, nofollow",
         "private, no-store",
     )
+    assert "/major/status/" not in page and "As of " in page
     assert 'href="/incidents/' not in page and "<form" not in page
     feed = ElementTree.fromstring(client.get(f"{path}feed").content)
     entries = feed.findall("{http://www.w3.org/2005/Atom}entry")
     assert len(entries) == 1 and "Backups of Imaging archive are disturbed" in entries[0].findtext("{http://www.w3.org/2005/Atom}title")
+    summary = entries[0].find("{http://www.w3.org/2005/Atom}summary")
+    assert summary.get("type") == "html" and summary.text.startswith("<p>Backups of") and summary.text.count("<p>") > 2
+    assert "/major/status/" not in summary.text
     early = f"{path}?as_of={estate_now.at - HOUR:%Y-%m-%dT%H:%MZ}"
     assert "Nothing was told yet." in client.get(early).content.decode() and client.get(f"{path}?as_of=x").status_code == 404
     client.force_login(people["manager"], backend=BACKEND)
