@@ -11,7 +11,8 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 
 from incidents import prioritising
-from incidents.models import Escalation, Incident, IncidentEntry, MajorIncident, Telling
+from incidents.models import Escalation, Incident, IncidentEntry, MajorIncident, OwnChannel, Telling
+from incidents.models.own_channels import OWN
 from incidents.reaching import Recipient, operations_team
 from incidents.timing import Step, told_at
 from itsm_backup.common import outbox
@@ -96,6 +97,9 @@ def told_of(incident: Incident) -> list[Recipient]:
     escalations = Escalation.objects.filter(incident=incident)
     tellings = Telling.objects.filter(escalation__in=escalations).order_by("at", "pk").values_list("recipients", flat=True)
     found = {one["address"]: Recipient(**one) for recipients in tellings for one in recipients}
+    own = [key for key in found if key.startswith(OWN)]
+    kept = {f"{OWN}{pk}" for pk in OwnChannel.objects.filter(pk__in=[key.removeprefix(OWN) for key in own]).values_list("pk", flat=True)}
+    found = {key: one for key, one in found.items() if key in kept or not one.channel.startswith(OWN)}
     team = operations_team(incident)
     return list(found.values()) if team is None or escalations.exists() else [team]
 
@@ -142,7 +146,7 @@ def _write(
         if made:
             kept_back = " (not sent: replayed from recordings)" if withheld else ""
             instead = f" {one.why}" if one.why else ""
-            text = f"{'Message' if one.channel else 'Mail'} to {one.address}{instead}{kept_back}: {subject}"
+            text = f"{'Message' if one.channel else 'Mail'} to {one.place}{instead}{kept_back}: {subject}"
             IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=text, alert=alert)
     return recipients
 

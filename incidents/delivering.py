@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from incidents.models import Channel
+from incidents.models import Channel, OwnChannel
+from incidents.models.own_channels import OWN
 from itsm_backup.common import outbox
 from itsm_backup.common.http.client import Client
 from itsm_backup.common.models import Notice
@@ -34,13 +35,22 @@ def send(*, at: dt.datetime) -> int:
 
 def deliver(notice: Notice, at: dt.datetime) -> None:
     """Send one notice. Raises NotTaken or Unreachable."""
-    channel: Any = Channel.objects.filter(name=notice.recipient).first()
+    channel = _own(notice) if notice.recipient.startswith(OWN) else Channel.objects.filter(name=notice.recipient).first()
     if channel is None or not channel.enabled:
         raise NotTaken(f"{notice.recipient} is {'switched off' if channel else 'gone'}. It is told when there is a channel of that name.")
     if channel.kind == Channel.Kind.WEBHOOK:
         _post(channel, notice, at)
     else:
         _notify(channel, notice)
+
+
+def _own(notice: Notice) -> Any:
+    """The own channel that a message is for: before it is confirmed it gets only its code. Raises NotTaken where it is gone."""
+    found = OwnChannel.objects.filter(pk=notice.recipient.removeprefix(OWN), person__is_active=True).first()
+    if found is None or (found.confirmed_at is None and notice.thread != found.key):
+        raise NotTaken("This person's own channel was taken away.")
+    found.enabled = True  # type: ignore[attr-defined]  # as a channel is read
+    return found
 
 
 def signature(key: str, *, at: dt.datetime, body: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from catalogue.refusing import NotReady, problems_of
-from incidents.models import DigestPreference
+from incidents.models import DigestPreference, OwnChannel
 from incidents.reaching import Recipient
 from itsm_backup.common.models import because
 
@@ -32,7 +32,9 @@ def prefer(*, by: Any, digest: str, told_at: dt.time, zone: str, waits: Sequence
 def what_waits() -> dict[str, list[str]]:
     """By thread of a person, the priorities that wait for the digest."""
     rows = DigestPreference.objects.exclude(waits=[]).filter(person__is_active=True).values_list("person", "waits")
-    return {f"person/{person}": waits for person, waits in rows}
+    found = {f"person/{person}": waits for person, waits in rows}
+    own = OwnChannel.objects.filter(person__digest_preference__in=DigestPreference.objects.exclude(waits=[])) if found else ()
+    return found | {one.key: found[f"person/{one.person_id}"] for one in own if f"person/{one.person_id}" in found}
 
 
 def told_now(reached: Sequence[Recipient], *, priority: str, bypass: Sequence[str], waits: Mapping[str, Sequence[str]]) -> list[Recipient]:

@@ -12,8 +12,9 @@ from django.contrib.auth import get_user_model
 
 from catalogue.models import Service, ServiceVersion, Team
 from incidents import rotating
-from incidents.models import Channel, Incident, Rota
+from incidents.models import Channel, Incident, OwnChannel, Rota
 from incidents.models.escalation import Tell
+from incidents.models.own_channels import OWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,11 @@ class Recipient:
     thread: str = ""
     why: str = ""
     channel: str = ""  # the name of the channel; empty for mail
+
+    @property
+    def place(self) -> str:
+        """Where a message went, in words: an own channel is told by whose it is."""
+        return self.who if self.channel.startswith(OWN) else self.address
 
     @property
     def words(self) -> str:
@@ -43,7 +49,7 @@ class Directory:
     def __init__(self, *, at: dt.datetime, incidents: Sequence[Incident] = ()) -> None:
         self.at, self.incidents = at, incidents
         self.team, self.person, self.rota, self._seen = map(cache, (self._team, self._person, self._rota, self._seen_by))
-        self.channel = cache(self._channel)
+        self.channel, self.own = cache(self._channel), cache(self._own)
         services = {one.service_id for one in incidents}
         rows = ServiceVersion.objects.in_force(at).filter(service__in=services).select_related("owner", "steward") if services else ()
         self._versions = {row.service_id: row for row in rows}
@@ -77,6 +83,9 @@ class Directory:
     def _channel(self, pk: int) -> Channel | None:
         return Channel.objects.filter(pk=pk, enabled=True).first()
 
+    def _own(self, person: Any) -> list[OwnChannel]:
+        return list(OwnChannel.objects.filter(person=person, confirmed_at__lte=self.at))
+
     def _rota(self, team_id: int | None) -> Rota | None:
         return Rota.objects.filter(team=team_id).prefetch_related("members__person", "swaps__person").first()
 
@@ -89,12 +98,36 @@ def reach(targets: list[dict[str, Any]], *, incident: Incident, at: dt.datetime,
     """
     found: dict[str, Recipient] = {}
     for target in targets:
-        if (one := _reach_one(target, incident, at, directory or Directory(at=at))) is not None:
+        for one in _reached_by(target, incident, at, directory or Directory(at=at)):
             found.setdefault(one.address, one)
     return list(found.values())
 
 
-def _reach_one(target: dict[str, Any], incident: Incident, at: dt.datetime, directory: Directory) -> Recipient | None:
+def _reached_by(target: dict[str, Any], incident: Incident, at: dt.datetime, directory: Directory) -> list[Recipient]:
+    """Who is told for one target: a person by mail, and at those of their own channels that are for the priority."""
+    person = None if target["tell"] in NO_PERSON else _person_of(target, incident, at, directory)
+    own = _own_channels(person, incident, directory) if person is not None and person.is_active else []
+    first = _reach_one(target, incident, at, directory, person, has_own=bool(own))
+    if first is None or person is None or first.thread != f"person/{person.pk}":
+        return [first] if first else []  # somebody stands in, or nobody can
+    return [one for one in (first, *own) if one.address]
+
+
+def _own_channels(person: Any, incident: Incident, directory: Directory) -> list[Recipient]:
+    name = person.get_full_name() or person.get_username()
+    return [
+        Recipient(who=f"{name}, {one.name}", address=one.key, thread=one.key, channel=one.key)
+        for one in directory.own(person)
+        if incident.priority in one.priorities
+    ]
+
+
+NO_PERSON = (Tell.OPERATIONS_TEAM, Tell.TEAM, Tell.CHANNEL)
+
+
+def _reach_one(
+    target: dict[str, Any], incident: Incident, at: dt.datetime, directory: Directory, person: Any, *, has_own: bool
+) -> Recipient | None:
     tell = target["tell"]
     if tell == Tell.OPERATIONS_TEAM:
         return operations_team(incident)
@@ -104,14 +137,13 @@ def _reach_one(target: dict[str, Any], incident: Incident, at: dt.datetime, dire
     if tell == Tell.CHANNEL:
         channel = directory.channel(target["channel"])
         return _of_channel(channel) if channel else operations_team(incident, why=f"instead of {target['name']}, which is switched off")
-    person = _person_of(target, incident, at, directory)
     words = target.get("name") or Tell(tell).label
     if person is None and tell == Tell.ON_CALL:
         return operations_team(incident, why="nobody is on call")
     if person is None or not person.is_active:
         return operations_team(incident, why=f"instead of {words}, who is not there")
     name = person.get_full_name() or person.get_username()
-    if not person.email:
+    if not person.email and not has_own:
         return operations_team(incident, why=f"instead of {name}, who has no address")
     if not directory.sees(person, incident):
         return operations_team(incident, why=f"instead of {name}, who may not see the incident")

@@ -151,7 +151,7 @@ ROLES = {
             "add approve: monitoring.toolmap",
             "poll: monitoring.tool",
             "see_ping_address: monitoring.backupjob",
-            "view: common.notice common.refusal incidents.digestpreference incidents.digest",
+            "view: common.notice common.refusal incidents.digestpreference incidents.digest incidents.ownchannel",
         ),
         on_tool=_permissions("view change poll: monitoring.tool"),
         on_their_tools=_permissions("view poll: monitoring.tool"),
@@ -168,7 +168,7 @@ ROLES = {
     "auditor": Role(
         duty="reads everything and changes nothing",
         everywhere=_permissions(_TECHNICAL, "view read_body: common.notice", "view: admin.logentry catalogue.grantentry common.refusal",
-            "view: incidents.reply incidents.digestpreference incidents.digest incidents.statuslink")
+            "view: incidents.reply incidents.digestpreference incidents.digest incidents.statuslink incidents.ownchannel")
         | _READ_EARLY,
         uses_admin=True,
     ),

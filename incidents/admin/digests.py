@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from incidents.models import Digest, DigestPreference
+from incidents.models import Digest, DigestPreference, OwnChannel
 from itsm_backup.common.admin import FactAdmin, TrackedAdmin
 
 
@@ -19,6 +19,25 @@ class DigestPreferenceAdmin(TrackedAdmin):
     list_select_related = ("person",)
     list_filter = ("digest",)
     fields = ("person", "digest", ("told_at", "zone"), "waits")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(OwnChannel)
+class OwnChannelAdmin(TrackedAdmin):
+    place = 32
+    about = "Where people are told beside mail, by what they call it. Everybody enters their own: portal, account, Your digest."
+    list_display = ("person", "name", "kind", "priorities", "confirmed_at")
+    list_select_related = ("person",)
+    list_filter = ("kind", ("confirmed_at", admin.EmptyFieldListFilter))
+    fields = ("person", ("name", "kind"), "priorities", ("asked_at", "confirmed_at"))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -5,6 +5,7 @@ from incidents.models.digests import Digest, DigestPreference
 from incidents.models.escalation import Escalation, EscalationPolicy, EscalationStep, Telling
 from incidents.models.incident import Incident, IncidentAlert, IncidentEntry
 from incidents.models.major import MajorAppointment, MajorIncident
+from incidents.models.own_channels import OwnChannel
 from incidents.models.problems import Feedback, KnownError, Problem, ProblemEntry, ProblemIncident
 from incidents.models.replies import Reply
 from incidents.models.reviews import EntryProposal, PostIncidentReview, ReviewAction, ReviewAnswer
@@ -33,6 +34,7 @@ __all__ = [
     "MajorIncident",
     "MajorMessage",
     "MajorUpdate",
+    "OwnChannel",
     "PostIncidentReview",
     "Problem",
     "ProblemEntry",

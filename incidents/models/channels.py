@@ -36,6 +36,10 @@ class Channel(Tracked):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        if self.name.startswith("own/"):
+            raise ValidationError({"name": "Names that begin with own/ are those of people's own channels. Choose another one."})
+
 
 def validate_address(kind: str, address: str) -> None:
     """Raises ValidationError for an address that this kind cannot use."""

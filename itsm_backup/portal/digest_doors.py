@@ -23,7 +23,7 @@ from itsm_backup.portal.views import reads, show
 @reads
 def digest(request: HttpRequest, *, moment: Moment) -> HttpResponse:
     """The page; it tells of now, whatever instant is asked for."""
-    return _shown(request)
+    return shown(request)
 
 
 @require_POST
@@ -35,15 +35,21 @@ def choose_digest(request: HttpRequest) -> HttpResponse:
     try:
         preferring.prefer(by=request.user, digest=said["digest"], told_at=_clock(said["told_at"]), zone=said["zone"], waits=waits, at=now())
     except NotReady as error:
-        return _shown(request, problems=tuple(error.problems), typed={**said, "waits": waits})
+        return shown(request, problems=tuple(error.problems), typed={**said, "waits": waits})
     messages.success(request, "It is kept, and counts from now on.")
     return redirect("portal:digest")
 
 
-def _shown(request: HttpRequest, *, problems: tuple[str, ...] = (), typed: dict[str, Any] | None = None) -> HttpResponse:
+def shown(
+    request: HttpRequest, *, problems: tuple[str, ...] = (), typed: dict[str, Any] | None = None, own_problems: tuple[str, ...] = (),
+    own_typed: dict[str, Any] | None = None,
+) -> HttpResponse:  # fmt: skip
+    """The page, with what does not go in one of its forms and what was typed there."""
     moment = Moment(at=(at := now()), now=at)
-    page = digest_page.digest_page(user=request.user, moment=moment, problems=problems, typed=typed)
-    return show(request, "digest", section="", moment=moment, status=409 if problems else 200, page=page)
+    page = digest_page.digest_page(
+        user=request.user, moment=moment, problems=problems, typed=typed, own_problems=own_problems, own_typed=own_typed
+    )
+    return show(request, "digest", section="", moment=moment, status=409 if problems or own_problems else 200, page=page)
 
 
 def _clock(text: str) -> dt.time:

@@ -39,13 +39,14 @@ from catalogue.models import (
     StatusOverride,
 )
 from catalogue.propagating import hash_of
-from incidents import following_up, knowing, leading, nominating, publishing_status, reviewing, solving, updating, working
+from incidents import confirming, following_up, knowing, leading, nominating, publishing_status, reviewing, solving, updating, working
 from incidents.models import (
     Incident,
     IncidentAlert,
     KnownError,
     MajorIncident,
     MajorUpdate,
+    OwnChannel,
     PostIncidentReview,
     Problem,
     ProblemIncident,
@@ -366,6 +367,8 @@ BODIES = {
     "/api/v1/major-incidents/{number}/appoint/": lambda: {"part": "manager", "person": _leader("declare_majorincident").username, **REASON},
     "/api/v1/major-incidents/{number}/interval/": lambda: {"interval_min": 45, **REASON},
     "/api/v1/problems/{number}/texts/": lambda: {"workaround": "Prune by hand"},
+    "/api/v1/own-channels/": lambda: {"name": f"Phone {uuid.uuid4()}"[:40], "kind": "service", "address": "ntfy://ntfy.example.org/x"},
+    "/api/v1/own-channels/{id}/": lambda: {"code": "123456"},
     "/api/v1/digest/": lambda: {"digest": "daily", "told_at": "07:00", "zone": "UTC", "waits": ["P4"]},
     "/api/v1/discrepancies/{id}/explain": lambda: REASON,
     "/api/v1/restore-plans/": lambda: {
@@ -466,6 +469,7 @@ KNOWN = {
     "entry-proposals": lambda: {"id": _review(published=True).answers.get(question="rpo").proposal.pk},
     "quarantine": lambda: {"id": QuarantinedRecord.objects.first().pk},
     "methods": lambda: {"method_id": "BM-EB", "version": "1"},
+    "own-channels": lambda: {"id": _own_channel().pk},
     "propagations": lambda: {"id": _propagation().pk},
     "relations": lambda: {"id": Relation.objects.first().pk},
     "reports": _report,
@@ -486,6 +490,16 @@ KNOWN = {
 
 def _caller():
     return get_user_model().objects.latest("pk")
+
+
+def _own_channel() -> OwnChannel:
+    """Of who calls, and whose code is known."""
+    said = {"kind": "service", "address": "ntfy://ntfy.example.org/x", "key": "", "priorities": ["P1"]}
+    row = confirming.add(by=_caller(), name=f"Phone {uuid.uuid4()}"[:40], at=now(), **said)
+    with because("Fuzzed"):
+        row.code_hash = confirming._hash(row, "123456")
+        row.save()
+    return row
 
 
 def _restore_plan(*, recorded: bool = False):

@@ -250,7 +250,7 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
             assert client.get(page).status_code == 403, page  # they name tools
             continue
         checked = any(part in page for part in ("/versions/1", "/commitment/", "ownership/"))  # with the checks of the promise, and gaps
-        # 3 of the person and their rights; a day is told from twelve sides, a digest from fifteen
+        # 3 of the person and their rights; a day is told from twelve sides, a digest from sixteen
         with django_assert_max_num_queries(
             26
             if checked or page == "/digest/"
@@ -268,6 +268,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     deeds = {"choose_digest", "acknowledge", "assign", "note", "resolve", "explain_again", "display",
              "version_approve", "version_return", "version_withdraw", "version_comment", "version_again",
              "hand_over", "answer_hand_over", "ask_attestation", "attest"}  # fmt: skip
+    deeds |= {"add_channel", "confirm_channel", "ask_channel", "remove_channel"}
     elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
     deeds |= {"change_cells", "import_relations", "accept_relation", "reject_relation", "propose_relation_again"}
     elsewhere |= {"report_preview", "report_override"}
