@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from django.db import models
+
 from monitoring.asking import array, fetch
 from monitoring.combining import Row
 from monitoring.connectors.base import Held
@@ -103,10 +105,39 @@ RETURNING job_id
 """
 
 
+# What changed since a full copy is worth nothing without it. A full copy that was moved stands at the same instant as the one before.
+_UNBASED = """
+WITH full_copy AS (
+  SELECT f.item_id, f.captured_at, f.gone_at IS NULL AND f.invalid_from IS NULL AS is_there
+  FROM monitoring_restorepoint f JOIN monitoring_backuprun b ON b.id = f.run_id JOIN monitoring_protecteditem i ON i.id = f.item_id
+  WHERE i.tool_id = %(tool)s AND b.level IN ('full', 'synthetic')),
+unbased AS (
+  SELECT p.id, i.job_id FROM monitoring_restorepoint p JOIN monitoring_backuprun r ON r.id = p.run_id
+  JOIN monitoring_protecteditem i ON i.id = p.item_id
+  CROSS JOIN LATERAL (
+    SELECT f.is_there FROM full_copy f WHERE f.item_id = p.item_id AND f.captured_at <= p.captured_at
+    ORDER BY f.captured_at DESC, f.is_there DESC LIMIT 1) base
+  WHERE i.tool_id = %(tool)s AND r.level IN ('incremental', 'differential') AND p.gone_at IS NULL AND p.invalid_from IS NULL
+    AND NOT base.is_there)
+UPDATE monitoring_restorepoint AS p SET invalid_from = %(at)s FROM unbased WHERE p.id = unbased.id RETURNING unbased.job_id
+"""
+
+
+def base_of(run: BackupRun) -> RestorePoint | None:
+    """The full copy that the run's own builds on: the newest before it; None where it builds on none, or none is known."""
+    if run.level not in ("incremental", "differential") or not hasattr(run, "point"):
+        return None
+    older = RestorePoint.objects.filter(
+        item=run.point.item_id, captured_at__lte=run.point.captured_at, run__level__in=("full", "synthetic")
+    )
+    return older.order_by("-captured_at", models.F("gone_at").desc(nulls_first=True)).first()
+
+
 def follow_numbers(*, tool: Tool, held: Held, at: dt.datetime) -> None:
-    """Copies that are named by numbers and are not held any more are gone."""
+    """Copies that are named by numbers and are not held any more are gone, and of no use are those that build on a full one of them."""
     stretches = {"first": array(first for first, _ in held.stretches), "last": array(last for _, last in held.stretches)}
     jobs = {job for (job,) in fetch(_LET_GO, {"at": at, "tool": tool.pk, "until": min(held.until, 2**63 - 1), **stretches})}
+    jobs |= {job for (job,) in fetch(_UNBASED, {"at": at, "tool": tool.pk})}
     JobState.objects.filter(pk__in=jobs).update(touched_at=at)
 
 

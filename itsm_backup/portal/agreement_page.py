@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, Window
-from django.db.models.aggregates import Count, Max
+from django.db.models.aggregates import Count, Max, Sum
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -62,6 +62,7 @@ class Entry:
 class AgreementPage:
     sentence: str
     compared: SafeString | str
+    extent: str
     entries: tuple[Entry, ...]
     paging: Paging
     conflicts: int
@@ -136,16 +137,17 @@ def newest(user: Any, moment: Moment) -> Any:
 def agreement_page(*, user: Any, moment: Moment, page: int) -> AgreementPage:
     """Entries whose sides differ, those with most differences first; the number of queries does not grow with them."""
     rows = newest(user, moment)
-    counted = rows.aggregate(all=Count("pk"), differing=Count("pk", filter=Q(differing__gt=0)))
+    counted = rows.aggregate(all=Count("pk"), apart=Count("pk", filter=Q(differing__gt=0)), fields=Sum("differing"))
     first, shown = _shown(rows.filter(differing__gt=0).select_related("service").order_by("-differing", "service__code"), page)
     looked = Agreement.objects.filter(service__in=Service.objects.listed().visible_to(user)).aggregate(latest=Max("compared_at"))["latest"]
     names = names_of([one.service_id for one in shown], moment)
     about = About([one.service_id for one in shown], user, moment)
     return AgreementPage(
-        sentence=_sentence(counted["all"], counted["differing"], moment),
+        sentence=_sentence(counted["all"], counted["apart"], moment),
         compared=instant(looked) if looked and not moment.past else "",
+        extent=_extent(counted["fields"] or 0, counted["apart"]),
         entries=tuple(_entry(one, names, about, moment) for one in shown),
-        paging=paging_of(first, len(shown), counted["differing"], PAGE, lambda n: moment.href("agreement", page=n)),
+        paging=paging_of(first, len(shown), counted["apart"], PAGE, lambda n: moment.href("agreement", page=n)),
         conflicts=0 if moment.past else WriteConflict.objects.open().visible_to(user).count(),
         unlinked=0 if moment.past else ConfigurationItem.objects.there().visible_to(user).filter(link=None, retired=False).count(),
         any_item=bool(counted["all"]),
@@ -167,6 +169,11 @@ def _sentence(compared: int, differing: int, moment: Moment) -> str:
         return "Nothing was compared with a CMDB by then." if moment.past else "Nothing is compared with a CMDB yet."
     verb = "agrees" if compared - differing == 1 else "agree"
     return f"{compared - differing:,} of {many(compared, 'service')} {verb} across all three sources."
+
+
+def _extent(fields: int, services: int) -> str:
+    """How much differs, over all pages of the list."""
+    return f"{many(fields, 'field')} {'differs' if fields == 1 else 'differ'} in {many(services, 'service')}." if fields else ""
 
 
 class About:

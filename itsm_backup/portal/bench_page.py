@@ -237,14 +237,18 @@ def _tiles(told: Trial, noun: str) -> tuple[Tile, ...]:
     stolen = sum(told.taken.values())
     return (
         Tile(figure=f"{told.matched:,}", words=f"{noun}{'' if told.matched == 1 else 's'} matched of {told.considered:,}"),
-        Tile(figure=f"+{told.count('new'):,}", words=f"new, {against}{f', {stolen:,} of them taken from other rules' if stolen else ''}"),
-        Tile(figure=f"−{told.count('lost'):,}", words="no longer matched", tone="bad" if told.count("lost") else ""),
+        Tile(figure=_signed(told.count("new")), words=f"new, {against}{f', {stolen:,} of them taken from other rules' if stolen else ''}"),
+        Tile(figure=_signed(-told.count("lost")), words="no longer matched", tone="bad" if told.count("lost") else ""),
         Tile(
-            figure=f"{'+' if change > 0 else '−' if change < 0 else '±'}{abs(change):,}",
+            figure=_signed(change),
             words=f"incident{'' if abs(change) == 1 else 's'} {'fewer' if change < 0 else 'would have opened'} in {told.days} days",
             tone="risk" if change > 0 else "",
         ),
     )  # fmt: skip
+
+
+def _signed(change: int) -> str:
+    return f"{'+' if change > 0 else '−' if change < 0 else ''}{abs(change):,}"
 
 
 def _about_jobs(told: Trial) -> str:

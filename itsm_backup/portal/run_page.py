@@ -18,6 +18,7 @@ from monitoring.answers import AnswerGone, open_answer
 from monitoring.combining import PROOFS
 from monitoring.connectors.base import Answer
 from monitoring.models import BackupRun, RawAnswer, RunRevision, Tool
+from monitoring.pointing import base_of
 
 MOST_SHOWN, MOST_CORRECTIONS = 200_000, 50
 EVIDENCE = {
@@ -119,9 +120,14 @@ def _facts(run: BackupRun, moment: Moment) -> tuple[tuple[str, str | SafeString]
 
 
 def _until(run: BackupRun, moment: Moment) -> str | None:
-    """Since when the copy of this run is gone."""
-    gone_at = run.point.gone_at if hasattr(run, "point") else None
-    return f"no longer: its copy is gone since {instant_words(gone_at, zone=zone())}" if gone_at and gone_at <= moment.at else None
+    """Since when the copy of this run is gone, or the full one that it builds on."""
+    point = run.point if hasattr(run, "point") else None
+    if point and point.gone_at and point.gone_at <= moment.at:
+        return f"no longer: its copy is gone since {instant_words(point.gone_at, zone=zone())}"
+    if point and point.invalid_from and point.invalid_from <= moment.at and (base := base_of(run)) and base.gone_at:
+        taken, gone = (instant_words(one, zone=zone()) for one in (base.captured_at, base.gone_at))
+        return f"no longer: the full copy of {taken} that it builds on is gone since {gone}"
+    return None
 
 
 def _correction(revision: RunRevision) -> Correction:

@@ -11,9 +11,8 @@ from monitoring.connectors import reading, running
 from monitoring.connectors.barman_listing import Listing, read_listing
 from monitoring.connectors.barman_runs import LISTINGS, OPERATIONS, parse, read_runs
 from monitoring.connectors.base import Answer, Reading, Reject, Runner, SettingField, Step, Tested
-from monitoring.connectors.borg import DEFAULT_TIMEOUT_S, LONGEST_TIMEOUT_S, number
 from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
-from monitoring.connectors.redaction import redact
+from monitoring.connectors.programs import limit_s, masked, not_started, time_limit, unrecognised
 
 MOST_SHOWN, SHOW_TIMEOUT_S = 10, 30.0  # with the listing they stay within the quarter of an hour for which a poll is claimed
 _VERSION = re.compile(r"^(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?\S{0,30})")
@@ -31,12 +30,7 @@ class Barman:
     settings_fields: tuple[SettingField, ...] = (
         SettingField(name="config", label="Configuration", help="Where it lies on this machine, if not at /etc/barman.conf."),
         SettingField(name="server", label="Only this server", help="Empty reads every server of the configuration."),
-        SettingField(
-            name="timeout_s",
-            label="Time limit in seconds",
-            help="How long the listing of Barman may take, 1 to 240.",
-            default=f"{DEFAULT_TIMEOUT_S:g}",
-        ),
+        time_limit("the listing of Barman"),
     )
     capabilities = declare(
         read_runs=part("Backups, also such that failed while they were copied; one refused at its start is reported by a wrapper."),
@@ -56,14 +50,13 @@ class Barman:
         wrong = wrong or ("the name of a server" if server and not _SERVER.fullmatch(server) else "")
         if wrong:
             reason = f"Barman was not started: write {wrong} in the settings of this tool."
-            answer.steps.append(Step(name="list-backup", command="barman list-backup", exit_code=running.NOT_RUNNABLE, stderr=reason))
-            return answer
+            return not_started(answer, name="list-backup", command="barman list-backup", reason=reason)
         own = ["barman", *(["-c", config] if config else [])]
-        timeout_s = number(settings.get("timeout_s"), DEFAULT_TIMEOUT_S, 1, LONGEST_TIMEOUT_S)
+        timeout_s = limit_s(settings)
         calls = [("version", ["barman", "--version"], SHOW_TIMEOUT_S)]
         calls.append(("list-backup", [*own, "-f", "json", "list-backup", server or "all"], timeout_s))
-        for name, argv, limit_s in calls:
-            step = _call(run, name, argv, limit_s, answer)
+        for name, argv, within_s in calls:
+            step = _call(run, name, argv, within_s, answer)
             if step.exit_code != 0:
                 return answer
             if name == "version" and (match := _VERSION.match((step.stdout or "").strip())):
@@ -84,9 +77,7 @@ class Barman:
         for index, step in enumerate(answer.steps):
             command = parse(step.command, step.name)
             if command is None and answer.kind != "poll":
-                told = reading.excerpt(step.command or step.name)
-                reason = f"No Barman call was recognised in {told!r}: send the command as it ran, e.g. 'barman backup main'."
-                unknown.append(Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout or step.stderr or "")))
+                unknown.append(unrecognised(index, step, what="Barman", example="barman backup main"))
             elif command is not None and command.verb in OPERATIONS:
                 for run in read_runs(answer, step, command, index=index):
                     result.rejects.append(run) if isinstance(run, Reject) else result.records.append(run)
@@ -107,8 +98,7 @@ class Barman:
 
 
 def _call(run: Runner, name: str, argv: list[str], timeout_s: float, answer: Answer) -> Step:
-    step = run(name, argv, env={}, timeout_s=timeout_s)
-    step.stderr, step.stdout = redact(step.stderr or ""), redact(step.stdout or "", data=step.exit_code == 0)
+    step = masked(run(name, argv, env={}, timeout_s=timeout_s))
     answer.steps.append(step)
     return step
 

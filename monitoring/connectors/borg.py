@@ -6,16 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from monitoring.connectors import borg_archives, borg_failures, reading, running
+from monitoring.connectors import borg_archives, borg_failures, reading
 from monitoring.connectors.base import Answer, Reading, Record, Reject, Runner, SettingField, Step
 from monitoring.connectors.borg_command import parse
 from monitoring.connectors.borg_runs import OPERATIONS, read_run
 from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
+from monitoring.connectors.programs import SIZES_OF, limit_s, masked, not_started, sizes_of, time_limit, unrecognised
 from monitoring.connectors.redaction import redact, url_secrets
 
-DEFAULT_TIMEOUT_S = 120.0
-LONGEST_TIMEOUT_S = 240.0  # three calls stay within the quarter of an hour for which a poll is claimed
-DEFAULT_SIZES, MOST_SIZES = 30, 1000
 MAX_KNOWN_EMPTY = 200
 # Such an address would be handed to ssh as an option, and its options can run programs.
 _UNSAFE_ADDRESS = re.compile(r"-|ssh://(?:[^@/]*@)?-|[^/:@]*@-", re.DOTALL)
@@ -55,18 +53,8 @@ class Borg:
             help="Only for keyfile repositories: where the exported key lies on this machine.",
         ),
         SettingField(name="archives", label="Only these archives", help="A pattern of archive names, e.g. wiki01-*. Empty reads all."),
-        SettingField(
-            name="sizes_of",
-            label="Sizes of the newest",
-            help="For how many of the newest archives sizes are asked, 0 to 1000. borg computes them anew each time, which takes a while.",
-            default=str(DEFAULT_SIZES),
-        ),
-        SettingField(
-            name="timeout_s",
-            label="Time limit in seconds",
-            help="How long one call of borg may take, 1 to 240.",
-            default=f"{DEFAULT_TIMEOUT_S:g}",
-        ),
+        SIZES_OF,
+        time_limit("one call of borg"),
     )
     capabilities = declare(
         read_runs=part("Archives that still exist; a failed run leaves nothing in a repository, so its wrapper reports it."),
@@ -85,11 +73,10 @@ class Borg:
         answer = Answer(kind="poll", steps=[], meta={"repository": shown["BORG_REPO"], "known_empty": _known_empty(cursor)})
         if _UNSAFE_ADDRESS.match(address):
             reason = "borg was not started: this address would pass options to another program. Write the repository's address alone."
-            answer.steps.append(Step(name="list", command="borg list", exit_code=running.NOT_RUNNABLE, stderr=reason))
-            return answer
-        timeout_s = number(settings.get("timeout_s"), DEFAULT_TIMEOUT_S, 1, LONGEST_TIMEOUT_S)
+            return not_started(answer, name="list", command="borg list", reason=reason)
+        timeout_s = limit_s(settings)
         for name, argv in _calls(settings):
-            step = _masked(run(name, argv, env=env, timeout_s=timeout_s), hidden)
+            step = masked(run(name, argv, env=env, timeout_s=timeout_s), hidden)
             step.env = shown
             answer.steps.append(step)
             if name == "version" and (match := _VERSION.search(step.stdout or "")):
@@ -112,7 +99,7 @@ class Borg:
                 if answer.kind == "poll":
                     _read_version(result, answer, step)
                 else:
-                    unknown.append(_unknown_step(index, step))
+                    unknown.append(unrecognised(index, step, what="borg", example="borg create --json ::wiki-{now} /srv/data"))
             elif command.verb in ("list", "info"):
                 told_ids += _read_listing(result, answer, index)
             elif command.verb in OPERATIONS and not command.has("--help", "-h"):
@@ -125,15 +112,6 @@ class Borg:
             _conclude_poll(result, answer, told_ids)
         result.job_ids = sorted({record.job_external_id for record in result.records})
         return result
-
-
-def number(value: str | None, default: float, least: float, most: float) -> float:
-    """A setting as a number, or its default when it is none or lies outside the limits."""
-    try:
-        number = float(value or default)
-    except ValueError:
-        return default
-    return number if least <= number <= most else default
 
 
 def _environment(address: str, settings: Mapping[str, str], secrets: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -151,7 +129,7 @@ def _calls(settings: Mapping[str, str]) -> list[tuple[str, list[str]]]:
         ("version", ["borg", "--version"]),
         ("list", ["borg", "list", "--bypass-lock", "--json", f"--format={_FORMAT}", *only]),
     ]
-    if sizes := int(number(settings.get("sizes_of") or str(DEFAULT_SIZES), DEFAULT_SIZES, 0, MOST_SIZES)):
+    if sizes := sizes_of(settings):
         calls.append(("info", ["borg", "info", "--bypass-lock", "--json", f"--last={sizes}", *only]))
     return calls
 
@@ -161,13 +139,6 @@ def _known_empty(cursor: Mapping[str, Any]) -> str:
     return " ".join(each for each in told if isinstance(each, str)) if isinstance(told, list) else ""
 
 
-def _masked(step: Step, hidden: list[str]) -> Step:
-    """borg's JSON on standard output holds no secret and must stay what it is; anything else is masked in full."""
-    step.stderr = redact(step.stderr or "", hidden)
-    step.stdout = redact(step.stdout or "", hidden, data=step.exit_code == 0)
-    return step
-
-
 def _read_version(result: Reading, answer: Answer, step: Step) -> None:
     if step.exit_code != 0:
         result.problems.append(borg_failures.problem(step))
@@ -175,15 +146,6 @@ def _read_version(result: Reading, answer: Answer, step: Step) -> None:
         result.problems.append(
             f"borg {answer.tool_version} keeps its archives in another way, which this product cannot read. Use borg 1.x."
         )
-
-
-def _unknown_step(index: int, step: Step) -> Reject:
-    told = f"the command {reading.excerpt(step.command)!r}" if step.command else f"the step {reading.excerpt(step.name)!r}"
-    return Reject(
-        index=index,
-        reason=f"No borg call was recognised in {told}: send the command as it ran, e.g. 'borg create --json ::wiki-{{now}} /srv/data'.",
-        excerpt=reading.excerpt(step.stdout or step.stderr or ""),
-    )
 
 
 def _read_listing(result: Reading, answer: Answer, index: int) -> list[str]:

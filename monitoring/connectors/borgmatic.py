@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from monitoring.connectors import borg_archives, borg_failures, reading, running
+from monitoring.connectors import borg_archives, borg_failures, reading
 from monitoring.connectors.base import Answer, Reading, Record, Reject, Runner, SettingField, Step
-from monitoring.connectors.borg import DEFAULT_SIZES, DEFAULT_TIMEOUT_S, LONGEST_TIMEOUT_S, MAX_KNOWN_EMPTY, MOST_SIZES, number
+from monitoring.connectors.borg import MAX_KNOWN_EMPTY
 from monitoring.connectors.borgmatic_command import LISTINGS, action, parse
 from monitoring.connectors.borgmatic_log import essence
 from monitoring.connectors.borgmatic_runs import read_run
 from monitoring.connectors.capabilities import LOCK_LIMITS, declare, full, none, part
-from monitoring.connectors.redaction import redact
+from monitoring.connectors.programs import SIZES_OF, limit_s, masked, not_started, sizes_of, time_limit, unrecognised
 
 _VERSION = re.compile(r"^(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?\S{0,30})$", re.MULTILINE)
 _RENAMED = (1, 9)  # rlist and rinfo became repo-list and repo-info
@@ -47,18 +47,8 @@ class Borgmatic:
             help="Only if the configuration does not hold it.",
             secret=True,
         ),
-        SettingField(
-            name="sizes_of",
-            label="Sizes of the newest",
-            help="For how many of the newest archives sizes are asked, 0 to 1000. borg computes them anew each time, which takes a while.",
-            default=str(DEFAULT_SIZES),
-        ),
-        SettingField(
-            name="timeout_s",
-            label="Time limit in seconds",
-            help="How long one call of borgmatic may take, 1 to 240.",
-            default=f"{DEFAULT_TIMEOUT_S:g}",
-        ),
+        SIZES_OF,
+        time_limit("one call of borgmatic"),
     )
     capabilities = declare(
         read_runs=part("Archives that still exist; failures come by its healthchecks hook or a wrapper's report."),
@@ -79,10 +69,9 @@ class Borgmatic:
         answer = Answer(kind="poll", steps=[], meta={"config": config, "known_empty": known_empty})
         if not config.startswith("/"):
             reason = "borgmatic was not started: write the whole path of its configuration, like /etc/borgmatic/config.yaml."
-            answer.steps.append(Step(name="list", command="borgmatic rlist", exit_code=running.NOT_RUNNABLE, stderr=reason))
-            return answer
-        timeout_s = number(settings.get("timeout_s"), DEFAULT_TIMEOUT_S, 1, LONGEST_TIMEOUT_S)
-        sizes = int(number(settings.get("sizes_of"), DEFAULT_SIZES, 0, MOST_SIZES))
+            return not_started(answer, name="list", command="borgmatic rlist", reason=reason)
+        timeout_s = limit_s(settings)
+        sizes = sizes_of(settings)
         common = ["borgmatic", "--config", config, "--no-color"]
         for name in ("version", "list", "info"):
             rest = ["--json", f"--format={_FORMAT}"] if name == "list" else ["--json", f"--last={sizes}"]
@@ -90,10 +79,7 @@ class Borgmatic:
             if name == "info" and not sizes:
                 break
             argv = ["borgmatic", "--version"] if name == "version" else [*common, verb, *rest]
-            step = run(name, argv, env=env, timeout_s=timeout_s)
-            hidden = [passphrase] if passphrase else []
-            step.stderr = redact(step.stderr or "", hidden)
-            step.stdout = redact(step.stdout or "", hidden, data=step.exit_code == 0)
+            step = masked(run(name, argv, env=env, timeout_s=timeout_s), [passphrase] if passphrase else [])
             answer.steps.append(step)
             if name == "version" and (match := _VERSION.search(step.stdout or "")):
                 answer.tool_version = match.group(1)
@@ -112,9 +98,7 @@ class Borgmatic:
         for index, step in enumerate(answer.steps):
             command = parse(step.command, step.name)
             if command is None:
-                told = reading.excerpt(step.command or step.name)
-                reason = f"No borgmatic call was recognised in {told!r}: send the command as it ran, e.g. 'borgmatic create --json'."
-                unknown.append(Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout or step.stderr or "")))
+                unknown.append(unrecognised(index, step, what="borgmatic", example="borgmatic create --json"))
             elif action(command) and not command.has("--help", "-h"):
                 run = read_run(answer, step, command, index=index)
                 result.rejects.append(run) if isinstance(run, Reject) else result.records.append(run)

@@ -22,7 +22,15 @@ LEAST_LISTENING_S = 1.0
 MOST_DROPS = 5
 BACKUPS = "backups"  # in the meta of an answer: the services whose results are those of backups
 _ATTRS = ["name", "host_name", "state", "state_type", "last_check", "last_check_result", "last_state_change", "last_hard_state"]
-_ATTRS += ["acknowledgement", "downtime_depth", "next_check"]
+_ATTRS += [
+    "acknowledgement",
+    "downtime_depth",
+    "next_check",
+    "last_state_ok",
+    "last_state_warning",
+    "last_state_critical",
+    "last_state_unknown",
+]
 _REFUSED = {
     "services": "Icinga shows this API user no services. Give it the permission objects/query/Service.",
     LINES: "Icinga lets this API user hear no events. Give it the permissions events/CheckResult and events/StateChange.",
@@ -33,6 +41,7 @@ _STATES: dict[int, tuple[str, Outcome]] = {
     2: ("CRITICAL", "failed"),
     3: ("UNKNOWN", "unknown"),
 }
+_ATTRS += [f"last_state_{words.lower()}" for words, _ in _STATES.values()]
 
 
 class Icinga2:
@@ -64,8 +73,8 @@ class Icinga2:
     )
     capabilities = declare(
         read_runs=part(
-            "The latest result of each service, and every one that the event stream tells while a round listens to it. "
-            "Of two results of one service between two rounds, the first is missed."
+            "The latest result of each service, the latest of each state where results are backups, and every one that the event stream "
+            "tells while a round listens to it. Of two results with one state between two rounds, the first is missed."
         ),
         read_schedules=none("The interval of a check is not the schedule of a backup."),
         verify_data=none("A check says nothing of copies."),
@@ -89,7 +98,8 @@ class Icinga2:
 
     def read(self, answer: Answer) -> Reading:
         """One record for each state of a service, and one for each result of a service whose results are backups."""
-        result, found, names = Reading(), dict[tuple[str, ...], Record](), set[str | None]()
+        result, names = Reading(), set[str | None]()
+        found, earlier = dict[tuple[str, ...], Record](), dict[tuple[str, ...], Record]()
         backups = [each.strip() for each in answer.meta.get(BACKUPS, "").split(",") if each.strip()]
         for step in answer.steps:
             if answer.kind == "poll" and step.exit_code is not None and not 200 <= step.exit_code < 300:
@@ -103,6 +113,9 @@ class Icinga2:
                 names.add(_name(row))
                 if told is not None:
                     found[told.identity] = told
+                if told is not None and told.operation == "backup":
+                    earlier |= {one.identity: one for one in _earlier(row, told)}
+        found |= {identity: record for identity, record in earlier.items() if identity not in found}  # what was told in full counts
         if answer.kind == "poll":  # events are filtered apart: what is no service of this tool is none of its business
             listed = {_name(row) for step in answer.steps if step.name == "services" for row in _rows(step.stdout or "")}
             found = {identity: record for identity, record in found.items() if record.job_external_id in listed}
@@ -222,6 +235,23 @@ def _read(row: Mapping[str, Any], backups: list[str], *, saved: bool) -> Record 
         duration_s=reading.span_s(started, at) if is_backup else None,
         consistent_at=started if is_backup and outcome in ("success", "warning") else None,
     )
+
+
+def _earlier(row: Mapping[str, Any], latest: Record) -> Iterator[Record]:
+    """Results before the latest one: of each state Icinga keeps when it was told last, and nothing else of it.
+
+    So a failure that was followed by a good result between two rounds is known, though not what it said. When such a run began is not
+    told, so it makes no copy.
+    """
+    attrs, name = row.get("attrs") if row.get("type") == "Service" else None, latest.job_external_id
+    for words, outcome in _STATES.values() if isinstance(attrs, dict) else ():
+        at = reading.epoch(attrs.get(f"last_state_{words.lower()}"))
+        if at is not None and at < latest.created_at:
+            yield Record(
+                external_id=f"{name[:150]}@{at.isoformat()}", evidence_kind="derived", identity=(name, at.isoformat()), created_at=at,
+                job_external_id=name, job_name=name, target_name=latest.target_name, target_type="host", operation="backup",
+                outcome=outcome, native_status=words, ended_at=at,
+            )  # fmt: skip
 
 
 def _pending(name: str, told: Mapping[str, Any]) -> Record | None:

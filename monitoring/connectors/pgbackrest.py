@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 from monitoring.connectors import reading, running
 from monitoring.connectors.base import Answer, Reading, Reject, Runner, SettingField, Step
-from monitoring.connectors.borg import DEFAULT_TIMEOUT_S, LONGEST_TIMEOUT_S, number
 from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
 from monitoring.connectors.pgbackrest_info import read_info
 from monitoring.connectors.pgbackrest_runs import OPERATIONS, parse, read_run
-from monitoring.connectors.redaction import redact
+from monitoring.connectors.programs import limit_s, masked, not_started, time_limit, unrecognised
 
 _VERSION = re.compile(r"pgBackRest (\d{1,4}\.\d{1,4}\S{0,30})")
 _STANZA = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,126}")
@@ -38,12 +37,7 @@ class PgBackRest:
             help="Only if the repository is encrypted and the configuration does not hold it.",
             secret=True,
         ),
-        SettingField(
-            name="timeout_s",
-            label="Time limit in seconds",
-            help="How long one call of pgBackRest may take, 1 to 240.",
-            default=f"{DEFAULT_TIMEOUT_S:g}",
-        ),
+        time_limit("one call of pgBackRest"),
     )
     capabilities = declare(
         read_runs=part("Backups that were finished and still exist; failures come by a wrapper's report."),
@@ -63,20 +57,16 @@ class PgBackRest:
         wrong = wrong or ("the name of a stanza" if stanza and not _STANZA.fullmatch(stanza) else "")
         if wrong:
             reason = f"pgBackRest was not started: write {wrong} in the settings of this tool."
-            answer.steps.append(Step(name="info", command="pgbackrest info", exit_code=running.NOT_RUNNABLE, stderr=reason))
-            return answer
+            return not_started(answer, name="info", command="pgbackrest info", reason=reason)
         options = [f"--config={config}"] * bool(config) + [f"--stanza={stanza}"] * bool(stanza)
         env = {"PGBACKREST_REPO1_CIPHER_PASS": passphrase} if passphrase else {}
         calls = {
             "version": ["pgbackrest", "version"],
             "info": ["pgbackrest", "info", "--output=json", "--log-level-file=off", *options],
         }
-        timeout_s = number(settings.get("timeout_s"), DEFAULT_TIMEOUT_S, 1, LONGEST_TIMEOUT_S)
+        timeout_s = limit_s(settings)
         for name, argv in calls.items():
-            step = run(name, argv, env=env, timeout_s=timeout_s)
-            hidden = [passphrase] if passphrase else []
-            step.stderr = redact(step.stderr or "", hidden)
-            step.stdout = redact(step.stdout or "", hidden, data=step.exit_code == 0)
+            step = masked(run(name, argv, env=env, timeout_s=timeout_s), [passphrase] if passphrase else [])
             answer.steps.append(step)
             if match := _VERSION.search(step.stdout or ""):
                 answer.tool_version = match.group(1)
@@ -95,11 +85,7 @@ class PgBackRest:
         for index, step in enumerate(answer.steps):
             command = parse(step.command, step.name)
             if command is None:
-                told = reading.excerpt(step.command or step.name)
-                reason = (
-                    f"No pgBackRest call was recognised in {told!r}: send the command as it ran, e.g. 'pgbackrest --stanza=main backup'."
-                )
-                unknown.append(Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout or step.stderr or "")))
+                unknown.append(unrecognised(index, step, what="pgBackRest", example="pgbackrest --stanza=main backup"))
             elif command.verb in OPERATIONS:
                 run = read_run(answer, step, command, index=index)
                 result.rejects.append(run) if isinstance(run, Reject) else result.records.append(run)

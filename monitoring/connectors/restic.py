@@ -6,18 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from monitoring.connectors import reading, restic_failures, running
+from monitoring.connectors import reading, restic_failures
 from monitoring.connectors.base import Answer, Reading, Record, Reject, Runner, SettingField, Step
 from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
 from monitoring.connectors.command_line import Command
+from monitoring.connectors.programs import limit_s, masked, not_started, time_limit, unrecognised
 from monitoring.connectors.redaction import redact, url_secrets
 from monitoring.connectors.restic_command import parse, protected, repository
 from monitoring.connectors.restic_output import SNAPSHOT_ID
 from monitoring.connectors.restic_runs import OPERATIONS, read_run
 from monitoring.connectors.restic_snapshots import read_listing
 
-DEFAULT_TIMEOUT_S = 120.0
-LONGEST_TIMEOUT_S = 240.0  # three calls stay within the quarter of an hour for which a poll is claimed
 # What a backend may be given; nothing that names a program to run, so that editing a tool is not a way to run commands.
 _ALLOWED_ENV = re.compile(r"(?:AWS|AZURE|B2|GOOGLE|OS|ST|SWIFT|RESTIC_REST)_[A-Z0-9_]{1,60}|RCLONE_CONFIG|(?:HTTPS?|NO)_PROXY")
 _FORBIDDEN_ENV = re.compile(r"COMMAND|EXECUTABLE")
@@ -57,12 +56,7 @@ class Restic:
         SettingField(name="host", label="Only this host", help="Reads only snapshots of this host name."),
         SettingField(name="tag", label="Only these tags", help="Reads only snapshots that carry all of these tags, separated by commas."),
         SettingField(name="path", label="Only this path", help="Reads only snapshots that hold this path."),
-        SettingField(
-            name="timeout_s",
-            label="Time limit in seconds",
-            help="How long one call of restic may take, 1 to 240.",
-            default=f"{DEFAULT_TIMEOUT_S:g}",
-        ),
+        time_limit("one call of restic"),
     )
     capabilities = declare(
         read_runs=part("Copies that still exist; a failed run leaves nothing in a repository, so its wrapper reports it."),
@@ -78,15 +72,14 @@ class Restic:
         address = settings.get("repository", "").strip()
         env, hidden, refused = _environment(address, secrets)
         shown = {"RESTIC_REPOSITORY": redact(address, hidden, data=True)}
-        timeout_s = _timeout_s(settings.get("timeout_s"))
+        timeout_s = limit_s(settings)
         filters = [f"--{key}={value.strip()}" for key in ("host", "tag", "path") if (value := settings.get(key)) and value.strip()]
         answer = Answer(kind="poll", steps=[], meta={"repository": shown["RESTIC_REPOSITORY"]})
         if refused:
             answer.meta["refused_environment"] = ", ".join(refused)
         if _UNSAFE_ADDRESS.match(address):
             reason = "restic was not started: this address would pass options to another program. Write the repository's address alone."
-            answer.steps.append(Step(name="cat-config", command="restic cat config", exit_code=running.NOT_RUNNABLE, stderr=reason))
-            return answer
+            return not_started(answer, name="cat-config", command="restic cat config", reason=reason)
         calls = {
             "version": ["restic", "version"],
             "cat-config": ["restic", "cat", "config", "--no-lock"],
@@ -114,7 +107,7 @@ class Restic:
         for index, step in enumerate(answer.steps):
             command = parse(step.command, step.name)
             if command is None:
-                unknown.append(_unknown_step(index, step))
+                unknown.append(unrecognised(index, step, what="restic", example="restic backup --json /srv/data"))
                 continue
             if command.verb == "snapshots":
                 listed_in_full = _read_snapshots(result, answer, index, command=command, repository_id=found_id)
@@ -130,15 +123,6 @@ class Restic:
         result.records = _one_each(result.records)
         result.job_ids = sorted({record.job_external_id for record in result.records})
         return result
-
-
-def _timeout_s(value: str | None) -> float:
-    """The time limit as a number of seconds from 1 to 240, or the default when the setting is not such a number."""
-    try:
-        seconds = float(value or DEFAULT_TIMEOUT_S)
-    except ValueError:
-        return DEFAULT_TIMEOUT_S
-    return seconds if 1 <= seconds <= LONGEST_TIMEOUT_S else DEFAULT_TIMEOUT_S
 
 
 def _environment(address: str, secrets: Mapping[str, str]) -> tuple[dict[str, str], list[str], list[str]]:
@@ -157,18 +141,7 @@ def _environment(address: str, secrets: Mapping[str, str]) -> tuple[dict[str, st
 
 def _masked(step: Step, hidden: list[str]) -> Step:
     step.command = redact(step.command or "", hidden)
-    step.stderr = redact(step.stderr or "", hidden)
-    step.stdout = redact(step.stdout or "", hidden, data=step.exit_code == 0)
-    return step
-
-
-def _unknown_step(index: int, step: Step) -> Reject:
-    told = f"the command {reading.excerpt(step.command)!r}" if step.command else f"the step {reading.excerpt(step.name)!r}"
-    return Reject(
-        index=index,
-        reason=f"No restic call was recognised in {told}: send the command as it ran, e.g. 'restic backup --json /srv/data'.",
-        excerpt=reading.excerpt(step.stdout or step.stderr or ""),
-    )
+    return masked(step, hidden)
 
 
 def _repository_id(answer: Answer) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from itsm_backup import journey
-from monitoring import storing
+from monitoring import pointing, storing
 from monitoring.connectors.base import Held, Reading, Record
 from monitoring.models import BackupJob, BackupRun, JobState, ProtectedItem, RestorePoint, RunRevision
 from tests.factories import make_job, make_service, make_tool, push, run_record
@@ -155,6 +155,38 @@ def test_a_numbered_copy_that_is_not_held_any_more_is_gone(tool, noon):
 
     take(numbered(2, held=Held(stretches=[(2, 2)], until=7), at=noon + HOUR), noon + 2 * HOUR)  # set up again: the numbers begin anew
     assert list(RestorePoint.objects.filter(gone_at=None).values_list("external_id", "captured_at")) == [("2", noon + HOUR)]
+
+
+def test_copies_that_build_on_a_full_one_that_is_gone_do_not_count(tool, noon):
+    """Full 1, incremental 2, full 3 with its copy 4 moved to another pool, differential 5, incremental 6 of another job."""
+    told = {"evidence_kind": "run_log", "outcome": "success"}
+    levels = {1: "full", 2: "incremental", 3: "full", 4: "full", 5: "differential", 6: "incremental"}
+
+    def take(held, at):
+        records = []
+        for number, level in levels.items():
+            made_at = noon + (3 if number == 4 else number) * HOUR
+            times = {"created_at": made_at, "started_at": made_at, "ended_at": made_at, "consistent_at": made_at}
+            job = "other" if number == 6 else "nightly"
+            records.append(Record(external_id=str(number), identity=(str(number),), job_external_id=job, level=level, **times, **told))
+        with transaction.atomic():
+            storing.store(tool=tool, reading=Reading(records=records, complete=True, held=held), answer_id=1, at=at)
+
+    def of_no_use() -> set[str]:
+        return set(RestorePoint.objects.filter(gone_at=None).exclude(invalid_from=None).values_list("external_id", flat=True))
+
+    later = noon + 10 * HOUR
+    take(Held(stretches=[(1, 6)], until=6), later)
+    assert of_no_use() == set()
+    JobState.objects.update(touched_at=None)
+    take(Held(stretches=[(2, 2), (4, 6)], until=6), later + HOUR)  # 1 and 3 are gone, of 3 there is a copy
+    assert of_no_use() == {"2"}
+    assert JobState.objects.get(job__external_id="nightly").touched_at == later + HOUR
+    take(Held(stretches=[(2, 2), (5, 6)], until=6), later + 2 * HOUR)
+    assert of_no_use() == {"2", "5"}  # 6 builds on what is not known here
+    base = pointing.base_of(BackupRun.objects.select_related("point").get(external_id="5"))
+    assert base and base.captured_at == noon + 3 * HOUR
+    assert pointing.base_of(BackupRun.objects.select_related("point").get(external_id="6")) is None
 
 
 def test_a_copy_that_its_sender_says_is_gone_does_not_count(tool, noon):

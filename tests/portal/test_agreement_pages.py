@@ -75,6 +75,8 @@ def call(person, method, address, body=None):
 def test_the_page_tells_what_differs_why_and_what_puts_it_right(there):
     text = client_of(there.steward).get("/services/agreement/").content.decode()
     assert "0 of 3 services agree across all three sources." not in text and "of 3 services" in text
+    fields, services = map(int, re.search(r"(\d+) fields? differs? in (\d+) services?\.", text).groups())
+    assert fields == sum(Agreement.objects.values_list("comparison__differing", flat=True)) >= services > 0
     assert "Imaging archive" in text and "L. Novak" in text and "1 conflict waits for a person" in text
     assert "Items without an entry (1)" in text and "Sources in agreement:" in client_of(there.steward).get("/").content.decode()
     of_one = client_of(there.steward).get("/services/SVC-003/agreement/").content.decode()

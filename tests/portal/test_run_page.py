@@ -116,3 +116,17 @@ def test_a_proof_that_refutes_is_no_good_run_whatever_its_exit_code(estate, root
     assert (page.verdict, page.result) == ("broken", "Failed, not as saved")
     assert page.message == "What came back was compared, and it is not what was saved, so this restore test failed."
     assert (facts["Exit code"], facts["What came back"]) == ("0", "compared, not as saved")
+
+
+def test_it_says_that_the_full_copy_below_is_gone(estate, root):
+    """An incremental copy that nobody can restore by itself any more."""
+    full, latest = BackupRun.objects.filter(service=estate.imaging, outcome="success", point__isnull=False).order_by("occurred_at")[:2]
+    BackupRun.objects.filter(pk=full.pk).update(level="full")
+    BackupRun.objects.filter(pk=latest.pk).update(level="incremental")
+    RestorePoint.objects.filter(run=full).update(gone_at=estate.at - HOUR)
+    RestorePoint.objects.filter(run=latest).update(invalid_from=estate.at - HOUR)
+    facts = {label: str(value) for label, value in page_of(estate, root, latest).facts}
+    assert (
+        facts["Can be restored"].startswith("no longer: the full copy of ")
+        and " that it builds on is gone since " in facts["Can be restored"]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitoring import intake
 from monitoring.connectors.base import Answer, Reading, Step
 from monitoring.connectors.icinga2 import FILTER, Icinga2
+from monitoring.models import BackupRun, RunRevision
 from monitoring.normalising_files import normalised
+from tests.factories import make_tool
 from tests.monitoring.connectors.test_robustness import check
 from tests.monitoring.connectors.test_robustness_of_programs import change, mutate
 from tests.recordings import RECORDED, START, blinded, cases, truth
@@ -85,6 +89,36 @@ def test_results_are_backups_only_where_that_was_said() -> None:
         ("other", "success", None),
     ]
     assert told.records[0].duration_s == 90
+
+
+def test_a_failure_before_the_latest_result_is_known_without_its_words() -> None:
+    row = service("db01!dump", last_state_critical=AT + 30.25, last_state_ok=AT + 90, last_state_warning=0, last_state_unknown=None)
+    latest, earlier = sorted(poll(row, backups="*").records, key=lambda record: record.evidence_kind)
+
+    assert (latest.outcome, latest.native_message) == ("success", "it said so")
+    assert (earlier.outcome, earlier.operation, earlier.evidence_kind) == ("failed", "backup", "derived")
+    assert (earlier.started_at, earlier.consistent_at, earlier.native_message) == (None, None, None)
+    assert earlier.ended_at == earlier.created_at == START + dt.timedelta(seconds=30.25)
+    assert [record.operation for record in poll(row).records] == ["other"]  # states that count as no backup have no runs to miss
+
+
+@pytest.mark.django_db
+def test_what_was_told_in_full_is_not_told_again_with_less() -> None:
+    tool = make_tool("icinga2", at=START, settings={"address": "https://h:5665", "user": "reader"})
+    failed = service("db01!dump", 2, last_state_critical=AT + 90)
+    later = {"state": 0, "execution_start": AT + 600, "execution_end": AT + 660, "output": "fine"}
+    good = service("db01!dump", 0, last_check_result=later, last_state_critical=AT + 90, last_state_ok=AT + 660)
+    for minutes, row in ((2, failed), (12, good), (13, good)):
+        step = Step(name="services", command="POST https://h:5665/v1", exit_code=200, stdout=json.dumps({"results": [row]}))
+        answer = Answer(kind="poll", steps=[step], meta={"ended": "yes", "backups": "*"})
+        intake.receive(tool=tool, answer=answer, at=START + dt.timedelta(minutes=minutes))
+
+    runs = BackupRun.objects.order_by("occurred_at")
+    assert [(run.outcome, run.message, run.evidence_kind) for run in runs] == [
+        ("failed", "it said so", "alert"),
+        ("success", None, "alert"),
+    ]
+    assert [run.occurred_at for run in runs] == [START, START + dt.timedelta(minutes=10)] and not RunRevision.objects.exists()
 
 
 def test_a_service_that_was_never_checked_says_nothing() -> None:

@@ -169,6 +169,18 @@ def test_it_hears_every_result_while_it_listens_and_each_once(lab: Lab) -> None:
     assert [record.identity for record in latest] == [runs[-1].identity]  # asked again it is the same run
 
 
+def test_a_failure_between_two_rounds_is_not_lost(lab: Lab) -> None:
+    """Nobody listens: the failure is over when the next round asks, and one after it told the same of another moment."""
+    before = {record.identity for record in lab.poll(backups="*!backup-*").records}
+    lab.send("backup-good", 2, "CRITICAL - no space left")
+    time.sleep(0.7)
+    lab.send("backup-good", 0, "OK - again")
+    told = lab.poll(backups="*!backup-*")
+
+    fresh = [record for record in told.records if record.identity not in before and record.job_external_id == "db01!backup-good"]
+    assert [record.outcome for record in sorted(fresh, key=lambda one: one.created_at)] == ["failed", "success"]
+
+
 def test_it_says_that_it_may_not_hear_events(lab: Lab) -> None:
     told = lab.poll(listen_s="2")
 
