@@ -6,23 +6,26 @@ from typing import Any
 
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
 from catalogue.impact import effective_tiers
-from catalogue.models import Service, ServiceVersion, StatusChange
+from catalogue.models import AgreementVersion, Service, ServiceVersion, StatusChange
 from catalogue.models.status import OperationalStatus
 from catalogue.propagating import SPREADS
 from itsm_backup.common.time import now
+from monitoring.api.checks import NamedAgreementSerializer
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 from monitoring.bridging import bridge
 from monitoring.models import Evaluation
 from monitoring.models.ledger import Verdict
 from monitoring.standing import standings
+
+KINDS = ServiceVersion.Kind.values
 
 
 class CommitmentSerializer(serializers.Serializer):
@@ -34,6 +37,23 @@ class CommitmentSerializer(serializers.Serializer):
     window_opens = serializers.TimeField(allow_null=True)
     window_closes = serializers.TimeField(allow_null=True)
     restore_test_days = serializers.IntegerField(allow_null=True)
+    rpo_attainment_rate = serializers.FloatField(allow_null=True, help_text="Share of a month in which a fresh enough copy exists.")
+    retention_min_days = serializers.IntegerField(allow_null=True, help_text="What law or contract asks for.")
+    retention_max_days = serializers.IntegerField(allow_null=True, help_text="What law or contract allows.")
+    immutability_days = serializers.IntegerField(allow_null=True, help_text="Copies are locked for so long.")
+    copy_scheme = serializers.CharField(help_text="How many copies on which media, e.g. 3-2-1-1-0; empty means not promised.")
+    encryption = serializers.CharField(help_text="none, at_rest, everywhere; empty means not promised.")
+
+
+class OfferingSerializer(serializers.Serializer):
+    """A package of the entry; a level that is null is the entry's own."""
+
+    name = serializers.CharField()
+    price = serializers.CharField()
+    rpo_s = serializers.IntegerField(allow_null=True)
+    rto_s = serializers.IntegerField(allow_null=True)
+    retention_days = serializers.IntegerField(allow_null=True)
+    success_rate = serializers.FloatField(allow_null=True)
 
 
 class ServiceSerializer(serializers.Serializer):
@@ -42,6 +62,7 @@ class ServiceSerializer(serializers.Serializer):
     name = serializers.CharField(source="version.name", default=None, allow_null=True)
     short_name = serializers.CharField(source="version.short_name", default=None, allow_null=True)
     version = serializers.IntegerField(source="version.number", default=None, allow_null=True)
+    kind = serializers.CharField(source="version.kind", default=None, allow_null=True, help_text=", ".join(KINDS))
     tier = serializers.IntegerField(source="version.tier", default=None, allow_null=True)
     department = serializers.CharField(source="version.department", default=None, allow_null=True)
     application_type = serializers.CharField(source="version.application_type", default=None, allow_null=True)
@@ -90,10 +111,23 @@ def _seen_by(user: Any, found: list[Any]) -> dict[str, Any]:
 
 class ServiceDetailSerializer(ServiceSerializer):
     summary = serializers.CharField(source="version.summary", default="")
+    hosting = serializers.CharField(source="version.hosting", default=None, allow_null=True)
+    provider = serializers.CharField(source="version.provider", default="", help_text="Who hosts it, where that is somebody else.")
+    regions = serializers.ListField(source="version.regions", child=serializers.CharField(), default=list)
+    regulations = serializers.ListField(source="version.regulations", child=serializers.CharField(), default=list)
+    review_due_on = serializers.DateField(source="version.review_due_on", default=None, allow_null=True)
+    offerings = OfferingSerializer(source="version.offerings", many=True, default=list)
+    agreements = serializers.SerializerMethodField(help_text="The agreement versions that stand behind its promise.")
     effective_tier = serializers.SerializerMethodField(
         help_text="The strictest tier among it and all that stops with it; null where nothing is in force."
     )
     claims = serializers.ListField(child=serializers.DictField(), help_text="Each promise: verdict, what was measured, from what.")
+
+    @extend_schema_field(NamedAgreementSerializer(many=True))
+    def get_agreements(self, one: Any) -> Any:
+        named = [one.version.sla_id, one.version.ola_id, one.version.contract_id] if one.version else []
+        rows = AgreementVersion.objects.filter(pk__in=named).select_related("agreement").order_by("agreement__name")
+        return NamedAgreementSerializer(rows, many=True).data
 
     def get_effective_tier(self, one: Any) -> int | None:
         return self.context["tiers"].get(one.service.pk)  # type: ignore[no-any-return]
@@ -104,6 +138,7 @@ _WORDS = [
     OpenApiParameter("verdict", OpenApiTypes.STR, description=f"One or several of {', '.join(Verdict.values)}, separated by commas."),
     OpenApiParameter("status", OpenApiTypes.STR, description=f"One or several of {', '.join(OperationalStatus.values)}."),
     OpenApiParameter("tier", OpenApiTypes.STR, description="One or several of 1, 2, 3, 4."),
+    OpenApiParameter("kind", OpenApiTypes.STR, description=f"One or several of {', '.join(KINDS)}."),
     OpenApiParameter("department", OpenApiTypes.STR),
 ]
 
@@ -151,6 +186,10 @@ def _filtered(rows: QuerySet, asked: Any, at: Any, past: bool) -> QuerySet:
         if not all(tier in ("1", "2", "3", "4") for tier in tiers.split(",")):
             raise ParseError("tier must be one or several of 1, 2, 3, 4, separated by commas.")
         rows = rows.filter(Exists(_in_force(at).filter(tier__in=tiers.split(","))))
+    if kinds := asked.get("kind"):
+        if unknown := [kind for kind in kinds.split(",") if kind not in KINDS]:
+            raise ParseError(f"kind must be one or several of {', '.join(KINDS)}, not {unknown[0][:40]}.")
+        rows = rows.filter(Exists(_in_force(at).filter(kind__in=kinds.split(","))))
     if department := asked.get("department", "").replace("\x00", ""):
         rows = rows.filter(Exists(_in_force(at).filter(department=department)))
     rows = _having(rows, asked, "verdict", Verdict.values, _verdict(rows, asked, at, past), "no_data")

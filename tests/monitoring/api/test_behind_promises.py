@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -13,7 +14,7 @@ from catalogue import agreeing, deviating, publishing
 from catalogue.models import Agreement, Deviation, Service
 from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
-from tests.catalogue.makers import make_approver, make_author, make_service, make_user
+from tests.catalogue.makers import make_approver, make_author, make_draft, make_service, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("1.4")]
 HOUR, DAY = 3_600, dt.timedelta(days=1)
@@ -111,6 +112,28 @@ def test_who_sees_an_entry_reads_what_stands_behind_it_and_a_stranger_nothing(se
         assert call(stranger, "get", address).status_code == 404, address
     assert call(author, "get", f"impact-analyses/{row.pk}/").json() == read
     assert call(reader, "get", "impact-analyses/?state=agreed").status_code == 400
+
+
+def test_a_service_tells_its_whole_promise_its_packages_and_agreements(people):
+    author, approver = people
+    at = now() - DAY
+    version = make_draft("erp", at=at, kind="supporting_service", regulations=["KRITIS"], sla=agree(None, at), rpo_s=6 * HOUR)
+    gold = {"name": "Gold", "price": "120 a month", "rpo_s": HOUR, "rto_s": None, "retention_days": None, "success_rate": None}
+    promise = {"immutability_days": 14, "encryption": "everywhere", "copy_scheme": "3-2-1-1-0", "rpo_attainment_rate": Decimal("0.99")}
+    publishing.edit_draft(version=version, content={}, commitment=promise, offerings=[gold], by=author, at=at, reason="x")
+    publishing.submit(version=version, by=author, at=at, announce=False)
+    publishing.approve(version=version, by=approver, at=at)
+    make_service("pacs", at=at)
+    (row,) = told(author, "services/?kind=supporting_service")["results"]
+    assert (row["code"], row["kind"]) == ("erp", "supporting_service")
+    assert told(author, "services/?kind=business_service,backup_service")["count"] == 1
+    assert call(author, "get", "services/?kind=car").status_code == 400
+    one = told(author, "services/erp/")
+    assert {**one["commitment"], **promise, "rpo_attainment_rate": 0.99} == one["commitment"]
+    assert (one["offerings"], one["regulations"]) == ([gold], ["KRITIS"])
+    assert [(each["kind"], each["name"], each["version"]) for each in one["agreements"]] == [("sla", "Radiology SLA", 1)]
+    before = told(author, f"services/erp/?as_of={iso(at - DAY)}")
+    assert (before["version"], before["offerings"], before["agreements"], before["commitment"]) == (None, [], [], None)
 
 
 def test_checks_say_what_stops_a_version_and_which_deviation_bears_it(service, people):
