@@ -18,7 +18,7 @@ from incidents.models import Incident, KnownError
 from incidents.working import NotPossible
 from itsm_backup.common.http.typed import raw, typed
 from itsm_backup.common.time import now
-from itsm_backup.portal import known_error_page
+from itsm_backup.portal import known_error_page, known_error_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.deeds import deed
 from itsm_backup.portal.problem_doors import DRAFT
@@ -37,7 +37,8 @@ def may_see(request: HttpRequest) -> None:
 def known_errors(request: HttpRequest, *, moment: Moment) -> HttpResponse:
     may_see(request)
     asked = {"view": request.GET.get("view", ""), "query": request.GET.get("q", "").strip()[:200]}
-    page = known_error_page.known_errors_page(user=request.user, moment=moment, page=page_number(request), **asked)
+    pages = known_error_past if moment.past else known_error_page
+    page = pages.known_errors_page(user=request.user, moment=moment, page=page_number(request), **asked)
     return show(request, "known_errors", section="incidents", moment=moment, page=page)
 
 
@@ -48,10 +49,12 @@ def known_error(request: HttpRequest, *, moment: Moment, number: str) -> HttpRes
 
 
 def _shown(request: HttpRequest, moment: Moment, number: str, failed: dict[str, Any] | None = None) -> HttpResponse:
-    found = known_error_page.find(number=number, user=request.user)
+    said = {"number": number, "user": request.user}
+    found = known_error_past.find(moment=moment, **said) if moment.past else known_error_page.find(**said)
     if found is None:
         raise Http404(number)
-    page = known_error_page.known_error_page(known_error=found, user=request.user, moment=moment)
+    pages = known_error_past if moment.past else known_error_page
+    page = pages.known_error_page(known_error=found, user=request.user, moment=moment)
     return show(request, "known_error", section="incidents", moment=moment, status=409 if failed else 200, page=page, failed=failed)
 
 

@@ -1,0 +1,91 @@
+"""Known errors as they were at an instant of the past, read from their histories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.db.models import Count, Q
+
+from incidents import signing
+from incidents.models import Feedback, Incident, KnownError
+from itsm_backup.portal import known_error_page as present
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.framing import Link
+from itsm_backup.portal.incident_page import Story, rate_of
+from itsm_backup.portal.service_list import PAGE, Choice, paging_of
+from itsm_backup.portal.words import clock, many, person
+
+MOST = 100
+
+
+def find(*, number: str, user: Any, moment: Moment) -> Any:
+    """The known error if the user may see it and it was written by then, with the words and the state of then; else None."""
+    pk = int(number.upper().removeprefix("KE-"))
+    return next(iter(_then(KnownError.objects.visible_to(user).filter(pk=pk), moment)), None)
+
+
+def known_errors_page(*, user: Any, moment: Moment, view: str, query: str, page: int) -> present.KnownErrorsPage:
+    """One page of those that were in a state then, whose words of then hold all words of the query."""
+    view = view if view in present.VIEWS else ""
+    rows = [one for one in _then(KnownError.objects.visible_to(user), moment) if one.state == present.STATES[view] and _holds(one, query)]
+    first = PAGE * (min(max(1, page), max(1, -(-len(rows) // PAGE))) - 1)
+    shown = rows[first : first + PAGE]
+    return present.KnownErrorsPage(
+        sentence=f"{many(len(rows), 'known error')}{(' matches' if len(rows) == 1 else ' match') if query else ''}.",
+        rows=tuple(
+            present.KnownListRow(
+                name=Link(one.title, moment.href("known_error", one.number)),
+                number=one.number,
+                kind=signing.words_of(one.signature),
+                workaround=one.workaround,
+                rate=rate_of(one.helped, one.failed),
+            )
+            for one in shown
+        ),
+        views=tuple(
+            Choice(value=moment.href("known_errors", view=key, q=query), words=words, chosen=key == view)
+            for key, words in present.VIEWS.items()
+        ),
+        view=view,
+        query=query,
+        paging=paging_of(first, len(shown), len(rows), PAGE, lambda number: moment.href("known_errors", view=view, q=query, page=number)),
+    )
+
+
+def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> present.KnownErrorPage:
+    """The page of one that `find` gave: with the incidents, answers and changes of its history that were known then."""
+    page = present.known_error_page(known_error=known_error, user=user, moment=moment)
+    alike = Incident.objects.filter(signature=known_error.signature, incident_alerts__attached_at__lte=moment.at)
+    known = {one.number for one in alike.only("pk").distinct()}
+    said = {one.incident.number for one in known_error.feedback.filter(at__lte=moment.at).select_related("incident")}
+    changes = known_error.history.filter(history_date__lte=moment.at).select_related("history_user").order_by("-history_id")[:MOST]
+    return replace(
+        page,
+        facts=tuple((label, many(len(known), "incident") if label == "Seen in" else value) for label, value in page.facts),
+        seen=tuple(replace(one, helped=one.helped if one.number in said else "") for one in page.seen if one.number in known),
+        story=tuple(_line(one, moment) for one in changes),
+    )
+
+
+def _then(rows: Any, moment: Moment) -> list[Any]:
+    """Those of these that were written by then, as they were, with `helped` and `failed` as counted then, by title."""
+    history: Any = KnownError.history.filter(id__in=rows.values("pk"), history_date__lte=moment.at)  # type: ignore[attr-defined]
+    then = [one.instance for one in history.latest_of_each().exclude(history_type="-")]
+    said = Feedback.objects.filter(known_error__in=[one.pk for one in then], at__lte=moment.at).values("known_error")
+    counts = said.annotate(yes=Count("pk", filter=Q(helped=True)), no=Count("pk", filter=Q(helped=False)))
+    found = {pk: (yes, no) for pk, yes, no in counts.values_list("known_error", "yes", "no")}
+    for one in then:
+        one.helped, one.failed = found.get(one.pk, (0, 0))
+    return sorted(then, key=lambda one: (one.title, one.pk))
+
+
+def _holds(one: KnownError, query: str) -> bool:
+    told = " ".join([one.number, one.title, one.symptom, one.root_cause, one.workaround, one.signature]).casefold()
+    return all(word in told for word in query.casefold().split()[:10])
+
+
+def _line(row: Any, moment: Moment) -> Story:
+    what = "Written" if row.history_type == "+" else row.get_state_display()
+    who = person(row.history_user) if row.history_user else ""
+    return Story(when=clock(row.history_date, moment), text=f"{what}: {row.history_change_reason}", who=who)

@@ -1,0 +1,42 @@
+"""Known errors on pages of the past: what was written by then, with the state and the words of then."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from incidents import knowing
+from incidents.models import Incident
+from itsm_backup.common.time import now
+from tests.factories import make_admin, make_user
+from tests.incidents.makers import HOUR, fail, make_estate
+
+pytestmark = [pytest.mark.django_db, pytest.mark.req("5.4")]
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+DAY = dt.timedelta(days=1)
+
+
+def at_instant(client, path: str, at: dt.datetime, status: int = 200) -> str:
+    answer = client.get(f"{path}{'&' if '?' in path else '?'}as_of={at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    assert answer.status_code == status
+    return str(answer.content.decode())
+
+
+def test_what_was_not_written_then_is_not_there_and_states_are_of_then(client):
+    present = now().replace(microsecond=0)
+    fail(make_estate(present - 13 * DAY, "a"), "a", present - 12 * DAY, present - 12 * DAY + HOUR)
+    before, said = now(), {"by": make_user(), "reason": "test"}
+    made = knowing.draft(source=Incident.objects.get(), by=said["by"], at=now())
+    knowing.write(known_error=made, workaround="Prune by hand", at=now(), **said)
+    written = now()
+    knowing.move(known_error=made, to="published", at=now(), **said)
+    knowing.say(known_error=made, incident=Incident.objects.get(), helped=True, by=said["by"], at=now())
+    client.force_login(make_admin(), backend=BACKEND)
+    assert made.title not in at_instant(client, "/incidents/known-errors/?view=draft", before)
+    at_instant(client, f"/incidents/known-errors/{made.number}/", before, status=404)
+    assert made.title in at_instant(client, "/incidents/known-errors/?view=draft&q=prune", written)
+    assert made.title not in at_instant(client, "/incidents/known-errors/", written)
+    page = at_instant(client, f"/incidents/known-errors/{made.number}/", written)
+    assert "<dd>Draft</dd>" in page and "Published:" not in page and "helped" not in page
+    assert "<dd>Published</dd>" in client.get(f"/incidents/known-errors/{made.number}/").content.decode()
