@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
-from catalogue import duties
+from catalogue import duties, telling
 from catalogue.models import Agreement, AgreementVersion, ImpactAnalysis, Service, ServiceVersion
 from catalogue.models.agreements import Approved
 from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
@@ -91,13 +91,20 @@ def _ask_approvers(row: Approved, by: Any, at: dt.datetime, reason: str) -> None
             )  # fmt: skip
 
 
-def approve(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:
-    """Make the draft count from now on. Raises NotAllowed for its author and for who is no approver; WrongState."""
+def approve(*, row: Row, by: Any, at: dt.datetime, reason: str, announce: bool = True) -> Row:
+    """Make the draft count from now on; its author and stewards whom it concerns are mailed (`announce`).
+
+    Raises NotAllowed for its author and for who is no approver; WrongState.
+    """
     with transaction.atomic(), because(reason.strip() or "Approved.", by=by):
         held = _open(row)
         check_approver(held, by, at)
         held.state, held.approver, held.approved_at = State.APPROVED, by, at
         held.save()
+        if announce:
+            _tell_author(held, by, "approved", reason, at)
+            if isinstance(held, AgreementVersion):
+                telling.of_newer_agreement(newer=held, by=by, at=at)
     return held
 
 
@@ -107,7 +114,14 @@ def cancel(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:
         held = _open(row)
         held.state = State.CANCELLED
         held.save()
+        _tell_author(held, by, "cancelled", reason, at)
     return held
+
+
+def _tell_author(row: Approved, by: Any, did: str, reason: str, at: dt.datetime) -> None:
+    kind = row._meta.model_name
+    telling.tell(people=[row.author], by=by, what=f"{kind}/{row.pk}/{did}", subject=f"{row}: {did}", said=f"{did} {row}.",
+                 reason=reason, address=f"/admin/catalogue/{kind}/{row.pk}/change/", at=at)  # fmt: skip
 
 
 def check_approver(row: Approved, by: Any, at: dt.datetime) -> None:

@@ -24,7 +24,10 @@ WEAKER_THAN_SLA = "COMMITMENT_WEAKER_THAN_SLA"
 UNDERPINNED = "AGREEMENT_TOO_WEAK"
 STRONGER_OFFERING = "OFFERING_STRONGER_THAN_ENTRY"
 # Said, but no reason to stop.
-TO_CONSIDER = frozenset({"RESTORE_TIME_UNMEASURED", "RETENTION_SHORTER_THAN_RESTORE_TEST", STRONGER_OFFERING})
+TO_CONSIDER = frozenset({
+    "RESTORE_TIME_UNMEASURED", "RETENTION_SHORTER_THAN_RESTORE_TEST", STRONGER_OFFERING,
+    "NO_JOB", "NO_SLA", "NO_RELATION", "NEWER_AGREEMENT", "LABEL_ASKS_FOR_ENCRYPTION",  # catalogue/backing.py
+})  # fmt: skip
 DRIFT = {
     "SCHEDULE_EXCEEDS_RPO": 1.1,
     "MEASURED_RESTORE_EXCEEDS_RTO": 1.1,
@@ -34,13 +37,14 @@ DRIFT = {
 @dataclass(frozen=True)
 class Measured:
     """What the monitoring knows of an entry's backups; None where it knows nothing. `interval_s` is the longest time between two due
-    starts, `copy_lag_s` what passes between a backup's end and its copy being usable.
+    starts, `copy_lag_s` what passes between a backup's end and its copy being usable, `jobs` how many protect it.
     """
 
     interval_s: int | None = None
     p95_duration_s: int | None = None
     copy_lag_s: int | None = None
     restore_p95_s: int | None = None
+    jobs: int | None = None
 
 
 UNMEASURED = Measured()
@@ -83,6 +87,7 @@ class Question:
     offerings: tuple[Mapping[str, Any], ...] = ()  # name and levels of each package
     reader: Any = None  # who reads the answer: it names no service that they may not see; None for a machine, which may see all
     known_then: bool = False  # only relations that were known at the instant asked for
+    labels: tuple[str, ...] = ()
 
 
 def question_of(version: ServiceVersion, *, reader: Any = None, known_then: bool = False) -> Question:
@@ -92,7 +97,7 @@ def question_of(version: ServiceVersion, *, reader: Any = None, known_then: bool
         {name: getattr(promise, name) for name in COMMITMENT_FIELDS},
         tuple(each for each in (version.sla, version.ola, version.contract) if each is not None),
         tuple({name: getattr(each, name) for name in OFFERING_FIELDS} for each in version.offerings.all()),
-        reader, known_then,
+        reader, known_then, tuple(version.labels),
     )  # fmt: skip
 
 

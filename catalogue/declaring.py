@@ -115,7 +115,7 @@ def declare_agreement(
         return Declared(newest)
     kept = {field: getattr(newest, field) for field in AGREED} if newest else {"from_on": local_day(at, "UTC")}
     draft = agreeing.draft_agreement(agreement=agreement, content={**kept, **content}, by=by, at=at, reason=reason, announce=False)
-    row = agreeing.approve(row=draft, by=approver, at=at, reason=reason)
+    row = agreeing.approve(row=draft, by=approver, at=at, reason=reason, announce=False)
     return Declared(row, newest is None, changed or {field: (None, value) for field, value in content.items()})
 
 
@@ -127,7 +127,7 @@ def declare_analysis(*, service: Service, content: Mapping[str, Any], by: Any, a
         return Declared(newest)
     kept = {field: getattr(newest, field) for field in ANALYSED} if newest else {}
     draft = agreeing.draft_analysis(service=service, content={**kept, **content}, by=by, at=at, reason=reason, announce=False)
-    row = agreeing.approve(row=draft, by=approver, at=at, reason=reason)
+    row = agreeing.approve(row=draft, by=approver, at=at, reason=reason, announce=False)
     return Declared(row, newest is None, changed or {field: (None, value) for field, value in content.items()})
 
 

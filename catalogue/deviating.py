@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.template.loader import render_to_string
 
-from catalogue import duties
+from catalogue import duties, telling
 from catalogue.checking import UNMEASURED, Measured, borne
 from catalogue.models import Deviation, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
@@ -33,8 +34,13 @@ CODES = {
 }
 
 
-def ask(*, service: Service, code: str, owner: Any, expires_on: dt.date, by: Any, at: dt.datetime, reason: str) -> Deviation:
-    """Ask for a deviation from the inequality `code`. Raises NotReady for an unknown code, a day that is over, or an inactive owner."""
+def ask(
+    *, service: Service, code: str, owner: Any, expires_on: dt.date, by: Any, at: dt.datetime, reason: str, announce: bool = True
+) -> Deviation:
+    """Ask for a deviation from the inequality `code`; approvers and its owner are mailed (`announce`).
+
+    Raises NotReady for an unknown code, a day that is over, or an inactive owner.
+    """
     row = Deviation(service=service, code=code, reason=reason, owner=owner, expires_on=expires_on, asked_by=by, asked_at=at)
     problems = problems_of(row)
     if code not in CODES:
@@ -49,10 +55,15 @@ def ask(*, service: Service, code: str, owner: Any, expires_on: dt.date, by: Any
         raise NotReady(problems)
     with transaction.atomic(), because(reason, by=by):
         row.save()
+        if announce:
+            able = duties.who_may("approve", service, except_ids=[owner.pk, by.pk])
+            _tell(row, [owner, *able], by, "asked for", reason, at)
     return row
 
 
-def grant(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str, measured: Measured = UNMEASURED) -> Deviation:
+def grant(
+    *, deviation: Deviation, by: Any, at: dt.datetime, reason: str, measured: Measured = UNMEASURED, announce: bool = True
+) -> Deviation:
     """Bear, until its last day, what breaks the inequality now, in force or on its way, and nothing worse.
 
     `measured` is what the monitoring measured for the entry. Raises NotAllowed for its owner, for who asked, and for who is no approver;
@@ -68,6 +79,8 @@ def grant(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str, measur
         for gap in borne(service=row.service, code=row.code, measured=measured, at=at):
             row.bears[gap.subject] = max(gap.size, row.bears.get(gap.subject, 0.0))
         row.save()
+        if announce:
+            _tell(row, [row.owner, row.asked_by], by, "granted", reason, at)
     return row
 
 
@@ -85,12 +98,21 @@ def check_granter(deviation: Deviation, by: Any, at: dt.datetime) -> None:
 def end(*, deviation: Deviation, by: Any, at: dt.datetime, reason: str) -> Deviation:
     """Refuse the deviation, or take it back: from now on it bears nothing. Raises WrongState when it is over already."""
     with transaction.atomic(), because(reason, by=by):
-        row = Deviation.objects.select_for_update(of=("self",)).select_related("service").get(pk=deviation.pk)
+        row = Deviation.objects.select_for_update(of=("self",)).select_related("service", "owner", "asked_by").get(pk=deviation.pk)
         if row.ended_at is not None:
             raise WrongState(f"The {row} is over already. Nothing was changed.")
         row.ended_at = at
         row.save()
+        _tell(row, [row.owner, row.asked_by], by, "took back" if row.granted_at else "refused", reason, at)
     return row
+
+
+def _tell(row: Deviation, people: Iterable[Any], by: Any, did: str, reason: str, at: dt.datetime) -> None:
+    telling.tell(
+        people=people, by=by, what=f"deviation/{row.pk}/{did.replace(' ', '-')}", subject=f"Deviation of {row.service.code}: {did}",
+        said=f"{did} a deviation of {row.service.code} until {row.expires_on:%d %b %Y}: {CODES[row.code].lower()}.", reason=reason,
+        address=f"/services/{row.service.code}/commitment/", at=at,
+    )  # fmt: skip
 
 
 def remind(*, at: dt.datetime) -> int:
@@ -138,7 +160,7 @@ def in_state(state: str, at: dt.datetime) -> Q:
 
 
 def _open(deviation: Deviation) -> Deviation:
-    row: Deviation = Deviation.objects.select_for_update(of=("self",)).select_related("service").get(pk=deviation.pk)
+    row: Deviation = Deviation.objects.select_for_update(of=("self",)).select_related("service", "owner", "asked_by").get(pk=deviation.pk)
     if row.granted_at is not None or row.ended_at is not None:
         raise WrongState(f"The {row} was decided on already. Nothing was changed; look at it again.")
     return row

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from catalogue import duties
+from catalogue import duties, telling
 from catalogue.models import LegalHold, Service
 from catalogue.publishing import NotReady, problems_of
 from itsm_backup.common.models import because
@@ -17,7 +17,10 @@ def place(
     *, service: Service, owner: Any, reason: str, by: Any, at: dt.datetime, held_from: dt.datetime | None = None,
     held_until: dt.datetime | None = None,
 ) -> LegalHold:  # fmt: skip
-    """Nothing of the service goes from now on. Raises NotAllowed for who approves nothing of it, NotReady for a retired one."""
+    """Nothing of the service goes from now on; its owner and steward are mailed.
+
+    Raises NotAllowed for who approves nothing of it, NotReady for a retired one.
+    """
     duties.check(by=by, act="hold", on=service, at=at)
     if service.lifecycle == Service.Lifecycle.RETIRED:
         raise NotReady([f"{service.code} is retired already; a hold on it comes too late."])
@@ -27,6 +30,13 @@ def place(
         raise NotReady(problems)
     with transaction.atomic(), because(reason, by=by):
         row.save()
+        version = service.version_at(at)
+        people = [owner, *([version.owner, version.steward] if version else [])]
+        said = f"placed a legal hold on {service.code}: nothing of it may go until it is released."
+        telling.tell(
+            people=people, by=by, what=f"legal-hold/{row.pk}", subject=f"Legal hold on {service.code}", said=said, reason=reason,
+            address=f"/services/{service.code}/", at=at,
+        )  # fmt: skip
     return row
 
 

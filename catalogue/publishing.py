@@ -44,11 +44,12 @@ def submit(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str = "
 
 def approve(
     *, version: ServiceVersion, by: Any, at: dt.datetime, reason: str = "", effective_from: dt.datetime | None = None,
-    seen: str = "", measured: Measured = UNMEASURED,
+    seen: str = "", measured: Measured = UNMEASURED, announce: bool = False,
 ) -> ServiceVersion:  # fmt: skip
     """Put the version in force from `effective_from` (default: at once) and end the one before it, in one transaction.
 
-    `seen` is the hash of the content that the approver read, `measured` what the monitoring measured for the entry. The first
+    `seen` is the hash of the content that the approver read, `measured` what the monitoring measured for the entry. Authors,
+    owner and steward are mailed (`announce`). The first
     approval moves the entry from the pipeline into the catalogue. Raises Stale when the content is another one by now;
     NotAllowed for an author (whoever it is) and for people who are no approver of this service; NotReady for a time that cannot
     be and for a promise that cannot hold without a deviation; WrongState.
@@ -73,6 +74,8 @@ def approve(
         if not ServiceStatus.objects.filter(service=version.service).exists():
             first = "Approved for the first time; nothing was measured yet."
             status.change(service=version.service, to=OperationalStatus.UNKNOWN, reason=first, evaluation=None, at=at)
+        if announce:
+            reviewing.tell_approved(version=version, by=by, reason=reason, at=at)
     return version
 
 

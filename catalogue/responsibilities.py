@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, OuterRef, Q, Subquery
 
 from catalogue import duties, naming
-from catalogue.models import Attestation, Label, Service, ServiceVersion
+from catalogue.models import AgreementVersion, Attestation, Label, Service, ServiceVersion
 from itsm_backup.common.time import local_day
 
 PARTIES = ("Steward", "Owner", "Backup operations", "Monitoring administrators", "Change managers", "Auditors")
@@ -51,7 +51,8 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     barred = naming.unfit(at)
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services)
     found: list[Gap] = []
-    for version in versions.select_related("owner", "steward", "operations_team").only(*_READ).order_by("name"):
+    read = versions.select_related("owner", "steward", "operations_team").only(*_READ).annotate(newer=_newer_agreement(at))
+    for version in read.order_by("name"):
         told = [*_of_people(version, barred), *_of_version(version, today)]
         found += [Gap(version.service_id, kind, cause, sentence) for kind, cause, sentence in told]
     answers = Attestation.objects.filter(service__in=services, service__lifecycle__in=Service.LISTED).select_related("round", "person")
@@ -71,6 +72,15 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
         for row in Label.objects.filter(word__in=used, meaning="")
     ]
     return found
+
+
+def _newer_agreement(at: dt.datetime) -> Subquery:
+    """The name of an agreement of which a newer version is approved than the one that the entry names."""
+    newer = Q()
+    for kind in ("sla", "ola", "contract"):
+        newer |= Q(agreement=OuterRef(f"{kind}__agreement"), number__gt=OuterRef(f"{kind}__number"))
+    rows = AgreementVersion.objects.filter(newer, state="approved", approved_at__lte=at)
+    return Subquery(rows.values("agreement__name")[:1])
 
 
 def _of_entry(row: Any) -> Iterable[Gap]:
@@ -105,7 +115,10 @@ def _of_people(version: ServiceVersion, barred: Mapping[str, Mapping[int, str]])
         yield "owner", "One person is owner and steward", told
 
 
-def _of_version(version: ServiceVersion, today: dt.date) -> Iterable[tuple[str, str, str]]:
+def _of_version(version: Any, today: dt.date) -> Iterable[tuple[str, str, str]]:
+    if version.newer:
+        told = f"A newer version of {version.newer} is approved than the one that it names. Its next version can name that one."
+        yield "agreement", "Its agreement has a newer version", told
     if not version.operations_team.email:
         told = f"The team {version.operations_team} has no e-mail address: its incidents reach nobody."
         yield "team", "The team has no e-mail address", told

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 from django.template.loader import render_to_string
 
-from catalogue import comparing, duties, wording
+from catalogue import comparing, duties, telling, wording
 from catalogue.models import Comment, ServiceVersion
-from catalogue.refusing import NotReady
+from catalogue.refusing import NotReady, words_of
 from itsm_backup.common import outbox
 
 MOST = 4_000
@@ -25,7 +27,24 @@ def comment(*, version: ServiceVersion, text: str, by: Any, at: dt.datetime, is_
     if len(said) > MOST:
         raise NotReady([f"The remark has {len(said):,} characters, and at most {MOST:,} are kept. Shorten it."])
     seen = version.content_hash or comparing.hash_of(comparing.content_of(version))
-    return Comment.objects.create(version=version, at=at, by=by, text=said, content_hash=seen, is_return=is_return)
+    kept = Comment.objects.create(version=version, at=at, by=by, text=said, content_hash=seen, is_return=is_return)
+    if not is_return:  # of a return the authors are told apart
+        concerned = Q(pk__in=version.author_ids) | Q(pk__in=version.comments.values("by"))
+        _tell(version, get_user_model().objects.filter(concerned), by, f"comment/{kept.pk}", f"commented on {_title(version)}.", said, at)
+    return kept
+
+
+def tell_approved(*, version: ServiceVersion, by: Any, reason: str, at: dt.datetime) -> None:
+    """Mail its authors, its owner and its steward that it is approved, and from when it is in force."""
+    people = [*get_user_model().objects.filter(pk__in=version.author_ids), version.owner, version.steward]
+    told = f"approved {_title(version)}. It is in force from {words_of(version.effective.lower)}."
+    _tell(version, people, by, "approved", told, reason, at)
+
+
+def _tell(version: ServiceVersion, people: Iterable[Any], by: Any, what: str, said: str, text: str, at: dt.datetime) -> None:
+    page = f"/services/{version.service.code}/versions/{version.number}/"
+    telling.tell(people=people, by=by, what=f"version/{version.pk}/{what}", subject=f"{_title(version)}: {what.split('/', maxsplit=1)[0]}",
+                 said=said, reason=text, address=page, at=at)  # fmt: skip
 
 
 def ask_approvers(*, version: ServiceVersion, by: Any, at: dt.datetime) -> int:

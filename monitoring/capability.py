@@ -48,9 +48,9 @@ def measured(service: Service, at: dt.datetime) -> Measured:
         duration_s, lag_s = cursor.fetchone()
         cursor.execute(_RESTORES, asked)
         (restore_s,) = cursor.fetchone()
-    jobs = BackupJob.objects.filter(service=service, schedule__isnull=False).select_related("schedule", "tool")
-    gaps = [gap for gap in (_longest_gap(job, at) for job in jobs) if gap is not None]
-    return Measured(max(gaps, default=None), _whole(duration_s), _whole(lag_s), _whole(restore_s))
+    jobs = list(BackupJob.objects.filter(service=service).select_related("schedule", "tool"))
+    gaps = [gap for gap in (_longest_gap(job, at) for job in jobs if hasattr(job, "schedule")) if gap is not None]
+    return Measured(max(gaps, default=None), _whole(duration_s), _whole(lag_s), _whole(restore_s), len(jobs))
 
 
 def _whole(seconds: float | None) -> int | None:

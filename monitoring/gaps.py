@@ -11,7 +11,19 @@ from catalogue.models import Service
 from catalogue.responsibilities import Gap, gaps
 from monitoring.models import DetectedChange
 
-KINDS = ("owner", "steward", "team", "review", "attestation", "wrong", "nothing in force", "retirement", "label", "configuration")
+KINDS = (
+    "owner",
+    "steward",
+    "team",
+    "review",
+    "attestation",
+    "wrong",
+    "nothing in force",
+    "retirement",
+    "agreement",
+    "label",
+    "configuration",
+)
 CHANGED = "Something changed behind it"
 # What is wrong stands before what is late, and that before what nobody has set yet.
 WORST_FIRST = (
@@ -22,7 +34,9 @@ WORST_FIRST = (
     "The steward has left",
     "Its owner says that it is not right",
     CHANGED,
+    "Its retirement is overdue",
     "An attestation is late",
+    "Its agreement has a newer version",
     "Its review is overdue",
     "The team has no e-mail address",
     "The owner has no e-mail address",

@@ -32,7 +32,7 @@ def _act(call: Callable[..., ServiceVersion], done: str) -> Callable[[HttpReques
     def do(request: HttpRequest, version: ServiceVersion, form: forms.Form) -> str:
         more = {name: value for name, value in form.cleaned_data.items() if name in ("effective_from", "seen") and value}
         if call is publishing.approve:
-            more["measured"] = measured_of(version.service, now())
+            more |= {"measured": measured_of(version.service, now()), "announce": True}
         try:
             moved = call(version=version, by=request.user, at=now(), reason=given_reason(request), **more)
         except publishing.Refused as error:

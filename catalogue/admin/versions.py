@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from catalogue import batching, checking, comparing, duties, naming, publishing, wording
+from catalogue import backing, batching, checking, comparing, duties, naming, publishing, wording
 from catalogue.admin import many, related
 from catalogue.admin.acts import VERSION_ACTS
 from catalogue.admin.drafts import PROMISES, DraftForm
@@ -276,8 +276,11 @@ class VersionAdmin(TrackedAdmin):
 def _findings(service: Service, asked: checking.Question) -> dict[str, Any]:
     """The check list, and whether anything is promised that could be checked."""
     at = now()
-    found = checking.findings(asked=asked, measured=measured_of(service, at), at=at)
-    return {"findings": found, "promised": any(value not in (None, "") for value in asked.promise.values()) or bool(asked.offerings)}
+    measured = measured_of(service, at)
+    found = checking.findings(asked=asked, measured=measured, at=at)
+    promised = any(value not in (None, "") for value in asked.promise.values()) or bool(asked.offerings)
+    behind = backing.considerations(asked=asked, measured=measured, at=at) if promised else []
+    return {"findings": found, "behind": behind, "promised": promised}
 
 
 def _checked(service: Service, sent: Any, reader: Any) -> dict[str, Any]:
@@ -310,7 +313,8 @@ def _typed(sent: Any, service: Service, reader: Any) -> checking.Question:
     chosen = [pk for pk in (_number(sent.get(name)) for name in ("sla", "ola", "contract")) if pk]
     agreements = AgreementVersion.objects.filter(pk__in=chosen, state="approved").select_related("agreement")
     offerings = _read(DraftForm.base_fields["offerings"], sent.get("offerings")) or ()
-    return checking.Question(service, promise, tuple(agreements), tuple(offerings), reader)
+    labels = tuple(word.strip() for word in str(sent.get("labels") or "").split(","))
+    return checking.Question(service, promise, tuple(agreements), tuple(offerings), reader, labels=labels)
 
 
 def _unreadable(sent: Any) -> list[str]:

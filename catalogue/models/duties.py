@@ -49,7 +49,7 @@ class DutyException(Tracked):
     )
     approver = models.ForeignKey(settings.AUTH_USER_MODEL, editable=False, on_delete=models.PROTECT, related_name="+")
     approved_at = models.DateTimeField(editable=False)
-    valid_from = models.DateTimeField()
+    valid_from = models.DateTimeField(blank=True, help_text="Empty: from now on.")
     valid_until = models.DateTimeField(help_text="At most a year.")
 
     objects = ExceptionQuerySet.as_manager()
@@ -67,7 +67,11 @@ class DutyException(Tracked):
                 name="exception_of_a_year_at_most",
                 violation_error_message="An exception ends after it begins, and within a year.",
             ),
-            models.CheckConstraint(condition=~models.Q(one=models.F("other")), name="exception_of_two_duties"),
+            models.CheckConstraint(
+                condition=~models.Q(one=models.F("other")),
+                name="exception_of_two_duties",
+                violation_error_message="An exception is about two different duties: choose another one.",
+            ),
         ]
 
     def __str__(self) -> str:

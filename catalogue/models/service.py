@@ -121,6 +121,13 @@ class VersionQuerySet(TrackedQuerySet):
         """The one version of each entry that is effective at `at`."""
         return self.approved().filter(effective__contains=at)
 
+    def naming(self, agreement: Any, *, older_than: int) -> Self:
+        """Those that name, as SLA, OLA or contract, a version of the agreement older than that number."""
+        named = models.Q()
+        for kind in ("sla", "ola", "contract"):
+            named |= models.Q(**{f"{kind}__agreement": agreement, f"{kind}__number__lt": older_than})
+        return self.filter(named)
+
     def read_by(self, user: Any, *, at: dt.datetime, past: bool) -> Self:
         """Those that this person may read, of entries that they may view: what was approved by then. What never was, only at present:
         its authors, people who may change or approve the entry, and whoever works in the administration.

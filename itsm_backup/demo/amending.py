@@ -79,10 +79,10 @@ def _deviate(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime
     wish = one["deviation"]
     asked = deviating.ask(
         service=Service.objects.get(code=wish["service"]), code=wish["code"], owner=people[wish["owner"]], by=people["steward"],
-        expires_on=local_day(at) + dt.timedelta(days=wish["days"]), at=at, reason=one["reason"],
+        expires_on=local_day(at) + dt.timedelta(days=wish["days"]), at=at, reason=one["reason"], announce=False,
     )  # fmt: skip
     known = measured(asked.service, at)
-    deviating.grant(deviation=asked, by=people["approver"], at=at, reason=one["reason"], measured=known)
+    deviating.grant(deviation=asked, by=people["approver"], at=at, reason=one["reason"], measured=known, announce=False)
 
 
 def _reschedule(one: dict[str, Any], people: dict[str, Any], anchor_at: dt.datetime, at: dt.datetime) -> None:

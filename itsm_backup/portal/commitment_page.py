@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from catalogue import checking, deviating
+from catalogue import backing, checking, deviating
 from catalogue.models import Deviation, Service, ServiceVersion
 from itsm_backup.common.admin.fields import label_of, value_words
 from itsm_backup.common.time import duration_words, local_day
@@ -44,6 +44,7 @@ class Paper:
     title: str
     note: str
     facts: tuple[tuple[str, str], ...]
+    newer: str = ""  # which newer version of the agreement is approved, in words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,7 @@ def commitment_page(*, service: Service, user: Any, moment: Moment) -> Commitmen
     asks = not moment.past and user.is_staff and Service.objects.visible_to(user, "change").filter(pk=service.pk).exists()
     name = version.name if version else service.code
     agreements = [each for each in (version.sla, version.ola, version.contract) if each] if version else []
+    newer = {own.pk: backing.newer_words(found) for own, found in backing.newer_versions(agreements, moment.at)}
     return CommitmentPage(
         code=service.code,
         name=name,
@@ -96,7 +98,7 @@ def commitment_page(*, service: Service, user: Any, moment: Moment) -> Commitmen
         checks=checks_of(found, service=service, asks=asks),
         measured=tuple((words, _span(getattr(known, field))) for field, words in _MEASURED),
         analysis=_analysis(analysis) if analysis else None,
-        agreements=tuple(_agreement(each) for each in agreements),
+        agreements=tuple(_agreement(each, newer.get(each.pk, "")) for each in agreements),
         deviations=_rows(Deviation.objects.filter(service=service), user, moment, {service.pk: name}),
     )
 
@@ -161,10 +163,10 @@ def _analysis(row: Any) -> Paper:
     return Paper(title="Business impact analysis", note=note, facts=_facts(row, _ANALYSIS))
 
 
-def _agreement(row: Any) -> Paper:
+def _agreement(row: Any, newer: str) -> Paper:
     until = f" to {day(row.until_on)}" if row.until_on else ""
     note = f"{capfirst(row.agreement.get_kind_display())}: {row.agreement.party}. In force from {day(row.from_on)}{until}."
-    return Paper(title=str(row), note=note, facts=_facts(row, _AGREED))
+    return Paper(title=str(row), note=note, facts=_facts(row, _AGREED), newer=capfirst(newer))
 
 
 def _rows(found: Any, user: Any, moment: Moment, names: dict[int, str]) -> tuple[DeviationRow, ...]:

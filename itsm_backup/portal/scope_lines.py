@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from catalogue import scoping
 from catalogue.models import Relation, ScopeDecision, ScopeLine, Service, ServiceVersion
@@ -49,7 +49,8 @@ def lines(*, user: Any, moment: Moment, only: int | None = None) -> list[Line]:
     rows = ScopeLine.objects.visible_to(user).filter(created_at__lte=moment.at)
     rows = list(rows.filter(pk=only) if only else rows)
     current = ScopeDecision.objects.current(moment.at).filter(line__in=[row.pk for row in rows])
-    held = {one.line_id: one for one in current.select_related("entry", "decided_by")}
+    named = ServiceVersion.objects.approved().filter(service=OuterRef("entry")).order_by("-number").values("name")[:1]
+    held = {one.line_id: one for one in current.select_related("entry", "decided_by").annotate(last_name=Subquery(named))}
     parts = discovering.users_of([row.pk for row in rows], moment.at) if rows else {}
     used = {line: {service for _, service in found if service} for line, found in parts.items()}
     services = {pk for found in used.values() for pk in found} | {one.entry_id for one in held.values() if one.entry_id}
@@ -75,7 +76,8 @@ def _orphaned(decision: ScopeDecision, entry: ServiceVersion | None) -> Finding 
     service = decision.entry
     if service is None or (entry is not None and service.lifecycle != Service.Lifecycle.RETIRED):
         return None
-    name = f"{entry.name} ({service.code})" if entry else service.code
+    last_name = entry.name if entry else getattr(decision, "last_name", None)  # what is retired has no version in force
+    name = f"{last_name} ({service.code})" if last_name else service.code
     is_gone = "is retired" if service.lifecycle == Service.Lifecycle.RETIRED else "has no version in force"
     role = "Its entry" if decision.outcome == Outcome.LISTED else "The entry that carries it,"
     joined = f"{role} {name}{',' if role.endswith(',') else ''} {is_gone}."

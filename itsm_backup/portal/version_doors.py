@@ -113,7 +113,7 @@ def approve(request: HttpRequest, row: ServiceVersion) -> str:
     done = publishing.approve(
         version=row, by=request.user, at=at, reason=typed(request, "reason"),
         effective_from=instant_typed(typed(request, "effective_from")),
-        seen=typed(request, "seen"), measured=measured(row.service, at),
+        seen=typed(request, "seen"), measured=measured(row.service, at), announce=True,
     )  # fmt: skip
     return f"{done.name}, {done.numbers}, is approved."
 

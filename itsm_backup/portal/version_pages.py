@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
-from catalogue import checking, comparing, duties, publishing, wording
+from catalogue import backing, checking, comparing, duties, publishing, wording
 from catalogue.impact import EffectiveTier
 from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.time import now
@@ -214,7 +214,9 @@ def compare_page(*, one: ServiceVersion, other: ServiceVersion, moment: Moment) 
 
 def _findings(version: ServiceVersion, user: Any, moment: Moment) -> list[checking.Finding]:
     asked = checking.question_of(version, reader=user, known_then=moment.past)
-    return checking.findings(asked=asked, measured=measured(version.service, moment.at), at=moment.at)
+    known = measured(version.service, moment.at)
+    found = checking.findings(asked=asked, measured=known, at=moment.at)
+    return [*found, *backing.considerations(asked=asked, measured=known, at=moment.at)]
 
 
 def _before(version: ServiceVersion, user: Any, moment: Moment) -> ServiceVersion | None:

@@ -317,8 +317,8 @@ class VersionAct(GenericAPIView):
             if seen != comparing.hash_of(comparing.content_of(version)):
                 raise publishing.Stale(version, seen, comparing.content_of(version))
             if act == "approve":
-                starts = said.validated_data["effective_from"]
-                done = publishing.approve(**given, effective_from=starts, seen=seen, measured=measured(version.service, at))
+                starts, known = said.validated_data["effective_from"], measured(version.service, at)
+                done = publishing.approve(**given, effective_from=starts, seen=seen, measured=known, announce=True)
             elif act == "submit":
                 done = publishing.submit(**given)
             else:

@@ -9,7 +9,7 @@ import pytest
 from catalogue import scoping
 from catalogue.models import ScopeDecision, ScopeLine, Service
 from itsm_backup import journey
-from itsm_backup.common.models import because
+from tests.catalogue.makers import take_out
 from tests.factories import make_admin, make_job, make_service, make_tool, push, run_record
 from tests.portal.makers import make_person
 
@@ -85,10 +85,7 @@ def test_backup_services_are_discovered_decided_and_looked_after(tab, estate, pr
     scoping.decide_scope(
         line=old, **late, review_on=(present - 5 * DAY).date(), by=steward, at=present - 19 * DAY, reason="To be thrown away"
     )  # fmt: skip
-    with because("Replaced", by=make_admin()):
-        ris = Service.objects.get(code="RIS")
-        ris.lifecycle = "retired"
-        ris.save()
+    take_out(Service.objects.get(code="RIS"))
     page.goto("/scope/")
     findings = page.inner_text("#findings")
     assert "Carrier gone" in findings and "Radiology reporting (RIS), is retired. Decide again." in findings

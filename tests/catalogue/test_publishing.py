@@ -11,7 +11,7 @@ from catalogue import publishing
 from catalogue.models import Service, ServiceVersion, StatusChange
 from catalogue.publishing import NotAllowed, NotReady, WrongState
 from itsm_backup.common.models import ReasonMissing
-from tests.catalogue.makers import NOON, make_approver, make_author, make_content, make_draft, make_service, make_user
+from tests.catalogue.makers import NOON, make_approver, make_author, make_content, make_draft, make_service, make_user, take_out
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
@@ -237,9 +237,7 @@ def test_the_database_refuses_two_versions_in_force_at_once():
 
 
 def test_a_retired_entry_gets_no_more_versions():
-    make_service("pacs")
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE catalogue_service SET lifecycle = 'retired'")
+    take_out(make_service("pacs"))
     with pytest.raises(NotReady, match="supersedes it"):
         make_draft("pacs")
 
