@@ -42,6 +42,11 @@ def waiting_for(*, user: Any, moment: Moment) -> tuple[Link, ...]:
         (leaving, many(leaving, "retirement waits", "retirements wait") + " for your decision", "retired", ""),
         (finished, many(finished, "review waits", "reviews wait") + " to be published", "reviews", "open"),
         (actions, many(actions, "action of a review is", "actions of reviews are") + " yours", "reviews", "mine"),
-        (proposals, many(proposals, "entry is", "entries are") + " asked by reviews to say something else", "reviews", "published"),
+        (
+            proposals,
+            many(proposals, "answer of a review asks", "answers of reviews ask") + " an entry to say something else",
+            "reviews",
+            "published",
+        ),
     )
     return tuple(Link(words, moment.href(name, view=view)) for count, words, name, view in found if count)

@@ -124,4 +124,4 @@ def test_what_waits_for_somebody_stands_on_their_first_page(incident, estate_now
     assert waits(publisher) == ["1 review waits to be published"] and waits(operator) == []
     reviewing.publish(review=draft, by=publisher, at=estate_now.at)
     assert waits(publisher) == [] and waits(operator) == ["1 action of a review is yours"]
-    assert waits(steward) == ["1 entry is asked by reviews to say something else"]
+    assert waits(steward) == ["1 answer of a review asks an entry to say something else"]
