@@ -11,9 +11,9 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.text import capfirst
 
 from catalogue import comparing, duties, wording
+from catalogue.constraints import full_clean
 from catalogue.duties import NotAllowed, Refused
 from catalogue.models import Service, ServiceVersion
-from itsm_backup.common.constraints import full_clean
 from itsm_backup.common.time import UTC
 
 __all__ = ["TRANSITIONS", "NotAllowed", "NotReady", "Refused", "Stale", "WrongState", "locked", "problems_of", "words_of"]

@@ -29,10 +29,10 @@ def merge(*, incident: Incident, into: Incident, reason: str, by: Any, at: dt.da
     for one in (incident, into):
         if not one.is_open:
             raise NotPossible(f"{one.number} is {one.get_state_display().lower()}. Only open incidents are merged.")
+    alerts = list(Alert.objects.filter(incident_alert__incident=incident).order_by("opened_at", "pk"))
+    IncidentAlert.objects.filter(incident=incident).update(incident=into)  # first: who took one of them goes on with it
     working.move(incident=incident, to="cancelled", reason=f"the same as {into.number}. {_reason(reason)}", by=by, at=at)
     Incident.objects.filter(Q(pk=incident.pk) | Q(merged_into=incident)).update(merged_into=into)
-    alerts = list(Alert.objects.filter(incident_alert__incident=incident).order_by("opened_at", "pk"))
-    IncidentAlert.objects.filter(incident=incident).update(incident=into)
     first = alerts[0] if alerts else None
     IncidentEntry.objects.create(incident=incident, at=at, kind="merged", text=f"Merged into {into.number}: {_reason(reason)}", by=by)
     words = f"{incident.number} merged into this: {_reason(reason)}"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
+from django.db.models import DateTimeField, Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
 from incidents import announcing, escalating, feeling, joining, prioritising, resolving, targeting, waiting, weighing
 from incidents.models import Incident, IncidentAlert, IncidentEntry
-from incidents.models.incident import OPEN_STATES
+from incidents.models.incident import ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import iso
 from monitoring.carrying import each, grouped
 from monitoring.models import Alert
@@ -132,20 +132,19 @@ def _same_job(alert: Alert) -> Incident | None:
 
 
 def _happening_again() -> list[int]:
-    """Incidents that are over although one of their alerts was raised again since."""
-    links = IncidentAlert.objects.filter(
-        alert__state__in=OPEN_ALERTS, incident__state__in=OVER, alert__last_seen_at__gt=F("incident__resolved_at")
-    )
+    """Incidents that are over, or were called none, although one of their alerts was raised again since."""
+    ended_at = Coalesce("incident__resolved_at", "incident__updated_at")
+    links = IncidentAlert.objects.filter(alert__state__in=OPEN_ALERTS, incident__state__in=ENDED_STATES, alert__last_seen_at__gt=ended_at)
     return list(links.order_by("incident").values_list("incident", flat=True).distinct()[:BATCH])
 
 
 @transaction.atomic
 def _reopen_again(incident_id: int, at: dt.datetime) -> bool:
     incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
-    if incident.state not in OVER or Incident.objects.open().filter(cause_key=incident.cause_key).exists():
+    if incident.is_open or Incident.objects.open().filter(cause_key=incident.cause_key).exists():
         return False  # an open incident of the same cause has it
     newest = Alert.objects.filter(incident_alert__incident=incident, state__in=OPEN_ALERTS).order_by("-last_seen_at").first()
-    if newest is None or incident.resolved_at is None or newest.last_seen_at <= incident.resolved_at:
+    if newest is None or newest.last_seen_at <= incident.ended_at:
         return False
     _reopen(incident, newest, at)
     return True
@@ -185,7 +184,7 @@ def _lengthen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
 
 def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.state = Incident.State.IN_PROGRESS if incident.acknowledged_at else Incident.State.NEW
-    incident.holds = [*incident.holds, [iso(incident.resolved_at), iso(max(at, incident.resolved_at or at))]]
+    incident.holds = [*incident.holds, [iso(incident.ended_at), iso(max(at, incident.ended_at))]]
     incident.resolved_at = incident.closed_at = incident.resolved_by_evaluation = None
     incident.resolution = incident.cause_category = ""
     incident.reopened += 1

@@ -42,7 +42,7 @@ def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datet
     alerts = list(Alert.objects.filter(incident_alert__incident=incident).select_related("resolving_evaluation"))
     if not alerts or any(alert.resolved_at is None or alert.resolved_at > at for alert in alerts):
         return False
-    ended_at = max([incident.opened_at, *(alert.resolved_at for alert in alerts if alert.resolved_at)])
+    ended_at = max([incident.goes_on_since, *(alert.resolved_at for alert in alerts if alert.resolved_at)])
     if waiting.may_go_on(alerts, ended_at, noticed_at):
         return False
     proofs = {instant: _proof(incident, alerts, instant) for instant in (at, ended_at)}
@@ -72,12 +72,12 @@ def _proof(incident: Incident, alerts: list[Alert], at: dt.datetime) -> str | No
     """What proves that it is over, in words; None while something is missing."""
     tools = {alert.tool_id for alert in alerts if alert.service_id is None and alert.tool_id}
     states = ToolState.objects.filter(pk__in=tools).select_related("tool")
-    if any(state.latest_complete_at is None or state.latest_complete_at <= incident.opened_at for state in states):
+    if any(state.latest_complete_at is None or state.latest_complete_at <= incident.goes_on_since for state in states):
         return None
     words = [f"{state.tool} answers again." for state in states]
     restores = [alert for alert in alerts if alert.alert_class == "rto_test_failed"]
     backups = [alert for alert in alerts if alert.service_id and alert.alert_class != "rto_test_failed"]
-    sentences = [_restore_proof(alert, incident.opened_at, at) for alert in restores]
+    sentences = [_restore_proof(alert, incident.goes_on_since, at) for alert in restores]
     services = {alert.service_id for alert in [*backups, *_with_copies(restores)] if alert.service_id}
     sentences += [_service_proof(pk, backups, incident, at) for pk in sorted(services)]
     return None if None in sentences else " ".join(dict.fromkeys([*words, *filter(None, sentences)]))
@@ -142,7 +142,7 @@ def _service_proof(service_id: int, alerts: list[Alert], incident: Incident, at:
     oldest = None
     for item in items:
         point = RestorePoint.objects.filter(item=item).usable_at(at).order_by("-captured_at").first()
-        if point is None or (point.captured_at <= incident.opened_at and point.available_at <= incident.opened_at):
+        if point is None or (point.captured_at <= incident.goes_on_since and point.available_at <= incident.goes_on_since):
             return None
         age_s = (at - point.captured_at).total_seconds()
         if rpo_s and age_s > rpo_s:

@@ -10,7 +10,8 @@ from django.db import transaction
 from catalogue import duties
 from incidents import announcing, escalating, owing, resolving, targeting
 from incidents.lapsing import LONGEST
-from incidents.models import Incident, IncidentEntry
+from incidents.models import Incident, IncidentEntry, MajorIncident
+from incidents.models.incident import ENDED_STATES
 from itsm_backup.common.time import iso
 from monitoring.models import Alert
 
@@ -29,9 +30,9 @@ TRANSITIONS: dict[tuple[str, str], bool] = {
     ("resolved", "closed"): False,
     ("resolved", "in_progress"): True,
     ("closed", "in_progress"): True,
+    ("cancelled", "in_progress"): True,
 }
 REOPEN_WITHIN = dt.timedelta(days=7)
-OVER = ("resolved", "closed")
 BY_HAND = [one for one in Incident.Resolution if one != Incident.Resolution.RECOVERED]  # recovered is proven, never said
 
 
@@ -68,7 +69,7 @@ def move(
     _check(incident, to, reason.strip(), at)
     if to == "resolved":
         _check_resolution(incident, resolution, cause, by, at)
-    elif before in OVER and to == "in_progress":
+    elif before in ENDED_STATES and to == "in_progress":
         _reopen(incident, at)
     incident.state, incident.updated_at = to, at
     if to == "resolved":
@@ -82,6 +83,8 @@ def move(
     incident.save()
     IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=_told(incident, by, reason.strip(), at), by=by)
     escalating.look_again(incident=incident, at=at)
+    if to == "cancelled":
+        _leave_alerts_to_nobody(incident)
     if to == "resolved":
         announcing.announce_resolution(incident=incident, proof=f"Resolved by hand: {reason.strip()}", at=at)
         owing.owe(incident=incident, at=at)
@@ -96,10 +99,15 @@ def _check(incident: Incident, to: str, reason: str, at: dt.datetime) -> None:
         raise NotPossible(f"{incident.number} is {incident.get_state_display().lower()} and cannot become {label}.")
     if needs_reason and not reason:
         raise NotPossible(f"Say why {incident.number} becomes {label}.")
-    if incident.state not in OVER or to != "in_progress":
+    if to == "cancelled" and (major := MajorIncident.objects.live().filter(incident=incident).first()):
+        raise NotPossible(
+            f"{incident.number} is behind {major.number}, which is {major.get_state_display().lower()}. Reject or close that one first, "
+            "or resolve this one: then it is said how it ended."
+        )
+    if incident.state not in ENDED_STATES or to != "in_progress":
         return
-    if incident.resolved_at and at > incident.resolved_at + REOPEN_WITHIN:
-        raise NotPossible(f"{incident.number} was resolved more than 7 days ago. Open a new one.")
+    if at > incident.ended_at + REOPEN_WITHIN:
+        raise NotPossible(f"{incident.number} has been over for more than 7 days. Open a new one.")
     current = Incident.objects.open().filter(cause_key=incident.cause_key).first()
     if current:
         raise NotPossible(f"The same cause is open again as {current.number}. Work on that one.")
@@ -117,17 +125,25 @@ def _check_resolution(incident: Incident, resolution: str, cause: str, by: Any, 
 
 def _reopen(incident: Incident, at: dt.datetime) -> None:
     """The time in which it was over does not count against its targets."""
-    incident.holds = [*incident.holds, [iso(incident.resolved_at), iso(at)]]
+    incident.holds = [*incident.holds, [iso(incident.ended_at), iso(at)]]
     incident.reopened += 1
+    incident.reopened_at = at
     incident.studied_at = None
     incident.resolution = incident.cause_category = ""
     incident.resolved_by_evaluation = None
 
 
+def _leave_alerts_to_nobody(incident: Incident) -> None:
+    """Nobody works on what goes on behind it: where it happens again, the incident comes back."""
+    Alert.objects.filter(incident_alert__incident=incident, state="acknowledged").update(
+        state="firing", acknowledged_at=None, acknowledged_by=None
+    )
+
+
 def _count_time(incident: Incident, before: str, at: dt.datetime) -> None:
     if incident.state == "on_hold":
         targeting.hold(incident=incident, at=at)
-    elif before in ("on_hold", *OVER):
+    elif before in ("on_hold", *ENDED_STATES):
         targeting.go_on(incident=incident, at=at)
     else:
         targeting.look_again(incident=incident)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Self
 
 from django.conf import settings
@@ -100,6 +101,7 @@ class Incident(models.Model):
     resolution = models.CharField(max_length=14, blank=True, choices=Resolution.choices)
     cause_category = models.CharField(max_length=14, blank=True, choices=CauseCategory.choices)
     reopened = models.PositiveSmallIntegerField(default=0, help_text="How often it was over and happened again.")
+    reopened_at = models.DateTimeField(null=True, help_text="When a person last said that it was not over.")
     merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
     split_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="splits")
     resolved_by_evaluation = models.BigIntegerField(null=True, help_text="The evaluation that proved it over.")
@@ -154,6 +156,16 @@ class Incident(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
+
+    @property
+    def goes_on_since(self) -> dt.datetime:
+        """When it began, or was last said not to be over: what proves that it is over is newer."""
+        return max(self.opened_at, self.reopened_at or self.opened_at)
+
+    @property
+    def ended_at(self) -> dt.datetime:
+        """When it was over, of one that is; what was cancelled ended without being resolved."""
+        return self.resolved_at or self.updated_at
 
 
 class IncidentAlert(models.Model):

@@ -34,7 +34,7 @@ RESOLVE = "incidents.resolve_incident"
 LEVELS = ("high", "medium", "low")
 _HOLD = ("Put it on hold", "Nobody is told, and its time stands still, until it goes on.")
 _REOPEN = ("Reopen it", "It goes on as the same incident; possible for 7 days after its end.")
-_CANCEL = ("Cancel it", "It was no incident. To say that it is the same as another one, merge it instead.")
+_CANCEL = ("Cancel it", "It was no incident. It comes back if it happens again; if it is the same as another one, merge it.")
 FOR_HOURS = {"1": "an hour", "4": "4 hours", "8": "8 hours", "24": "a day", "72": "3 days"}
 STEPS = {  # what can be done by hand, beside acknowledging and resolving
     ("new", "on_hold"): _HOLD,
@@ -46,6 +46,7 @@ STEPS = {  # what can be done by hand, beside acknowledging and resolving
     ("resolved", "closed"): ("Close it", "You confirm that it is over. By itself it closes after 5 days."),
     ("resolved", "in_progress"): _REOPEN,
     ("closed", "in_progress"): _REOPEN,
+    ("cancelled", "in_progress"): _REOPEN,
 }
 
 
@@ -147,7 +148,7 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     seen = PostIncidentReview.objects.filter(incident=OuterRef("pk")).order_by("-revision")
     reviews = seen if user.has_perm(READ_EARLY) else seen.filter(state="published")
     told = {"problem_pk": Subquery(problem.values("pk")[:1]), "problem_title": Subquery(problem.values("title")[:1])}
-    told["is_major"] = Exists(major)
+    told |= {"is_major": Exists(major), "is_led": Exists(major.live())}
     told |= {"review_pk": Subquery(reviews.values("pk")[:1]), "review_state": Subquery(reviews.values("state")[:1])}
     incidents = known_at(user, moment).defer(None).annotate(service_name=Subquery(name), **told)
     return incidents.select_related("assignee", "service", "team").filter(pk=int(number.upper().removeprefix("INC-"))).first()
@@ -335,7 +336,7 @@ def deeds_of(*, incident: Any, alerts: list[Alert], user: Any, moment: Moment) -
         steps=steps,
         priorities=tuple(Choice(value=one, words=one, chosen=one == incident.priority) for one in PRIORITIES),
         merge=True,
-        propose=not incident.is_major,
+        propose=not incident.is_led,
         alerts=tuple(Choice(value=str(one.pk), words=one.title, chosen=False) for one in alerts) if len(alerts) > 1 else (),
     )
 
@@ -349,7 +350,7 @@ _HOW_LONG = (
 def _steps(incident: Incident, moment: Moment) -> tuple[Step, ...]:
     if incident.merged_into_id:
         return ()
-    too_late = incident.resolved_at is not None and moment.at > incident.resolved_at + working.REOPEN_WITHIN
+    too_late = not incident.is_open and moment.at > incident.ended_at + working.REOPEN_WITHIN
     return tuple(
         Step(to=to, words=words, says=says, needs_reason=working.TRANSITIONS[incident.state, to])
         for (before, to), (words, says) in STEPS.items()

@@ -56,7 +56,7 @@ def problems_of(*, service_id: int, user: Any, moment: Moment, within: Span | No
     rows: list[tuple[Any, ProblemRow]] = []
     seen = set()
     for alert in alerts.order_by("-opened_at")[: 3 * MOST]:
-        incident = incident_of(alert)
+        incident = incident_of(alert, moment)
         if incident and incident.pk not in seen:
             seen.add(incident.pk)
             rows.append(_incident_row(incident, alert, moment))

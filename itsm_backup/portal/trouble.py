@@ -104,7 +104,7 @@ def title_of(alert: Alert, moment: Moment) -> str:
 
 def handled_in(alerts: list[Alert], moment: Moment) -> tuple[Link | None, str]:
     """Where the trouble is handled, and by whom since when."""
-    incident = next((incident for alert in alerts if (incident := incident_of(alert))), None)
+    incident = next((incident for alert in alerts if (incident := incident_of(alert, moment))), None)
     if incident:
         since = duration_words((moment.at - incident.opened_at).total_seconds())
         who = person(incident.assignee) if incident.assignee else "Nobody yet"
@@ -114,6 +114,10 @@ def handled_in(alerts: list[Alert], moment: Moment) -> tuple[Link | None, str]:
     return None, ""
 
 
-def incident_of(alert: Alert) -> Incident | None:
+def incident_of(alert: Alert, moment: Moment) -> Incident | None:
+    """The incident that the alert belonged to then; one that was cancelled handles nothing."""
     held: Any = getattr(alert, "incident_alert", None)
-    return held.incident if held else None
+    if held is None or (held.incident.state == Incident.State.CANCELLED and held.incident.ended_at <= moment.at):
+        return None
+    incident: Incident = held.incident
+    return incident

@@ -7,12 +7,13 @@ import datetime as dt
 import pytest
 
 from catalogue.models import Service
+from incidents import working
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
 from monitoring.models import Alert
 from tests.catalogue.makers import take_out
-from tests.factories import make_rule, make_service, push, run_record
+from tests.factories import make_rule, make_service, make_user, push, run_record
 from tests.incidents.makers import HOUR, fail, make_cause, make_estate, recover
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +100,18 @@ def test_an_incident_goes_on_with_a_job_that_moved_and_ends_with_it(start, noon)
     assert old.state == "resolved"
     assert "belongs to another service now" in old.entries.get(kind="state").text
     assert not Alert.objects.open().filter(service=other).exists()
+
+
+def test_what_a_person_reopened_ends_on_a_copy_newer_than_that(failing, noon):
+    recover(failing, "a", noon)
+    incident = Incident.objects.get()
+    working.move(incident=incident, to="in_progress", reason="The copy is not usable", by=make_user(), at=noon + HOUR / 2)
+    journey.advance(at=noon + HOUR)
+    incident.refresh_from_db()
+    assert (incident.state, incident.reopened, incident.reopened_at) == ("in_progress", 1, noon + HOUR / 2)
+    recover(failing, "a", noon + 2 * HOUR)
+    incident.refresh_from_db()
+    assert (incident.state, incident.resolved_at) == ("resolved", noon + 2 * HOUR)
 
 
 def test_nothing_happens_twice(failing, noon):

@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
-from incidents import assigning, working
+from incidents import assigning, nominating, working
 from incidents.models import Incident
+from itsm_backup import journey
 from itsm_backup.common.models import Notice
-from monitoring.models import Alert
+from monitoring.models import Alert, Tool
 from tests.factories import make_user
 from tests.incidents.makers import HOUR, fail, make_estate
 
@@ -76,3 +77,36 @@ def test_an_empty_note_is_none(incident, noon):
     with pytest.raises(working.NotPossible):
         working.note(incident=incident, text=" ", by=make_user(), at=noon)
     assert working.note(incident=incident, text=" seen ", by=make_user(), at=noon).text == "seen"
+
+
+def cancel(incident, at):
+    return working.move(incident=incident, to="cancelled", reason="It was a test", by=make_user(), at=at)
+
+
+def test_what_was_cancelled_leaves_its_alerts_to_nobody_and_comes_back_when_it_happens_again(incident, noon):
+    working.take(incident=incident, by=make_user("chris"), at=noon)
+    cancel(incident, noon + HOUR)
+    assert Alert.objects.get().state == "firing"
+    journey.advance(at=noon + 2 * HOUR)
+    assert not Incident.objects.open().exists()  # nothing new happened
+    fail(Tool.objects.get(), "a", noon + 3 * HOUR)
+    incident.refresh_from_db()
+    assert (incident.state, incident.reopened, Incident.objects.count()) == ("in_progress", 1, 1)
+    assert incident.entries.filter(kind="state", text__startswith="Reopened: ").exists()
+    assert "Again" in Notice.objects.order_by("-pk").first().subject
+
+
+def test_what_was_cancelled_by_mistake_is_brought_back_within_a_week(incident, noon):
+    cancel(incident, noon)
+    back = {"incident": incident, "to": "in_progress", "reason": "It is real", "by": make_user()}
+    with pytest.raises(working.NotPossible, match="over for more than 7 days"):
+        working.move(**back, at=noon + 24 * 8 * HOUR)
+    assert working.move(**back, at=noon + HOUR).is_open
+
+
+def test_what_is_behind_a_major_incident_is_not_cancelled(incident, noon):
+    major = nominating.propose(incident=incident, reason="Everything stands", by=make_user(), at=noon)
+    with pytest.raises(working.NotPossible, match=f"behind {major.number}, which is candidate. Reject or close that one first"):
+        cancel(incident, noon)
+    incident.refresh_from_db()
+    assert incident.is_open

@@ -10,9 +10,9 @@ from django.db import connection, models
 from django.db.models import CheckConstraint
 from django.test.utils import CaptureQueriesContext
 
+from catalogue.constraints import all_checks_hold, full_clean
 from catalogue.models import TierDefault
 from catalogue.shipping import ship_defaults
-from itsm_backup.common.constraints import all_checks_hold, full_clean
 
 pytestmark = pytest.mark.django_db
 WITH_CHECKS = [model for model in apps.get_models() if any(isinstance(one, CheckConstraint) for one in model._meta.constraints)]
