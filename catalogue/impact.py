@@ -27,6 +27,23 @@ SELECT r.provider_id, r.consumer_id, r.kind, r.strength, r.id FROM reached JOIN 
 ORDER BY r.provider_id, r.consumer_id, r.kind, r.id
 """
 
+# A level takes all that need the one before it and were not met yet, each through the provider with the smallest id.
+_LEVELS = """
+WITH RECURSIVE standing AS NOT MATERIALIZED ({standing}), level AS (
+    SELECT 0 AS depth, %(ids)s::bigint[] AS ids, NULL::bigint[] AS via, %(ids)s::bigint[] AS met
+  UNION ALL
+    SELECT level.depth + 1, found.ids, found.via, level.met || found.ids FROM level, LATERAL (
+        SELECT array_agg(consumer_id ORDER BY consumer_id) AS ids, array_agg(provider_id ORDER BY consumer_id) AS via FROM (
+            SELECT consumer_id, min(provider_id) AS provider_id FROM standing
+            WHERE provider_id = ANY(level.ids) AND strength = 'hard' AND consumer_id NOT IN (SELECT unnest(level.met))
+            GROUP BY consumer_id
+        ) next_level
+    ) found
+    WHERE found.ids IS NOT NULL
+)
+SELECT depth, ids, via FROM level WHERE depth > 0 ORDER BY depth
+"""
+
 
 # Of one service, as a column of another question; the same walk as above.
 _STRICTEST = """(
@@ -116,9 +133,14 @@ def nearest_first(service_ids: Iterable[int], relations: Iterable[Walked], *, up
 
 
 def consumers_of(service_ids: Iterable[int], *, at: dt.datetime) -> list[Consumer]:
-    """Everything that stops with these services at `at`, nearest first, each once by its shortest way; without the services themselves."""
-    asked = sorted(set(service_ids))
-    return nearest_first(asked, closure(asked, up=True, at=at))
+    """Everything that stops with these services at `at`, nearest first, each once by its shortest way; without the services themselves.
+
+    One query, level by level: its cost grows with the services found, times the levels where they are very many.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LEVELS.format(standing=standing_sql(False)), {"ids": sorted(set(service_ids)), "at": at})
+        levels = cursor.fetchall()
+    return [Consumer(one, via, depth) for depth, ids, vias in levels for one, via in zip(ids, vias, strict=True)]
 
 
 def effective_tiers(service_ids: Iterable[int], *, at: dt.datetime, known_then: bool = False) -> dict[int, int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.template.loader import render_to_string
+from psycopg.types.json import Jsonb
 
 from incidents import prioritising
 from incidents.models import Escalation, Incident, IncidentEntry, MajorIncident, OwnChannel, Telling
@@ -17,9 +18,16 @@ from incidents.reaching import Recipient, operations_team
 from incidents.timing import Step, told_at
 from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
+from monitoring.asking import fetch
 from monitoring.models import Alert
 
 MOST_NAMED = 20  # of those that depend on it, nearest first
+_FELT_BY = """
+SELECT jsonb_array_length(felt -> 'name'), part.name, jsonb_path_query_array(felt -> part.name, '$[0 to $last]', %s)
+FROM (SELECT impact_at_opening -> 'consumers' AS felt FROM incidents_incident WHERE id = %s OFFSET 0) incident,
+    unnest(ARRAY['name', 'tier', 'department']) AS part(name)
+WHERE felt ? part.name
+"""
 REPLAYED = "Not sent: what it tells of was replayed from recordings."
 
 
@@ -52,8 +60,11 @@ def announce_level(
 
 
 def _felt_by(incident: Incident) -> dict[str, Any]:
-    consumers = incident.impact_at_opening.get("consumers", [])
-    return {"felt_by": consumers[:MOST_NAMED], "felt_by_more": max(0, len(consumers) - MOST_NAMED)}
+    """The first of those that depend on it, by name, and how many more there are; the others are not read."""
+    rows = fetch(_FELT_BY, [Jsonb({"last": MOST_NAMED - 1}), incident.pk])
+    names = [name for _, name, _ in rows]
+    first = [dict(zip(names, values, strict=True)) for values in zip(*(json.loads(listed) for *_, listed in rows), strict=True)]
+    return {"felt_by": first, "felt_by_more": max(0, max((count for count, *_ in rows), default=0) - MOST_NAMED)}
 
 
 def _of_level(incident: Incident, escalation: Escalation, step: Step) -> tuple[str, str]:
@@ -71,9 +82,10 @@ def announce_resolution(*, incident: Incident, proof: str, at: dt.datetime) -> N
     _write(incident, "resolved", subject, first_alert(incident), at, {"proof": proof}, told_of(incident))
 
 
-def announce_rise(*, incident: Incident, alert: Alert | None, before: str, at: dt.datetime) -> list[Recipient]:
-    """Tell everybody who was told of it that it is heavier, by an alert that joined or by what depends on it now; returns whom."""
-    more = {"before": before, "now": alert.title if alert else ""}
+def announce_rise(*, incident: Incident, alert: Alert | None, before: str, at: dt.datetime, because: str = "") -> list[Recipient]:
+    """Tell everybody who was told of it that it is heavier: by an alert that joined, by what depends on it now, or `because` a person
+    says so; returns whom."""
+    more = {"before": before, "now": alert.title if alert else "", "because": because}
     subject = f"[{incident.number}] {incident.priority}, was {before}: {incident.title}"
     return _write(incident, "raised", subject, alert or first_alert(incident), at, more, told_of(incident))
 
@@ -111,10 +123,10 @@ def first_alert(incident: Incident) -> Alert | None:
 
 def is_replayed(incident: Incident, alert: Alert | None) -> bool:
     """Whether everything that the incident is about was told by replayed recordings: then nobody is bothered with it."""
-    alerts = Q(incident_alert__incident=incident) | Q(pk=alert.pk if alert else None)
-    real = Q(tool__replayed=False) | Q(job__tool__replayed=False)
-    known = Alert.objects.filter(alerts)
-    return known.exists() and not known.filter(real | Q(tool=None, job=None)).exists()
+    told = Alert.objects.filter(incident_alert__incident=incident), Alert.objects.filter(pk=alert.pk if alert else None)
+    found = [rows.order_by().values_list("tool__replayed", "job__tool__replayed").distinct() for rows in told]
+    sources = set(found[0].union(found[1]))
+    return bool(sources) and all(False not in one and True in one for one in sources)
 
 
 def _write(

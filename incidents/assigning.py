@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from catalogue.models import Team
-from incidents import announcing, escalating, targeting, working
+from incidents import announcing, escalating, lapsing, targeting, working
 from incidents.models import Incident, IncidentEntry
 from incidents.working import NotPossible
 
@@ -49,11 +49,13 @@ def assign_team(*, incident: Incident, team: Team, by: Any, at: dt.datetime) -> 
     Raises NotPossible when it is over, or already theirs.
     """
     incident = _open(incident)
-    if incident.team_id == team.pk:
+    if incident.team_id == team.pk and incident.assignee is None:
         raise NotPossible(f"{incident.number} is with {team} already.")
     before = incident.team
     incident.team, incident.assignee, incident.updated_at = team, None, at
     targeting.set_targets(incident=incident, at=at)
+    if incident.state == "in_progress":
+        lapsing.give_away(incident=incident, at=at)
     incident.save()
     words = f"Handed to {team}" + (f", was with {before}" if before else "")
     IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=words, by=by)

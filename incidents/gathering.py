@@ -9,13 +9,15 @@ from typing import Any
 
 from catalogue.models import ServiceVersion
 from incidents import feeling
+from incidents.finding_damage import damaged_services
 from incidents.models import MajorIncident
 from itsm_backup.common.time import iso
 from monitoring.models import Alert, RestoreTest
 
 _WORDS = {
     "incident": "the incident", "services": "services in breach or their newest copies", "consumers": "what depends on them",
-    "measured": "measured restores", "labels": "classification", "regulations": "regulations", "cause": "the cause", "alerts": "alerts",
+    "measured": "measured restores", "damaged": "damage that a check found",
+    "labels": "classification", "regulations": "regulations", "cause": "the cause", "alerts": "alerts",
     "people": "who leads it",
 }  # fmt: skip
 
@@ -31,6 +33,7 @@ def figures_of(major: MajorIncident, *, at: dt.datetime) -> dict[str, Any]:
         "incident": _incident(major),
         "services": [_service(one) for one in impact["services"]],
         "consumers": [{name: one[name] for name in ("service", "code", "name", "tier", "department")} for one in impact["consumers"]],
+        "damaged": damaged_services(incident),
         "measured": _measured(ids),
         "labels": sorted({label for one in versions for label in one.labels}),
         "regulations": sorted({rule for one in versions for rule in one.regulations}),

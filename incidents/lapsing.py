@@ -26,8 +26,28 @@ def lapse(*, incident: Incident, escalation: Escalation, at: dt.datetime) -> Non
     since, until = incident.acknowledged_at, lapses_at(incident, escalation)
     if since is None or until is None:
         return
-    escalation.paused_s += int((until - max(since, escalation.started_at)).total_seconds())
+    _passes(escalation, since, until)
     who = incident.assignee.get_full_name() or incident.assignee.get_username() if incident.assignee else "somebody"
+    _nobodys(incident, at)
+    text = f"The acknowledgement of {who} lapsed, and it is not resolved: it is told as if nobody had taken it"
+    IncidentEntry.objects.create(incident=incident, at=until, kind="state", text=text)
+
+
+def give_away(*, incident: Incident, at: dt.datetime) -> None:
+    """Whoever had it does not any more, and nobody has it yet. The caller holds the row."""
+    escalation = Escalation.objects.select_for_update().filter(incident=incident, ended_at=None).first()
+    if escalation and incident.acknowledged_at:
+        _passes(escalation, incident.acknowledged_at, at)
+        escalation.save(update_fields=["paused_s"])
+    _nobodys(incident, at)
+
+
+def _passes(escalation: Escalation, since: dt.datetime, until: dt.datetime) -> None:
+    """The time in which somebody had it does not count for who is told next."""
+    escalation.paused_s += max(0, int((until - max(since, escalation.started_at)).total_seconds()))
+
+
+def _nobodys(incident: Incident, at: dt.datetime) -> None:
     incident.state, incident.updated_at = Incident.State.NEW, at
     incident.acknowledged_at = incident.acknowledged_until = None
     targeting.look_again(incident=incident)
@@ -35,5 +55,3 @@ def lapse(*, incident: Incident, escalation: Escalation, at: dt.datetime) -> Non
     Alert.objects.filter(incident_alert__incident=incident, state="acknowledged").update(
         state="firing", acknowledged_at=None, acknowledged_by=None
     )
-    text = f"The acknowledgement of {who} lapsed, and it is not resolved: it is told as if nobody had taken it"
-    IncidentEntry.objects.create(incident=incident, at=until, kind="state", text=text)

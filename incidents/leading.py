@@ -108,7 +108,7 @@ def move(*, major: MajorIncident, to: str, reason: str, by: Any, at: dt.datetime
         major.resolved_at = at
     if to == "mitigating" and before == "resolved":
         major.resolved_at = None
-    if to in ("resolved", "mitigating"):
+    if to == "resolved" or before == "resolved":  # another step tells nobody: what people were told of the next update holds
         due_next(major=major, since=at)
     if to == "resolved":
         owing.owe(incident=Incident.objects.select_for_update(of=("self",)).get(pk=major.incident_id), at=at, required=True)

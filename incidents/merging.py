@@ -78,12 +78,13 @@ def _made_of(alerts: list[Alert], before: Incident, at: dt.datetime) -> Incident
         team_id=prioritising.team_of(found["service"], at=at) or before.team_id,
         opened_at=alerts[0].opened_at,
         updated_at=at,
-        impact_at_opening=feeling.impact_of(services, at=at),
         split_from=before,
     )
+    feeling.freeze(made, services, at=at)
     weighing.take(made, found)
     targeting.set_targets(incident=made, at=at)
     made.save()
+    feeling.frozen(made)
     return made
 
 

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from incidents import announcing, feeling, prioritising
+from incidents.finding_damage import BY_A_CHECK
 from incidents.leading import leaders, name_of
 from incidents.models import Incident, IncidentEntry, MajorIncident
 from incidents.working import NotPossible
@@ -57,7 +58,7 @@ def _many(impact: dict[str, Any]) -> list[dict[str, Any]]:
     hit = [one for one in [*impact["services"], *impact["consumers"]] if one["tier"] == TIER]
     if len(hit) < MANY:
         return []
-    words = f"{len(hit)} services of tier {TIER} stop or are in breach: {_named([one['name'] for one in hit])}"
+    words = f"{len(hit)} services of tier {TIER} are hit or would stop: {_named([one['name'] for one in hit])}"
     return [{"rule": "many_of_tier_1", "words": words, "services": [one["service"] for one in hit]}]
 
 
@@ -76,7 +77,7 @@ def _exposed(impact: dict[str, Any], at: dt.datetime) -> list[dict[str, Any]]:
 
 def _damaged(incident: Incident) -> list[dict[str, Any]]:
     """Copies that no longer are what was saved: that may be tampering, and somebody has to say whether it is."""
-    alerts = Alert.objects.filter(incident_alert__incident=incident, alert_class=Alert.Class.INTEGRITY_ERROR, state__in=OPEN_STATES)
+    alerts = Alert.objects.filter(BY_A_CHECK, incident_alert__incident=incident, state__in=OPEN_STATES)
     services = prioritising.services_of(alerts)
     words = f"copies are damaged, which may be tampering: {_named([prioritising.name_of(pk) for pk in services])}"
     return [{"rule": "damaged_copies", "words": words, "services": services}] if services else []

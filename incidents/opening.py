@@ -67,12 +67,13 @@ def _handle(alert_id: int, alike: Sequence[int], at: dt.datetime) -> set[int]:
             if incident is not None and waiting.may_be_over(incident, alert, at):
                 return set()
             opened = incident is None
-            incident = incident or _open(alert, at)
+            tiers: dict[int, int] = {}
+            if incident is None:
+                incident, tiers = _open(alert, at)
             _attach(incident, alert, at)
             joined = _join(incident, alert, alike, told=not opened, at=at)
             if opened:
-                tier = feeling.tiers_in(incident.impact_at_opening).get(incident.service_id or 0)
-                escalating.begin(incident=incident, at=at, tier=tier)
+                escalating.begin(incident=incident, at=at, tier=tiers.get(incident.service_id or 0))
             ended_at = incident.resolved_at
             if incident.state in OVER and ended_at and (alert.resolved_at is None or alert.resolved_at > ended_at):
                 _lengthen(incident, alert, at)
@@ -168,6 +169,7 @@ def _take_cause(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
     if not alert.cause_is_specific or incident.cause_is_specific or not incident.is_open or _same_cause(alert):
         return False
     incident.cause_key, incident.cause_is_specific, incident.title = alert.cause_key, True, weighing.title_of(alert)
+    _study_anew(incident, alert)
     incident.updated_at = at
     incident.save()
     return True
@@ -188,7 +190,7 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.resolved_at = incident.closed_at = incident.resolved_by_evaluation = None
     incident.resolution = incident.cause_category = ""
     incident.reopened += 1
-    incident.studied_at = None
+    _study_anew(incident, alert)
     incident.updated_at = at
     weighing.weigh_again(incident=incident, alert=alert, at=at)
     incident.save()
@@ -197,28 +199,30 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     escalating.resume(incident=incident, at=at, already=told)
 
 
-def _open(alert: Alert, at: dt.datetime) -> Incident:
-    services = prioritising.services_of([alert])
-    impact = feeling.impact_of(services, at=at)
-    priority = prioritising.weigh(services, at=at, tiers=feeling.tiers_in(impact))
+def _study_anew(incident: Incident, alert: Alert) -> None:
+    """What it says of its cause decides which known error and problem are its own. The caller saves it."""
+    incident.signature = f"{alert.alert_class}: {alert.cause}" if alert.cause else incident.signature
+    incident.studied_at = None
+
+
+def _open(alert: Alert, at: dt.datetime) -> tuple[Incident, dict[int, int]]:
+    """The incident, and the effective tier of each service in breach."""
     incident = Incident(
         cause_key=alert.cause_key,
         cause_is_specific=alert.cause_is_specific,
         title=weighing.title_of(alert),
-        priority=priority["priority"],
-        impact=priority["impact"],
-        urgency=priority["urgency"],
-        priority_reason=priority["reason"],
-        service_id=priority["service"],
-        team_id=prioritising.team_of(priority["service"], at=at),
         opened_at=alert.opened_at,
         updated_at=at,
-        impact_at_opening=impact,
     )
+    services = prioritising.services_of([alert])
+    tiers = feeling.freeze(incident, services, at=at)
+    weighing.take(incident, prioritising.weigh(services, at=at, tiers=tiers))
+    incident.team_id = prioritising.team_of(incident.service_id, at=at)
     targeting.set_targets(incident=incident, at=at)
     incident.save()
+    feeling.frozen(incident)
     IncidentEntry.objects.create(incident=incident, at=alert.opened_at, kind="opened", text=f"Opened for: {alert.title}", alert=alert)
-    return incident
+    return incident, tiers
 
 
 def _join(incident: Incident, alert: Alert, alike: Sequence[int], *, told: bool, at: dt.datetime) -> list[int]:

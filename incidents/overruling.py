@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from incidents import escalating, targeting
+from incidents import announcing, escalating, targeting
 from incidents.models import Incident, IncidentEntry
 from incidents.models.escalation import PRIORITIES
 from incidents.working import NotPossible
@@ -23,6 +23,8 @@ def set_priority(*, incident: Incident, priority: str, reason: str, by: Any, at:
         raise NotPossible(f"Choose one of {', '.join(PRIORITIES)}, or what is reckoned.")
     if not reason.strip():
         raise NotPossible(f"Say why {incident.number} gets another priority.")
+    if priority and priority == incident.priority_set:
+        raise NotPossible(f"{incident.number} is {priority} by hand already.")
     reckoned = incident.priority_set_against or incident.priority
     before, incident.priority = incident.priority, priority or reckoned
     incident.priority_set, incident.priority_set_against = priority, reckoned if priority else ""
@@ -33,5 +35,6 @@ def set_priority(*, incident: Incident, priority: str, reason: str, by: Any, at:
     text = f"{incident.priority}, was {before}: {'set' if priority else 'given back to the reckoning'} by {whom}: {reason.strip()}"
     IncidentEntry.objects.create(incident=incident, at=at, kind="priority", text=text, by=by)
     if incident.priority < before:
-        escalating.follow_priority(incident=incident, at=at, already=[])
+        reached = announcing.announce_rise(incident=incident, alert=None, before=before, at=at, because=text)
+        escalating.follow_priority(incident=incident, at=at, already=reached)
     return incident

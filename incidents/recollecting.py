@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from catalogue.impact import closure, effective_tiers, nearest_first
+from catalogue.impact import consumers_of, effective_tiers
 from catalogue.models import Commitment, SeenRelation, ServiceVersion
 from catalogue.models.status import StatusChange, StatusOverride
 from incidents import prioritising, retelling
@@ -198,7 +198,7 @@ def _dependencies(incident: Incident, services: list[int], at: dt.datetime) -> d
     opening = incident.impact_at_opening
     first = [one["service"] for one in opening.get("services", [])]
     known = {one["service"] for one in opening.get("consumers", [])} | set(first)
-    now = {one.service_id for one in nearest_first(first, closure(first, up=True, at=at))} if first else set()
+    now = {one.service_id for one in consumers_of(first, at=at)}
     ends = Q(consumer__in=services) | Q(provider__in=services)
     seen = SeenRelation.objects.unanswered(at).filter(ends).select_related("consumer", "provider").order_by("pk")
     learned = ServiceVersion.objects.in_force(at).filter(service__in=now - known).order_by("name").values_list("service", "name")

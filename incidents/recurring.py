@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from incidents import signing
 from incidents.models import Incident, MajorIncident, Problem, ProblemEntry, ProblemIncident
-from itsm_backup.common.time import iso
+from itsm_backup.common.time import iso, parse_instant
 from monitoring import methods
 from monitoring.carrying import each
 from monitoring.models import Alert, BackupRun
@@ -38,7 +38,7 @@ def _study(incident_id: int, at: dt.datetime) -> bool:
             incident.signature = incident.signature or signature_of(incident)
             incident.studied_at = at
             incident.save(update_fields=["signature", "studied_at"])
-            if incident.signature:
+            if incident.signature and incident.state != Incident.State.CANCELLED:
                 _consider(incident, at)
             return True
     except IntegrityError:
@@ -99,8 +99,13 @@ def reasons_of(alike: list[Incident], *, at: dt.datetime) -> list[dict[str, Any]
 
 
 def _worsening(alike: list[Incident], at: dt.datetime) -> dict[str, Any] | None:
-    """More from month to month over half a year; BM-TREND looks for what falls, so it is asked about what stayed away."""
-    counts = [sum(at - (n + 1) * A_MONTH < one.opened_at <= at - n * A_MONTH for one in alike) for n in reversed(range(MONTHS))]
+    """More from month to month over half a year; BM-TREND looks for what falls, so it is asked about what stayed away.
+
+    Months before the first incident of any kind are not known to have had none: they count for nothing, not as 0.
+    """
+    began = Incident.objects.order_by("opened_at").values_list("opened_at", flat=True).first()
+    known = [n for n in reversed(range(MONTHS)) if began and at - n * A_MONTH > began]
+    counts = [sum(at - (n + 1) * A_MONTH < one.opened_at <= at - n * A_MONTH for one in alike) for n in known]
     if not any(counts):
         return None
     points = [{"period": month, "value": -count} for month, count in enumerate(counts)]
@@ -125,8 +130,11 @@ def _join(problem: Problem, incident: Incident, at: dt.datetime) -> None:
     _, joined = ProblemIncident.objects.get_or_create(problem=problem, incident=incident, defaults={"attached_at": at})
     if joined:
         ProblemEntry.objects.create(problem=problem, at=at, text=f"{incident.number} came of it, too")
-    if problem.state == Problem.State.RESOLVED and problem.fixed_at and incident.opened_at > problem.fixed_at:
+    again_at = parse_instant(incident.holds[-1][1]) if incident.reopened and incident.holds and incident.holds[-1][1] else None
+    began_at = again_at or incident.opened_at
+    if problem.state == Problem.State.RESOLVED and problem.fixed_at and began_at > problem.fixed_at:
         problem.state, problem.fixed_at = Problem.State.FIX_IN_PROGRESS, None
-        ProblemEntry.objects.create(problem=problem, at=at, text=f"It came back: {incident.number} opened after the fix was in place")
+        opened = "opened again" if again_at else "opened"
+        ProblemEntry.objects.create(problem=problem, at=at, text=f"It came back: {incident.number} {opened} after the fix was in place")
     problem.updated_at = at
     problem.save()

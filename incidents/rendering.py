@@ -19,7 +19,7 @@ _HEAD = "{headline}.\n\n" + _WHEN + "Concerned: {departments}\n"
 _DOING = "\n{loss}\n\nWhat is being done: {words}\n"
 _FOOT = "How long a restore takes: {measured}\nNext update: {next_update}\n\n{lead} tells people of it."
 _LED = "\n{manager} leads it."
-_INSIDE = "{headline}: {priority}.\n\n" + _WHEN + "Cause: {cause}\nIn breach:\n{exposure}\nStops with it: {dependents}\n"
+_INSIDE = "{headline}: {priority}.\n\n" + _WHEN + "Cause: {cause}\nServices hit:\n{exposure}\nWould stop with it: {dependents}\n"
 _DETAILS = "Details: {details}\n"
 _BODIES = {
     "responders": _INSIDE + "\nAlerts:\n{alerts}\n" + _DOING + _DETAILS + _FOOT + _LED,
@@ -30,7 +30,7 @@ _BODIES = {
     + _FOOT
     + _LED
     + " Whether a legal clock runs is for you to decide.",
-    "executives": _HEAD + "Services: {services}\nStops with it: {dependents}\n" + _DOING + _FOOT + _LED,
+    "executives": _HEAD + "Services: {services}\nWould stop with it: {dependents}\n" + _DOING + _FOOT + _LED,
     "business": _HEAD + _DOING + _FOOT,
 }
 _OVER = "{headline}.\n\nIt lasted {duration}, from {since}. {ended}\nConcerned: {departments}\nWhat was done, and what follows: {words}"
@@ -64,19 +64,20 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
     """What each placeholder says, from the figures of the update."""
     figures = update.figures
     incident, services, consumers = figures["incident"], figures["services"], figures["consumers"]
+    damaged = set(figures.get("damaged", ()))
     begun, ended = parse_instant(incident["opened_at"]), incident["resolved_at"] and parse_instant(incident["resolved_at"])
     return {
         "number": major.number,
-        "headline": _headline([one["name"] for one in services], is_open=incident["is_open"]),
+        "headline": _headline(services, damaged, is_open=incident["is_open"]),
         "priority": incident["priority"],
         "since": _instant(begun),
         "duration": duration_words(((ended or at) - begun).total_seconds()),
         "services": _some([f"{one['name']} (tier {one['tier']})" for one in services]),
         "dependents": _some([f"{one['name']} (tier {one['tier']})" for one in consumers]),
         "departments": _some(sorted({one["department"] for one in [*services, *consumers] if one["department"]})),
-        "loss": "\n".join(_loss(one) for one in services[:MOST]) if incident["is_open"] else "",
+        "loss": "\n".join(_loss(one, damaged) for one in services[:MOST]) if incident["is_open"] else "",
         "exposure": "\n".join(f"  {_exposure(one, at)}" for one in services),
-        "measured": _measured(services, figures["measured"]),
+        "measured": _measured(services, figures["measured"], damaged),
         "labels": _some(figures["labels"]),
         "regulations": _some(figures["regulations"]),
         "cause": figures["cause"],
@@ -90,9 +91,12 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
     }
 
 
-def _headline(names: list[str], *, is_open: bool) -> str:
+def _headline(services: list[dict[str, Any]], damaged: set[int], *, is_open: bool) -> str:
+    names = [one["name"] for one in services]
     shown = names if len(names) <= NAMED else [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more services"]
     whose = " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+    if names and all(one["service"] in damaged for one in services):
+        return f"A check found damaged copies of {whose}"
     return f"Backups{' of ' * bool(whose)}{whose} {'are' if is_open else 'were'} disturbed"
 
 
@@ -100,7 +104,9 @@ def _some(words: list[str]) -> str:
     return ", ".join(words[:MOST]) + (f" and {len(words) - MOST} more" if len(words) > MOST else "")
 
 
-def _loss(one: dict[str, Any]) -> str:
+def _loss(one: dict[str, Any], damaged: set[int]) -> str:
+    if one["service"] in damaged:
+        return f"If {one['name']} failed now, it is not known what could be restored: a check found its copies damaged."
     if one["captured_at"]:
         return f"If {one['name']} failed now, its data since {_instant(parse_instant(one['captured_at']))} would be lost."
     known = "nothing is known of its copies" if one["verdict"] == "no_data" else "nothing could be restored: it has no copy"
@@ -113,13 +119,15 @@ def _exposure(one: dict[str, Any], at: dt.datetime) -> str:
     return f"{one['name']} (tier {one['tier']}): {age}" + (f", promised {duration_words(one['rpo_s'])}" if one["rpo_s"] else "")
 
 
-def _measured(services: list[dict[str, Any]], tests: list[dict[str, Any]]) -> str:
-    """Times that a test measured, each with its day; services without one are named as not measured."""
+def _measured(services: list[dict[str, Any]], tests: list[dict[str, Any]], damaged: set[int]) -> str:
+    """Times that a test measured, each with its day; services without one are named as not measured, and damage makes it unknown."""
     by_service = {one["service"]: one for one in tests}
     told = []
     for one in services[:MOST]:
         test = by_service.get(one["service"])
-        if test is None:
+        if one["service"] in damaged:
+            told.append(f"{one['name']}: not known since a check found damage")
+        elif test is None:
             told.append(f"{one['name']}: not measured")
         else:
             ended = parse_instant(test["ended_at"])

@@ -11,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from catalogue.models import Service, Team
+from incidents.models.felt import FeltField
 from itsm_backup.common.models import VisibleQuerySet, append_only
 from monitoring.models import Alert
 
@@ -105,7 +106,7 @@ class Incident(models.Model):
     merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
     split_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="splits")
     resolved_by_evaluation = models.BigIntegerField(null=True, help_text="The evaluation that proved it over.")
-    impact_at_opening = models.JSONField(default=dict, help_text="Who felt it when it opened: a frozen copy.")
+    impact_at_opening = FeltField(default=dict, help_text="Who felt it when it opened: a frozen copy.")
     updated_at = models.DateTimeField()
     weighed_at = models.DateTimeField(null=True, editable=False)
     weighed_evaluation = models.BigIntegerField(default=0, editable=False, help_text="The newest judgement its priority stands on.")
@@ -142,7 +143,7 @@ class Incident(models.Model):
             models.Index(fields=["resolved_at"], name="incident_to_close", condition=models.Q(state="resolved")),
             models.Index(fields=["signature", "-opened_at"], name="incident_of_signature"),
             models.Index(fields=["opened_at"], name="incident_to_study", condition=models.Q(studied_at=None)),
-            models.Index(fields=["cause_key"], name="incident_merged", condition=models.Q(merged_into__isnull=False)),
+            models.Index(fields=["cause_key", "-opened_at"], name="incident_of_cause"),
         ]
         permissions = [("resolve_incident", "Can resolve an incident by hand")]
 
@@ -182,7 +183,10 @@ class IncidentAlert(models.Model):
 class EntryQuerySet(models.QuerySet):
     def told_to(self, user) -> Self:  # type: ignore[no-untyped-def]
         """Lines about no alert, and those about alerts that the user may see."""
-        return self.filter(Q(alert=None) | Q(alert__in=Alert.objects.visible_to(user)))
+        seen = Alert.objects.visible_to(user)
+        if not seen.query.has_filters():
+            return self.all()  # who sees all is compared with no list
+        return self.filter(Q(alert=None) | Exists(seen.filter(pk=OuterRef("alert"))))
 
 
 @append_only

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from incidents.models.incident import Incident
 from itsm_backup.common.models import VisibleQuerySet, append_only
 
+GOING_ON = ["declared", "mitigating"]  # people are told at an interval
 LIVE_STATES = ["candidate", "declared", "mitigating", "resolved", "review"]
 LED_STATES = ["declared", "mitigating", "resolved", "review", "closed"]  # in these it has a manager and a communications lead
 TOLD_STATES = ["declared", "mitigating", "resolved", "review"]  # in these people are told of it

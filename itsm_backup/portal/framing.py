@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from catalogue.models import Service, ServiceVersion
 from incidents.models import Incident, MajorIncident
+from incidents.models.major import GOING_ON
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import PARAMETER, Moment
 from itsm_backup.portal.words import clock_within, instant, many, zone
@@ -122,7 +123,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     incidents = Incident.objects.visible_to(user)
     open_then = Q(resolved_at=None) | Q(resolved_at__gt=moment.at)  # of the present the index of open ones knows
     incidents = incidents.filter(open_then, opened_at__lte=moment.at).exclude(state="cancelled") if moment.past else incidents.open()
-    majors = MajorIncident.objects.live().filter(manager__isnull=False).visible_to(user)
+    majors = MajorIncident.objects.filter(state__in=GOING_ON).visible_to(user)
     found = get_user_model().objects.filter(pk=user.pk).values_list(
         told_as_one(services, services=Count("pk")),
         told_as_one(services.filter(pk__in=watched), watched=Count("pk")),  # apart: joined at once, not looked up service by service

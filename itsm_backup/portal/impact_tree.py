@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from catalogue.impact import closure, inherited_tiers, nearest_first
+from django.db.models.expressions import RawSQL
+
+from catalogue.impact import closure, consumers_of, inherited_tiers
 from catalogue.models import ServiceVersion
 from incidents import prioritising
 from itsm_backup.common.charts import Chart, TreeNode, impact_tree
 from itsm_backup.common.time import duration_words, iso, parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.standing import standings
+from itsm_backup.portal.standing import entries, standings
 from itsm_backup.portal.words import VERDICTS, clock_within, many
+from monitoring.asking import array
 from monitoring.models import Alert
 
 MOST_BOXES, MOST_LOSSES, MOST_LISTED = 6, 3, 200
@@ -51,45 +54,66 @@ class Stand:
 
 def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Moment, opening: bool = False) -> Impact:
     """The tree as the catalogue and the judgements stand at the moment, or with `opening` the copy that was kept when it opened;
-    services one may not see are only counted."""
-    frozen = incident.impact_at_opening
-    now = _now(prioritising.services_of(alerts), moment)
-    shown = frozen if opening and frozen else now
-    struck, consumers = shown.get("services", []), shown.get("consumers", [])
-    rows = {row.service_id: row for row in standings(user, moment).filter(service__in=[one["service"] for one in [*struck, *consumers]])}
-    _count_tiers(shown, rows)
-    stands = {one["service"]: _stand(one, rows, shown, moment) for one in [*struck, *consumers] if one["service"] in rows}
-    seen_struck = [one for one in struck if one["service"] in rows]
-    seen_consumers = [one for one in consumers if one["service"] in rows]
-    hidden = _hidden([one["service"] for one in [*struck, *consumers] if one["service"] not in rows], moment)
-    for one in (*seen_struck, *seen_consumers):
-        one.setdefault("department", rows[one["service"]].department)
-    columns = _columns(_cause(alerts), seen_struck, seen_consumers, stands, moment)
-    named = ", ".join(rows[one["service"]].name for one in seen_struck[:3]) or incident.told_title
-    sentence = f"{named}: {many(len(seen_consumers), 'service')} depend{'s' if len(seen_consumers) == 1 else ''} on it."
+    services one may not see are only counted. `incident` is one that `incident_page.find` gave."""
+    frozen = incident.impact_at_opening if opening and incident.services_then else None
+    shown = frozen or _now(prioritising.services_of(alerts), moment)
+    involved = [one["service"] for one in (*shown["services"], *shown["consumers"])]
+    few = len(involved) <= MOST_LISTED  # then whatever is listed is all there is
+    seen = _rows(involved, user, moment) if few else _seen(involved, user, moment)
+    struck, consumers = ([one for one in shown[side] if one["service"] in seen] for side in ("services", "consumers"))
+    for one in (*struck, *consumers):
+        one.setdefault("department", seen[one["service"]].department)
+    if not frozen:
+        _count_tiers(struck, seen, moment)
+    listed = [*struck, *consumers[:MOST_LISTED]]
+    rows = seen if few else _rows([one["service"] for one in listed], user, moment)
+    stands = {one["service"]: _stand(one, rows, shown, moment) for one in listed}
+    hidden = _hidden([pk for pk in involved if pk not in seen], moment)
+    damaged = {alert.service_id for alert in alerts if alert.found_by == "verify" and alert.state != "resolved"}  # type: ignore[attr-defined]
+    columns = _columns(_cause(alerts), struck, consumers, stands, moment)
+    named = ", ".join(stands[one["service"]].row.name for one in struck[:3]) or incident.told_title
+    sentence = f"{named}: {many(len(consumers), 'service')} depend{'s' if len(consumers) == 1 else ''} on it."
+    note = (
+        _of_the_copy(incident, shown, moment)
+        if frozen
+        else _note({*(incident.services_then or ()), *(incident.consumers_then or ())}, set(involved), moment)
+    )
     return Impact(
-        tree=impact_tree(columns=[(head, nodes) for head, nodes, _ in columns], sentence=sentence) if seen_struck else None,
+        tree=impact_tree(columns=[(head, nodes) for head, nodes, _ in columns], sentence=sentence) if struck else None,
         branches=tuple(Branch(head=head, members=members) for head, _, members in columns),
-        note=_note(shown is frozen, frozen, now, moment) + (f"; {many(hidden, 'more service')} that you may not see" if hidden else ""),
-        losses=_losses([stands[one["service"]] for one in seen_struck], moment),
-        other=_other(incident, shown is frozen, moment) if frozen else None,
+        note=note + (f"; {many(hidden, 'more service')} that you may not see" if hidden else ""),
+        losses=_losses([stands[one["service"]] for one in struck], damaged, moment),
+        other=_other(incident, frozen is not None, moment) if incident.services_then else None,
     )
 
 
 def _now(struck: Sequence[int], moment: Moment) -> dict[str, Any]:
     """Who is involved at the moment; how each stands is asked of `standings`, which knows what the user may see."""
-    relations = closure(struck, up=True, at=moment.at)
-    hard = [(one.consumer_id, one.provider_id) for one in relations]
-    consumers = [{"service": one.service_id, "via": one.via_id, "depth": one.depth} for one in nearest_first(struck, relations)]
-    return {"at": iso(moment.at), "services": [{"service": pk} for pk in struck], "consumers": consumers, "hard": hard}
+    consumers = [{"service": one.service_id, "via": one.via_id, "depth": one.depth} for one in consumers_of(struck, at=moment.at)]
+    return {"at": iso(moment.at), "services": [{"service": pk} for pk in struck], "consumers": consumers}
 
 
-def _count_tiers(shown: dict[str, Any], rows: dict[int, Any]) -> None:
+def _seen(services: list[int], user: Any, moment: Moment) -> dict[int, Any]:
+    """Tier and department of those that the user may see: of all of them, which may be ten thousand."""
+    these = RawSQL("SELECT unnest(%s::bigint[])", [array(services)])
+    rows = entries(user, moment).filter(service__in=these).values_list("service_id", "tier", "department", named=True)
+    return {row.service_id: row for row in rows}
+
+
+def _count_tiers(struck: list[dict[str, Any]], seen: dict[int, Any], moment: Moment) -> None:
     """As which tier each service in breach counts, by what depends on it and may be seen; of the copy it is known."""
-    if "hard" in shown:
-        strictest = inherited_tiers({pk: row.tier for pk, row in rows.items()}, [(*ends, "hard") for ends in shown["hard"]])
-        for one in shown["services"]:
-            one["effective_tier"] = strictest.get(one["service"])
+    tiers = {pk: row.tier for pk, row in seen.items()}
+    if len(struck) == 1:
+        strictest = {struck[0]["service"]: min(tiers.values())}  # whatever stops, stops with this one
+    else:
+        relations = closure([one["service"] for one in struck], up=True, at=moment.at)
+        strictest = inherited_tiers(tiers, [(one.consumer_id, one.provider_id, "hard") for one in relations])
+    for one in struck:
+        one["effective_tier"] = strictest.get(one["service"])
+
+
+def _rows(services: list[int], user: Any, moment: Moment) -> dict[int, Any]:
+    return {row.service_id: row for row in standings(user, moment).filter(service__in=services)}
 
 
 def _hidden(unseen: list[int], moment: Moment) -> int:
@@ -105,15 +129,23 @@ def _stand(entry: dict[str, Any], rows: dict[int, Any], shown: dict[str, Any], m
     return Stand(row=row, verdict=entry["verdict"], captured_at=captured_at, rpo_s=entry["rpo_s"], at=parse_instant(shown["at"]))
 
 
-def _note(is_frozen: bool, frozen: dict[str, Any], now: dict[str, Any], moment: Moment) -> str:
-    """Which relations it is from, and how many services more or fewer there are than when it opened."""
-    if is_frozen:
-        return "From the relations of the catalogue as they were when it opened"
-    then, present = ({one["service"] for one in [*side.get("services", []), *side.get("consumers", [])]} for side in (frozen, now))
+def _note(then: set[int], present: set[int], moment: Moment) -> str:
+    """Which relations it is from, and how many services more or fewer there are than when it opened, where that is known."""
     more, fewer = len(present - then), len(then - present)
-    changes = [words for count, words in ((more, f"{more} more"), (fewer, f"{fewer} fewer")) if count]
+    changes = [words for count, words in ((more, f"{more:,} more"), (fewer, f"{fewer:,} fewer")) if count]
     when = "as they stood then" if moment.past else "as they stand now"
-    return f"From the relations of the catalogue {when}" + (f", {' and '.join(changes)} than when it opened" if frozen and changes else "")
+    return f"From the relations of the catalogue {when}" + (f", {' and '.join(changes)} than when it opened" if then and changes else "")
+
+
+LATE = dt.timedelta(minutes=10)
+
+
+def _of_the_copy(incident: Any, frozen: dict[str, Any], moment: Moment) -> str:
+    """Of when the copy is that was kept; what became known late has one of that time."""
+    at = parse_instant(frozen["at"])
+    if at - incident.opened_at < LATE:
+        return "From the relations of the catalogue as they were when it opened"
+    return f"As it was {clock_within(at, moment)}, when it became known here; it began {clock_within(incident.opened_at, moment)}"
 
 
 def _other(incident: Any, is_frozen: bool, moment: Moment) -> Link:
@@ -122,23 +154,25 @@ def _other(incident: Any, is_frozen: bool, moment: Moment) -> Link:
     return Link("As it was when it opened", moment.href("incident", incident.number, impact="opening"))
 
 
-def _losses(struck: list[Stand], moment: Moment) -> tuple[str, ...]:
+def _losses(struck: list[Stand], damaged: set[int | None], moment: Moment) -> tuple[str, ...]:
     """What would be lost if it failed now, the worst three."""
 
     def share(stand: Stand) -> float:
-        if stand.captured_at is None:
+        if stand.captured_at is None or stand.row.service_id in damaged:
             return float("inf")
         return (stand.at - stand.captured_at).total_seconds() / (stand.rpo_s or 1e12)
 
     worst = sorted(struck, key=share, reverse=True)
-    told = [_loss(stand, moment) for stand in worst[:MOST_LOSSES]]
+    told = [_loss(stand, damaged, moment) for stand in worst[:MOST_LOSSES]]
     if len(worst) > MOST_LOSSES:
         told.append(f"{many(len(worst) - MOST_LOSSES, 'more service stands', 'more services stand')} in the list.")
     return tuple(told)
 
 
-def _loss(stand: Stand, moment: Moment) -> str:
+def _loss(stand: Stand, damaged: set[int | None], moment: Moment) -> str:
     name, when = stand.row.name, "now" if stand.at == moment.now else "then"
+    if stand.row.service_id in damaged:
+        return f"If {name} failed {when}, it is not known what could be restored: a check found its copies damaged."
     if stand.captured_at is None:
         known = "nothing is known of its copies" if stand.verdict == "no_data" else "it has no copy: nothing could be restored"
         return f"If {name} failed {when}, {known}."
@@ -155,13 +189,17 @@ def _cause(alerts: Sequence[Alert]) -> TreeNode:
     if told.cause_title:
         component = told.cause_key.partition(":")
         return TreeNode(told.cause_title[:1].upper() + told.cause_title[1:], component[2] if component[0] == "repository" else "", "broken")
-    return TreeNode(told.job.name if told.job else str(told.tool or told.title), told.get_alert_class_display(), "broken")
+    return TreeNode(
+        told.job.name if told.job else str(told.tool or told.title),
+        "Damaged copies, a check found" if told.found_by == "verify" else told.get_alert_class_display(),
+        "broken",
+    )
 
 
 def _columns(cause: TreeNode, struck: list[Any], consumers: list[Any], stands: dict[int, Stand], moment: Moment) -> list[Any]:
     """(head, boxes, members) from left to right; boxes of a column are at most six, the last one tells how many more."""
     columns = [("Cause", [cause], ((cause.title, cause.note, cause.verdict, ""),))]
-    columns.append(_column("Service in breach", struck, [(0,)] * len(struck), stands, moment))
+    columns.append(_column("Services hit", struck, [(0,)] * len(struck), stands, moment))
     feeling, parents = struck, [(index,) for index in range(min(len(struck), MOST_BOXES))]
     if consumers:
         places = {one["service"]: index for index, one in enumerate(struck)}

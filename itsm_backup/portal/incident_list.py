@@ -81,6 +81,7 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
         incidents = incidents.filter(is_open, **narrowed).order_by(*first_due, "priority", "opened_at", "pk")
     counted = incidents.order_by().values("pk")
     total = (counted[:MOST_COUNTED] if view == "resolved" else counted).count()
+    capped = view == "resolved" and total == MOST_COUNTED
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
     alerts = IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=Alert.objects.visible_to(user)).order_by().values("incident")
@@ -90,10 +91,10 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
     rows = rows.select_related("assignee", "service")
     shown = list(rows[first : first + PAGE])
     return IncidentsPage(
-        sentence=_sentence(total, view, moment),
+        sentence=("At least " if capped else "") + _sentence(total, view, moment),
         rows=tuple(_row(incident, moment) for incident in shown),
         views=tuple(Choice(value=moment.href("incidents", view=key), words=words, chosen=key == view) for key, words in VIEWS.items()),
-        paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("incidents", view=view, page=number)),
+        paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("incidents", view=view, page=number), at_least=capped),
         view=view,
         whom=whom(user) if shown and view != "resolved" and not moment.past and user.has_perm(assigning.CHANGE) else (),
     )
@@ -129,7 +130,7 @@ def due_of(incident: Incident, moment: Moment) -> Due | None:
 
 def _sentence(total: int, view: str, moment: Moment) -> str:
     if view == "resolved":
-        return f"{'At least ' if total == MOST_COUNTED else ''}{many(total, 'incident')} resolved."
+        return f"{many(total, 'incident')} resolved."
     if view == "mine":
         return f"{many(total, 'open incident')} with you."
     if view == "free":

@@ -6,7 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTransform as KT
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -15,10 +16,11 @@ from catalogue.models import ServiceVersion
 from incidents import assigning, knowing, working
 from incidents.models import Incident, IncidentEntry, MajorIncident, PostIncidentReview, Problem
 from incidents.models.escalation import PRIORITIES
+from incidents.models.felt import SIDES
 from incidents.models.reviews import READ_EARLY
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.escalation_page import Told, told_of
+from itsm_backup.portal.escalation_page import Told, ToldRow, told_of
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
 from itsm_backup.portal.incident_list import due_of, known_at, state_then, whom
@@ -27,9 +29,9 @@ from itsm_backup.portal.service_list import Choice
 from itsm_backup.portal.trouble import BAD_NOW
 from itsm_backup.portal.words import clock, many, percent, person, recent
 from monitoring.methods.workflow import PRIORITIES as BY_LEVELS
-from monitoring.models import Alert
+from monitoring.models import Alert, BackupRun
 
-MOST_ENTRIES, MOST_ALERTS = 100, 50
+MOST_ENTRIES, MOST_ALERTS, MOST_TOLD = 100, 50, 3
 RESOLVE = "incidents.resolve_incident"
 LEVELS = ("high", "medium", "low")
 _HOLD = ("Put it on hold", "Nobody is told, and its time stands still, until it goes on.")
@@ -65,6 +67,7 @@ class AlertRow:
     verdict: str
     count: str
     since: SafeString
+    said: str  # by the tool, in its newest run
     why: str
 
 
@@ -126,6 +129,7 @@ class IncidentPage:
     major: Lead | None
     facts: tuple[tuple[str, str | SafeString, str], ...]  # label, value, verdict class or ""
     priority_reason: str
+    reckoned: SafeString | None  # when, of what is still open
     arithmetic: Arithmetic
     related: tuple[tuple[str, Link], ...]
     impact: Impact
@@ -139,6 +143,8 @@ class IncidentPage:
     deeds: Deeds
     why: Link
 
+    latest_told: tuple[ToldRow, ...]  # messages, newest first
+
 
 def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     """The incident `INC-0001` if the user may see it and it was known at the moment."""
@@ -150,7 +156,8 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     told = {"problem_pk": Subquery(problem.values("pk")[:1]), "problem_title": Subquery(problem.values("title")[:1])}
     told |= {"is_major": Exists(major), "is_led": Exists(major.live())}
     told |= {"review_pk": Subquery(reviews.values("pk")[:1]), "review_state": Subquery(reviews.values("state")[:1])}
-    incidents = known_at(user, moment).defer(None).annotate(service_name=Subquery(name), **told)
+    told |= {f"{side}_then": KT("service", KT(side, "impact_at_opening")) for side in SIDES}  # the rest of the copy stays where it is
+    incidents = known_at(user, moment).annotate(service_name=Subquery(name), **told)
     return incidents.select_related("assignee", "service", "team").filter(pk=int(number.upper().removeprefix("INC-"))).first()
 
 
@@ -167,6 +174,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         major=lead_of(incident=incident, moment=moment) if incident.is_major else None,
         facts=_facts(incident, told, moment),
         priority_reason=incident.priority_reason,
+        reckoned=clock(incident.weighed_at, moment) if incident.weighed_at and incident.weighed_at <= moment.at else None,
         arithmetic=_arithmetic(incident),
         related=_related(incident, entries, user, moment),
         impact=impact,
@@ -174,6 +182,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         alerts=tuple(_alert_row(alert, moment) for alert in alerts),
         story=_story(incident, entries, moment),
         told=told,
+        latest_told=_latest_told(entries, moment),
         known=_known(incident, user, moment),
         problem=Link(f"PRB-{incident.problem_pk:04d} {incident.problem_title}", moment.href("problem", f"PRB-{incident.problem_pk:04d}"))
         if incident.problem_pk and user.has_perm("incidents.view_problem")
@@ -238,8 +247,11 @@ def _alerts(incident: Incident, user: Any, moment: Moment) -> list[Alert]:
     """The alerts of the incident that the user may see, as they were known at the moment."""
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
     alerts = Alert.objects.visible_to(user).filter(incident_alert__incident=incident, noticed_at__lte=moment.at)
+    runs = BackupRun.objects.visible_to(user).filter(pk=OuterRef("latest_run"), first_seen_at__lte=moment.at)
     rows: QuerySet[Alert] = (
-        alerts.select_related("service", "job", "tool").annotate(service_name=Subquery(name)).order_by("opened_at", "pk")
+        alerts.select_related("service", "job", "tool")
+        .annotate(service_name=Subquery(name), found_by=F("latest_run__operation"), said=Subquery(runs.values("message")[:1]))
+        .order_by("opened_at", "pk")
     )
     return list(rows[:MOST_ALERTS])
 
@@ -286,6 +298,7 @@ def _alert_row(alert: Any, moment: Moment) -> AlertRow:
         verdict=BAD_NOW[state],
         count=many(alert.occurrences, "time"),
         since=clock(alert.opened_at, moment),
+        said=(alert.said or "").strip(),
         why=moment.href("explain", "alert", alert.pk),
     )
 
@@ -294,12 +307,19 @@ def _story(incident: Incident, entries: list[IncidentEntry], moment: Moment) -> 
     mails = {(notice.created_at, notice.subject): notice for notice in Notice.objects.filter(key__startswith=f"incident/{incident.pk}/")}
     told = []
     for entry in entries:
-        note = person(entry.by) if entry.by and entry.kind == "note" else ""
+        note = person(entry.by) if entry.by and person(entry.by) not in entry.text else ""
         if entry.kind == "mail":
             notice = mails.get((entry.at, entry.text.partition(": ")[2]))
             note = _delivery(notice, moment) if notice else ""
         told.append(Story(when=clock(entry.at, moment), text=entry.text, who=note))
     return tuple(told)
+
+
+def _latest_told(entries: list[IncidentEntry], moment: Moment) -> tuple[ToldRow, ...]:
+    """The newest messages: to whom, and what their subject said."""
+    mails = [entry for entry in entries if entry.kind == "mail"][:MOST_TOLD]
+    parts = ((entry, *entry.text.partition(": ")[::2]) for entry in mails)
+    return tuple(ToldRow(when=clock(entry.at, moment), who=whom, how=said) for entry, whom, said in parts)
 
 
 def _delivery(notice: Notice, moment: Moment) -> str:

@@ -21,6 +21,7 @@ from itsm_backup.common.time import now
 from itsm_backup.portal import known_error_page, known_error_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.deeds import deed
+from itsm_backup.portal.meanwhile import newly_typed
 from itsm_backup.portal.problem_doors import DRAFT
 from itsm_backup.portal.views import page_number, reads, show
 
@@ -79,7 +80,7 @@ def _deed(act: Callable[[HttpRequest, KnownError], str]) -> Any:
 
 @_deed
 def write(request: HttpRequest, found: KnownError) -> str:
-    texts = {name: typed(request, name, most=knowing.FIELDS[name]) for name in TEXTS if name in request.POST}
+    texts = newly_typed(request, found, {name: knowing.FIELDS[name] for name in TEXTS})
     knowing.write(known_error=found, reason=typed(request, "reason", most=100), by=request.user, at=now(), **texts)
     return f"{found.number} is changed."
 

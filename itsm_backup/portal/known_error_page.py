@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 
 from catalogue.models import Service, ServiceVersion
@@ -16,6 +16,7 @@ from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_page import Story, rate_of
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.words import clock, many, person
+from monitoring.models import Alert
 
 VIEWS = {"": "Published", "draft": "Drafts", "retired": "Retired"}
 STATES = {"": "published", "draft": "draft", "retired": "retired"}
@@ -25,7 +26,8 @@ STEPS = {
     "retired": (("published", "Bring it back"),),
 }
 CHANGE = "incidents.change_knownerror"
-MOST = 100
+MOST_LINES = 100
+NEWEST, MOST_ENTRIES = 10, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,8 @@ class KnownErrorPage:
     texts: tuple[tuple[str, str, str], ...]  # name, label, value
     problem: Link | None
     services: tuple[Link, ...]
+    more_services: bool
+    seen_head: str
     seen: tuple[Seen, ...]
     story: tuple[Story, ...]
     steps: tuple[tuple[str, str], ...]
@@ -73,10 +77,7 @@ class KnownErrorPage:
 def known_errors_page(*, user: Any, moment: Moment, view: str, query: str, page: int) -> KnownErrorsPage:
     """One page of those in a state whose words hold all words of the query."""
     view = view if view in VIEWS else ""
-    rows = KnownError.objects.visible_to(user).filter(state=STATES[view])
-    for word in query.split()[:10]:
-        fields = (Q(**{f"{name}__icontains": word}) for name in ("title", "symptom", "root_cause", "workaround", "signature"))
-        rows = rows.filter(*[_any(fields)])
+    rows = holding(KnownError.objects.visible_to(user).filter(state=STATES[view]), query)
     total = rows.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     shown: list[Any] = list(knowing.rated(rows).order_by("title", "pk")[first : first + PAGE])
@@ -99,6 +100,19 @@ def known_errors_page(*, user: Any, moment: Moment, view: str, query: str, page:
     )
 
 
+def holding(rows: QuerySet[KnownError], query: str) -> QuerySet[KnownError]:
+    """Those whose words hold all words of the query, with its number, or of the kind of failure that the query tells as a tool does."""
+    found = Q()
+    for word in query.split()[:10]:
+        found &= _any(Q(**{f"{name}__icontains": word}) for name in ("title", "symptom", "root_cause", "workaround", "signature"))
+    if kind := signing.kind_of(query):
+        found |= Q(signature__endswith=f": {kind}") | Q(signature=kind)
+    number = query.strip().upper().removeprefix("KE-")
+    if number.isascii() and number.isdigit() and len(number) < 18:
+        found |= Q(pk=int(number))
+    return rows.filter(found)
+
+
 def _view(key: str, chosen: str, query: str, moment: Moment) -> Choice:
     return Choice(value=moment.href("known_errors", view=key, q=query), words=VIEWS[key], chosen=key == chosen)
 
@@ -118,7 +132,10 @@ def find(*, number: str, user: Any) -> KnownError | None:
 def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErrorPage:
     """The page of a known error that `find` gave."""
     may = user.has_perm(CHANGE) and not moment.past
-    alike = Incident.objects.filter(signature=known_error.signature)
+    alike = Incident.objects.filter(signature=known_error.signature).exclude(state=Incident.State.CANCELLED)
+    count = alike.count()
+    hit = Alert.objects.filter(incident_alert__incident__in=alike.values("pk"), service__isnull=False)
+    services = _services(hit.values("service"), user, moment)
     said = dict(known_error.feedback.values_list("incident", "helped"))
     words = {True: "helped", False: "did not help"}
     problem = known_error.problem
@@ -129,7 +146,7 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
             ("State", known_error.get_state_display()),
             ("Kind of failure", signing.words_of(known_error.signature)),
             ("Hit rate", rate_of(known_error.helped, known_error.failed)),
-            ("Seen in", many(alike.count(), "incident")),
+            ("Seen in", many(count, "incident")),
         ),
         texts=(
             ("title", "Title", known_error.title),
@@ -138,25 +155,28 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
             ("workaround", "Workaround", known_error.workaround),
         ),
         problem=Link(f"{problem.number} {problem.title}", moment.href("problem", problem.number)) if problem else None,
-        services=_services(alike.exclude(service=None).values("service"), user, moment),
+        services=services[:MOST_ENTRIES],
+        more_services=len(services) > MOST_ENTRIES,
+        seen_head=f"The newest {NEWEST} of {many(count, 'incident')} of this kind" if count > NEWEST else "Incidents of this kind",
         seen=tuple(
             Seen(
                 name=Link(row.told_title, moment.href("incident", row.number)),
                 number=row.number,
                 helped=words.get(said.get(row.pk), ""),  # type: ignore[arg-type]
             )
-            for row in Incident.objects.told_to(user).filter(signature=known_error.signature).order_by("-opened_at", "-pk")[:MOST]
+            for row in Incident.objects.told_to(user).filter(pk__in=alike.values("pk")).order_by("-opened_at", "-pk")[:NEWEST]
         ),
-        story=tuple(_line(row, moment) for row in known_error.history.select_related("history_user").order_by("-history_id")[:MOST]),
+        story=tuple(_line(row, moment) for row in known_error.history.select_related("history_user").order_by("-history_id")[:MOST_LINES]),
         steps=STEPS[known_error.state] if may else (),
         may_write=may,
     )
 
 
 def _services(hit: Any, user: Any, moment: Moment) -> tuple[Link, ...]:
-    """The entries of the catalogue that incidents of the signature hit, of those that the user may see."""
+    """The entries of the catalogue that incidents of the signature hit, of those that the user may see; one more than are named."""
     rows = ServiceVersion.objects.in_force(moment.at).filter(service__in=hit).filter(service__in=Service.objects.visible_to(user))
-    return tuple(Link(row.name, moment.href("service", row.service.code)) for row in rows.select_related("service").order_by("name")[:MOST])
+    named = rows.order_by("name", "service__code").values_list("name", "service__code")[: MOST_ENTRIES + 1]
+    return tuple(Link(name, moment.href("service", code)) for name, code in named)
 
 
 def _line(row: Any, moment: Moment) -> Story:

@@ -108,19 +108,22 @@ def majors_page(*, user: Any, moment: Moment, view: str, page: int) -> MajorsPag
     ordered = rows.order_by("-updated_at", "-pk") if view == "over" else rows.order_by("next_update_at", "-updated_at", "-pk")
     shown = list(ordered[first : first + PAGE])
     return MajorsPage(
-        sentence=_sentence(total, view),
+        sentence=_sentence(total, rows.filter(state="candidate").count() if not view else 0, view),
         rows=tuple(_row(row, moment) for row in shown),
         views=tuple(Choice(value=moment.href("majors", view=key), words=words, chosen=key == view) for key, words in VIEWS.items()),
         paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("majors", view=view, page=number)),
     )
 
 
-def _sentence(total: int, view: str) -> str:
+def _sentence(total: int, undecided: int, view: str) -> str:
     if view == "candidate":
         return f"{many(total, 'candidate')} to decide on."
     if not total:
         return "No major incident is over." if view else "No major incident is open."
-    return f"{many(total, 'major incident')} {'is' if total == 1 else 'are'} {'over' if view else 'open'}."
+    waits = f"{many(undecided, 'candidate waits', 'candidates wait')} to be declared or rejected." if undecided else ""
+    open_ones = total - undecided
+    told = f"{many(open_ones, 'major incident')} {'is' if open_ones == 1 else 'are'} {'over' if view else 'open'}." if open_ones else ""
+    return " ".join(filter(None, (told, waits)))
 
 
 def _row(row: Any, moment: Moment) -> MajorRow:

@@ -19,6 +19,7 @@ from itsm_backup.common.http.typed import raw, typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import problem_page
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.meanwhile import newly_typed
 from itsm_backup.portal.views import page_number, reads, show
 
 MAY_SEE, DRAFT = "incidents.view_problem", "incidents.add_knownerror"
@@ -84,7 +85,7 @@ def step(request: HttpRequest, found: Problem) -> Any:
 
 @_deed(problem_page.CHANGE)
 def write(request: HttpRequest, found: Problem) -> Any:
-    texts = {name: typed(request, name, most=solving.FIELDS[name]) for name in TEXTS if name in request.POST}
+    texts = newly_typed(request, found, {name: solving.FIELDS[name] for name in TEXTS})
     solving.write(problem=found, by=request.user, at=now(), **texts)
     return f"{found.number} says more now.", ("portal:problem", found.number)
 

@@ -23,6 +23,7 @@ from itsm_backup.common.http.typed import raw, typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import review_list, review_page
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.meanwhile import newly_typed
 from itsm_backup.portal.review_page import CHANGE, PUBLISH
 from itsm_backup.portal.views import incident_shown, page_number, reads, show
 
@@ -123,7 +124,7 @@ def step(request: HttpRequest, found: PostIncidentReview) -> str:
 
 @_deed(CHANGE, "texts")
 def write(request: HttpRequest, found: PostIncidentReview) -> str:
-    texts = {name: typed(request, name, most=reviewing.MOST) for name in reviewing.FIELDS if name in request.POST}
+    texts = newly_typed(request, found, dict.fromkeys(reviewing.FIELDS, reviewing.MOST))
     reviewing.write(review=found, by=request.user, at=now(), **texts)
     return f"{found.number} says more now."
 

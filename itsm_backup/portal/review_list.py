@@ -88,7 +88,7 @@ def _reviews(user: Any, moment: Moment, view: str, query: str) -> QuerySet[Any]:
     if view == "published" and not moment.past:
         rows = rows.filter(pk__in=PostIncidentReview.objects.newest())
     for word in query.split()[:10]:
-        found = Q(incident__title__icontains=word, incident__in=_named(user))
+        found = Q(incident__title__icontains=word, incident__in=named(user))
         for name in reviewing.FIELDS:
             found |= Q(**{f"{name}__icontains": word})
         rows = rows.filter(found)
@@ -106,7 +106,7 @@ def _reviews(user: Any, moment: Moment, view: str, query: str) -> QuerySet[Any]:
     return rows.order_by(*order)
 
 
-def _named(user: Any) -> QuerySet[Incident]:
+def named(user: Any) -> QuerySet[Incident]:
     """Incidents whose whole title the user may read."""
     return Incident.objects.told_to(user).filter(Q(service=None) | Q(service_is_seen=True))  # type: ignore[attr-defined]
 

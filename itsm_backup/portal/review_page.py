@@ -208,10 +208,13 @@ def _actions_then(review: Any, moment: Moment) -> list[ReviewAction]:
 def _sentence(questions: tuple[Question, ...], actions: list[ReviewAction]) -> str:
     if not questions:
         return "It has not been reviewed yet."
-    wrong, silent = (sum(one.answer == answer for one in questions) for answer in ("no", ""))
+    wrong, silent, unknown = (sum(one.answer == answer for one in questions) for answer in ("no", "", "unknown"))
     told = (
         f"The catalogue was not right in {wrong} of {len(questions)} questions." if wrong else "Nothing in the catalogue was found wrong."
     )
+    if unknown and not wrong:
+        told = f"Of {unknown} of {len(questions)} questions nothing is known; in the others the catalogue was right."
+        told = "Nothing is known of whether the catalogue was right." if unknown == len(questions) else told
     if silent:
         told = f"{many(silent, 'question is', 'questions are')} not answered yet."
     late = sum(one.state == "open" for one in actions)

@@ -1,4 +1,4 @@
-"""Find anything one may see: services, incidents, jobs and tools."""
+"""Find anything one may see: services, incidents and what belongs to them, jobs and tools."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q
 
 from itsm_backup.common.time import is_tellable
+from itsm_backup.portal import searching_records
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_list import known_at
@@ -46,11 +47,29 @@ def search_page(*, user: Any, moment: Moment, query: str) -> SearchPage:
         return SearchPage(sentence="What are you looking for?", groups=())
     groups = tuple(
         group
-        for group in (_days(query, moment), _services(query, user, moment), _incidents(query, user, moment), _jobs(query, user, moment))
+        for group in (
+            _days(query, moment),
+            _services(query, user, moment),
+            _incidents(query, user, moment),
+            *(_records(name, find(query, user, moment)) for name, find in RECORDS.items()),
+            _jobs(query, user, moment),
+        )
         if group.found
     )
     count = sum(len(group.found) for group in groups)
     return SearchPage(sentence=f"{many(count, 'hit')} for “{query}”." if count else f"Nothing found for “{query}”.", groups=groups)
+
+
+RECORDS = {
+    "Major incidents": searching_records.majors,
+    "Problems": searching_records.problems,
+    "Known errors": searching_records.known_errors,
+    "Reviews": searching_records.reviews,
+}
+
+
+def _records(name: str, found: searching_records.Found) -> HitGroup:
+    return HitGroup(name=name, found=tuple(Hit(link, note) for link, note in found))
 
 
 def _days(query: str, moment: Moment) -> HitGroup:

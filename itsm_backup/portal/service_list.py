@@ -150,11 +150,11 @@ def _row(row: Any, alerts: list[Any], moment: Moment) -> ServiceRow:
     )
 
 
-def paging_of(first: int, shown: int, total: int, size: int, href: Any) -> Paging:
-    """`href` makes the address of a page from its number, counted from 1."""
+def paging_of(first: int, shown: int, total: int, size: int, href: Any, *, at_least: bool = False) -> Paging:
+    """`href` makes the address of a page from its number, counted from 1; with `at_least` no more than `total` were counted."""
     number = first // size + 1
     return Paging(
-        words=f"{first + 1:,} to {first + shown:,} of {total:,}" if total else "None",
+        words=f"{first + 1:,} to {first + shown:,} of {'at least ' * at_least}{total:,}" if total else "None",
         earlier=href(number - 1) if number > 1 else "",
         later=href(number + 1) if first + shown < total else "",
     )

@@ -9,14 +9,14 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils.safestring import SafeString
 
-from incidents import leading, updating
+from incidents import leading, pacing, updating
 from incidents.models import Audience, MajorIncident, MajorUpdate
 from incidents.models.major import TOLD_STATES
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import Choice
-from itsm_backup.portal.words import clock, instant, many, person, recent
+from itsm_backup.portal.words import clock, clock_within, instant, many, person, recent
 
 MOST = 100
 
@@ -86,11 +86,10 @@ def telling_of(*, major: MajorIncident, user: Any, moment: Moment) -> Telling:
     told = major.state in TOLD_STATES and not moment.past
     closed = any(one.kind == "closure" and one.state == "sent" for one in updates)
     may = told and not closed and user.has_perm(updating.WRITE)
-    before = {audience for one in updates if one.state == "sent" for audience in one.audiences} or set(Audience.values)
     return Telling(
         rows=tuple(_row(one, major, moment) for one in updates),
         closes=major.state in ("resolved", "review"),
-        audiences=tuple(Choice(value=value, words=words, chosen=value in before) for value, words in Audience.choices),
+        audiences=_audiences(major, moment) if may else (),
         may_write=may and draft is None,
         draft=Link(f"{draft.get_kind_display()} {draft.number}", moment.href("major_update", major.number, draft.number))
         if draft
@@ -98,6 +97,15 @@ def telling_of(*, major: MajorIncident, user: Any, moment: Moment) -> Telling:
         refusal=""
         if may or draft or not told or closed
         else f"{leading.names_of(updating.WRITE) or 'Operators'} can write what people are told.",
+    )
+
+
+def _audiences(major: MajorIncident, moment: Moment) -> tuple[Choice, ...]:
+    """Everybody who can be told; whose turn it is stands chosen."""
+    turn, told = pacing.whose_turn(major, at=moment.at), pacing.last_told(major, until=moment.at)
+    return tuple(
+        Choice(value=one, words=f"{words}, told {clock_within(told[one], moment)}" if one in told else words, chosen=one in turn)
+        for one, words in Audience.choices
     )
 
 

@@ -1,4 +1,5 @@
-"""What waits for a person: duties offered, entries to attest, versions, deviations, retirements and reviews to decide on, their actions."""
+"""What waits for a person: duties offered, entries to attest, versions, deviations, retirements, reviews, candidates and updates of major
+incidents to decide on, their actions."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count
 
 from catalogue.models import Attestation, Deviation, HandOver, Retirement, Service, ServiceVersion
-from incidents.models import EntryProposal, PostIncidentReview, ReviewAction
+from incidents import leading, updating
+from incidents.models import EntryProposal, MajorIncident, MajorUpdate, PostIncidentReview, ReviewAction
 from itsm_backup.common.time import local_day
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link, told_as_one
@@ -25,7 +27,12 @@ def waiting_for(*, user: Any, moment: Moment) -> tuple[Link, ...]:
     asked = Deviation.objects.filter(granted_at=None, ended_at=None, expires_on__gte=today, service__in=approvable)
     asked = asked.exclude(owner=user).exclude(asked_by=user)
     publishable = PostIncidentReview.objects.visible_to(user, "publish").filter(state="in_review").exclude(author_ids__contains=[user.pk])
+    updates = MajorUpdate.objects.filter(state="draft", major__in=MajorIncident.objects.visible_to(user))
+    updates = updates.exclude(author_ids__contains=[user.pk]) if user.has_perm(updating.APPROVE) else updates.none()
+    candidates = MajorIncident.objects.visible_to(user).filter(state="candidate")
+    candidates = candidates if user.has_perm(leading.DECLARE) else candidates.none()
     rows = (
+        candidates, updates,
         HandOver.objects.filter(receiver=user, answered_at=None),
         Attestation.objects.filter(person=user, answered_at=None),
         reviews, asked, Retirement.objects.filter(state="asked", service__in=approvable).exclude(asked_by=user), publishable,
@@ -33,8 +40,11 @@ def waiting_for(*, user: Any, moment: Moment) -> tuple[Link, ...]:
         EntryProposal.objects.filter(state="open", service__in=Service.objects.visible_to(user, "change")),
     )  # fmt: skip
     told = get_user_model().objects.filter(pk=user.pk).values_list(*(told_as_one(each, n=Count("*")) for each in rows)).get()
-    offers, attestations, versions, deviations, leaving, finished, actions, proposals = (each["n"] if each else 0 for each in told)
+    counts = (each["n"] if each else 0 for each in told)
+    majors, drafts, offers, attestations, versions, deviations, leaving, finished, actions, proposals = counts
     found = (
+        (majors, many(majors, "major incident is", "major incidents are") + " proposed: declare or reject", "majors", "candidate"),
+        (drafts, many(drafts, "update", "updates") + " of a major incident to read and approve", "majors", ""),
         (offers, many(offers, "duty is", "duties are") + " offered to you", "ownership", ""),
         (attestations, many(attestations, "entry waits", "entries wait") + " for your word that it is right", "ownership", ""),
         (versions, many(versions, "version waits", "versions wait") + " for your approval", "approvals", ""),

@@ -141,3 +141,17 @@ def test_who_feels_it_follows_the_catalogue_and_the_copy_of_the_opening_stays(ta
     assert "Resolved" in page.inner_text(".facts") and "Recovered by itself, proven" in page.inner_text(".facts")
     assert "Imaging archive" in page.inner_text("[aria-labelledby=impact-title]")
     assert page.complaints == []
+
+
+@pytest.mark.req("5.1")
+def test_the_page_answers_four_questions_without_scrolling(tab, estate_now, present):
+    """What happened, who feels it, what do we do, what was told to whom: at 1440 by 900."""
+    incident = Incident.objects.get()
+    page = tab(make_person("operator", present))
+    page.goto(f"/incidents/{incident.number}/")
+    for heading in ("#story-title", "#impact-title", "#now-title", "#told-now-title"):
+        box = page.locator(heading).bounding_box()
+        assert box and box["y"] + box["height"] < 900, heading
+    assert page.locator(".incident-now").bounding_box()["y"] < 400
+    page.click(".incident-now >> text=Acknowledge or hand over")
+    assert page.locator("#deeds").bounding_box()["y"] < 900

@@ -87,7 +87,7 @@ def test_what_is_rejected_is_quiet_for_30_days(noon):
     make_incidents(0, at=noon + 29 * DAY)
     recurring.study_incidents(at=noon + 29 * DAY)
     assert Problem.objects.count() == 1
-    make_incidents(2, 1, 0, at=noon + 31 * DAY)
+    make_incidents(4, 3, 2, 1, 0, at=noon + 31 * DAY)
     recurring.study_incidents(at=noon + 31 * DAY)
     assert Problem.objects.live().count() == 1
 
@@ -166,3 +166,26 @@ def test_a_real_failure_gets_the_signature_of_its_message(noon):
     fail(make_estate(noon - 48 * HOUR, "a"), "a", noon - 2 * HOUR, noon - HOUR, message="write /srv/x/77: no space left on device")
     incident = Incident.objects.get()
     assert (incident.signature, incident.studied_at) == (SIGNATURE, noon - HOUR)
+
+
+@pytest.mark.parametrize("kind", ["problem", "known_error"])
+def test_two_people_in_one_form_do_not_wipe_each_other_out(client, noon, kind):
+    from incidents.models import KnownError
+    from itsm_backup.common.models import because
+
+    problem = Problem.objects.create(signature="x", title="It comes again", state="new", proposed_at=noon, updated_at=noon)
+    with because("test"):
+        known = KnownError.objects.create(signature="x", title="Full", symptom="It stops", workaround="Make room")
+    row, address = {
+        "problem": (problem, f"/incidents/problems/{problem.number}/write"),
+        "known_error": (known, f"/incidents/known-errors/{known.number}/write"),
+    }[kind]
+    client.force_login(make_user("root", is_superuser=True), backend="django.contrib.auth.backends.ModelBackend")
+    opened = {"reason": "x", "root_cause": "", "was-root_cause": "", "workaround": row.workaround, "was-workaround": row.workaround}
+    client.post(address, {**opened, "root_cause": "Too small"})
+    client.post(address, {**opened, "workaround": "Add a disk"})
+    row.refresh_from_db()
+    assert (row.root_cause, row.workaround) == ("Too small", "Add a disk")
+    refused = client.post(address, {**opened, "root_cause": "Too slow"}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert row.root_cause == "Too small" and "Yours: Too slow" in refused

@@ -104,3 +104,21 @@ def test_an_incident_about_copies_of_a_job_that_only_tests_them_ends(tool, backe
     assert Incident.objects.get().is_open  # declared, and nothing is known of it yet: it could be a backup
     carry(tool, restore_record("restores", "success", noon - 5 * HOUR), at=noon + HOUR)
     assert not Incident.objects.open().exists()
+
+
+@pytest.mark.req("5.1")
+def test_damage_is_over_when_a_check_finds_none_and_there_is_a_newer_copy(tool, backed_up, noon):
+    carry(tool, restore_record("restores", "success", noon - 30 * HOUR, minutes=30), at=noon - 28 * HOUR)
+    carry(tool, check("nightly", "failed", noon + HOUR), at=noon + 2 * HOUR)
+    assert Incident.objects.open().exists()
+    carry(tool, check("nightly", "passed", noon + 3 * HOUR), at=noon + 4 * HOUR)
+    assert Incident.objects.open().exists(), "the test that passed is older than the damage, and so is every copy"
+    carry(tool, run_record("nightly", "success", noon + 5 * HOUR), at=noon + 6 * HOUR)
+    assert not Incident.objects.open().exists()
+    told = IncidentEntry.objects.filter(kind="state").latest("at").text
+    assert "found no damage" in told and "The newest copy was" in told and "passed after" not in told
+
+
+def check(job, found, ended_at):
+    outcome = "success" if found == "passed" else "failed"
+    return run_record(job, outcome, ended_at, operation="verify", verification_state=found, external_id=f"check@{ended_at.isoformat()}")

@@ -114,3 +114,15 @@ def test_what_is_over_closes_after_five_days_and_reopens_for_two_more(noon):
     assert (incident.state, incident.closed_at) == ("closed", noon + 120 * HOUR)
     reopened = working.move(incident=incident, to="in_progress", reason="again", by=person, at=noon + 167 * HOUR)
     assert (reopened.state, reopened.closed_at, reopened.resolution) == ("in_progress", None, "")
+
+
+def test_who_was_told_is_told_when_a_person_raises_it(tool, noon):
+    incident, person = Incident.objects.get(), make_user("lena", first_name="Lena", last_name="Ott")
+    before = Notice.objects.count()
+    overruling.set_priority(incident=incident, priority="P5", reason="only a test system", by=person, at=noon)
+    assert Notice.objects.count() == before
+    overruling.set_priority(incident=incident, priority="P1", reason="the ward stands still", by=person, at=noon)
+    mail = Notice.objects.latest("pk")
+    assert "P1, was P5" in mail.subject and "set by Lena Ott: the ward stands still." in mail.body
+    with pytest.raises(working.NotPossible, match="P1 by hand already"):
+        overruling.set_priority(incident=incident, priority="P1", reason="again", by=person, at=noon)

@@ -59,7 +59,7 @@ def test_each_audience_is_told_what_is_known_and_no_more(estate, major, people):
     for inside in ("NAS-02", "bkp-ctl-02", "pacs", "Details", "P1"):
         assert inside not in business and inside not in body_of(update, "executives")
     assert "Details: Pool NAS-02 on bkp-ctl-02" in responders and "newest copy 5 h old, promised 4 h" in responders
-    assert "Stops with it: Radiology reporting (tier 2)" in responders and "Alerts:" in responders
+    assert "Would stop with it: Radiology reporting (tier 2)" in responders and "Alerts:" in responders
     assert "Data: Patient data" in body_of(update, "compliance")
 
 

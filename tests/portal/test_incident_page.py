@@ -55,7 +55,7 @@ def test_the_page_tells_facts_impact_alerts_and_story(estate, root):
     facts = {label: str(value) for label, value, _ in page.facts}
     assert facts["Priority"] == "P1" and facts["State"] == "New" and "Imaging archive" in facts["Hit hardest"]
     heads = {branch.head: [name for name, *_ in branch.members] for branch in page.branches}
-    assert heads["Service in breach"] == ["Imaging archive"]
+    assert heads["Services hit"] == ["Imaging archive"]
     assert heads["Depends on it"] == ["Radiology reporting"]
     assert heads["Who feels it"] == ["Radiology"]
     assert page.impact.tree.sentence == "Imaging archive: 1 service depends on it."

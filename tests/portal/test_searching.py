@@ -2,7 +2,9 @@
 
 import pytest
 
-from incidents.models import Incident
+from incidents import nominating, reviewing
+from incidents.models import Incident, KnownError, Problem
+from itsm_backup.common.models import because
 from itsm_backup.portal.searching import search_page
 from tests.portal.makers import make_person
 
@@ -43,3 +45,25 @@ def test_it_finds_nothing_that_one_may_not_see(estate):
     somebody = make_person("stakeholder", estate.at, services=[estate.research])
     for query in ("imaging", "pacs", "bkp-ctl", Incident.objects.get().number):
         assert found(estate, somebody, query) == {}
+
+
+@pytest.mark.req("5.4")
+def test_it_finds_what_belongs_to_incidents_by_number_words_and_what_a_tool_said(estate, root):
+    incident = Incident.objects.get()
+    problem = Problem.objects.create(signature="x", title="Storage fills up", proposed_at=estate.at, updated_at=estate.at)
+    with because("test"):
+        known = KnownError.objects.create(signature="job_failed: disk-full", title="Full disk", symptom="It stops", workaround="Make room")
+    major = nominating.propose(incident=incident, reason="The clinic waits", by=root, at=estate.at)
+    review = reviewing.start(incident=incident_over(incident), by=root, at=estate.at)
+    assert found(estate, root, problem.number) == {"Problems": [f"{problem.number} Storage fills up"]}
+    assert found(estate, root, "fills up")["Problems"] == [f"{problem.number} Storage fills up"]
+    assert found(estate, root, known.number.lower()) == {"Known errors": [f"{known.number} Full disk"]}
+    assert found(estate, root, "write failed: No space left on device")["Known errors"] == [f"{known.number} Full disk"]
+    assert list(found(estate, root, major.number)) == ["Major incidents"]
+    assert found(estate, root, review.number) == {"Reviews": [f"{review.number} of {incident.number}"]}
+    assert found(estate, make_person("stakeholder", estate.at, services=[estate.research]), problem.number) == {}
+
+
+def incident_over(incident: Incident) -> Incident:
+    Incident.objects.filter(pk=incident.pk).update(state="resolved", resolved_at=incident.opened_at)
+    return Incident.objects.get(pk=incident.pk)

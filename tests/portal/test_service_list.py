@@ -76,3 +76,7 @@ def test_it_asks_as_often_for_many_services_as_for_few(estate, root, django_asse
     with django_assert_max_num_queries(5) as many:
         services_page(user=root, moment=estate.moment, asked={}, page=1)
     assert len(many) == len(few)
+
+
+def test_a_list_that_was_not_counted_to_its_end_says_so():
+    assert service_list.paging_of(50, 50, 10_000, 50, str, at_least=True).words == "51 to 100 of at least 10,000"

@@ -5,9 +5,11 @@ import datetime as dt
 import pytest
 
 from catalogue import attesting, deviating, handing_over, publishing
+from incidents import leading, nominating, updating
+from incidents.models import Incident
 from itsm_backup.common.time import now
 from tests.factories import make_service
-from tests.portal.makers import make_person
+from tests.portal.makers import make_estate, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("1.3")]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -65,3 +67,17 @@ def test_whoever_opens_a_service_reads_what_it_is_and_how_it_is_offered(client):
     client.force_login(make_person("requester", noon), backend=BACKEND)
     told = client.get("/services/SVC-003/").content.decode()
     assert "Pictures for every ward" in told and "Gold: recovery point 4 h; price 120 a month" in told
+
+
+@pytest.mark.req("5.6")
+def test_candidates_and_updates_of_major_incidents_that_wait(client):
+    noon = now()
+    make_estate(noon)
+    operator, manager = make_person("operator", noon), make_person("incident-manager", noon)
+    made = nominating.propose(incident=Incident.objects.get(), reason="The clinic waits", by=operator, at=noon)
+    assert "1 major incident is proposed: declare or reject" in home(client, manager)
+    assert "declare or reject" not in home(client, operator)
+    leading.declare(major=made, manager=manager, communications_lead=operator, interval_min=None, by=manager, at=noon)
+    updating.draft(major=made, words="New disks are built in.", details="", audiences=["responders"], by=operator, at=noon)
+    assert "1 update of a major incident to read and approve" in home(client, manager)
+    assert "read and approve" not in home(client, operator), "an author never approves"

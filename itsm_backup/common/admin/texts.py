@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from django.utils.safestring import SafeString
 from itsm_backup.common.admin.fields import in_words, label_of
 
 MOST, MOST_LINES = 120, 6  # characters in a list; lines anywhere
+TURNING = frozenset({"R", "AL", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI"})
 _TEXTS = (models.CharField, models.TextField, models.JSONField)
 
 
@@ -29,10 +31,16 @@ def clamped(text: Any, most: int = 240) -> SafeString:
     said = str(text)
     head = beginning(said, most)
     if len(head) == len(said):
-        return linebreaksbr(said)
+        return _by_itself(said)
     rest = said[len(head) :]
     told = '<details class="clamped"><summary>{}<span class="clamped-more">… <b>Read on</b></span></summary>{}</details>'
-    return format_html(told, linebreaksbr(head), linebreaksbr(rest.lstrip()))
+    return format_html(told, _by_itself(head), _by_itself(rest.lstrip()))
+
+
+def _by_itself(said: str) -> SafeString:
+    """With its lines. What is written from right to left, or says that it is, turns nothing round that stands beside it."""
+    turns = any(unicodedata.bidirectional(one) in TURNING for one in said)
+    return format_html("<bdi>{}</bdi>", linebreaksbr(said)) if turns else linebreaksbr(said)
 
 
 def beginning(said: str, most: int) -> str:
