@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Min
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from catalogue import weave
 from catalogue.impact import Consumer, Walked, closure, nearest_first
-from catalogue.models import Relation, Service, ServiceVersion
+from catalogue.models import Relation, Service
 from catalogue.weave import BACKUP_STOPS, STOPS
 from itsm_backup.common.charts import Chart, LayerBox, LayerLine, layered_graph, layers_of
 from itsm_backup.portal.asof import Moment
@@ -42,11 +41,11 @@ def service_graph(*, service: Service, user: Any, moment: Moment) -> GraphPage:
     needed, needing = nearest_first([service.pk], down, up=False), nearest_first([service.pk], up)
     below = needed[: max(MOST // 2, MOST - len(needing)) - 1]
     above = needing[: MOST - 1 - len(below)]
-    names = named(user, moment, {service.pk, *(one.service_id for one in [*below, *above])})
+    names = named(user, moment, {service.pk, *(one.service_id for one in [*below, *above])}, weighed=service.pk)
     below, above = ([one for one in side if one.service_id in names] for side in (below, above))
     stopped = nearest_first([service.pk], [one for one in up if one.strength == Relation.Strength.HARD])
     me = names[service.pk]
-    sentence = _sentence(me, len(needed), len(needing), len(stopped)) + _tier(me, stopped, moment)
+    sentence = _sentence(me, len(needed), len(needing), len(stopped)) + _tier(me)
     columns = _around(me, below, above, names, moment)
     shown = len(below) + len(above)
     lines, ways = _drawn(_lines({*down, *up}, names), below, above)
@@ -132,12 +131,9 @@ def _sentence(me: Named, needed: int, needing: int, stopped: int) -> str:
     return f"{me.name} needs {many(needed, 'service')}; {stops} with it, of {needing:,} that need it."
 
 
-def _tier(me: Named, stopped: Sequence[Consumer], moment: Moment) -> str:
+def _tier(me: Named) -> str:
     """As what tier it counts, where something stricter stops with it."""
-    if not stopped or not me.tier:
-        return ""
-    versions = ServiceVersion.objects.in_force(moment.at).filter(service__in=[one.service_id for one in stopped])
-    told = counts_as(me.tier, versions.aggregate(strictest=Min("tier"))["strictest"])
+    told = counts_as(me.tier, me.effective_tier)
     return f" Its tier is {me.tier}{told}." if told else ""
 
 

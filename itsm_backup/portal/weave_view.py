@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 
+from catalogue.impact import EffectiveTier
 from catalogue.models import Relation, Service, ServiceVersion
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.service_list import Choice
@@ -26,6 +27,7 @@ class Named:
     short: str
     tier: int | None
     department: str
+    effective_tier: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +72,21 @@ def filters_of(everything: QuerySet[ServiceVersion], wanted: Mapping[str, str]) 
     )
 
 
-def named(user: Any, moment: Moment, services: Collection[int]) -> dict[int, Named]:
-    """Of these services those that the person may see, by id; one query. Without a version in force the code is the name."""
+def named(user: Any, moment: Moment, services: Collection[int], *, weighed: int = 0) -> dict[int, Named]:
+    """Of these services those that the person may see, by id; one query. Without a version in force the code is the name.
+
+    Of the one that is `weighed` it says the effective tier, too.
+    """
     version = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("pk"))
     rows = (
         Service.objects.visible_to(user).filter(pk__in=services)
         .annotate(**{f"its_{field}": Subquery(version.values(field)[:1]) for field in ("name", "short_name", "tier", "department")})
-        .values_list("pk", "code", "its_name", "its_short_name", "its_tier", "its_department")
+        .annotate(weight=Case(When(pk=weighed, then=EffectiveTier("pk", at=moment.at, known_then=moment.past))))
+        .values_list("pk", "code", "its_name", "its_short_name", "its_tier", "its_department", "weight")
     )  # fmt: skip
     return {
-        pk: Named(pk=pk, code=code, name=name or code, short=short or code, tier=tier, department=department or "")
-        for pk, code, name, short, tier, department in rows
+        pk: Named(pk=pk, code=code, name=name or code, short=short or code, tier=tier, department=department or "", effective_tier=weight)
+        for pk, code, name, short, tier, department, weight in rows
     }
 
 
