@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.beat import PersistentScheduler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itsm_backup.settings")
+
+
+class Scheduler(PersistentScheduler):  # type: ignore[misc]
+    """Beat's schedule. Each task first waits for its interval; that of the sign of life would add seconds to every start."""
+
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        self.apply_async(self.schedule["show_life"], advance=False)
+
 
 app = Celery("itsm_backup")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.include = ["itsm_backup.tasks"]
+app.conf.beat_scheduler = Scheduler
 app.conf.beat_schedule = {
     "show_life": {"task": "itsm_backup.show_life", "schedule": 5.0, "options": {"expires": 5}},
     "advance": {"task": "itsm_backup.advance", "schedule": 5.0, "options": {"expires": 5}},

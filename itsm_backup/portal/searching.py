@@ -12,7 +12,6 @@ from itsm_backup.common.time import is_tellable
 from itsm_backup.portal import searching_records
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.incident_list import known_at
 from itsm_backup.portal.standing import standings, worst_first
 from itsm_backup.portal.words import VERDICTS, day, many, zone
 from monitoring.models import BackupJob, Tool
@@ -50,8 +49,7 @@ def search_page(*, user: Any, moment: Moment, query: str) -> SearchPage:
         for group in (
             _days(query, moment),
             _services(query, user, moment),
-            _incidents(query, user, moment),
-            *(_records(name, find(query, user, moment)) for name, find in RECORDS.items()),
+            *_records(query, user, moment),
             _jobs(query, user, moment),
         )
         if group.found
@@ -60,16 +58,10 @@ def search_page(*, user: Any, moment: Moment, query: str) -> SearchPage:
     return SearchPage(sentence=f"{many(count, 'hit')} for “{query}”." if count else f"Nothing found for “{query}”.", groups=groups)
 
 
-RECORDS = {
-    "Major incidents": searching_records.majors,
-    "Problems": searching_records.problems,
-    "Known errors": searching_records.known_errors,
-    "Reviews": searching_records.reviews,
-}
-
-
-def _records(name: str, found: searching_records.Found) -> HitGroup:
-    return HitGroup(name=name, found=tuple(Hit(link, note) for link, note in found))
+def _records(query: str, user: Any, moment: Moment) -> tuple[HitGroup, ...]:
+    found = searching_records.records(query, user, moment)
+    names = [kind.name for kind in searching_records.KINDS.values()]
+    return tuple(HitGroup(name=name, found=tuple(Hit(link, note) for link, note in found[name])) for name in names)
 
 
 def _days(query: str, moment: Moment) -> HitGroup:
@@ -97,22 +89,6 @@ def _services(query: str, user: Any, moment: Moment) -> HitGroup:
     )
     more = Link("All services that match", moment.href("services", text=query)) if len(rows) > MOST else None
     return HitGroup(name="Services", found=hits, more=more)
-
-
-def _incidents(query: str, user: Any, moment: Moment) -> HitGroup:
-    number = query.upper().removeprefix("INC-").lstrip("0")
-    words = Q(told_title__icontains=query) | (Q(pk=int(number)) if number.isdigit() and len(number) < 18 else Q())
-    found: list[Any] = list(known_at(user, moment).filter(words).order_by("over", "-opened_at")[:MOST])
-    return HitGroup(
-        name="Incidents",
-        found=tuple(
-            Hit(
-                link=Link(f"{one.number} {one.told_title}", moment.href("incident", one.number)),
-                note=f"{one.priority}, {one.get_state_display().lower()}",
-            )
-            for one in found
-        ),
-    )
 
 
 def _jobs(query: str, user: Any, moment: Moment) -> HitGroup:

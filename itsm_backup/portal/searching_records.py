@@ -1,54 +1,81 @@
-"""What the search finds beside incidents: major incidents, problems, known errors and reviews, by number and by their words."""
+"""What the search finds of incidents and what belongs to them, by number and by their words, with one question for all."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import BooleanField, CharField, ExpressionWrapper, F, Model, Q, QuerySet, Value
+from django.db.models.functions import Cast
 
 from incidents import reviewing
-from incidents.models import KnownError, Problem
+from incidents.models import Incident, KnownError, MajorIncident, PostIncidentReview, Problem
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.incident_list import known_at
 from itsm_backup.portal.known_error_page import holding
 from itsm_backup.portal.major_page import rows_for
 from itsm_backup.portal.review_list import known_then, named
 
 MOST = 10
-Found = list[tuple[Link, str]]
 
 
-def majors(query: str, user: Any, moment: Moment) -> Found:
-    if not user.has_perm("incidents.view_majorincident"):
-        return []
-    rows = rows_for(user, moment).filter(_number(query, "MAJ-") | Q(told_title__icontains=query)).order_by("-pk")[:MOST]
-    return [(_link(moment, "major", one, one.told_title), one.get_state_display().lower()) for one in rows]
+class Kind(NamedTuple):
+    """How a kind of record is called, and where a hit leads; `words` is written as `{words}` after its number."""
+
+    name: str
+    model: type[Model]
+    page: str
+    words: str = "{words}"
 
 
-def problems(query: str, user: Any, moment: Moment) -> Found:
-    if not user.has_perm("incidents.view_problem"):
-        return []
-    words = _number(query, "PRB-") | _any(query, "title", "root_cause", "workaround", "permanent_fix")
-    rows = Problem.objects.visible_to(user).filter(words, proposed_at__lte=moment.at).order_by("-updated_at", "-pk")[:MOST]
-    return [(_link(moment, "problem", one, one.title), one.get_state_display().lower()) for one in rows]
+KINDS = {
+    "incident": Kind("Incidents", Incident, "incident"),
+    "major": Kind("Major incidents", MajorIncident, "major"),
+    "problem": Kind("Problems", Problem, "problem"),
+    "known_error": Kind("Known errors", KnownError, "known_error"),
+    "review": Kind("Reviews", PostIncidentReview, "review", "of INC-{words:0>4}"),
+}
 
 
-def known_errors(query: str, user: Any, moment: Moment) -> Found:
-    """Those whose words hold all words of the query, or that are of the kind of failure that it tells."""
-    if not user.has_perm("incidents.view_knownerror"):
-        return []
-    rows = holding(KnownError.objects.visible_to(user), query).order_by("title", "pk")[:MOST]
-    return [(_link(moment, "known_error", one, one.title), one.get_state_display().lower()) for one in rows]
+def records(query: str, user: Any, moment: Moment) -> dict[str, list[tuple[Link, str]]]:
+    """What is found by the name of its kind, what is open and the newest first."""
+    found: dict[str, list[tuple[Link, str]]] = defaultdict(list)
+    parts = list(_found(query, user, moment))
+    rows = parts[0].union(*parts[1:], all=True)
+    for kind, pk, words, state, priority, _ in sorted(rows, key=lambda row: (row[5], -row[1])):
+        told = KINDS[kind]
+        row: Any = told.model(pk=pk, state=state)
+        link = Link(f"{row.number} {told.words.format(words=words)}", moment.href(told.page, row.number))
+        found[told.name].append((link, f"{priority}, {row.get_state_display().lower()}" if priority else row.get_state_display().lower()))
+    return found
 
 
-def reviews(query: str, user: Any, moment: Moment) -> Found:
+def _found(query: str, user: Any, moment: Moment) -> Iterator[QuerySet[Any]]:
+    """The rows of each kind that the user may see: kind, number, words, state, priority, whether it is over."""
+    incidents = known_at(user, moment).filter(_number(query, "INC-") | Q(told_title__icontains=query)).order_by("over", "-opened_at")
+    yield _told("incident", incidents, F("told_title"), priority=F("priority"), over=F("over"))
     said = _any(query, *reviewing.FIELDS) | Q(incident__title__icontains=query, incident__in=named(user))
-    rows = known_then(user, moment).filter(_number(query, "PIR-") | said).defer("facts").order_by("-pk")[:MOST]
-    return [(_link(moment, "review", one, f"of {one.incident.number}"), one.get_state_display().lower()) for one in rows]
+    reviews = known_then(user, moment).filter(_number(query, "PIR-") | said)
+    yield _told("review", reviews, Cast("incident_id", CharField()))
+    if user.has_perm("incidents.view_majorincident"):
+        majors = rows_for(user, moment).filter(_number(query, "MAJ-") | Q(told_title__icontains=query))
+        yield _told("major", majors, F("told_title"))
+    if user.has_perm("incidents.view_problem"):
+        words = _number(query, "PRB-") | _any(query, "title", "root_cause", "workaround", "permanent_fix")
+        yield _told("problem", Problem.objects.visible_to(user).filter(words, proposed_at__lte=moment.at), F("title"))
+    if user.has_perm("incidents.view_knownerror"):  # those whose words hold all words of the query, or are of the failure it tells
+        yield _told("known_error", holding(KnownError.objects.visible_to(user), query), F("title"))
 
 
-def _link(moment: Moment, name: str, row: Any, words: str) -> Link:
-    return Link(f"{row.number} {words}", moment.href(name, row.number))
+def _told(kind: str, rows: QuerySet[Any], words: Any, *, priority: Any = None, over: Any = None) -> QuerySet[Any]:
+    told = rows.select_related(None) if over else rows.select_related(None).order_by("-pk")
+    over = ExpressionWrapper(over or Value(False), BooleanField())
+    told = told.annotate(
+        found_kind=Value(kind, CharField()), found_words=Cast(words, CharField()), found_priority=Cast(priority or Value(""), CharField())
+    )
+    return told.annotate(found_over=over).values_list("found_kind", "pk", "found_words", "state", "found_priority", "found_over")[:MOST]
 
 
 def _number(query: str, prefix: str) -> Q:

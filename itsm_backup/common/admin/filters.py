@@ -36,6 +36,7 @@ class CodeFilter(admin.FieldListFilter):
         self.by_id = f"{field_path}__{field.target_field.name}__exact"  # how other pages lead here
         super().__init__(field, request, params, model, model_admin, field_path)
         self.rows = sight(request.user, field.related_model)
+        self.offers: dict[Any, list[Any]] = request.__dict__.setdefault("_offers_by_code", {})  # two filters may offer the same
 
     def expected_parameters(self) -> list[str]:
         return [self.own, self.by_id]
@@ -59,8 +60,7 @@ class CodeFilter(admin.FieldListFilter):
         return queryset if found is None else queryset.filter(**{f"{self.field_path}__in": found.values("pk")})
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
-        shown = self.rows.with_words() if hasattr(self.rows, "with_words") else self.rows
-        first = list(shown.order_by("code")[: rights.MOST_OFFERED + 1])
+        first = self._first()
         value = self._said(self.own)
         if pk := self._said(self.by_id):
             value = str(self.rows.filter(pk=pk).first() or pk) if pk.isdecimal() else pk
@@ -72,6 +72,12 @@ class CodeFilter(admin.FieldListFilter):
             "kept": [(name, one) for name, one in kept if name not in self.expected_parameters() and name not in ("p", "e")],
             "all": changelist.get_query_string(remove=self.expected_parameters()),
         }
+
+    def _first(self) -> list[Any]:
+        if self.rows.model not in self.offers:
+            shown = self.rows.with_words() if hasattr(self.rows, "with_words") else self.rows
+            self.offers[self.rows.model] = list(shown.order_by("code")[: rights.MOST_OFFERED + 1])
+        return self.offers[self.rows.model]
 
 
 class FilteringAdmin(admin.ModelAdmin):
