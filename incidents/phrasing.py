@@ -39,17 +39,23 @@ OUTSIDE = ("compliance", "executives", "business")  # these are told no names of
 AUDIENCES = {one: one for one in ("responders", "compliance", "executives")} | {"owners": "service owners", "business": "business users"}
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
+_HOURS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _TIME = re.compile(
     r"\d{1,2}[:.]\d{2}\b|\b\d+\s*(?:a\.?m|p\.?m|o.clock|s|sec|seconds?|min|mins|minutes?|h|hrs?|hours?|d|days?|weeks?)\b"
-    rf"|\b(?:an?|one|two|three|few|couple of) (?:minutes?|hours?|days?)\b|\b(?:today|tonight|tomorrow|noon|midnight|soon|shortly|{_DAYS})\b"
-    r"|\bend of (?:the )?(?:day|week|month)\b|\b(?:this|next) (?:morning|afternoon|evening|night|week|hour)\b",
+    rf"|\b(?:an?|{_HOURS}|fifteen|twenty|thirty|few|couple of) (?:minutes?|hours?|days?)\b|\b(?:at|by|from|around|about) (?:{_HOURS})\b"
+    r"|\bhalf past\b|\bquarter (?:past|to)\b|\bhalf an hour\b"
+    rf"|\b(?:today|tonight|tomorrow|noon|midnight|soon|shortly|{_DAYS})\b"
+    r"|\bend of (?:the )?(?:day|week|month)\b|\b(?:this|next|in the) (?:morning|afternoon|evening|night|week|hour)\b",
     re.IGNORECASE,
 )
 _AHEAD = re.compile(
     r"\b(?:will|shall|won['’]t|going to|expect\w*|estimat\w*|eta|should|hope\w*|plan\w*|promis\w*|by|until|within|in|before)\b|['’]ll\b",
     re.IGNORECASE,
 )
+# A sentence without a verb looks ahead, too ("Back at eight"), unless it tells what was.
+_WORKS = re.compile(r"\b(?:back|online|available|ready|usable|(?:up|works?|working|running) again)\b", re.IGNORECASE)
+_WAS = re.compile(r"\b(?:was|were|been|since|came|has|have|had)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _INTERNAL = re.compile(
     r"(?:^|(?<=[\s(\"'“]))(?:/[\w.@-]+(?:/[\w.@-]*)+|[A-Za-z]:\\\S+|\\\\\S+|[a-z][a-z0-9+.-]*://\S+)"
@@ -85,8 +91,12 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 
 def promises(text: str) -> list[str]:
-    """Sentences that say when something will be: a time together with a word that looks ahead. English only."""
-    return [one.strip() for one in _SENTENCE.split(text) if _TIME.search(one) and _AHEAD.search(one)]
+    """Sentences that say when something will be: a time, in figures or words, and something that looks ahead. English only."""
+    return [one.strip() for one in _SENTENCE.split(text) if _TIME.search(one) and _looks_ahead(one)]
+
+
+def _looks_ahead(sentence: str) -> bool:
+    return bool(_AHEAD.search(sentence) or (_WORKS.search(sentence) and not _WAS.search(sentence)))
 
 
 def internal_names(text: str, names: Iterable[str]) -> list[str]:

@@ -19,6 +19,10 @@ pytestmark = pytest.mark.req("5.6")
         "The vendor promises a fix in two days",
         "It should work again this afternoon",
         "Restoring will take about an hour.",
+        "Back at eight this evening.",
+        "Available again from half past nine.",
+        "It is online tomorrow.",
+        "The vendor hopes for twenty minutes.",
     ],
 )
 def test_a_promised_time_is_found(said):
@@ -33,6 +37,9 @@ def test_a_promised_time_is_found(said):
         "Two of three restores are done.",
         "We work on it and tell you more.",
         "Copies of the last 5 hours are missing.",
+        "The archive was back at 09:30.",
+        "The pool is available again since eight.",
+        "A second shelf came at nine.",
     ],
 )
 def test_what_happened_is_no_promise(said):
