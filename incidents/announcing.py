@@ -105,7 +105,10 @@ def announce_handing(*, incident: Incident, by: Any, at: dt.datetime) -> list[Re
 
 
 def told_of(incident: Incident) -> list[Recipient]:
-    """Everybody who was told that the incident is there, each address once; of incidents older than policies, the operations team."""
+    """Everybody who was told that the incident is there, each address once, and the team that it was handed to.
+
+    Of incidents older than policies, the operations team.
+    """
     escalations = Escalation.objects.filter(incident=incident)
     tellings = Telling.objects.filter(escalation__in=escalations).order_by("at", "pk").values_list("recipients", flat=True)
     found = {one["address"]: Recipient(**one) for recipients in tellings for one in recipients}
@@ -113,7 +116,13 @@ def told_of(incident: Incident) -> list[Recipient]:
     kept = {f"{OWN}{pk}" for pk in OwnChannel.objects.filter(pk__in=[key.removeprefix(OWN) for key in own]).values_list("pk", flat=True)}
     found = {key: one for key, one in found.items() if key in kept or not one.channel.startswith(OWN)}
     team = operations_team(incident)
+    if team and team.address not in found and _was_handed_to(incident, team):
+        found[team.address] = team
     return list(found.values()) if team is None or escalations.exists() else [team]
+
+
+def _was_handed_to(incident: Incident, team: Recipient) -> bool:
+    return Notice.objects.filter(key__startswith=f"incident/{incident.pk}/handed/", recipient=team.address).exists()
 
 
 def first_alert(incident: Incident) -> Alert | None:

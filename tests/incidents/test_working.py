@@ -11,7 +11,7 @@ from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
 from monitoring.models import Alert, Tool
-from tests.factories import make_user
+from tests.factories import make_team, make_user
 from tests.incidents.makers import HOUR, fail, make_estate
 
 pytestmark = pytest.mark.django_db
@@ -110,3 +110,11 @@ def test_what_is_behind_a_major_incident_is_not_cancelled(incident, noon):
         cancel(incident, noon)
     incident.refresh_from_db()
     assert incident.is_open
+
+
+def test_the_team_that_it_was_handed_to_is_told_that_it_is_over(incident, noon):
+    assigning.assign_team(incident=incident, team=make_team("Site services", "sites@example.org"), by=make_user(), at=noon)
+    ended = {"resolution": "fixed", "cause": "storage", "reason": "A disk was added"}
+    working.move(incident=incident, to="resolved", by=make_user(), at=noon, **ended)
+    told = Notice.objects.filter(subject__contains="Resolved: ").values_list("recipient", flat=True)
+    assert sorted(told) == ["sites@example.org", "storage@example.org"]
