@@ -58,7 +58,7 @@ SETTINGS: dict[str, Setting] = {
     "MAIL_FROM": Setting(meaning="sender of mails", default="itsm-backup <backup-assurance@localhost>"),
     "REPLIES_AUTHENTICATED_BY": Setting(
         meaning="name under which your mail server writes `Authentication-Results`; replies by mail are taken only with its `dmarc=pass` "
-        "(docs/alerts.md)",
+        "(docs/incidents.md)",
         default="",
         shown="none: replies are refused",
     ),
