@@ -84,7 +84,7 @@ def test_an_operator_works_through_the_queue(tab, estate_now, present):
     page.fill("#reason-in_progress", "It was the other switch")
     page.click("button >> text=Reopen it")
     page.locator(".messages", has_text="is in progress").wait_for()
-    story = page.inner_text(".timeline >> nth=0")
+    story = page.inner_text("[aria-labelledby=story-title] .timeline")
     for line in (
         "Looking at both",
         f"{wiki.number} merged into this: One switch",
@@ -132,7 +132,7 @@ def test_who_feels_it_follows_the_catalogue_and_the_copy_of_the_opening_stays(ta
     page.click("text=As it was when it opened")
     page.wait_for_url("**impact=opening")
     impact = page.inner_text("[aria-labelledby=impact-title]")
-    assert "as they were when it opened" in impact and "SVC-050" not in impact
+    assert "when it became known here; it began " in impact and "SVC-050" not in impact
     page.click("text=Show as a list")
     assert "Tier 1, copy" in page.inner_text(".tree-list")
     push(estate_now.tool, run_record("pacs-2h", "success", now(), minutes=0), at=now())

@@ -177,7 +177,7 @@ def test_an_operator_takes_the_incident_writes_and_hands_it_back_resolved_by_evi
     push(tool, run_record("pacs-nightly", "success", now(), minutes=0), at=now())
     journey.advance()
     page.reload()
-    story = page.inner_text(".timeline")
+    story = page.inner_text("[aria-labelledby=story-title] .timeline")
     assert "Freed 2 TB" in story and person.get_full_name() in story and "Resolved: The newest copy was" in story
     assert "Resolved" in page.inner_text("main")
     assert page.locator("text=Acknowledge INC-").count() == 0

@@ -45,7 +45,7 @@ def test_from_the_proposal_to_the_closing_message(tab, estate_now, people, setti
         manager = tab(people["manager"])
         manager.set_default_timeout(60_000)
         manager.goto("/major/")
-        assert "1 major incident is open." in manager.inner_text("h1")
+        assert "1 candidate waits to be declared or rejected." in manager.inner_text("h1")
         manager.click("tbody th a >> nth=0")
         manager.locator("#deeds-title", has_text="Decide on it").wait_for()
         manager.select_option("#manager", label="Incident-manager Marsh")

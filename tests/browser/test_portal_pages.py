@@ -262,7 +262,7 @@ def test_an_operator_works_an_incident_without_javascript(tab, estate_now):
     assert "You have taken INC-" in page.inner_text(".messages")
     page.fill("textarea[name=text]", "Freed 2 TB")
     page.click("text=Add the note")
-    assert "Freed 2 TB" in page.inner_text(".timeline")
+    assert "Freed 2 TB" in page.inner_text("[aria-labelledby=story-title] .timeline")
     page.click("text=Why this incident?")
     page.click("text=Run again")
     assert "From the stored inputs: the same." in page.inner_text("main")
