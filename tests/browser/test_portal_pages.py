@@ -180,7 +180,7 @@ def test_keys_find_go_walk_and_explain(tab, estate_now):
     page.wait_for_url("**/services/")
     page.goto("/services/SVC-003/")
     page.keyboard.press("4")
-    assert page.url.endswith("#history")
+    page.wait_for_url("**#history")
     page.keyboard.press("e")
     page.wait_for_selector("#drawer:not([hidden])")
     page.keyboard.press("Escape")
