@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -315,11 +316,14 @@ def _story(incident: Incident, entries: list[IncidentEntry], moment: Moment) -> 
     return tuple(told)
 
 
+BEFORE_SUBJECT = re.compile(r": (?=\[INC-)|(?<=^Nobody was told): ")  # "replayed: …" stands before some
+
+
 def _latest_told(entries: list[IncidentEntry], moment: Moment) -> tuple[ToldRow, ...]:
     """The newest messages: to whom, and what their subject said."""
     mails = [entry for entry in entries if entry.kind == "mail"][:MOST_TOLD]
-    parts = ((entry, *entry.text.partition(": ")[::2]) for entry in mails)
-    return tuple(ToldRow(when=clock(entry.at, moment), who=whom, how=said) for entry, whom, said in parts)
+    parts = ((entry, *BEFORE_SUBJECT.split(entry.text, maxsplit=1), "") for entry in mails)
+    return tuple(ToldRow(when=clock(entry.at, moment), who=whom, how=said) for entry, whom, said, *_ in parts)
 
 
 def _delivery(notice: Notice, moment: Moment) -> str:

@@ -8,7 +8,7 @@ from incidents.models import Incident
 from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_list import incidents_page
-from itsm_backup.portal.incident_page import find, incident_page
+from itsm_backup.portal.incident_page import BEFORE_SUBJECT, find, incident_page
 from tests.factories import make_service, make_user
 from tests.portal.makers import HOUR, make_person
 
@@ -214,3 +214,15 @@ def test_of_very_many_that_depend_on_it_the_nearest_are_listed_and_the_rest_coun
     listed = next([name for name, *_ in branch.members] for branch in page.branches if branch.head == "Depends on it")
     assert len(listed) == 7 and listed[-1] == "and 3 more"
     assert "and 4 more" in str(page.impact.tree.svg), "the picture has six boxes"
+
+
+@pytest.mark.parametrize(
+    ("told", "parts"),
+    [
+        ("Mail to a@b.example: [INC-0001] P3 archive failed", ["Mail to a@b.example", "[INC-0001] P3 archive failed"]),
+        ("Mail to a@b.example (not sent: replayed): [INC-0001] P3", ["Mail to a@b.example (not sent: replayed)", "[INC-0001] P3"]),
+        ("Nobody was told: Standard, level 1, reaches nobody.", ["Nobody was told", "Standard, level 1, reaches nobody."]),
+    ],
+)
+def test_whom_and_what_of_a_message_are_told_apart(told, parts):
+    assert BEFORE_SUBJECT.split(told, maxsplit=1) == parts
