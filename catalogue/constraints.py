@@ -20,10 +20,10 @@ def full_clean(row: Any, *, exclude: Collection[str]) -> None:
         row.full_clean(exclude=left_out, validate_constraints=False)
         if not all_checks_hold(row, left_out):
             row.validate_constraints(exclude=left_out)
-        for _, constraints in row.get_constraints():
-            for constraint in constraints:
-                if not isinstance(constraint, CheckConstraint):
-                    constraint.validate(type(row), row, exclude=left_out)
+            return
+        others = [one for _, constraints in row.get_constraints() for one in constraints if not isinstance(one, CheckConstraint)]
+        for constraint in others:
+            constraint.validate(type(row), row, exclude=left_out)
     except ValidationError:
         row.full_clean(exclude=left_out)
 

@@ -9,6 +9,8 @@ from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_list import incidents_page
 from itsm_backup.portal.incident_page import BEFORE_SUBJECT, find, incident_page
+from itsm_backup.portal.trouble import handled_in
+from monitoring.models import Alert
 from tests.factories import make_service, make_user
 from tests.portal.makers import HOUR, make_person
 
@@ -226,3 +228,11 @@ def test_of_very_many_that_depend_on_it_the_nearest_are_listed_and_the_rest_coun
 )
 def test_whom_and_what_of_a_message_are_told_apart(told, parts):
     assert BEFORE_SUBJECT.split(told, maxsplit=1) == parts
+
+
+def test_what_was_cancelled_handles_nothing_any_more(estate, root):
+    alert = Alert.objects.filter(incident_alert__isnull=False).select_related("incident_alert__incident").first()
+    assert handled_in([alert], estate.moment)[0].words == alert.incident_alert.incident.number
+    working.move(incident=Incident.objects.get(), to="cancelled", reason="A test", by=root, at=estate.at)
+    alert = Alert.objects.select_related("incident_alert__incident").get(pk=alert.pk)
+    assert handled_in([alert], Moment(at=estate.at + HOUR, now=estate.at + HOUR))[1] == "Watching, no incident"
