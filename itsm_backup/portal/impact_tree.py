@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models.expressions import RawSQL
 
-from catalogue.impact import closure, consumers_of, inherited_tiers
+from catalogue.impact import Walked, closure, consumers_of, inherited_tiers, nearest_first
 from catalogue.models import ServiceVersion
 from incidents import prioritising
 from itsm_backup.common.charts import Chart, TreeNode, impact_tree
@@ -64,7 +64,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
     for one in (*struck, *consumers):
         one.setdefault("department", seen[one["service"]].department)
     if not frozen:
-        _count_tiers(struck, seen, moment)
+        _count_tiers(struck, seen, shown["relations"])
     listed = [*struck, *consumers[:MOST_LISTED]]
     rows = seen if few else _rows([one["service"] for one in listed], user, moment)
     stands = {one["service"]: _stand(one, rows, shown, moment) for one in listed}
@@ -88,9 +88,14 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
 
 
 def _now(struck: Sequence[int], moment: Moment) -> dict[str, Any]:
-    """Who is involved at the moment; how each stands is asked of `standings`, which knows what the user may see."""
-    consumers = [{"service": one.service_id, "via": one.via_id, "depth": one.depth} for one in consumers_of(struck, at=moment.at)]
-    return {"at": iso(moment.at), "services": [{"service": pk} for pk in struck], "consumers": consumers}
+    """Who is involved at the moment; how each stands is asked of `standings`, which knows what the user may see.
+
+    Of several services the relations are kept: which tier each counts as is read from the same answer.
+    """
+    relations = closure(struck, up=True, at=moment.at) if len(struck) > 1 else None
+    reached = consumers_of(struck, at=moment.at) if relations is None else nearest_first(struck, relations)
+    consumers = [{"service": one.service_id, "via": one.via_id, "depth": one.depth} for one in reached]
+    return {"at": iso(moment.at), "services": [{"service": pk} for pk in struck], "consumers": consumers, "relations": relations}
 
 
 def _seen(services: list[int], user: Any, moment: Moment) -> dict[int, Any]:
@@ -100,13 +105,12 @@ def _seen(services: list[int], user: Any, moment: Moment) -> dict[int, Any]:
     return {row.service_id: row for row in rows}
 
 
-def _count_tiers(struck: list[dict[str, Any]], seen: dict[int, Any], moment: Moment) -> None:
+def _count_tiers(struck: list[dict[str, Any]], seen: dict[int, Any], relations: Sequence[Walked] | None) -> None:
     """As which tier each service in breach counts, by what depends on it and may be seen; of the copy it is known."""
     tiers = {pk: row.tier for pk, row in seen.items()}
-    if len(struck) == 1:
-        strictest = {struck[0]["service"]: min(tiers.values())}  # whatever stops, stops with this one
+    if relations is None:
+        strictest = {one["service"]: min(tiers.values()) for one in struck}  # there is one, and whatever stops, stops with it
     else:
-        relations = closure([one["service"] for one in struck], up=True, at=moment.at)
         strictest = inherited_tiers(tiers, [(one.consumer_id, one.provider_id, "hard") for one in relations])
     for one in struck:
         one["effective_tier"] = strictest.get(one["service"])
