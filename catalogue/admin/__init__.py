@@ -6,6 +6,7 @@ from catalogue.admin.defaults import LabelAdmin, TierDefaultAdmin
 from catalogue.admin.duties import DutyExceptionAdmin, GrantEntryAdmin, LegalHoldAdmin
 from catalogue.admin.entries import ServiceAdmin
 from catalogue.admin.outward import ExternalCatalogueAdmin, PublicationAdmin
+from catalogue.admin.retirements import RetirementAdmin
 from catalogue.admin.scope import ScopeDecisionAdmin, ScopeLineAdmin
 from catalogue.admin.surroundings import RejectedRelationAdmin, RelationAdmin, StatusOverrideAdmin, TeamAdmin, WindowAdmin
 from catalogue.admin.versions import VersionAdmin
@@ -27,6 +28,7 @@ __all__ = [
     "PublicationAdmin",
     "RejectedRelationAdmin",
     "RelationAdmin",
+    "RetirementAdmin",
     "ScopeDecisionAdmin",
     "ScopeLineAdmin",
     "ServiceAdmin",
