@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pgtrigger
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
@@ -24,6 +25,7 @@ from itsm_backup.demo.clearing import Removal
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import estate
 from itsm_backup.estate.beginning import DEMO_PEOPLE
+from itsm_backup.launcher.data_folder import ORGANISATION_FILE
 from monitoring.models import Agreement as Compared
 from monitoring.models import BackupJob, BackupRun, CauseRule, Comparison, ProtectedItem, RawAnswer, RuleVersion, Tool
 from monitoring.partitions import drop_empty_partitions
@@ -39,7 +41,8 @@ def remove_demo(*, at: dt.datetime, keeps_people: bool = False) -> Counter[str]:
     """Delete the demo estate; returns how many rows of each kind went. Nothing without one.
 
     Tools of your own, what they told, and your own services stay; jobs of yours that belonged to a demo service belong to none
-    afterwards. People of the demo who did something else as well keep their accounts; with `keeps_people` all do.
+    afterwards. People of the demo who did something else as well keep their accounts; with `keeps_people` all do. The name of its
+    organisation is told until the next start.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -57,6 +60,7 @@ def remove_demo(*, at: dt.datetime, keeps_people: bool = False) -> Counter[str]:
             gone["raw answers"] = RawAnswer.objects.filter(tool_id__in=removal.of(Tool)).delete()[0] if removal.of(Tool) else 0
             Replay.objects.all().delete()
     drop_empty_partitions(before=at)
+    (settings.DATA_DIR / ORGANISATION_FILE).unlink(missing_ok=True)
     return gone
 
 

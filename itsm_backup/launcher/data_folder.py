@@ -2,6 +2,7 @@
 
 DIR/lock            held by the `up` or the command that runs the services; tells others who that is
 DIR/secrets.env     SECRET_KEY and FIELD_KEYS, made once, mode 0600
+DIR/organisation    with the demo estate: whose name pages and mails carry where ORGANISATION says none
 DIR/children.json   what is running, for the start after a killed supervisor
 DIR/logs/           one log for each program
 DIR/services/       PostgreSQL, Valkey and their sockets; for root mostly a link into /var/lib/itsm-backup/data
@@ -26,6 +27,8 @@ SOCKET_PATH_LIMIT = 100  # the kernel allows 107 bytes; PostgreSQL and Valkey ea
 LONGEST_SOCKET_NAME = len("/.s.PGSQL.5432")
 FIRST_START_BYTES = 250 * 1024**2
 LATER_START_BYTES = 50 * 1024**2
+ORGANISATION_FILE = "organisation"
+DEMO_ORGANISATION = "Northmoor Hospitals"  # as itsm_backup/demo/estate.yaml says; a test compares
 
 
 class DataFolder:
@@ -101,6 +104,18 @@ class DataFolder:
                 file.writelines(f"{name}={value}\n" for name, value in new_secrets().items())
             draft.rename(path)
         return dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+
+    # Whose pages these are
+
+    def begin_demo(self) -> None:
+        """At the first start with the demo estate: pages and mails carry the name of its organisation. Nothing at a later one."""
+        if not (self / "secrets.env").exists():
+            (self / ORGANISATION_FILE).write_text(DEMO_ORGANISATION)
+
+    def names(self) -> dict[str, str]:
+        """ORGANISATION where the folder knows it."""
+        path = self / ORGANISATION_FILE
+        return {"ORGANISATION": path.read_text().strip()} if path.exists() else {}
 
     # The part the services write
 

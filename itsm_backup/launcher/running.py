@@ -88,7 +88,7 @@ def services_for(command: str) -> Iterator[None]:
     try:
         if shared is None:
             shared = _start(data, children)
-        for name, value in {**data.secrets(), **shared, "DATA_DIR": str(data.path)}.items():
+        for name, value in {**data.secrets(), **data.names(), **shared, "DATA_DIR": str(data.path)}.items():
             if not given(name):
                 os.environ[name] = value
         yield

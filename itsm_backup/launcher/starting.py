@@ -84,6 +84,8 @@ class _Start:
     def __init__(self, chosen: argparse.Namespace, data: DataFolder, children: Children, stop: StopFlag) -> None:
         self.chosen, self.data, self.children, self.stop = chosen, data, children, stop
         self.address = address_of(chosen.host, chosen.port)
+        if not chosen.empty and not given("DATABASE_URL"):
+            data.begin_demo()
         self.environment = _environment(data, self.address, chosen.host)
 
     def run(self) -> None:
@@ -169,7 +171,7 @@ def _tell_progress(log: Path, told: int) -> int:
 
 def _environment(data: DataFolder, address: str, host: str) -> dict[str, str]:
     """What every part runs with: what the person configured, completed by what belongs to this folder and address."""
-    own = {**data.secrets(), "BASE_URL": address.rstrip("/"), "ALLOWED_HOSTS": ",".join(names_of(host))}
+    own = {**data.secrets(), **data.names(), "BASE_URL": address.rstrip("/"), "ALLOWED_HOSTS": ",".join(names_of(host))}
     missing = {name: value for name, value in own.items() if not given(name)}
     fixed = {
         "DATA_DIR": str(data.path),

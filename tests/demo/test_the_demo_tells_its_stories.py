@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
@@ -18,6 +19,7 @@ from itsm_backup.demo import amending, feeding, loading, removing, stories, worl
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import day_at
 from itsm_backup.estate.beginning import begin
+from itsm_backup.launcher.data_folder import ORGANISATION_FILE
 from itsm_backup.portal import service_page as pages
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.calendar_page import calendar_page
@@ -233,7 +235,10 @@ def test_a_short_pause_is_left_to_the_feeder(told):
 
 def test_it_goes_without_trace(told):
     before, _ = told
+    organisation = settings.DATA_DIR / ORGANISATION_FILE
+    organisation.write_text("Northmoor Hospitals")
     removing.remove_demo(at=NOW)
+    assert not organisation.exists(), "from the next start pages carry the name that was configured"
     left = tables()
     people = {name: left[name] - before[name] for name in before if left[name] != before[name]}
     own = {"ExpectedRun": "job__tool", "ServiceDay": "service", "Figure": "service", "Evaluation": "service", "StatusChange": "service",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from itsm_backup.demo.world import estate
 from itsm_backup.launcher.accounts import service_account
 from itsm_backup.launcher.data_folder import SOCKET_PATH_LIMIT, DataFolder
 from itsm_backup.launcher.trouble import Trouble
@@ -34,6 +35,16 @@ def test_it_has_one_owner_at_a_time_who_says_who_he_is(data):
     data.leave()
     assert second.take("migrate")
     second.leave()
+
+
+def test_a_first_start_with_the_demo_is_its_organisations_and_a_later_one_changes_no_name(data):
+    assert data.names() == {}
+    data.begin_demo()
+    assert data.names() == {"ORGANISATION": estate()["organisation"]}
+    data.secrets()
+    (data / "organisation").unlink()  # as `demo remove` does
+    data.begin_demo()
+    assert data.names() == {}
 
 
 def test_it_makes_secrets_once_and_for_the_owner_only(data):
