@@ -278,5 +278,6 @@ def _open(
     alert.cause, alert.cause_title, alert.cause_rule = cause.name, cause.title, cause.rule
     alert.cause_key, alert.cause_is_specific = cause.key, cause.is_specific
     alert.latest_run, alert.evaluation = run or alert.latest_run, fresh.evaluation
+    alert.figure = fresh.figure or alert.figure
     alert.run_ids = alert.run_ids if run is None or run.pk in alert.run_ids else [*alert.run_ids, run.pk]
     return alert

@@ -9,7 +9,7 @@ import msgspec
 
 from catalogue import duties
 from itsm_backup.common.time import iso
-from monitoring import flapping, sizing, wording
+from monitoring import flapping, locking, sizing, wording
 from monitoring.models import (
     Alert,
     AttributionCondition,
@@ -96,6 +96,8 @@ def _arithmetic(evaluation: Evaluation, alert: Alert | None) -> list[str]:
         return sizing.arithmetic_of(alert)
     if alert and alert.alert_class == flapping.KIND:
         return flapping.arithmetic_of(alert)
+    if alert and alert.alert_class == locking.KIND:
+        return locking.arithmetic_of(alert)
     return wording.arithmetic(evaluation.inputs, evaluation.result) if evaluation.service is not None else _silence(evaluation)
 
 
@@ -105,6 +107,8 @@ def _methods(evaluation: Evaluation, alert: Alert | None) -> list[str]:
         return [f"{figure.method_id} version {figure.method_version}"] if figure else []
     if alert and alert.alert_class == flapping.KIND:
         return [f"{flapping.METHOD} version {flapping.VERSION}"]
+    if alert and alert.alert_class == locking.KIND:
+        return [f"{locking.METHOD} version {locking.VERSION}"]
     return [f"{figure.method_id} version {figure.method_version}" for figure in evaluation.figures.order_by("pk")]
 
 

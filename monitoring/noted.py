@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -27,6 +28,7 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
     service: int | None = None
     tool: int | None = None
     job: int | None = None
+    counted: tuple[str, str, dict[str, Any]] | None = None  # method, version and inputs of the figure that says so
 
 
 # The newest check of each job that came to a result. Where a restore is promised, damage refutes the promise and is told as that.
@@ -72,7 +74,7 @@ def unencrypted(at: dt.datetime) -> Iterator[Noted]:
     for service, code, name, jobs in fetch(_UNENCRYPTED, {"at": at}):
         yield Noted(
             key=f"{code}/service/unencrypted", alert_class="unencrypted", service=service,
-            title=f"{name} promises encrypted copies, and the newest of {_few(jobs)} is not",
+            title=f"{name} promises encrypted copies, and the newest of {few(jobs)} is not",
         )  # fmt: skip
 
 
@@ -90,7 +92,7 @@ def unmapped(at: dt.datetime) -> Iterator[Noted]:
     for tool, name, jobs in fetch(_UNMAPPED, {"seen": at - ACTIVE, "known": at - SETTLING_IN}):
         verb = "belongs" if len(jobs) == 1 else "belong"
         yield Noted(
-            key=f"tool/{tool}/unmapped_job", alert_class="unmapped_job", tool=tool, title=f"{_few(jobs)} of {name} {verb} to no service"
+            key=f"tool/{tool}/unmapped_job", alert_class="unmapped_job", tool=tool, title=f"{few(jobs)} of {name} {verb} to no service"
         )  # fmt: skip
 
 
@@ -102,11 +104,11 @@ def drifted(at: dt.datetime) -> Iterator[Noted]:
     for version in ServiceVersion.objects.in_force(at).filter(service__in=waiting).select_related("service"):
         yield Noted(
             key=f"{version.service.code}/service/drift", alert_class="drift", service=version.service_id,
-            title=f"{version.name} is backed up otherwise than when it was approved: {_few(sorted(waiting[version.service_id]))}",
+            title=f"{version.name} is backed up otherwise than when it was approved: {few(sorted(waiting[version.service_id]))}",
         )  # fmt: skip
 
 
-def _few(names: list[str]) -> str:
+def few(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and 7 more`."""
     if len(names) > 3:
         return f"{', '.join(names[:2])} and {len(names) - 2} more"

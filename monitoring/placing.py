@@ -93,28 +93,40 @@ WHERE i.service_id = %(service)s
 
 
 def placed(*, service: int, scheme: str, fresh_days: int | None, at: dt.datetime, known_at: dt.datetime) -> Placed:
-    """Each part of the scheme for the service that stands worst by it: two questions."""
+    """Each part of the scheme for the service that stands worst by it: two questions, or none for a scheme without numbers."""
+    if not least_of(scheme):
+        return placed_of([], {}, scheme=scheme, fresh_days=fresh_days, at=at)
+    items = fetch(_ITEMS, {"service": service, "at": at, "known_at": known_at})
+    said = declared({row[0] for row in items}, known_at) if items else {}
+    return placed_of(items, said, scheme=scheme, fresh_days=fresh_days, at=at)
+
+
+def placed_of(
+    items: Sequence[tuple[Any, ...]], said: Mapping[tuple[int, str], Any], *, scheme: str, fresh_days: int | None, at: dt.datetime
+) -> Placed:
+    """The same of items that were read already, each with what `_ITEMS` tells; `said` is what `declared` gave."""
     least = least_of(scheme)
     if not least:
         return Placed(parts=[], places=[], why=f"“{scheme}” is not written in numbers, such as 3-2-1-1-0")
-    items = fetch(_ITEMS, {"service": service, "at": at, "known_at": known_at})
     if not items:
         return Placed(parts=[], places=[], why="No job is mapped")
-    groups = _groups(items, known_at)
-    if not any(place.newest_at for group in groups for place in group):
-        return Placed(parts=[], places=[place for group in groups for place in group], why="No copy that can be restored is known")
+    grouped = groups(items, said)
+    if not any(place.newest_at for group in grouped for place in group):
+        return Placed(parts=[], places=[place for group in grouped for place in group], why="No copy that can be restored is known")
     checks = _checks(items)
     asked = {"at": iso(at), "production_site": "production", "count_production": True, "least": least, "verifications": checks}
     asked["verification_max_age_days"] = fresh_days or FRESH_DAYS
-    bounds = [_bounds(group, asked) for group in groups]
-    told = _Told(groups=groups, items=items, fresh_days=fresh_days or FRESH_DAYS, at=at)
+    bounds = [_bounds(group, asked) for group in grouped]
+    told = _Told(groups=grouped, items=items, fresh_days=fresh_days or FRESH_DAYS, at=at)
     parts = [_part(key, number, bounds, told) for key, number in least.items()]
-    return Placed(parts=parts, places=[place for group in groups for place in group])
+    return Placed(parts=parts, places=[place for group in grouped for place in group])
 
 
-def _groups(items: Sequence[tuple[Any, ...]], known_at: dt.datetime) -> list[list[Place]]:
-    """The places of each set of copies: the repository that jobs write to first, then those that hold every copy of it."""
-    said = _declared({row[0] for row in items}, known_at)
+def groups(items: Iterable[tuple[Any, ...]], said: Mapping[tuple[int, str], Any]) -> list[list[Place]]:
+    """The places of each set of copies: the repository that jobs write to first, then those that hold every copy of it.
+
+    Of each item its tool, the tool's name, the repository and the newest copy; `said` is what `declared` gave.
+    """
     written: dict[tuple[int, str], Place] = {}
     for tool, tool_name, name, captured_at, *_ in items:
         known = written.get((tool, name))
@@ -125,20 +137,20 @@ def _groups(items: Sequence[tuple[Any, ...]], known_at: dt.datetime) -> list[lis
         else:
             known.newest_at = min(known.newest_at, captured_at) if known.newest_at and captured_at else None
     by_id = {row.id: row for row in said.values()}
-    groups: dict[Any, list[Place]] = defaultdict(list)
+    found: dict[Any, list[Place]] = defaultdict(list)
     for place in written.values():
-        groups[_root(place.declared, by_id) if place.declared else (place.tool, place.name)].append(place)
+        found[_root(place.declared, by_id) if place.declared else (place.tool, place.name)].append(place)
     for row in said.values():
         root = _root(row, by_id)
-        if row.copy_of_id and root in groups and (row.tool_id, row.name) not in written:
-            first = groups[root][0]
-            groups[root].append(
+        if row.copy_of_id and root in found and (row.tool_id, row.name) not in written:
+            first = found[root][0]
+            found[root].append(
                 Place(tool=row.tool_id, tool_name=str(row.tool), name=row.name, newest_at=first.newest_at, written=False, declared=row)
             )
-    return list(groups.values())
+    return list(found.values())
 
 
-def _declared(tools: Iterable[int], known_at: dt.datetime) -> dict[tuple[int, str], Any]:
+def declared(tools: Iterable[int], known_at: dt.datetime) -> dict[tuple[int, str], Any]:
     """What was said of repositories by then, with who said it: of these tools, and of others to which they copy."""
     near_by = Q(tool__in=set(tools)) | Q(copy_of__isnull=False)
     rows = Repository.history.filter(near_by, history_date__lte=known_at)

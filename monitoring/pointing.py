@@ -150,6 +150,15 @@ def note_gone(*, gone: dict[int, dt.datetime], at: dt.datetime) -> None:
     JobState.objects.filter(pk__in={point.item.job_id for point in points}).update(touched_at=at)
 
 
+def note_locks(locks: dict[int, dt.datetime]) -> None:
+    """Note of these runs until when their copy is locked, as the sender says; what was said last counts."""
+    points = list(RestorePoint.objects.filter(run__in=locks))
+    changed = [point for point in points if point.locked_until != locks[point.run_id]]
+    for point in changed:
+        point.locked_until = locks[point.run_id]
+    RestorePoint.objects.bulk_update(changed, ["locked_until"])
+
+
 def keep_only(*, job: BackupJob, names: Iterable[str], at: dt.datetime) -> None:
     """Note that of a job's copies only these are still there: the one who keeps them says so."""
     lost = RestorePoint.objects.filter(item__job=job, gone_at=None).exclude(external_id__in=list(names))

@@ -7,18 +7,21 @@ tells of where no restore is promised, is an error.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from django.db import transaction
 
-from catalogue.models import Window
-from monitoring import alerting, burning, noted
+from catalogue.models import ServiceVersion, Window
+from monitoring import alerting, burning, locking, noted
 from monitoring.causes import Cause
-from monitoring.models import Alert, ServiceState
+from monitoring.methods import measure
+from monitoring.models import Alert, Figure, ServiceState
 from monitoring.noted import Noted
 
-CLASSES = ("integrity_error", "unencrypted", "unmapped_job", "drift", "slo_burn")
+CLASSES = ("integrity_error", "unencrypted", "lock_missing", "unmapped_job", "drift", "slo_burn")
 NEVER_SILENCED = ("integrity_error",)
 
 
@@ -42,6 +45,7 @@ def follow_conditions(*, at: dt.datetime) -> int:
 def _conditions(at: dt.datetime) -> Iterable[Noted]:
     yield from noted.damaged(at)
     yield from noted.unencrypted(at)
+    yield from locking.missing(at)
     yield from noted.unmapped(at)
     yield from noted.drifted(at)
     yield from burning.burning(at)
@@ -61,7 +65,7 @@ def _silenced(one: Noted, held: set[int]) -> bool:
 def _raise(one: Noted, judged: Mapping[int, int | None], at: dt.datetime) -> None:
     alert = Alert(
         dedup_key=one.key, alert_class=one.alert_class, service_id=one.service, tool_id=one.tool, job_id=one.job,
-        evaluation_id=judged.get(one.service or 0),
+        evaluation_id=judged.get(one.service or 0), figure=_figure(one, at),
     )  # fmt: skip
     cause = Cause(key=f"{one.alert_class}:{one.service or one.tool}")
     alerting.raise_alert(alert, title=one.title, cause=cause, severity=one.severity, happened_at=at, at=at)
@@ -73,5 +77,18 @@ def _told(alert: Alert, one: Noted, at: dt.datetime) -> bool:
     if (alert.title, alert.severity) == (title, one.severity):
         return False
     alert.title, alert.severity, alert.last_seen_at = title, one.severity, max(at, alert.last_seen_at)
-    alert.save(update_fields=["title", "severity", "last_seen_at"])
+    alert.figure = _figure(one, at) or alert.figure
+    alert.save(update_fields=["title", "severity", "last_seen_at", "figure"])
     return True
+
+
+def _figure(one: Noted, at: dt.datetime) -> Figure | None:
+    """What the condition was counted from, kept so that it can be worked out again; None where nothing was counted."""
+    if one.counted is None or one.service is None:
+        return None
+    method, version, inputs = one.counted
+    entry = ServiceVersion.objects.in_force(at).filter(service=one.service).values_list("pk", flat=True).first()
+    return Figure.objects.create(
+        service_id=one.service, version_id=entry, method_id=method, method_version=version, inputs=inputs, computed_at=at,
+        inputs_hash=hashlib.sha256(msgspec.json.encode(inputs, order="sorted")).digest(), value=measure(method, inputs, version=version),
+    )  # fmt: skip

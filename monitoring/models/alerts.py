@@ -45,6 +45,7 @@ class Alert(models.Model):
         DURATION_ANOMALY = "duration_anomaly", "Unusual duration"
         INTEGRITY_ERROR = "integrity_error", "Damaged copies"
         UNENCRYPTED = "unencrypted", "Copies not encrypted"
+        LOCK_MISSING = "lock_missing", "Copies not locked"
         UNMAPPED_JOB = "unmapped_job", "Jobs without service"
         DRIFT = "drift", "Backed up otherwise than approved"
         SLO_BURN = "slo_burn", "Error budget burns"
@@ -80,7 +81,7 @@ class Alert(models.Model):
     latest_run = models.ForeignKey(BackupRun, null=True, on_delete=models.SET_NULL, related_name="+")
     evaluation = models.ForeignKey(Evaluation, null=True, on_delete=models.PROTECT, related_name="alerts")
     figure = models.ForeignKey(
-        Figure, null=True, on_delete=models.PROTECT, related_name="+", help_text="Of flapping: the count that began or ended it."
+        Figure, null=True, on_delete=models.PROTECT, related_name="+", help_text="What it was counted from: of flapping, and of locks."
     )
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")

@@ -144,6 +144,7 @@ class RestorePoint(models.Model):
     gone_at = models.DateTimeField(null=True)
     invalid_from = models.DateTimeField(null=True)
     first_seen_at = models.DateTimeField()
+    locked_until = models.DateTimeField(null=True, help_text="Until when nobody can change or delete it, as its tool says.")
     listed_at = models.DateTimeField(null=True, help_text="First listing of the tool that held it; only then can it be missed in one.")
 
     objects = PointQuerySet.as_manager()

@@ -10,8 +10,9 @@ from catalogue.models import Window
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import because
-from monitoring import burning, standing_alerts
-from monitoring.models import Alert, DetectedChange
+from monitoring import burning, explaining, locking, standing_alerts
+from monitoring.models import Alert, DetectedChange, Repository
+from monitoring.recalculating import recalculate
 from tests.factories import make_job, make_schedule, make_service, make_tool, make_user, push, run_record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("3.3")]
@@ -133,6 +134,74 @@ def test_one_failure_of_few_burns_nothing():
     assert not alerts("slo_burn")
 
 
+def declare(tool, name="vault", *, at=START, **said):
+    with because("Seen on site"):
+        row = Repository(tool=tool, name=name, **said)
+        row._history_date = at
+        row.save()
+    return row
+
+
+@pytest.fixture
+def locks(tool):
+    """A service that promises locks of 14 days; its newest copy lies in the vault."""
+    service = make_service("SVC-1", name="Archive", at=START, promise={"immutability_days": 14})
+    make_job(tool, service=service, at=START, repository_name="vault")
+    push(tool, run_record("nightly", "success", AT - HOUR), at=AT)
+    return tool
+
+
+@pytest.mark.parametrize(
+    ("days", "told"), [(None, 0), (0, 1), (13, 1), (14, 0)], ids=["not said", "not locked", "too short", "exactly as long"]
+)
+def test_copies_that_are_declared_locked_for_less_than_promised_are_told_and_what_nobody_said_is_not(locks, days, told):
+    declare(locks, lock_days=days)
+    look()
+    assert len(alerts("lock_missing")) == told and not Incident.objects.exists()
+
+
+def test_nothing_is_told_of_locks_while_nobody_declared_the_repository(locks):
+    look()
+    assert not alerts("lock_missing")
+
+
+def test_a_place_that_holds_every_copy_locks_them_and_ends_the_alert(locks):
+    first = declare(locks, lock_days=0)
+    look()
+    (alert,) = alerts("lock_missing")
+    assert alert.title == "Archive promises copies that are locked for 14 d, and the newest of nightly is not"
+    assert alert.severity == "warning"
+    assert look(AT + HOUR) == 0, "it is told once"
+    declare(locks, "bucket", copy_of=first, lock_days=30, at=AT + HOUR)
+    look(AT + 2 * HOUR)
+    alert.refresh_from_db()
+    assert (alert.state, alert.resolved_at) == ("resolved", AT + 2 * HOUR)
+
+
+def test_what_a_tool_says_of_a_copy_counts_before_what_people_declared_of_its_place(locks):
+    declare(locks, lock_days=0)
+    locked = run_record("nightly", "success", AT + HOUR, immutable_until=(AT + 15 * DAY + HOUR).isoformat())
+    push(locks, locked, at=AT + 2 * HOUR)
+    look(AT + 2 * HOUR)
+    assert not alerts("lock_missing")
+    push(locks, {**locked, "immutable_until": (AT + 3 * DAY).isoformat()}, at=AT + 3 * HOUR)
+    look(AT + 3 * HOUR)
+    assert alerts("lock_missing"), "what was said last counts"
+
+
+def test_the_explanation_of_missing_locks_counts_them_and_its_figure_works_out_again(locks):
+    declare(locks, lock_days=3)
+    look()
+    (alert,) = alerts("lock_missing")
+    told = explaining.explain(alert.evaluation, alert=alert)
+    assert told.methods == ["BM-IMM version 1"]
+    assert told.arithmetic[1:3] == [
+        "nightly: taken 2026-07-20 11:00 UTC, locked until 2026-07-23 11:00 UTC: not long enough",
+        "0 of 1 newest copies are locked for so long or may be",
+    ]
+    assert recalculate(alert.figure)["agrees"]
+
+
 def test_maintenance_silences_what_is_new_but_never_damage(tool):
     service = make_service("SVC-1", at=START, promise={"encryption": "at_rest"})
     make_job(tool, service=service, at=START)
@@ -156,3 +225,14 @@ def test_questions_do_not_grow_with_services(tool, django_assert_max_num_queries
     look()
     with django_assert_max_num_queries(10):
         assert standing_alerts.follow_conditions(at=AT + HOUR) == 0
+
+
+def test_locks_of_many_services_are_looked_at_in_two_questions(tool, django_assert_num_queries):
+    declare(tool, lock_days=0)
+    for number in range(5):
+        service = make_service(f"SVC-{number}", at=START, promise={"immutability_days": 7})
+        make_job(tool, f"job-{number}", service=service, at=START, repository_name="vault")
+        push(tool, run_record(f"job-{number}", "success", AT - HOUR), at=AT)
+    journey.advance(at=AT)
+    with django_assert_num_queries(2):
+        assert len(list(locking.missing(AT))) == 5
