@@ -7,6 +7,9 @@ import hashlib
 import json
 from typing import Any
 
+from django.db.models import Count, Value
+from django.db.models.functions import Coalesce
+
 from catalogue.models import ServiceVersion
 from incidents import feeling
 from incidents.finding_damage import damaged_services
@@ -17,6 +20,7 @@ from monitoring.models import Alert, RestoreTest
 _WORDS = {
     "incident": "the incident", "services": "services in breach or their newest copies", "consumers": "what depends on them",
     "measured": "measured restores", "damaged": "damage that a check found",
+    "around": "services of the departments concerned",
     "labels": "classification", "regulations": "regulations", "cause": "the cause", "alerts": "alerts",
     "people": "who leads it",
 }  # fmt: skip
@@ -27,12 +31,16 @@ def figures_of(major: MajorIncident, *, at: dt.datetime) -> dict[str, Any]:
     incident = major.incident
     impact = feeling.impact_now(incident, at=at)
     ids = [one["service"] for one in impact["services"]]
+    felt = [*impact["services"], *impact["consumers"]]
     alerts = list(Alert.objects.filter(incident_alert__incident=incident).select_related("job", "tool").order_by("opened_at", "pk"))
     versions = list(ServiceVersion.objects.in_force(at).filter(service__in=ids))
     return {
         "incident": _incident(major),
         "services": [_service(one) for one in impact["services"]],
-        "consumers": [{name: one[name] for name in ("service", "code", "name", "tier", "department")} for one in impact["consumers"]],
+        "consumers": [
+            {name: one[name] for name in ("service", "code", "name", "tier", "department", "verdict")} for one in impact["consumers"]
+        ],
+        "around": _around({one["department"] for one in felt if one["department"]}, at),
         "damaged": damaged_services(incident),
         "measured": _measured(ids),
         "labels": sorted({label for one in versions for label in one.labels}),
@@ -58,6 +66,16 @@ def _incident(major: MajorIncident) -> dict[str, Any]:
 
 def _service(one: dict[str, Any]) -> dict[str, Any]:
     return {name: one[name] for name in ("service", "code", "name", "tier", "department", "verdict", "captured_at", "rpo_s")}
+
+
+def _around(departments: set[str], at: dt.datetime) -> list[dict[str, Any]]:
+    """How many services of each of these departments stand how, by the newest judgement: what still works, counted."""
+    rows = ServiceVersion.objects.in_force(at).filter(department__in=departments)
+    stand = Coalesce("service__judged__verdict", Value("no_data"))
+    counts: dict[str, dict[str, int]] = {}
+    for department, verdict, count in rows.values_list("department", stand).annotate(count=Count("pk")).order_by("department"):
+        counts.setdefault(department, {})[verdict] = count
+    return [{"department": name, "counts": dict(sorted(found.items()))} for name, found in sorted(counts.items())]
 
 
 def _measured(services: list[int]) -> list[dict[str, Any]]:

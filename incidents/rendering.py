@@ -8,45 +8,68 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from incidents import feeling, phrasing
+from incidents import advising, feeling, phrasing
 from incidents.models import Audience, AudienceTemplate, MajorIncident, MajorUpdate
 from itsm_backup.common.models import because
 from itsm_backup.common.time import duration_words, instant_words, parse_instant
 
 MOST, NAMED = 5, 3
+SHIPPED = "Shipped templates"
 _WHEN = "When: since {since}, for {duration}.\n"
 _HEAD = "{headline}.\n\n" + _WHEN + "Concerned: {departments}\n"
+_STANDS = "Affected: {affected}\nWhat works: {works}\n"
 _DOING = "\n{loss}\n\nWhat is being done: {words}\n"
+_TO_DO = "\nWhat to do: {advice}\n"
 _FOOT = "How long a restore takes: {measured}\nNext update: {next_update}\n\n{lead} tells people of it."
 _LED = "\n{manager} leads it."
 _INSIDE = "{headline}: {priority}.\n\n" + _WHEN + "Cause: {cause}\nServices hit:\n{exposure}\nWould stop with it: {dependents}\n"
 _DETAILS = "Details: {details}\n"
 _BODIES = {
     "responders": _INSIDE + "\nAlerts:\n{alerts}\n" + _DOING + _DETAILS + _FOOT + _LED,
-    "owners": _INSIDE + _DOING + _DETAILS + _FOOT + _LED,
+    "owners": _INSIDE + "What works: {works}\n" + _DOING + _DETAILS + "\nWhat users do: {advice}\n\n" + _FOOT + _LED,
     "compliance": _HEAD
-    + "Services: {services}\nData: {labels}\nRules: {regulations}\n"
+    + "Services: {services}\nAffected: {affected}\nData: {labels}\nRules: {regulations}\n"
     + _DOING
     + _FOOT
     + _LED
     + " Whether a legal clock runs is for you to decide.",
-    "executives": _HEAD + "Services: {services}\nWould stop with it: {dependents}\n" + _DOING + _FOOT + _LED,
-    "business": _HEAD + _DOING + _FOOT,
+    "executives": _HEAD + "Services: {services}\nWould stop with it: {dependents}\n" + _STANDS + _DOING + _FOOT + _LED,
+    "business": _HEAD + _STANDS + _TO_DO + _DOING + _FOOT,
 }
-_OVER = "{headline}.\n\nIt lasted {duration}, from {since}. {ended}\nConcerned: {departments}\nWhat was done, and what follows: {words}"
-_MORE = dict.fromkeys(("responders", "owners"), "\nCause: {cause}\n" + _DETAILS)
+_OVER = (
+    "{headline}.\n\nIt lasted {duration}, from {since}. {ended}\nConcerned: {departments}\nWhat was done, and what follows: {words}"
+    "\nNot as promised yet: {affected}"
+)
+_MORE = dict.fromkeys(("responders", "owners"), "\nCause: {cause}\n" + _DETAILS) | {"business": "\nWhat to do: {advice}"}
+
+
+def shipped(audience: str) -> dict[str, str]:
+    """The words for an audience as this version of the product ships them."""
+    words = {"subject": "{headline}", "body": _BODIES[audience], "closing_subject": "It is over: {headline}"}
+    return {**words, "closing_body": _OVER + _MORE.get(audience, "")}
 
 
 def templates() -> dict[str, AudienceTemplate]:
-    """The template of each audience; a fresh installation starts with the shipped ones."""
+    """The template of each audience; a fresh installation starts with the shipped ones, and what nobody changed stays as shipped."""
     found = {row.audience: row for row in AudienceTemplate.objects.all()}
-    if missing := [one for one in Audience.values if one not in found]:
-        with because("Shipped templates"):
-            for audience in missing:
-                words = {"subject": "{headline}", "body": _BODIES[audience], "closing_subject": "It is over: {headline}"}
-                values = {**words, "closing_body": _OVER + _MORE.get(audience, "")}
-                found[audience], _ = AudienceTemplate.objects.get_or_create(audience=audience, defaults=values)
+    with because(SHIPPED):
+        for audience in Audience.values:
+            words = shipped(audience)
+            if audience not in found:
+                found[audience], _ = AudienceTemplate.objects.get_or_create(audience=audience, defaults=words)
+            elif _is_older(found[audience], words):
+                for name, text in words.items():
+                    setattr(found[audience], name, text)
+                found[audience].save()
     return found
+
+
+def _is_older(row: AudienceTemplate, words: dict[str, str]) -> bool:
+    """Whether it has other words than these although no person ever changed it: it came with an earlier version of the product."""
+    return (
+        any(getattr(row, name) != text for name, text in words.items())
+        and not row.history.exclude(history_change_reason=SHIPPED, history_user=None).exists()
+    )
 
 
 def text_for(template: AudienceTemplate, update: MajorUpdate, *, at: dt.datetime) -> tuple[str, str]:
@@ -74,6 +97,9 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
         "duration": duration_words(((ended or at) - begun).total_seconds()),
         "services": _some([f"{one['name']} (tier {one['tier']})" for one in services]),
         "dependents": _some([f"{one['name']} (tier {one['tier']})" for one in consumers]),
+        "affected": advising.affected(figures),
+        "works": advising.still_kept(figures),
+        "advice": advising.advice(figures, lead=_name(major.communications_lead)),
         "departments": _some(sorted({one["department"] for one in [*services, *consumers] if one["department"]})),
         "loss": "\n".join(_loss(one, damaged) for one in services[:MOST]) if incident["is_open"] else "",
         "exposure": "\n".join(f"  {_exposure(one, at)}" for one in services),

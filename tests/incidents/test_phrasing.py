@@ -63,7 +63,7 @@ def test_internal_names_are_found(said, found):
 @pytest.mark.parametrize(
     ("template", "audience", "told"),
     [
-        ("{headline} {host}", "business", "{host} is no placeholder. Use only {departments}"),
+        ("{headline} {host}", "business", "{host} is no placeholder. Use only {advice}, {affected}, {departments}"),
         ("{cause}", "business", "{cause} says more than business users are told"),
         ("{alerts}", "owners", "{alerts} says more than service owners are told"),
         ("{services.name}", "owners", "A brace stands alone"),

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 
 from catalogue.models import Relation
-from incidents import gathering, leading, nominating, rendering, reviewing, updating, working
+from incidents import advising, gathering, leading, nominating, rendering, reviewing, updating, working
 from incidents.models import AudienceTemplate, Incident, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate, ReviewAnswer
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
@@ -271,3 +271,75 @@ def test_it_is_closed_when_people_were_told_and_its_review_is_published(estate, 
     publish_review(major.incident, people, at=estate.at + HOUR)
     closed = leading.move(major=major, to="closed", **by)
     assert (closed.state, closed.closed_at, closed.next_update_at) == ("closed", estate.at + HOUR, None)
+
+
+def test_business_users_read_what_works_what_is_affected_and_what_to_do(estate, major, people):
+    told = body_of(drafted(major, people, at=estate.at), "business")
+    assert "Affected: The backups of Imaging archive are not as promised." in told
+    assert "What works: The backups of Radiology reporting are as promised. Of 2 services of Radiology, 1 keeps its backup promise" in told
+    assert "1 does not. Whether the services themselves run is not measured here." in told
+    assert "What to do: Imaging archive: keep originals of all that was entered since Tue 14 Jul 2026, 07:00 UTC. No copy has it." in told
+    assert "If data is missing or looks wrong there, do not mend it yourself: tell Operator Person." in told
+    assert told.index("For other services there is nothing to do.") < told.index("What is being done: New disks are built in.")
+
+
+def test_nothing_is_to_be_done_where_promises_are_kept_again(estate, major, people):
+    push(estate.tool, run_record("pacs-2h", "success", estate.at - MINUTE, minutes=0), at=estate.at)
+    journey.advance(at=estate.at + MINUTE)
+    told = body_of(drafted(major, people, at=estate.at + MINUTE), "business")
+    assert "Affected:" not in told
+    assert "What works: The backups of Imaging archive and Radiology reporting are as promised." in told
+    assert "What to do: Nothing any more.\nImaging archive: what was entered before Tue 14 Jul 2026, 11:59 UTC is in a copy." in told
+
+
+def test_a_service_elsewhere_that_moves_changes_nothing_and_one_of_the_department_does(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    with because("test"):
+        make_service("SVC-051", at=estate.at - HOUR, name="Theatre plan", department="Surgery")
+        assert updating.changes(update, at=estate.at) == []
+        make_service("SVC-050", at=estate.at - HOUR, name="Dose register", department="Radiology")
+    assert updating.changes(update, at=estate.at) == ["services of the departments concerned"]
+    told = body_of(updating.render_again(update=update, by=people["lead"], at=estate.at), "business")
+    assert "Of 3 services of Radiology, 1 keeps its backup promise, 1 does not, of 1 nothing is known." in told
+
+
+def test_when_it_is_over_people_read_what_is_in_a_copy_and_what_is_not(estate, major, people):
+    over(major, people, at=estate.at + HOUR)
+    told = body_of(drafted(major, people, at=estate.at + HOUR), "business")
+    assert "Not as promised yet: The backups of Imaging archive are not as promised." in told
+    assert "What to do: Imaging archive: go on keeping originals of all that was entered since Tue 14 Jul 2026, 07:00 UTC." in told
+    push(estate.tool, run_record("pacs-2h", "success", estate.at + HOUR, minutes=0), at=estate.at + HOUR)
+    journey.advance(at=estate.at + HOUR + MINUTE)
+    told = body_of(updating.render_again(update=MajorUpdate.objects.get(), by=people["lead"], at=estate.at + HOUR + MINUTE), "business")
+    assert "Not as promised" not in told
+    assert "What to do: Nothing any more.\nImaging archive: what was entered before Tue 14 Jul 2026, 13:00 UTC is in a copy." in told
+
+
+def test_words_that_nobody_changed_follow_the_product_and_others_stay(estate, major, people):
+    rows = rendering.templates()
+    with because(rendering.SHIPPED):
+        for name in ("business", "owners"):
+            rows[name].body = "{headline}. As an earlier version said it."
+            rows[name].save()
+    with because("Ours", by=make_user()):
+        rows["owners"].subject = "{headline}!"
+        rows["owners"].save()
+    found = rendering.templates()
+    assert found["business"].body == rendering.shipped("business")["body"] and found["business"].version == 3
+    assert found["owners"].body == "{headline}. As an earlier version said it."
+    assert rendering.templates()["business"].version == 3
+
+
+def test_of_damage_nobody_is_told_that_a_copy_holds_and_of_many_only_the_first_are_named(estate, major, people):
+    figures = gathering.figures_of(major, at=estate.at)
+    (one,) = figures["services"]
+    many = [{**one, "service": number, "name": f"Ward {number}", "verdict": "broken"} for number in range(1, 9)]
+    figures |= {"services": many, "consumers": [], "around": [], "damaged": [2]}
+    assert advising.affected(figures).startswith("A check found the copies of Ward 2 damaged; the backups of Ward 1, Ward 3, Ward 4,")
+    told = advising.advice(figures, lead="Nia Watts").splitlines()
+    assert told[1] == "Ward 2: keep originals of all that is entered. No copy is known that could be restored."
+    assert told[5] == "The same holds for 3 more services: Nia Watts says for which."
+    assert "Let nothing be restored there without Nia Watts." in told
+    figures["damaged"] = []
+    figures["services"] = [{**one, "verdict": "kept"}]
+    assert advising.advice(figures, lead="Nia Watts") == "Nothing: every service that was hit keeps its backup promise now."
