@@ -51,6 +51,12 @@ def tier_of(service: int | None, *, at: dt.datetime) -> int:
     return ServiceVersion.objects.in_force(at).filter(service=service).values_list("tier", flat=True).first() or 5
 
 
+def type_of(service: int | None, *, at: dt.datetime) -> str:
+    """What type of service it is by its version in force: the type of its application, or else the kind of its entry; empty without one."""
+    told = ServiceVersion.objects.in_force(at).filter(service=service).values_list("application_type", "kind").first()
+    return (told[0].strip() or str(ServiceVersion.Kind(told[1]).label)) if told else ""
+
+
 def name_of(service_id: int) -> str:
     newest = ServiceVersion.objects.approved().filter(service=service_id).order_by("-number")
     return newest.values_list("name", flat=True).first() or str(service_id)

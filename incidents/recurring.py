@@ -6,43 +6,59 @@ import datetime as dt
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
-from incidents import signing
-from incidents.models import Incident, MajorIncident, Problem, ProblemEntry, ProblemIncident
-from itsm_backup.common.time import iso, parse_instant
-from monitoring import methods
+from incidents import prioritising, reasoning, signing
+from incidents.models import Incident, Problem, ProblemEntry, ProblemIncident
+from itsm_backup.common.time import parse_instant
 from monitoring.carrying import each
 from monitoring.models import Alert, BackupRun
 
-WINDOW, BASELINE = dt.timedelta(days=30), dt.timedelta(days=90)
-TOGETHER = dt.timedelta(days=7)
-MIN_COUNT, ALPHA, TREND_ALPHA = 3, 0.01, 0.05
-MONTHS, A_MONTH = 6, dt.timedelta(days=30)
-OFTEN_REOPENED = 2
+LOOK_BACK = reasoning.MONTHS * reasoning.A_MONTH
 BATCH = 200
 
 
 def study_incidents(*, at: dt.datetime) -> int:
     """Give every incident that is new, or open again, its signature and its problem; returns how many were looked at."""
-    waiting = Incident.objects.filter(studied_at=None).order_by("opened_at", "pk")
-    return each(waiting.values_list("pk", flat=True)[:BATCH], lambda pk: _study(pk, at), "studying incident")
+    waiting = list(Incident.objects.filter(studied_at=None).order_by("opened_at", "pk").values_list("pk", flat=True)[:BATCH])
+    if len(waiting) > 1:  # what came together is counted together
+        each(waiting, _tell_kind, "telling the kind of incident")
+    return each(waiting, lambda pk: _study(pk, at), "studying incident")
+
+
+def _tell_kind(incident_id: int) -> bool:
+    with transaction.atomic():
+        incident = _waiting(incident_id)
+        if incident is not None:
+            _take_kind(incident)
+            incident.save(update_fields=["signature", "service_type"])
+        return incident is not None
+
+
+def _waiting(incident_id: int) -> Incident | None:
+    rows = Incident.objects.select_for_update(skip_locked=True, of=("self",))
+    return rows.filter(pk=incident_id, studied_at=None).first()
+
+
+def _take_kind(incident: Incident) -> None:
+    incident.signature = incident.signature or signature_of(incident)
+    incident.service_type = prioritising.type_of(incident.service_id, at=incident.opened_at)
 
 
 def _study(incident_id: int, at: dt.datetime) -> bool:
     try:
         with transaction.atomic():
-            rows = Incident.objects.select_for_update(skip_locked=True, of=("self",))
-            incident = rows.filter(pk=incident_id, studied_at=None).first()
+            incident = _waiting(incident_id)
             if incident is None:
                 return False
-            incident.signature = incident.signature or signature_of(incident)
+            _take_kind(incident)
             incident.studied_at = at
-            incident.save(update_fields=["signature", "studied_at"])
+            incident.save(update_fields=["signature", "service_type", "studied_at"])
             if incident.signature and incident.state != Incident.State.CANCELLED:
                 _consider(incident, at)
             return True
     except IntegrityError:
-        return False  # another worker proposed the problem of this signature first; the next pass joins it
+        return False  # another worker proposed the problem of this kind first; the next pass joins it
 
 
 def signature_of(incident: Incident) -> str:
@@ -56,71 +72,39 @@ def signature_of(incident: Incident) -> str:
 
 
 def _consider(incident: Incident, at: dt.datetime) -> None:
-    """Join the live problem of the signature, or propose one where there are reasons and nobody muted it."""
-    problem = Problem.objects.live().select_for_update().filter(signature=incident.signature).first()
-    if problem is not None:
+    """Join the live problem of its kind, or propose one where there are reasons and nobody muted it.
+
+    A problem of the type of its service goes before one of all types: what fails alike on databases may have another cause elsewhere.
+    Failures over several types are one only of those that have no problem of their type, and whose type nobody muted.
+    """
+    told = Problem.objects.live() | Problem.objects.filter(muted_until__gt=at)
+    known = list(told.filter(signature=incident.signature).select_for_update().order_by("pk"))
+    live = {one.service_type.casefold(): one for one in known if one.is_live}
+    own = incident.service_type.casefold()
+    if problem := live.get(own) or live.get(""):
         _join(problem, incident, at)
         return
-    if Problem.objects.filter(signature=incident.signature, muted_until__gt=at).exists():
+    taken = {one.service_type.casefold() for one in known}
+    if "" in taken or own in taken:
         return
-    since = at - MONTHS * A_MONTH
-    alike = list(
-        Incident.objects.filter(signature=incident.signature, opened_at__gte=since).exclude(state="cancelled").order_by("opened_at")
-    )
-    if reasons := reasons_of(alike, at=at):
-        _propose(incident, alike, reasons, at)
+    unknown = Q(studied_at=None, service_type="", service__isnull=False)  # of what type it is, is told when it is studied
+    rows = Incident.objects.of_kind(incident.signature).exclude(unknown)
+    alike = list(rows.filter(opened_at__gte=at - LOOK_BACK).order_by("opened_at"))
+    of_type = [one for one in alike if one.service_type.casefold() == own]
+    others = [one for one in alike if one.service_type.casefold() not in taken]
+    if own and (reasons := reasoning.reasons_of(of_type, at=at, service_type=incident.service_type)):
+        _propose(incident, of_type, reasons, at, service_type=incident.service_type)
+    elif (not own or len(others) > len(of_type)) and (reasons := reasoning.reasons_of(others, at=at)):
+        _propose(incident, others, reasons, at)
 
 
-def reasons_of(alike: list[Incident], *, at: dt.datetime) -> list[dict[str, Any]]:
-    """Why incidents of one signature ask for a problem, each reason in words with its counts; empty where none does."""
-    instants = [iso(one.opened_at) for one in alike]
-    reasons = []
-    asked = {
-        "now": iso(at + dt.timedelta(microseconds=1)), "incidents": instants, "window_days": WINDOW.days, "baseline_days": BASELINE.days,
-        "min_count": MIN_COUNT, "alpha": ALPHA,
-    }  # fmt: skip
-    found = methods.measure("BM-RECUR", asked)
-    if found["candidate_problem"]:
-        words = f"{found['count']} incidents in {WINDOW.days} days, {found['expected']:.1f} expected (p = {found['p_value']:.4f})"
-        reasons.append({"rule": "recurrence", "words": words, **found})
-    services = {one.service_id for one in alike if one.service_id and one.opened_at >= at - TOGETHER}
-    if len(services) > 1:
-        reasons.append(
-            {"rule": "several_services", "words": f"{len(services)} services within {TOGETHER.days} days", "count": len(services)}
-        )
-    often = max((one.reopened for one in alike), default=0)
-    if often >= OFTEN_REOPENED:
-        reasons.append({"rule": "reopened", "words": f"one incident reopened {often} times", "count": often})
-    if graves := MajorIncident.objects.filter(incident__in=alike, declared_at__isnull=False).count():
-        reasons.append({"rule": "major", "words": f"{graves} of them {'was' if graves == 1 else 'were'} declared major", "count": graves})
-    if trend := _worsening(alike, at):
-        reasons.append(trend)
-    return reasons
-
-
-def _worsening(alike: list[Incident], at: dt.datetime) -> dict[str, Any] | None:
-    """More from month to month over half a year; BM-TREND looks for what falls, so it is asked about what stayed away.
-
-    Months before the first incident of any kind are not known to have had none: they count for nothing, not as 0.
-    """
-    began = Incident.objects.order_by("opened_at").values_list("opened_at", flat=True).first()
-    known = [n for n in reversed(range(MONTHS)) if began and at - n * A_MONTH > began]
-    counts = [sum(at - (n + 1) * A_MONTH < one.opened_at <= at - n * A_MONTH for one in alike) for n in known]
-    if not any(counts):
-        return None
-    points = [{"period": month, "value": -count} for month, count in enumerate(counts)]
-    found = methods.measure("BM-TREND", {"points": points, "min_points": MONTHS, "alpha": TREND_ALPHA})
-    if found["verdict"] != "worsening":
-        return None
-    told = ", ".join(str(count) for count in counts)
-    return {"rule": "worsening", "words": f"more from month to month: {told}", "counts": counts, "p_value": found["p_lower"]}
-
-
-def _propose(incident: Incident, alike: list[Incident], reasons: list[dict[str, Any]], at: dt.datetime) -> None:
+def _propose(incident: Incident, alike: list[Incident], reasons: list[dict[str, Any]], at: dt.datetime, *, service_type: str = "") -> None:
     kind = signing.words_of(incident.signature)
+    where = f" on {reasoning.services_words(service_type)}" if service_type else ""
     problem = Problem.objects.create(
-        signature=incident.signature, title=f"{kind}, again and again"[:240], because=reasons, proposed_at=at, updated_at=at
-    )
+        signature=incident.signature, service_type=service_type, title=f"{kind}{where}, again and again"[:240], because=reasons,
+        proposed_at=at, updated_at=at,
+    )  # fmt: skip
     ProblemIncident.objects.bulk_create([ProblemIncident(problem=problem, incident=one, attached_at=at) for one in alike])
     told = "; ".join(reason["words"] for reason in reasons)
     ProblemEntry.objects.create(problem=problem, at=at, text=f"Proposed with {len(alike)} incidents: {told}")

@@ -59,7 +59,7 @@ def _check(problem: Problem, to: str, at: dt.datetime) -> None:
         return
     if at < problem.fixed_at + STAYS_AWAY:
         raise NotPossible(f"It is closed when it has not come back by {problem.fixed_at + STAYS_AWAY:%d %b %Y}, 30 days after the fix.")
-    if Incident.objects.filter(signature=problem.signature, opened_at__gt=problem.fixed_at).exclude(state="cancelled").exists():
+    if Incident.objects.of_kind(problem.signature, problem.service_type).filter(opened_at__gt=problem.fixed_at).exists():
         raise NotPossible("It came back after the fix. Go on with the fix.")
 
 

@@ -39,8 +39,8 @@ class ProblemAdmin(FactAdmin):
     search_fields = ("title", "signature", "root_cause")
     ordering = ("-updated_at",)
     fields = (
-        "number", "title", "signature", "state", "outcome", "because", "root_cause", "workaround", "permanent_fix", "assignee",
-        "proposed_at", "fixed_at", "muted_until", "closed_at",
+        "number", "title", "signature", "service_type", "state", "outcome", "because", "root_cause", "workaround", "permanent_fix",
+        "assignee", "proposed_at", "fixed_at", "muted_until", "closed_at",
     )  # fmt: skip
 
 

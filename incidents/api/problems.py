@@ -41,8 +41,8 @@ class ProblemSerializer(serializers.ModelSerializer):
     class Meta:
         model = Problem
         fields = [
-            "number", "title", "signature", "state", "outcome", "because", "root_cause", "workaround", "permanent_fix", "assignee",
-            "proposed_at", "fixed_at", "muted_until", "closed_at", "updated_at",
+            "number", "title", "signature", "service_type", "state", "outcome", "because", "root_cause", "workaround", "permanent_fix",
+            "assignee", "proposed_at", "fixed_at", "muted_until", "closed_at", "updated_at",
         ]  # fmt: skip
 
 

@@ -24,6 +24,11 @@ class IncidentQuerySet(VisibleQuerySet):
     def open(self) -> Self:
         return self.filter(state__in=OPEN_STATES)
 
+    def of_kind(self, signature: str, service_type: str = "") -> Self:
+        """Those of a signature, of services of this type where one is named; what was cancelled was none."""
+        alike = self.filter(signature=signature).exclude(state="cancelled")
+        return alike.filter(service_type__iexact=service_type) if service_type else alike
+
     def visible_to(self, user, action: str = "view") -> Self:  # type: ignore[no-untyped-def]
         """An incident is visible to whoever may see one of its alerts, or of those of the one that it was merged into."""
         if user.is_active and user.is_superuser:
@@ -112,6 +117,7 @@ class Incident(models.Model):
     weighed_evaluation = models.BigIntegerField(default=0, editable=False, help_text="The newest judgement its priority stands on.")
     weighed_catalogue = models.BigIntegerField(default=0, editable=False, help_text="The state of the catalogue it stands on.")
     signature = models.CharField(max_length=200, blank=True, help_text="What kind of failure it is, without names, places and times.")
+    service_type = models.CharField(max_length=80, blank=True, help_text="What type of service it hit: database, archive …")
     studied_at = models.DateTimeField(null=True, editable=False, help_text="When it was last looked at whether it comes again.")
     major_looked_at = models.DateTimeField(null=True, editable=False, help_text="When it was last looked at whether it is a major one.")
     priority_set = models.CharField(max_length=2, blank=True, help_text="Set by a person; holds until the reckoned one rises.")

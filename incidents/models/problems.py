@@ -7,6 +7,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Lower
 
 from incidents.models.incident import Incident
 from itsm_backup.common.models import Tracked, VisibleQuerySet, append_only, tracked
@@ -28,7 +29,7 @@ class ProblemQuerySet(VisibleQuerySet):
 
 
 class Problem(models.Model):
-    """What incidents of one signature have behind them. One live problem for each signature."""
+    """What incidents of one signature have behind them, on services of one type or of all. One live problem for each of both."""
 
     class State(models.TextChoices):
         PROPOSED = "proposed", "Proposed"
@@ -46,6 +47,7 @@ class Problem(models.Model):
         NO_PROBLEM = "no_problem", "No problem of its own"
 
     signature = models.CharField(max_length=200)
+    service_type = models.CharField(max_length=80, blank=True, help_text="The type of the services it is about; empty: of all types.")
     title = models.CharField(max_length=240)
     state = models.CharField(max_length=20, choices=State.choices, default=State.PROPOSED)
     outcome = models.CharField(max_length=14, blank=True, choices=Outcome.choices)
@@ -64,7 +66,9 @@ class Problem(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["signature"], condition=Q(state__in=LIVE_STATES), name="problem_one_live_per_signature"),
+            models.UniqueConstraint(
+                "signature", Lower("service_type"), condition=Q(state__in=LIVE_STATES), name="problem_one_live_per_kind"
+            ),
             models.CheckConstraint(condition=~Q(state="rejected") | Q(muted_until__isnull=False), name="problem_rejected_is_muted"),
             models.CheckConstraint(
                 condition=~Q(state="resolved") | (Q(fixed_at__isnull=False) & ~Q(root_cause="") & ~Q(permanent_fix="")),

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion
-from incidents import signing, solving
+from incidents import reasoning, signing, solving
 from incidents.models import Incident, Problem, ProblemIncident
 from incidents.models.problems import LIVE_STATES
 from itsm_backup.portal import problem_past
@@ -25,7 +25,7 @@ CHANGE = "incidents.change_problem"
 MOST = 100
 STEPS = {
     ("proposed", "new"): ("Accept it", "It is a problem, and yours until somebody else takes it."),
-    ("proposed", "rejected"): ("Reject it", "It is none. Its signature is not proposed again for 30 days."),
+    ("proposed", "rejected"): ("Reject it", "It is none. Its kind of failure is not proposed again for 30 days."),
     ("new", "assess"): ("Assess it", "How much it costs, and whether it is worth a fix."),
     ("assess", "root_cause_analysis"): ("Seek the root cause", ""),
     ("assess", "closed"): ("Close it: no problem of its own", "It is another one, or none."),
@@ -156,7 +156,7 @@ def problem_page(*, problem: Problem, user: Any, moment: Moment) -> ProblemPage:
     return ProblemPage(
         number=problem.number,
         title=problem.title,
-        facts=_facts(problem, moment),
+        facts=(*_facts(problem, moment), ("Hit", _types(problem, user, moment))),
         reasons=tuple(reason["words"] for reason in problem.because),
         texts=_texts(problem),
         may_write=may and working,
@@ -177,12 +177,25 @@ def _facts(problem: Problem, moment: Moment) -> tuple[tuple[str, str | SafeStrin
         ("With", person(problem.assignee) if problem.assignee else "Nobody yet"),
         ("Proposed", recent(problem.proposed_at, moment)),
         ("Signature", signing.words_of(problem.signature)),
+        ("About", reasoning.services_words(problem.service_type) if problem.service_type else "services of all types"),
     ]
     if problem.fixed_at:
         facts.append(("Fix in place", recent(problem.fixed_at, moment)))
     if problem.muted_until and problem.state == "rejected":
         facts.append(("Muted until", recent(problem.muted_until, moment)))
     return tuple(facts)
+
+
+def _types(problem: Problem, user: Any, moment: Moment) -> str:
+    """`Database: 3 incidents of 3 services; archive: 1 incident of 1 service`, of the incidents that the user may see."""
+    theirs = Incident.objects.visible_to(user).filter(pk__in=_counted(moment).filter(problem=problem).values("incident"))
+    rows = theirs.order_by().values_list("service_type").annotate(incidents=Count("pk"), services=Count("service", distinct=True))
+    told = (
+        f"{kind or 'of no known type'}: {many(incidents, 'incident')} of {many(services, 'service')}"
+        for kind, incidents, services in sorted(rows, key=lambda row: (-row[1], row[0]))
+    )
+    words = "; ".join(told)
+    return words[:1].upper() + words[1:]
 
 
 def _texts(problem: Problem) -> tuple[Text, ...]:

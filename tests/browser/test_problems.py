@@ -12,13 +12,15 @@ from tests.portal.makers import FULL, HOUR, make_person
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def fail_alike(estate, *names: str) -> None:
+def fail_alike(estate, *names: str, application_type: str = "") -> None:
     """Further services whose backups fail with the same message, each an incident of its own."""
+    promise = {"tier": 3, "rpo_s": 30 * 86_400, "application_type": application_type}
     for name in names:
-        service = make_service(f"SVC-{name}", at=estate.at - 48 * HOUR, tier=3, name=f"Service {name}", rpo_s=30 * 86_400)
+        service = make_service(f"SVC-{name}", at=estate.at - 48 * HOUR, name=f"Service {name}", **promise)
         make_job(estate.tool, name, at=estate.at - 48 * HOUR, service=service)
         push(estate.tool, run_record(name, "success", estate.at - 3 * HOUR), at=estate.at - 2.5 * HOUR)
-        journey.advance(at=estate.at - 2.5 * HOUR)
+    journey.advance(at=estate.at - 2.5 * HOUR)
+    for name in names:
         failed = (run_record(name, "failed", estate.at - minutes * HOUR / 60, minutes=1, native_message=FULL) for minutes in (40, 20))
         push(estate.tool, *failed, at=estate.at)
     journey.advance()
@@ -33,8 +35,8 @@ def test_what_comes_again_becomes_a_problem_a_known_error_and_help_with_the_next
     page.goto("/incidents/")
     page.click("nav >> text=Problems")
     assert "1 problem is open." in page.inner_text("h1")
-    assert "2 services within 7 days" in page.inner_text("tbody")
-    page.click("text=No space left, again and again")
+    assert "2 business services within 7 days" in page.inner_text("tbody")
+    page.click("text=No space left on business services, again and again")
     page.click("text=Accept it")
     page.locator(".messages", has_text="new").wait_for()
     page.click("button >> text=Assess it")
@@ -73,6 +75,29 @@ def test_what_comes_again_becomes_a_problem_a_known_error_and_help_with_the_next
     assert "30 days after the fix" in page.inner_text("[role=alert]")
     assert KnownError.objects.get().state == "retired"
     assert page.complaints == [one for one in page.complaints if "409" in one]
+
+
+@pytest.mark.req("5.3")
+def test_the_same_failure_on_three_databases_is_proposed_with_its_incidents_and_their_type(tab, estate_now, present):
+    """One service of another type fails alike: it is none of them."""
+    fail_alike(estate_now, "orders", "wards", "labels", application_type="Database")
+    page = tab(make_person("operator", present))
+    page.set_default_timeout(30_000)
+    page.goto("/incidents/problems/")
+    row = page.inner_text("tbody tr")
+    assert "3 services of type Database within 7 days" in row
+    page.click("text=No space left on services of type Database, again and again")
+    page.wait_for_url("**/PRB-*/")
+    facts = page.inner_text("dl.facts")
+    assert "services of type Database" in facts and "Database: 3 incidents of 3 services" in facts
+    came = page.inner_text("[aria-labelledby=came-title]")
+    assert all(f"Service {name}" in came for name in ("orders", "wards", "labels")) and "Imaging archive" not in came
+    page.fill("#reason-rejected", "The three are moved to new storage tonight")
+    page.click("button >> text=Reject it")
+    page.locator(".messages", has_text="rejected").wait_for()
+    page.goto("/incidents/muted/")
+    assert "No space left on services of type Database" in page.inner_text("main")
+    assert page.complaints == []
 
 
 @pytest.mark.req("5.3")

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from django.db import IntegrityError, transaction
 
-from incidents import recurring, solving, working
+from incidents import reasoning, recurring, solving, working
 from incidents.models import Incident, Problem
 from tests.factories import make_service, make_user
 from tests.incidents.makers import HOUR, fail, make_estate
@@ -57,6 +57,63 @@ def test_two_services_within_a_week_are_enough(noon):
     assert rules(Problem.objects.get()) == {"several_services"}
 
 
+def on(*types: str, at: dt.datetime, ages: tuple[float, ...] = (3,)) -> None:
+    """Incidents of one signature on a service of its own for each type."""
+    for kind in types:
+        make_incidents(*ages, at=at, service=make_service(at=at - 99 * DAY, application_type=kind))
+
+
+def test_the_same_failure_on_services_of_one_type_is_proposed_as_that(noon):
+    on("Database", "database", "Database", at=noon)
+    recurring.study_incidents(at=noon)
+    problem = Problem.objects.get()
+    assert problem.title.casefold() == "no space left on services of type database, again and again"
+    assert (problem.service_type.casefold(), problem.problem_incidents.count()) == ("database", 3)
+    words = "; ".join(reason["words"] for reason in problem.because)
+    assert "3 services of type Database within 7 days" in words and "3 incidents of services of type Database in 30 days" in words
+    on("Archive", at=noon)
+    recurring.study_incidents(at=noon)
+    assert Problem.objects.get() == problem and problem.problem_incidents.count() == 3  # one archive is no problem, nor of the databases
+
+
+def test_services_without_an_application_type_are_told_by_the_kind_of_their_entry(noon):
+    for _ in range(2):
+        make_incidents(3, at=noon, service=make_service(at=noon - 9 * DAY, kind="backup_service"))
+    recurring.study_incidents(at=noon)
+    assert Problem.objects.get().because[0]["words"] == "2 backup services within 7 days"
+
+
+def test_what_fails_alike_over_types_is_one_problem_that_says_how_many_of_which(noon):
+    on("Archive", "Database", "Web", "Web", at=noon)
+    recurring.study_incidents(at=noon)
+    problem = Problem.objects.get()
+    assert (problem.service_type, problem.problem_incidents.count()) == ("", 4)
+    assert "4 services within 7 days (2 of type Web, 1 of type Archive, 1 of type Database)" in problem.entries.get().text
+
+
+def test_each_type_has_a_problem_of_its_own_and_only_one_is_muted(noon):
+    on("Database", at=noon, ages=(20, 15, 10))
+    recurring.study_incidents(at=noon)
+    databases = Problem.objects.get()
+    solving.move(problem=databases, to="rejected", reason="test systems", by=make_user(), at=noon)
+    on("Database", "Web", at=noon, ages=(0,))
+    recurring.study_incidents(at=noon)
+    assert Problem.objects.get() == databases  # neither again, nor under another name
+    on("Web", at=noon, ages=(1,))
+    recurring.study_incidents(at=noon)
+    assert list(Problem.objects.live().values_list("service_type", flat=True)) == ["Web"]
+
+
+def test_a_fix_is_not_blamed_for_failures_of_another_type(noon):
+    on("Database", at=noon, ages=(20, 15, 10))
+    recurring.study_incidents(at=noon)
+    problem = go(Problem.objects.get(), *ALL, at=noon, **TEXTS)
+    assert problem.service_type == "Database"
+    on("Archive", at=noon + 9 * DAY, ages=(0,))
+    recurring.study_incidents(at=noon + 9 * DAY)
+    assert go(problem, "closed", at=noon + 31 * DAY).outcome == "fixed"
+
+
 def test_reopened_twice_is_enough(noon):
     make_incidents(3, at=noon, reopened=2)
     recurring.study_incidents(at=noon)
@@ -65,8 +122,9 @@ def test_reopened_twice_is_enough(noon):
 
 def test_more_from_month_to_month_is_enough(noon):
     ages = [30 * month + 2 + place for month, count in enumerate((12, 10, 8, 6, 4, 2)) for place in range(count)]
-    assert recurring._worsening(make_incidents(*ages, at=noon), noon)["counts"] == [2, 4, 6, 8, 10, 12]
-    assert recurring._worsening(make_incidents(1, 40, 70, at=noon, signature="x"), noon) is None
+    (found,) = reasoning.worsening(make_incidents(*ages, at=noon), noon)
+    assert found["counts"] == [2, 4, 6, 8, 10, 12]
+    assert reasoning.worsening(make_incidents(1, 40, 70, at=noon, signature="x"), noon) == []
 
 
 def test_the_next_one_joins(noon):
@@ -155,9 +213,13 @@ def test_what_a_state_stands_on_is_asked_for(problem, noon):
         go(problem, "new", at=noon)
 
 
-def test_the_database_keeps_one_live_problem_for_each_signature(problem, noon):
+def test_the_database_keeps_one_live_problem_for_each_kind(problem, noon):
     with pytest.raises(IntegrityError), transaction.atomic():
         Problem.objects.create(signature=SIGNATURE, title="again", proposed_at=noon, updated_at=noon)
+    for_databases = {"signature": SIGNATURE, "title": "again", "proposed_at": noon, "updated_at": noon}
+    Problem.objects.create(service_type="Database", **for_databases)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Problem.objects.create(service_type="database", **for_databases)
     with pytest.raises(IntegrityError), transaction.atomic():
         Problem.objects.filter(pk=problem.pk).update(state="resolved")
 
