@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,15 +11,16 @@ from django.db.models import Subquery
 
 from catalogue.models import Commitment, ServiceVersion, TierDefault
 from itsm_backup.common.time import iso, local_day, month_bounds, parse_instant
-from monitoring import burning, placing, trending, workflow
+from monitoring import burning, trending, workflow
 from monitoring.asking import fetch
+from monitoring.keeping import Kept, Wanted, kept_of
 from monitoring.methods import measure
 from monitoring.methods.canonical import rate
 from monitoring.methods.statistics import confidence, wilson
 from monitoring.models import Evaluation, StatusWorkflow
 from monitoring.objectives import Objective, objectives_of
 from monitoring.placing import Placed
-from monitoring.recovering import Recovery, recovery_of
+from monitoring.recovering import MOST_POINTS, Recovery, looks_back_to, recovery_of
 from monitoring.trending import Month
 
 LEAST_PEERS, MOST_PEERS = 5, 500
@@ -66,18 +68,16 @@ def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: d
     fraction = default.at_risk_fraction if default else None
     fraction = workflow.current().at_risk_fraction if fraction is None else fraction
     wanted = objectives_of(commitment=commitment, default=default, at_risk_fraction=float(fraction))
-    months = trending.months_of(version, at)
+    months, days = trending.months_and_odd_days(version, at)
     period = month_bounds(at, version.zone)
     by_key = {one.key: one for one in wanted}
-    recovery = None
-    if "rpo_s" in by_key and "rpo_attainment_rate" in by_key:
+    kept, recovery = _kept(version, by_key, period, at, known_at), None
+    if _timed(by_key):
         promised = {"rpo_s": int(by_key["rpo_s"].target or 0), "slo": by_key["rpo_attainment_rate"].target or 0}
-        recovery = recovery_of(version=version, period=period, at=at, known_at=known_at, **promised)  # type: ignore[arg-type]
+        recovery = recovery_of(version=version, period=period, at=at, known_at=known_at, copies=kept.copies, **promised)  # type: ignore[arg-type]
     claims = {claim["claim"]: claim for claim in evaluation.result["claims"]} if evaluation and evaluation.service_id else {}
-    cadence = by_key.get("restore_test_days")
     ask = _Asked(
-        version=version, evaluation=evaluation, claims=claims, recovery=recovery, month=months[-1], at=at, known_at=known_at,
-        days=_days(version, months[-1].first, at), test_days=int(cadence.target) if cadence and cadence.target else None,
+        version=version, evaluation=evaluation, claims=claims, recovery=recovery, month=months[-1], at=at, days=days, kept=kept
     )  # fmt: skip
     success = by_key.get("success_rate")
     return Standing(
@@ -90,6 +90,28 @@ def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: d
     )
 
 
+def _timed(by_key: Mapping[str, Objective]) -> bool:
+    """Whether seconds beyond the recovery point are counted."""
+    return "rpo_s" in by_key and "rpo_attainment_rate" in by_key
+
+
+def _kept(
+    version: ServiceVersion,
+    by_key: Mapping[str, Objective],
+    period: tuple[dt.datetime, dt.datetime],
+    at: dt.datetime,
+    known_at: dt.datetime,
+) -> Kept:
+    """Everything about copies that the objectives count, in one question."""
+    cadence, scheme = by_key.get("restore_test_days"), by_key.get("copy_scheme")
+    wanted = Wanted(
+        scheme=scheme.scheme if scheme else "", encryption="encryption" in by_key,
+        test_days=int(cadence.target) if cadence and cadence.target else None,
+    )  # fmt: skip
+    start = looks_back_to(version, period, at) if _timed(by_key) else at
+    return kept_of(version=version, wanted=wanted, start=start, at=at, known_at=known_at, most=MOST_POINTS)
+
+
 class _Asked(msgspec.Struct, kw_only=True):
     version: ServiceVersion
     evaluation: Evaluation | None
@@ -97,9 +119,8 @@ class _Asked(msgspec.Struct, kw_only=True):
     recovery: Recovery | None
     month: Month
     at: dt.datetime
-    known_at: dt.datetime
-    days: tuple[int, ...]  # as _DAYS counts those of its jobs
-    test_days: int | None  # cadence of restore tests
+    days: tuple[int, ...]  # those of its jobs in the month, as `months_and_odd_days` counts them
+    kept: Kept
 
 
 def _rpo(one: Objective, ask: _Asked) -> Attainment:
@@ -233,23 +254,13 @@ def _tested(one: Objective, ask: _Asked) -> Attainment:
 
 
 _REFUTED = ("damage_found", "sample_failed", "test_failed")
-# Copies that can be restored now, of every item the newest 500, and whether the run behind each said that it was encrypted.
-_ENCRYPTED = """
-SELECT count(*), count(*) FILTER (WHERE p.encrypted), count(*) FILTER (WHERE p.encrypted IS NULL)
-FROM monitoring_protecteditem i CROSS JOIN LATERAL (
-  SELECT r.encrypted FROM monitoring_restorepoint p JOIN monitoring_backuprun r ON r.id = p.run_id
-  WHERE p.item_id = i.id AND p.captured_at <= %(at)s AND p.available_at <= %(at)s AND p.first_seen_at <= %(at)s
-    AND (p.gone_at IS NULL OR p.gone_at > %(at)s) AND (p.invalid_from IS NULL OR p.invalid_from > %(at)s)
-    AND (p.expires_at IS NULL OR p.expires_at > %(at)s)
-  ORDER BY p.captured_at DESC LIMIT 500) p
-WHERE i.service_id = %(service)s
-"""
 
 
 def _encrypted(one: Objective, ask: _Asked) -> Attainment:
-    total, covered, unknown = fetch(_ENCRYPTED, {"service": ask.version.service_id, "at": ask.at})[0]
-    if not total:
+    found = ask.kept.encrypted
+    if found is None or not found.total:
         return Attainment(objective=one, detail="No copy is known")
+    total, covered, unknown = found.total, found.covered, found.unknown
     status = "kept" if covered == total else "broken" if covered + unknown < total else "no_data"
     told = f"Of {unknown:,} no tool says whether they are" if unknown else "Every copy counts, so nothing is inferred"
     return Attainment(
@@ -259,29 +270,12 @@ def _encrypted(one: Objective, ask: _Asked) -> Attainment:
 
 def _places(one: Objective, ask: _Asked) -> Attainment:
     """BM-32110, each part with what it rests on; a part that nobody can know is not known, and the scheme is kept only when all are."""
-    found = placing.placed(
-        service=ask.version.service_id, scheme=one.scheme, fresh_days=ask.test_days, at=ask.at, known_at=ask.known_at
-    )  # fmt: skip
-    if found.why:
-        return Attainment(objective=one, detail=found.why, placed=found)
+    found = ask.kept.placed
+    if found is None or found.why:
+        return Attainment(objective=one, detail=found.why if found else "Not looked at", placed=found)
     unknown = sum(part.answer is None for part in found.parts)
     told = f"{unknown} {'part is' if unknown == 1 else 'parts are'} not known" if unknown else "Every part is known"
     return Attainment(objective=one, status=found.status, part=found.passed, whole=len(found.parts), detail=told, placed=found)
-
-
-# Days of jobs in the month that were compared with their weekday, and how many were unusual; and whether the newest of a job was.
-_DAYS = """
-SELECT count(*), count(*) FILTER (WHERE d.volume_unusual), count(*) FILTER (WHERE d.duration_unusual),
-  count(*) FILTER (WHERE d.usual_bytes IS NOT NULL), count(*) FILTER (WHERE d.usual_s IS NOT NULL),
-  coalesce(bool_or(d.volume_unusual AND d.day >= %(until)s - 1), false),
-  coalesce(bool_or(d.duration_unusual AND d.day >= %(until)s - 1), false)
-FROM monitoring_backupjob j JOIN monitoring_jobday d ON d.job_id = j.id AND d.day >= %(since)s AND d.day <= %(until)s AND d.judged
-WHERE j.service_id = %(service)s
-"""
-
-
-def _days(version: ServiceVersion, since: dt.date, at: dt.datetime) -> tuple[int, ...]:
-    return fetch(_DAYS, {"service": version.service_id, "since": since, "until": local_day(at, version.zone)})[0][1:]
 
 
 def _usual(one: Objective, ask: _Asked) -> Attainment:

@@ -77,7 +77,7 @@ def polled_tools(at: dt.datetime | None = None) -> list[Any]:
     """Tools that are enabled and of a kind that is asked, replayed recordings too; with `at`, as they were set then."""
     rows = Tool.history.as_of(at) if at else Tool.objects.defer("secrets")
     kinds = [kind for kind, connector in CONNECTORS.items() if connector.polled]
-    asked = rows.filter(enabled=True, kind__in=kinds).select_related("budget")
+    asked = rows.filter(enabled=True, kind__in=kinds).select_related(*(("budget",) if at else ("budget", "state")))
     return sorted(asked, key=lambda tool: tool.name)
 
 

@@ -140,7 +140,7 @@ def arithmetic_of(alert: Alert) -> list[str]:
     return [
         f"promised: locked for {days} d from when it was taken, or until it expires",
         *lines,
-        f"{len(covered)} of {figure.value['total']} newest copies are locked for so long or may be",
+        f"{len(covered)} of {figure.value['total']} newest copies locked for long enough, with everything that nobody said at its best",
         f"kept as figure {figure.pk}",
     ]
 

@@ -12,7 +12,6 @@ import msgspec
 from django.db.models import Q
 
 from itsm_backup.common.time import duration_words, iso
-from monitoring.asking import fetch
 from monitoring.methods import measure
 from monitoring.models import Repository
 
@@ -72,39 +71,14 @@ def least_of(scheme: str) -> dict[str, int]:
     return dict(zip(PARTS, map(int, found[1].split("-")), strict=False)) if found else {}
 
 
-# Of each item its repository, its newest copy that can be restored, and the newest check or restore that came to a result.
-_ITEMS = """
-SELECT j.tool_id, coalesce(nullif(t.label, ''), t.name), coalesce(j.repository_name, ''), p.captured_at,
-  c.id, c.occurred_at, c.operation, c.good
-FROM monitoring_protecteditem i JOIN monitoring_backupjob j ON j.id = i.job_id JOIN monitoring_tool t ON t.id = j.tool_id
-LEFT JOIN LATERAL (
-  SELECT captured_at FROM monitoring_restorepoint p
-  WHERE p.item_id = i.id AND p.captured_at <= %(at)s AND p.available_at <= %(at)s AND p.first_seen_at <= %(known_at)s
-    AND (p.gone_at IS NULL OR p.gone_at > %(at)s) AND (p.invalid_from IS NULL OR p.invalid_from > %(at)s)
-    AND (p.expires_at IS NULL OR p.expires_at > %(at)s)
-  ORDER BY p.captured_at DESC LIMIT 1) p ON true
-LEFT JOIN LATERAL (
-  SELECT id, occurred_at, operation, coalesce(verified, false) AS good FROM monitoring_backuprun r
-  WHERE r.job_id = j.id AND r.operation IN ('restore_test', 'verify') AND r.state = 'finished' AND r.occurred_at <= %(at)s
-    AND r.first_seen_at <= %(known_at)s AND (r.verified IS NOT NULL OR r.operation = 'restore_test' AND r.outcome = 'failed')
-  ORDER BY r.occurred_at DESC, r.id DESC LIMIT 1) c ON true
-WHERE i.service_id = %(service)s
-"""
-
-
-def placed(*, service: int, scheme: str, fresh_days: int | None, at: dt.datetime, known_at: dt.datetime) -> Placed:
-    """Each part of the scheme for the service that stands worst by it: two questions, or none for a scheme without numbers."""
-    if not least_of(scheme):
-        return placed_of([], {}, scheme=scheme, fresh_days=fresh_days, at=at)
-    items = fetch(_ITEMS, {"service": service, "at": at, "known_at": known_at})
-    said = declared({row[0] for row in items}, known_at) if items else {}
-    return placed_of(items, said, scheme=scheme, fresh_days=fresh_days, at=at)
-
-
 def placed_of(
     items: Sequence[tuple[Any, ...]], said: Mapping[tuple[int, str], Any], *, scheme: str, fresh_days: int | None, at: dt.datetime
 ) -> Placed:
-    """The same of items that were read already, each with what `_ITEMS` tells; `said` is what `declared` gave."""
+    """Each part of the scheme for the service that stands worst by it. `said` is what `declared` gave.
+
+    Of each item its tool, the tool's name, the repository, its newest copy that can be restored, and the newest check or restore that
+    came to a result: run, instant, operation, whether it was good.
+    """
     least = least_of(scheme)
     if not least:
         return Placed(parts=[], places=[], why=f"“{scheme}” is not written in numbers, such as 3-2-1-1-0")

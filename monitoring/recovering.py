@@ -29,15 +29,26 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recovery_of(
-    *, version: ServiceVersion, rpo_s: int, slo: float, period: tuple[dt.datetime, dt.datetime], at: dt.datetime, known_at: dt.datetime
+    *,
+    version: ServiceVersion,
+    rpo_s: int,
+    slo: float,
+    period: tuple[dt.datetime, dt.datetime],
+    at: dt.datetime,
+    known_at: dt.datetime,
+    copies: dict[int, list[Copy]] | None = None,
 ) -> Recovery:
-    """Counted from the beginning of the period, or of the version where that is later, until `at`."""
+    """Counted from the beginning of the period, or of the version where that is later, until `at`.
+
+    `copies` are those from `looks_back_to` on where they were read already, at most MOST_POINTS of an item.
+    """
     since = max(period[0], version.effective.lower, version.commissioned_at)
     empty = Recovery(starts_at=since, until=at)
     if since >= at:
         return msgspec.structs.replace(empty, lacking="The period begins now")
-    looked_at_from = max(min(since, at - LONGEST_WINDOW), version.effective.lower, version.commissioned_at)
-    copies = copies_of(service_id=version.service_id, start=looked_at_from, end=at, known_at=known_at, most=MOST_POINTS)
+    looked_at_from = looks_back_to(version, period, at)
+    if copies is None:
+        copies = copies_of(service_id=version.service_id, start=looked_at_from, end=at, known_at=known_at, most=MOST_POINTS)
     if not copies:
         return msgspec.structs.replace(empty, lacking="No job is mapped")
     if any(len(some) >= MOST_POINTS for some in copies.values()):
@@ -48,6 +59,12 @@ def recovery_of(
     broken = _intervals(copies[worst], looked_at_from, at, rpo_s, commissioned_at)
     budget = {"period": [iso(since), iso(period[1])], "elapsed_until": iso(at), "slo": slo, "noncompliant_intervals": broken}
     return msgspec.structs.replace(empty, attainment=counted[worst], budget=measure("BM-EB", budget), burn=_burn(broken, slo, period, at))
+
+
+def looks_back_to(version: ServiceVersion, period: tuple[dt.datetime, dt.datetime], at: dt.datetime) -> dt.datetime:
+    """From when on copies are needed: the period, and the longest window of the rules."""
+    since = max(period[0], version.effective.lower, version.commissioned_at)
+    return max(min(since, at - LONGEST_WINDOW), version.effective.lower, version.commissioned_at)
 
 
 def _given(copies: list[Copy], period: tuple[dt.datetime, dt.datetime], rpo_s: int, commissioned_at: dt.datetime) -> dict[str, Any]:

@@ -165,9 +165,15 @@ def commitment_sentence(commitment: Any) -> str:
         commitment.rpo_s and f"recovery point (RPO) {duration_words(commitment.rpo_s)}",
         commitment.rto_s and f"recovery time (RTO) {duration_words(commitment.rto_s)}",
         commitment.success_rate and f"run success {percent_words(float(commitment.success_rate))} a month",
+        commitment.on_time_rate and f"done on time {percent_words(float(commitment.on_time_rate))} a month",
+        commitment.window_opens and commitment.window_closes
+        and f"backups between {commitment.window_opens:%H:%M} and {commitment.window_closes:%H:%M}",
         commitment.retention_days and f"retention {commitment.retention_days} d",
+        commitment.encryption not in ("", "none") and f"copies encrypted {commitment.get_encryption_display()}",
+        commitment.copy_scheme and f"copies by {commitment.copy_scheme}",
+        commitment.immutability_days and f"copies locked for {commitment.immutability_days} d",
         commitment.restore_test_days and f"a restore test every {commitment.restore_test_days} d",
-    ]
+    ]  # fmt: skip
     words = ", ".join(part for part in parts if part)
     return words[:1].upper() + words[1:] + "." if words else "It promises nothing yet."
 

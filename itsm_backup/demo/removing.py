@@ -19,7 +19,7 @@ from guardian.models import UserObjectPermission
 from catalogue.models import Agreement, Cmdb, GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team
 from incidents.models import Incident, IncidentAlert
 from itsm_backup import journey
-from itsm_backup.common.models import Notice
+from itsm_backup.common.models import Notice, because
 from itsm_backup.demo.amending import amendments
 from itsm_backup.demo.clearing import Removal
 from itsm_backup.demo.models import Replay
@@ -27,14 +27,16 @@ from itsm_backup.demo.world import estate
 from itsm_backup.estate.beginning import DEMO_PEOPLE
 from itsm_backup.launcher.data_folder import ORGANISATION_FILE
 from monitoring.models import Agreement as Compared
-from monitoring.models import BackupJob, BackupRun, CauseRule, Comparison, ProtectedItem, RawAnswer, RuleVersion, Tool
+from monitoring.models import BackupJob, BackupRun, CauseRule, Comparison, ProtectedItem, RawAnswer, Repository, RuleVersion, Tool
 from monitoring.partitions import drop_empty_partitions
 from reporting.models import Delivery, Report, ReportedService
 
 log = logging.getLogger(__name__)
 NAME = "demo remove"
 # Rows of a person's own tools stay when the demo service that they were given to goes: they belong to no service then.
-_DETACHED = {(BackupJob, "service"), (ProtectedItem, "service"), (BackupRun, "service"), (Incident, "service")}
+_DETACHED = {
+    (BackupJob, "service"), (ProtectedItem, "service"), (BackupRun, "service"), (Incident, "service"), (Repository, "copy_of"),
+}  # fmt: skip
 
 
 def remove_demo(*, at: dt.datetime, keeps_people: bool = False) -> Counter[str]:
@@ -51,6 +53,7 @@ def remove_demo(*, at: dt.datetime, keeps_people: bool = False) -> Counter[str]:
             return Counter()
         removal = Removal(detached=_DETACHED)
         _gather(removal)
+        _let_go_of_repositories(removal)
         people = [] if keeps_people else _people(removal)
         guards = removal.guards() | {"common.AccountHistory:append_only", "catalogue.GrantEntry:append_only"}
         log.warning("%s at %s: %s rows go, the guards of their tables are lifted for it.", NAME, at.isoformat(), removal.total)
@@ -94,6 +97,14 @@ def _gather(removal: Removal) -> None:
     named = Agreement.objects.filter(name__in=[wish["name"] for wish in declared["agreements"]])
     removal.add(Agreement, [row for row in named if not any(removal.is_needed(version) for version in row.versions.all())])
     removal.add(Label, _labels(removal))
+
+
+def _let_go_of_repositories(removal: Removal) -> None:
+    """A place of your own that was said to hold every copy of a place of the demo holds none of it any more; its history says why."""
+    with because("The demo estate was taken away, and with it what this place holds every copy of"):
+        for row in Repository.objects.filter(copy_of__in=removal.of(Repository)).exclude(pk__in=removal.of(Repository)):
+            row.copy_of = None
+            row.save()
 
 
 def _labels(removal: Removal) -> list[Label]:

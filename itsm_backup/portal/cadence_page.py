@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 from catalogue import duties
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.words import many
+from itsm_backup.portal.words import clock_within, many
 from monitoring import cadence
 from monitoring.cadence import Cadence
 from monitoring.models import Tool
@@ -26,6 +29,7 @@ class CadenceRow:
     services: str
     asked: str
     how: str
+    waits: SafeString | str  # where it did not answer lately: how often, and when it is asked again
     recommended: str
     differs: bool
     oftener: bool
@@ -111,7 +115,7 @@ def _row(one: Cadence, moment: Moment, may_set: bool, chosen: tuple[str, ...]) -
     return CadenceRow(
         name=one.tool.name, tool=Link(one.tool.label or one.tool.name, moment.href("tool", one.tool.name)),
         services=f"{many(one.services, 'service')} through it" if one.services else "no service through it",
-        asked=duration_words(one.asked_every_s), how=_how(one),
+        asked=duration_words(one.asked_every_s), how=_how(one), waits=_waits(one, moment),
         recommended=duration_words(one.recommended_s), differs=one.differs, oftener=one.recommended_s < one.asked_every_s,
         reasons=one.reasons, load_now=_an_hour(one.load_now), load_then=_an_hour(one.load_then),
         busy=f"{duration_words(measured.busy_s)} of the last 7 days" if measured.busy_s >= 1 else "",
@@ -125,6 +129,14 @@ def _how(one: Cadence) -> str:
     if one.tool.replayed:
         return "a recording that is replayed: nothing real is asked"
     return "follows what is recommended" if one.tool.cadence == Tool.Cadence.COMPUTED else "as people set it"
+
+
+def _waits(one: Cadence, moment: Moment) -> SafeString | str:
+    """A tool that fails again and again is left in peace for longer and longer; what was so in the past is not kept."""
+    state = None if moment.past or one.tool.replayed else getattr(one.tool, "state", None)
+    if state is None or state.consecutive_failures < 2 or state.next_poll_at is None:
+        return ""
+    return format_html("No answer {} times in a row; asked again {}", state.consecutive_failures, clock_within(state.next_poll_at, moment))
 
 
 def _an_hour(load: float) -> str:

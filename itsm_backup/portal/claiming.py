@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from catalogue.models import Commitment
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.claiming_copies import claims_of_copies, window_claim
+from itsm_backup.portal.framing import Claim, Link
 from itsm_backup.portal.method_pages import href_of
 from itsm_backup.portal.words import PROVEN, VERDICTS, day, many, percent, short_instant, zone
 from monitoring.bridging import Bridged
-from monitoring.models import Evaluation
+from monitoring.keeping import Kept
+from monitoring.models import BackupRun, Evaluation
 from monitoring.trending import Month
 
 METHODS = {"Recovery point (RPO)": "BM-RPO-EXP", "Recovery time (RTO)": "BM-RTO", "Run success": "BM-SR-WIN", "Done on time": "BM-CIW",
            "Restore test": "BM-RTC"}  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """One promise of the entry: what it says, what is measured, from what, and the verdict."""
-
-    name: str
-    promised: str
-    measured: str
-    evidence: str
-    verdict: str
-    verdict_words: str = ""
-    why: str = ""
-    method: str = ""  # address of the page that says how it is counted
-
-
 def claims_of(
-    *, commitment: Commitment | None, evaluation: Evaluation | None, moment: Moment, month: Month, bridged: Bridged | None = None
+    *,
+    commitment: Commitment | None,
+    evaluation: Evaluation | None,
+    moment: Moment,
+    month: Month,
+    bridged: Bridged | None = None,
+    kept: Kept | None = None,
+    runs: Sequence[BackupRun] = (),
+    code: str,
+    zone_name: str = "UTC",
 ) -> tuple[Claim, ...]:
     """Every promise that the version makes, in the order people ask.
 
-    `month` is what day cells count of this one; `bridged` is given where the evaluation did not reach the moment.
+    `month` is what day cells count of this one, `kept` what is known of its copies, `runs` are its newest ones; `bridged` is given
+    where the evaluation did not reach the moment.
     """
     if commitment is None:
         return ()
@@ -58,17 +58,22 @@ def claims_of(
     if commitment.on_time_rate is not None:
         found.append(_on_time(float(commitment.on_time_rate), month))
     if commitment.window_opens and commitment.window_closes:
-        window = f"{commitment.window_opens:%H:%M} to {commitment.window_closes:%H:%M}"
-        found.append(_unmeasured("Backup window", window, "Not counted yet"))
-    if commitment.retention_days:
-        found.append(_unmeasured("Retention", f"{commitment.retention_days} d", "Not judged from runs. What tools say stands beside it"))
+        found.append(window_claim(commitment, runs, zone_name=zone_name, code=code, moment=moment))
+    found += claims_of_copies(commitment, kept, code=code, moment=moment)
     if commitment.restore_test_days:
         found.append(_restore_test(commitment.restore_test_days, restore, why, moment))
-    return tuple(replace(one, method=href_of(METHODS[one.name], "1", moment)) if one.name in METHODS else one for one in found)
+    return tuple(replace(one, method=href_of(one.method or METHODS[one.name], "1", moment), runs=_runs(one, code, moment)) for one in found)
 
 
-def _unmeasured(name: str, promised: str, evidence: str) -> Claim:
-    return Claim(name=name, promised=promised, measured="Not measured", evidence=evidence, verdict="no_data")
+def _runs(one: Claim, code: str, moment: Moment) -> Link | None:
+    """What is behind the number: the runs themselves, the days that count them, or the restore tests."""
+    if one.runs:
+        return one.runs
+    if one.name in ("Recovery time (RTO)", "Restore test"):
+        return Link("Restore tests", moment.href("service", code) + "#restores")
+    if one.name in ("Run success", "Done on time"):
+        return Link("Days and runs", moment.href("service_calendar", code))
+    return Link("Runs", moment.href("runs", code))
 
 
 def _on_time(promised: float, month: Month) -> Claim:

@@ -201,3 +201,18 @@ def _as_of(request: HttpRequest, moment: Moment) -> AsOf:
         carried=carried,
         now_href=request.path + (f"?{here.urlencode()}" if here else ""),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One promise of the entry: what it says, what is measured, from what, and the verdict."""
+
+    name: str
+    promised: str
+    measured: str
+    evidence: str
+    verdict: str
+    verdict_words: str = ""
+    why: str = ""
+    method: str = ""  # address of the page that says how it is counted
+    runs: Link | None = None  # what is behind the number

@@ -19,7 +19,7 @@ from itsm_backup.portal.trouble import flapping_at
 from itsm_backup.portal.words import clock, many, result_of, size, zone
 from monitoring.models import BackupJob, BackupRun, RunRevision
 from monitoring.planning import COUNTED
-from monitoring.restorable import Copy, copies_of
+from monitoring.restorable import Copy
 from monitoring.trending import Month, days_and_months
 from monitoring.wording import schedule_words
 
@@ -59,16 +59,18 @@ class JobRow:
     flaps: str = ""  # where it is explained that it keeps failing and recovering
 
 
-def saws(
-    *, service_id: int, promised_s: int | None, runs: Sequence[BackupRun], moment: Moment, known_at: dt.datetime | None = None
-) -> tuple[Chart, Chart]:
-    """The sawtooth of 48 hours, and that of 15 for a narrow screen."""
-    start = moment.at - dt.timedelta(hours=HOURS)
-    copies = copies_of(service_id=service_id, start=start, end=moment.at, known_at=known_at or moment.at)
+def saws(*, copies: dict[int, list[Copy]], promised_s: int | None, runs: Sequence[BackupRun], moment: Moment) -> tuple[Chart, Chart]:
+    """The sawtooth of 48 hours, and that of 15 for a narrow screen, from the copies that count in that time."""
+    start = begins_at(moment)
     steps = age_steps(copies, start=start, end=moment.at)
     marks = [RunMark(run.ended_at or run.occurred_at, MARKS.get(run.outcome or "", "other")) for run in runs if run.operation in PROTECTING]
     common = {"steps": steps, "runs": marks[::-1], "promise_s": promised_s, "now": moment.at, "zone": zone(), "dated": moment.past}
     return sawtooth(**common, hours=HOURS), sawtooth(**common, hours=NARROW_HOURS, width=340)
+
+
+def begins_at(moment: Moment) -> dt.datetime:
+    """Where the sawtooth begins."""
+    return moment.at - dt.timedelta(hours=HOURS)
 
 
 def age_steps(copies: dict[int, list[Copy]], *, start: dt.datetime, end: dt.datetime) -> list[AgeStep]:

@@ -25,8 +25,9 @@ from itsm_backup.common.time import duration_words, recent_words
 from itsm_backup.portal import proof
 from itsm_backup.portal.affected import told_affected, why_affected, with_cause
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.claiming import Claim, claims_of
-from itsm_backup.portal.framing import Exposure, Link
+from itsm_backup.portal.claiming import claims_of
+from itsm_backup.portal.claiming_copies import LEAST_WINDOW
+from itsm_backup.portal.framing import Claim, Exposure, Link
 from itsm_backup.portal.method_pages import href_of
 from itsm_backup.portal.month_trend import Trend, trend, trend_words
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
@@ -35,6 +36,7 @@ from itsm_backup.portal.service_reviews import Taught, reviews_of
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between
 from itsm_backup.portal.words import STATUSES, TIERS, counts_as, day, instant, person, short_instant, zone
 from monitoring.capability import measured
+from monitoring.keeping import Kept, kept_of, promised_by
 from monitoring.models import BackupRun, Evaluation, RestoreTest
 from monitoring.trending import Month, trend_of
 from monitoring.wording import status_sentence
@@ -142,11 +144,11 @@ def _name_of(path: str) -> Subquery:
 def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
     """The page of a row that `find` gave; the number of queries does not grow with runs, jobs or history."""
     service, evaluation = version.service, _evaluation(version, moment)
-    bridged = version.known_today.get(service.pk)
-    known_at = moment.now if bridged else moment.at
-    runs = proof.runs_of(service_id=service.pk, moment=moment, known_at=known_at, newest=RUNS_SHOWN + 1)
+    known_at = moment.now if version.known_today.get(service.pk) else moment.at
+    runs = proof.runs_of(service_id=service.pk, moment=moment, known_at=known_at, newest=_newest(version) + 1)
     jobs = proof.job_rows(service_id=service.pk, moment=moment, known_at=known_at)
-    saw, saw_narrow = proof.saws(service_id=service.pk, promised_s=version.promised_s, runs=runs, moment=moment, known_at=known_at)
+    kept = kept_of(version=version, wanted=promised_by(_promised(version)), start=proof.begins_at(moment), at=moment.at, known_at=known_at)
+    saw, saw_narrow = proof.saws(copies=kept.copies, promised_s=version.promised_s, runs=runs, moment=moment)
     shown = _shown(runs, several=len(jobs) > 1)
     days, days_note, months = proof.strip(version=version, moment=moment)
     exposure = exposure_of(version, moment)
@@ -168,7 +170,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         figure_note=_figure_note(version, evaluation, exposure, moment),
         saw=saw,
         saw_narrow=saw_narrow,
-        claims=claims_of(commitment=_promised(version), evaluation=evaluation, moment=moment, month=months[-1], bridged=bridged),
+        claims=_claims(version, evaluation, moment, months[-1], kept, runs),
         runs=tuple(proof.run_row(run, moment, with_job=len(jobs) > 1) for run in shown),
         runs_zone=moment.at.astimezone(zone()).tzname() or "",
         restores=restores_of(service_id=service.pk, moment=moment) if version.has_restores else (),
@@ -188,6 +190,22 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         why_affected=why_affected(version, moment),
         borne=_borne(version, user, moment) if version.has_deviations else (),
     )
+
+
+def _newest(version: Any) -> int:
+    """How many runs have to be there for the list, and for a backup window where one is promised."""
+    commitment = _promised(version)
+    return max(RUNS_SHOWN, LEAST_WINDOW) if commitment and commitment.window_opens else RUNS_SHOWN
+
+
+def _claims(
+    version: Any, evaluation: Evaluation | None, moment: Moment, month: Month, kept: Kept, runs: list[BackupRun]
+) -> tuple[Claim, ...]:
+    """Every promise of the version beside what is known of it."""
+    return claims_of(
+        commitment=_promised(version), evaluation=evaluation, moment=moment, month=month, kept=kept, runs=runs,
+        bridged=version.known_today.get(version.service_id), code=version.service.code, zone_name=version.zone,
+    )  # fmt: skip
 
 
 def _shown(runs: list[BackupRun], *, several: bool) -> list[BackupRun]:

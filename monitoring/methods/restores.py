@@ -119,3 +119,34 @@ def _is_locked_long_enough(point: dict[str, Any], required: dt.timedelta) -> boo
     locked_until, expires_at = instant_or_none(point["immutable_until"]), instant_or_none(point["expires_at"])
     needed = instant(point["captured_at"]) + required
     return locked_until is not None and locked_until >= (min(needed, expires_at) if expires_at else needed)
+
+
+NEARLY = 1.1  # of the distance to the next copy: runs do not begin on the minute
+
+
+@method("BM-RET", "Retention reached")
+def retention_reached(inputs: Inputs) -> dict[str, Any]:
+    """Items whose copies reach back as far as promised / items.
+
+    Copies reach back to the oldest one that can still be restored. With one copy a day and a promise of 35 days the oldest is
+    between 34 and 35 days old, so the promise is kept while the next older copy would be too old: age of the oldest + 1.1 × its
+    distance to the second oldest ≥ promised days. Thinned copies in between do not matter. Of an item of which nobody says which
+    copies are still held, which has none, or whose oldest copy is the first one that was ever seen and not old enough, it is not
+    known. Otherwise older copies are gone too early: short.
+    """
+    at, required = instant(inputs["at"]), dt.timedelta(days=inputs["required_days"])
+    answers: dict[str, list[Any]] = {"kept": [], "short": [], "unknown": []}
+    for item in inputs["items"]:
+        answers[_reaches(item, at, required)].append(item["id"])
+    total = len(inputs["items"])
+    return {**answers, "total": total, "rate": rate(len(answers["kept"]), total)}
+
+
+def _reaches(item: dict[str, Any], at: dt.datetime, required: dt.timedelta) -> str:
+    oldest, second = instant_or_none(item["oldest_at"]), instant_or_none(item["second_oldest_at"])
+    if oldest is None or not item["tells_what_is_held"]:
+        return "unknown"
+    distance = second - oldest if second else dt.timedelta(0)
+    if at - oldest + NEARLY * distance >= required:
+        return "kept"
+    return "unknown" if instant(item["first_seen_copy_at"]) >= oldest else "short"

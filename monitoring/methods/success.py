@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -179,3 +180,27 @@ def completed_in_window(inputs: Inputs) -> dict[str, Any]:
     settled = _settled(inputs)
     on_time = sum(occurrence.on_time for occurrence in settled)
     return {"on_time": on_time, "total": len(settled), "rate": rate(on_time, len(settled))}
+
+
+@method("BM-INW", "Inside the backup window")
+def inside_window(inputs: Inputs) -> dict[str, Any]:
+    """Good runs that began and ended inside one and the same backup window / good runs.
+
+    The window opens and closes at local times of its zone, each day; one that closes at or before the time at which it opens closes
+    on the next day. Both ends belong to it. What failed or was missed is counted by BM-SR-WIN and left out here, and so is a run
+    without start or end.
+    """
+    zone = ZoneInfo(inputs["zone"])
+    opens, closes = (dt.time.fromisoformat(inputs[name]) for name in ("opens", "closes"))
+    runs = [(instant(run["started_at"]), instant(run["ended_at"])) for run in inputs["runs"] if run["started_at"] and run["ended_at"]]
+    inside = sum(_is_inside(run, opens, closes, zone) for run in runs)
+    return {"inside": inside, "total": len(runs), "rate": rate(inside, len(runs))}
+
+
+def _is_inside(run: tuple[dt.datetime, dt.datetime], opens: dt.time, closes: dt.time, zone: ZoneInfo) -> bool:
+    first = run[0].astimezone(zone).date()
+    for day in (first, first - dt.timedelta(days=1)):
+        last = day if closes > opens else day + dt.timedelta(days=1)
+        if dt.datetime.combine(day, opens, zone) <= run[0] and run[1] <= dt.datetime.combine(last, closes, zone):
+            return True
+    return False

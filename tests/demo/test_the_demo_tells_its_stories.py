@@ -14,7 +14,7 @@ from catalogue import checking, inventorying
 from catalogue.models import Cmdb, ConfigurationItem, Deviation, GrantEntry, ImpactAnalysis, ItemLink, Service, ServiceVersion
 from incidents.models import Incident
 from itsm_backup import digesting, journey, tasks
-from itsm_backup.common.models import Notice
+from itsm_backup.common.models import Notice, because
 from itsm_backup.demo import amending, feeding, loading, removing, stories, world
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import day_at
@@ -36,6 +36,7 @@ from monitoring.models import (
     BackupRun,
     DetectedChange,
     QuarantinedRecord,
+    Repository,
     RestoreTest,
     RuleVersion,
     ServiceDay,
@@ -268,7 +269,14 @@ def test_what_is_yours_stays(told):
     job.save()
     BackupRun.objects.filter(job=job).update(service=job.service)
     journey.advance(at=NOW)
+    with because("Said by us"):
+        vault = Repository.objects.create(tool=tool, name="Our vault", copy_of=Repository.objects.filter(tool__replayed=True).first())
+    theirs = set(Repository.objects.filter(tool__replayed=True).values_list("pk", flat=True))
     removing.remove_demo(at=NOW)
+    vault.refresh_from_db()
+    assert theirs and set(Repository.objects.all()) == {vault} and vault.copy_of is None
+    assert vault.history.first().history_change_reason.startswith("The demo estate was taken away")
+    assert not Repository.history.filter(id__in=theirs).exists(), "nothing of what was said of the demo's places is left"
     job.refresh_from_db()
     assert job.service is None and BackupRun.objects.filter(job=job, service=None).count() == 1
     assert (

@@ -197,9 +197,9 @@ def test_the_explanation_of_missing_locks_counts_them_and_its_figure_works_out_a
     assert told.methods == ["BM-IMM version 1"]
     assert told.arithmetic[1:3] == [
         "nightly: taken 2026-07-20 11:00 UTC, locked until 2026-07-23 11:00 UTC: not long enough",
-        "0 of 1 newest copies are locked for so long or may be",
+        "0 of 1 newest copies locked for long enough, with everything that nobody said at its best",
     ]
-    assert recalculate(alert.figure)["agrees"]
+    assert "copies locked for 14 d" in told.promise.text and recalculate(alert.figure)["agrees"]
 
 
 def test_maintenance_silences_what_is_new_but_never_damage(tool):

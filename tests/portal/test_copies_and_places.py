@@ -8,12 +8,13 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from catalogue.models import TierDefault
+from catalogue.models import ServiceVersion, TierDefault
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.portal.objectives_page import find, objectives_page
+from monitoring.keeping import Wanted, kept_of
 from monitoring.models import Repository
-from monitoring.placing import least_of, placed
+from monitoring.placing import least_of
 from tests.factories import make_job, make_user, push, run_record
 from tests.portal.makers import HOUR, make_person
 
@@ -31,7 +32,8 @@ def declare(estate, name="NAS-02", *, at=None, tool=None, by=None, **said):
 
 def asked(estate, scheme="3-2-1-1-0", at=None, days=90):
     at = at or estate.at
-    return placed(service=estate.imaging.pk, scheme=scheme, fresh_days=days, at=at, known_at=at)
+    version = ServiceVersion.objects.in_force(at).get(service=estate.imaging)
+    return kept_of(version=version, wanted=Wanted(scheme=scheme, test_days=days), start=at, at=at, known_at=at).placed
 
 
 def answers(found):

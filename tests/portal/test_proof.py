@@ -10,6 +10,7 @@ from itsm_backup.portal import proof
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.proof import age_steps
 from monitoring import wording
+from monitoring.keeping import Wanted, kept_of
 from monitoring.models import JobSchedule, RestorePoint, ServiceDay
 from monitoring.restorable import Copy
 from monitoring.trending import months_of
@@ -47,10 +48,18 @@ def test_an_item_without_any_copy_leaves_a_gap():
     assert steps({}) == [(48, None)]
 
 
+def saws(estate, runs=(), moment=None):
+    """As the page of the service draws them."""
+    moment = moment or estate.moment
+    version = ServiceVersion.objects.in_force(moment.at).get(service=estate.imaging)
+    kept = kept_of(version=version, wanted=Wanted(), start=proof.begins_at(moment), at=moment.at, known_at=moment.at)
+    return proof.saws(copies=kept.copies, promised_s=4 * 3600, runs=runs, moment=moment)
+
+
 @pytest.mark.django_db
 def test_the_saw_tells_how_far_the_copy_is_over(estate):
     runs = proof.runs_of(service_id=estate.imaging.pk, moment=estate.moment)
-    wide, narrow = proof.saws(service_id=estate.imaging.pk, promised_s=4 * 3600, runs=runs, moment=estate.moment)
+    wide, narrow = saws(estate, runs)
     assert wide.sentence.startswith("The newest restorable copy is 5 h old, 1 h over the promise of 4 h")
     assert [row[1] for row in wide.rows][-2:] == ["failed", "failed"]
     assert len(narrow.rows) < len(wide.rows)
@@ -61,10 +70,10 @@ def test_a_point_found_invalid_does_not_rewrite_what_was(estate):
     newest = RestorePoint.objects.filter(item__service=estate.imaging).order_by("-captured_at").first()
     newest.invalid_from = estate.at - HOUR
     newest.save()
-    wide, _ = proof.saws(service_id=estate.imaging.pk, promised_s=4 * 3600, runs=[], moment=estate.moment)
+    wide, _ = saws(estate)
     assert wide.sentence.startswith("The newest restorable copy is 7 h old")
     then = Moment(at=estate.at - 2 * HOUR, now=estate.at)
-    wide, _ = proof.saws(service_id=estate.imaging.pk, promised_s=4 * 3600, runs=[], moment=then)
+    wide, _ = saws(estate, moment=then)
     assert wide.sentence.startswith("The newest restorable copy is 3 h old")
 
 

@@ -83,10 +83,10 @@ def test_a_promise_that_nothing_measures_is_not_called_kept(noon, root):
     make_service("SVC-100", at=noon - dt.timedelta(days=1), rpo_s=3600)
     promised = Commitment(rpo_s=None, rto_s=8 * 3600, retention_days=35, restore_test_days=90)
     month = Month(noon.date().replace(day=1), good=0, on_time=0, total=0)
-    claims = claims_of(commitment=promised, evaluation=None, moment=Moment(at=noon, now=noon), month=month)
+    claims = claims_of(commitment=promised, evaluation=None, moment=Moment(at=noon, now=noon), month=month, code="SVC-100")
     assert [(claim.name, claim.measured, claim.verdict) for claim in claims] == [
         ("Recovery time (RTO)", "Not measured", "no_data"),
-        ("Retention", "Not measured", "no_data"),
+        ("Retention", "Not known", "no_data"),
         ("Restore test", "Not measured", "no_data"),
     ]
 
@@ -102,7 +102,7 @@ def test_a_promise_that_nothing_measures_is_not_called_kept(noon, root):
 def test_done_on_time_is_counted_from_the_days_of_the_month_that_are_over(noon, on_time, total, told):
     month = Month(noon.date().replace(day=1), good=31, on_time=on_time, total=total)
     promised = Commitment(on_time_rate=Decimal("0.95"))
-    (claim,) = claims_of(commitment=promised, evaluation=None, moment=Moment(at=noon, now=noon), month=month)
+    (claim,) = claims_of(commitment=promised, evaluation=None, moment=Moment(at=noon, now=noon), month=month, code="SVC-100")
     assert (claim.measured, claim.evidence, claim.verdict) == told and claim.method == "/methods/BM-CIW/1/"
 
 
