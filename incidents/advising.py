@@ -21,6 +21,7 @@ def affected(figures: dict[str, Any]) -> str:
     rows = [*figures["services"], *figures["consumers"]]
     said = (
         ("a check found the copies of {whose} damaged", [one for one in rows if _is_damaged(one, figures)]),
+        ("a restore test of {whose} failed", [one for one in rows if _failed_restore(one, figures)]),
         ("the backups of {whose} are not as promised", _of(rows, figures, "broken")),
         ("of the backups of {whose} nothing is known", _of(rows, figures, "no_data")),
         ("the backups of {whose} are on hold for maintenance", _of(rows, figures, "held")),
@@ -40,7 +41,7 @@ def still_kept(figures: dict[str, Any]) -> str:
 def advice(figures: dict[str, Any], *, lead: str) -> str:
     """What whoever uses the services in breach does and leaves; once it is over, what of that still holds and what does not."""
     is_open, whom = figures["incident"]["is_open"], lead or "whoever sends this"
-    needs = [one for one in figures["services"] if _is_damaged(one, figures) or one["verdict"] not in KEEPS]
+    needs = [one for one in figures["services"] if _is_doubtful(one, figures) or one["verdict"] not in KEEPS]
     told = list(_keep_originals(needs, figures, whom))
     if not is_open:
         safe = [one for one in figures["services"] if one not in needs and one["captured_at"]]
@@ -58,7 +59,7 @@ def advice(figures: dict[str, Any], *, lead: str) -> str:
 def _keep_originals(needs: list[Row], figures: dict[str, Any], whom: str) -> Iterator[str]:
     verb = "keep" if figures["incident"]["is_open"] else "go on keeping"
     for one in needs[:MOST]:
-        if _is_damaged(one, figures) or not one["captured_at"]:
+        if _is_doubtful(one, figures) or not one["captured_at"]:
             yield f"{one['name']}: {verb} originals of all that is entered. No copy is known that could be restored."
         else:
             yield f"{one['name']}: {verb} originals of all that was entered since {_instant(one['captured_at'])}. No copy has it."
@@ -81,9 +82,18 @@ def _is_damaged(one: Row, figures: dict[str, Any]) -> bool:
     return one["service"] in figures["damaged"]
 
 
+def _failed_restore(one: Row, figures: dict[str, Any]) -> bool:
+    return not _is_damaged(one, figures) and any(test["service"] == one["service"] for test in figures["failed_restores"])
+
+
+def _is_doubtful(one: Row, figures: dict[str, Any]) -> bool:
+    """Whether a check or a restore test stands against its copies: then their age says nothing of what could be restored."""
+    return _is_damaged(one, figures) or _failed_restore(one, figures)
+
+
 def _of(rows: Sequence[Row], figures: dict[str, Any], *verdicts: str) -> list[Row]:
-    """Those that stand so, without damaged ones: what is known of their copies does not hold."""
-    return [one for one in rows if one["verdict"] in verdicts and not _is_damaged(one, figures)]
+    """Those that stand so, without those whose copies are doubtful."""
+    return [one for one in rows if one["verdict"] in verdicts and not _is_doubtful(one, figures)]
 
 
 def _named(rows: Sequence[Row]) -> str:

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from catalogue.models import ServiceVersion
 from incidents import feeling
-from incidents.finding_damage import damaged_services
+from incidents.finding_damage import damaged_services, failed_restores
 from incidents.models import MajorIncident
 from itsm_backup.common.time import iso
 from monitoring.models import Alert, RestoreTest
@@ -20,6 +20,7 @@ from monitoring.models import Alert, RestoreTest
 _WORDS = {
     "incident": "the incident", "services": "services in breach or their newest copies", "consumers": "what depends on them",
     "measured": "measured restores", "damaged": "damage that a check found",
+    "failed_restores": "restore tests that failed", "about": "what it is about",
     "around": "services of the departments concerned",
     "labels": "classification", "regulations": "regulations", "cause": "the cause", "alerts": "alerts",
     "people": "who leads it",
@@ -42,6 +43,8 @@ def figures_of(major: MajorIncident, *, at: dt.datetime) -> dict[str, Any]:
         ],
         "around": _around({one["department"] for one in felt if one["department"]}, at),
         "damaged": damaged_services(incident),
+        "failed_restores": failed_restores(ids),
+        "about": "restores" if alerts and all(one.alert_class == Alert.Class.RTO_TEST_FAILED for one in alerts) else "backups",
         "measured": _measured(ids),
         "labels": sorted({label for one in versions for label in one.labels}),
         "regulations": sorted({rule for one in versions for rule in one.regulations}),

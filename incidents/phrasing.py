@@ -43,22 +43,35 @@ AUDIENCES = {one: one for one in ("responders", "compliance", "executives")} | {
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 _HOURS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday|weekend"
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+)
+_TO_COME = (  # these lie ahead, whatever the rest of the sentence says
+    r"\b(?:tonight|tomorrow|soon|shortly|eta)\b|\bend of (?:the )?(?:business|day|week|month)\b"
+    r"|\b(?:next|in the) (?:morning|afternoon|evening|night|week|hour)\b|\b(?:within|in) (?:minutes|hours|days|weeks)\b"
+)
 _TIME = re.compile(
     r"\d{1,2}[:.]\d{2}\b|\b\d+\s*(?:a\.?m|p\.?m|o.clock|s|sec|seconds?|min|mins|minutes?|h|hrs?|hours?|d|days?|weeks?)\b"
-    rf"|\b(?:an?|{_HOURS}|fifteen|twenty|thirty|few|couple of) (?:minutes?|hours?|days?)\b|\b(?:at|by|from|around|about) (?:{_HOURS})\b"
+    rf"|\b(?:an?|{_HOURS}|fifteen|twenty|thirty|forty|sixty|ninety|few|couple of) (?:(?:more|other) )?(?:minutes?|hours?|days?|weeks?)\b"
+    rf"|\b(?:at|by|from|around|about) (?:{_HOURS})\b"
+    rf"|\b\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?(?:{_MONTHS})\b|\b(?:{_MONTHS})\.? \d{{1,2}}\b|\b\d{{4}}-\d{{2}}-\d{{2}}\b"
     r"|\bhalf past\b|\bquarter (?:past|to)\b|\bhalf an hour\b"
-    rf"|\b(?:today|tonight|tomorrow|noon|midnight|soon|shortly|{_DAYS})\b"
-    r"|\bend of (?:the )?(?:day|week|month)\b|\b(?:this|next|in the) (?:morning|afternoon|evening|night|week|hour)\b",
+    rf"|\b(?:today|noon|midnight|{_DAYS})\b|\bthis (?:morning|afternoon|evening|night|week|hour)\b|{_TO_COME}",
     re.IGNORECASE,
 )
 _AHEAD = re.compile(
-    r"\b(?:will|shall|won['’]t|going to|expect\w*|estimat\w*|eta|should|hope\w*|plan\w*|promis\w*|by|until|within|in|before)\b|['’]ll\b",
+    r"\b(?:will|shall|won['’]t|going to|expect\w*|estimat\w*|should|hope\w*|plan\w*|promis\w*|by|until|within|in|before)\b|['’]ll\b"
+    rf"|{_TO_COME}",
     re.IGNORECASE,
 )
-# A sentence without a verb looks ahead, too ("Back at eight"), unless it tells what was.
-_WORKS = re.compile(r"\b(?:back|online|available|ready|usable|(?:up|works?|working|running) again)\b", re.IGNORECASE)
-_WAS = re.compile(r"\b(?:was|were|been|since|came|has|have|had)\b", re.IGNORECASE)
+# Only a sentence that tells what was may name a time; the present tense looks ahead ("is restored at three").
+_WAS = re.compile(
+    r"\b(?:was|were|been|since|ago|last|the past|has|have|had|did|came|went|began|found|made|took|sent"
+    r"|built|ran|saw|told|gave|left|lost|broke|fell|grew|kept|freed|agreed)\b",
+    re.IGNORECASE,
+)
+_DID, _IS = re.compile(r"\b[a-z]{2,}[a-df-z]ed\b", re.IGNORECASE), re.compile(r"\b(?:is|are|be|being|gets?)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _INTERNAL = re.compile(
     r"(?:^|(?<=[\s(\"'“]))(?:/[\w.@-]+(?:/[\w.@-]*)+|[A-Za-z]:\\\S+|\\\\\S+|[a-z][a-z0-9+.-]*://\S+)"
@@ -99,7 +112,8 @@ def promises(text: str) -> list[str]:
 
 
 def _looks_ahead(sentence: str) -> bool:
-    return bool(_AHEAD.search(sentence) or (_WORKS.search(sentence) and not _WAS.search(sentence)))
+    was = _WAS.search(sentence) or (_DID.search(sentence) and not _IS.search(sentence))
+    return bool(_AHEAD.search(sentence)) or not was
 
 
 def internal_names(text: str, names: Iterable[str]) -> list[str]:

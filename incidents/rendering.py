@@ -87,11 +87,12 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
     """What each placeholder says, from the figures of the update."""
     figures = update.figures
     incident, services, consumers = figures["incident"], figures["services"], figures["consumers"]
-    damaged = set(figures.get("damaged", ()))
+    damaged = set(figures["damaged"])
+    failed = {one["service"]: f"restore test of {_day(one['ended_at'])} failed" for one in figures["failed_restores"]}
     begun, ended = parse_instant(incident["opened_at"]), incident["resolved_at"] and parse_instant(incident["resolved_at"])
     return {
         "number": major.number,
-        "headline": _headline(services, damaged, is_open=incident["is_open"]),
+        "headline": _headline(services, figures, is_open=incident["is_open"]),
         "priority": incident["priority"],
         "since": _instant(begun),
         "duration": duration_words(((ended or at) - begun).total_seconds()),
@@ -101,9 +102,9 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
         "works": advising.still_kept(figures),
         "advice": advising.advice(figures, lead=_name(major.communications_lead)),
         "departments": _some(sorted({one["department"] for one in [*services, *consumers] if one["department"]})),
-        "loss": "\n".join(_loss(one, damaged) for one in services[:MOST]) if incident["is_open"] else "",
+        "loss": "\n".join(_loss(one, damaged, failed) for one in services[:MOST]) if incident["is_open"] else "",
         "exposure": "\n".join(f"  {_exposure(one, at)}" for one in services),
-        "measured": _measured(services, figures["measured"], damaged),
+        "measured": _measured(services, figures["measured"], damaged, failed),
         "labels": _some(figures["labels"]),
         "regulations": _some(figures["regulations"]),
         "cause": figures["cause"],
@@ -117,12 +118,14 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
     }
 
 
-def _headline(services: list[dict[str, Any]], damaged: set[int], *, is_open: bool) -> str:
+def _headline(services: list[dict[str, Any]], figures: dict[str, Any], *, is_open: bool) -> str:
     names = [one["name"] for one in services]
     shown = names if len(names) <= NAMED else [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more services"]
     whose = " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
-    if names and all(one["service"] in damaged for one in services):
+    if names and all(one["service"] in figures["damaged"] for one in services):
         return f"A check found damaged copies of {whose}"
+    if names and figures["about"] == "restores":
+        return f"Restore tests of {whose} {'do' if is_open else 'did'} not keep what is promised"
     return f"Backups{' of ' * bool(whose)}{whose} {'are' if is_open else 'were'} disturbed"
 
 
@@ -130,9 +133,11 @@ def _some(words: list[str]) -> str:
     return ", ".join(words[:MOST]) + (f" and {len(words) - MOST} more" if len(words) > MOST else "")
 
 
-def _loss(one: dict[str, Any], damaged: set[int]) -> str:
+def _loss(one: dict[str, Any], damaged: set[int], failed: dict[int, str]) -> str:
     if one["service"] in damaged:
         return f"If {one['name']} failed now, it is not known what could be restored: a check found its copies damaged."
+    if one["service"] in failed:
+        return f"If {one['name']} failed now, it is not known what could be restored: its {failed[one['service']]}."
     if one["captured_at"]:
         return f"If {one['name']} failed now, its data since {_instant(parse_instant(one['captured_at']))} would be lost."
     known = "nothing is known of its copies" if one["verdict"] == "no_data" else "nothing could be restored: it has no copy"
@@ -145,20 +150,26 @@ def _exposure(one: dict[str, Any], at: dt.datetime) -> str:
     return f"{one['name']} (tier {one['tier']}): {age}" + (f", promised {duration_words(one['rpo_s'])}" if one["rpo_s"] else "")
 
 
-def _measured(services: list[dict[str, Any]], tests: list[dict[str, Any]], damaged: set[int]) -> str:
-    """Times that a test measured, each with its day; services without one are named as not measured, and damage makes it unknown."""
+def _measured(services: list[dict[str, Any]], tests: list[dict[str, Any]], damaged: set[int], failed: dict[int, str]) -> str:
+    """Times that a test measured, each with its day, or why there is none: no test, a later one that failed, or damage."""
     by_service = {one["service"]: one for one in tests}
     told = []
     for one in services[:MOST]:
         test = by_service.get(one["service"])
         if one["service"] in damaged:
             told.append(f"{one['name']}: not known since a check found damage")
+        elif one["service"] in failed:
+            told.append(f"{one['name']}: not known since the {failed[one['service']]}")
         elif test is None:
             told.append(f"{one['name']}: not measured")
         else:
-            ended = parse_instant(test["ended_at"])
-            told.append(f"{one['name']}: {duration_words(test['duration_s'])} in the test of {ended.day} {ended:%b %Y}")
+            told.append(f"{one['name']}: {duration_words(test['duration_s'])} in the test of {_day(test['ended_at'])}")
     return "; ".join(told) or "not measured"
+
+
+def _day(text: str) -> str:
+    ended = parse_instant(text)
+    return f"{ended.day} {ended:%b %Y}"
 
 
 def _instant(at: dt.datetime) -> str:

@@ -87,13 +87,16 @@ def withdraw(*, update: MajorUpdate, reason: str, by: Any, at: dt.datetime) -> M
 
 
 @transaction.atomic
-def send(*, update: MajorUpdate, by: Any, at: dt.datetime) -> MajorUpdate:
+def send(*, update: MajorUpdate, by: Any, at: dt.datetime, read: str | None = None) -> MajorUpdate:
     """Approve and send: one message to each address, in one transaction with the approval. From then on nothing of it changes.
 
-    Raises NotPossible for an author, whoever they are, and where figures or recipients are others than in the preview.
+    `read` is the hash of the texts that whoever approves has read, as `hash_of` told it; doors always name it. Raises NotPossible where
+    it says something else by now, for an author, whoever they are, and where figures or recipients are others than in the preview.
     """
     update = _locked(update)
     major = update.major
+    if read is not None and read != hash_of(update):
+        raise NotPossible("It says something else by now than what you read: it was put in other words, or rendered again. Read it again.")
     if by.pk in update.author_ids:
         able = leading.names_of(APPROVE, but=update.author_ids)
         raise NotPossible(f"An author never approves: you wrote it. {able or 'Nobody else'} can{'' if able else ' at present'}.")
@@ -105,7 +108,7 @@ def send(*, update: MajorUpdate, by: Any, at: dt.datetime) -> MajorUpdate:
             if not recipient["instead"]:
                 _deliver(update, message, recipient, at)
     update.state, update.approver, update.sent_at = "sent", by, at
-    update.content_hash = gathering.hash_of([[one.audience, one.subject, one.body] for one in texts])
+    update.content_hash = hash_of(update)
     update.save()
     leading.due_next(major=major, since=None)
     if update.kind == "update":
@@ -115,6 +118,11 @@ def send(*, update: MajorUpdate, by: Any, at: dt.datetime) -> MajorUpdate:
     whom = ", ".join(one.get_audience_display().lower() for one in texts)
     leading.tell(major, f"{update} approved by {leading.name_of(by)} and sent to {whom}", by, at)
     return update
+
+
+def hash_of(update: MajorUpdate) -> str:
+    """SHA-256 of every text as it stands: what is approved is what was read."""
+    return gathering.hash_of([[one.audience, one.subject, one.body] for one in update.messages.all()])
 
 
 def changes(update: MajorUpdate, *, at: dt.datetime) -> list[str]:

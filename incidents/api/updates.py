@@ -66,14 +66,18 @@ class UpdateSerializer(serializers.ModelSerializer):
 class UpdateDetailSerializer(UpdateSerializer):
     messages = MajorMessageSerializer(many=True)
     deliveries = serializers.SerializerMethodField()
+    texts_hash = serializers.SerializerMethodField(help_text="SHA-256 of the texts as they stand; who approves names what they read by it.")
     changes = serializers.SerializerMethodField(help_text="What a draft would say otherwise now; it is approved when nothing stands here.")
 
     class Meta(UpdateSerializer.Meta):
-        fields = [*UpdateSerializer.Meta.fields, "messages", "deliveries", "changes"]
+        fields = [*UpdateSerializer.Meta.fields, "messages", "deliveries", "texts_hash", "changes"]
 
     @extend_schema_field(MajorDeliverySerializer(many=True))
     def get_deliveries(self, row: MajorUpdate) -> list[Any]:
         return list(MajorDeliverySerializer(row.deliveries.select_related("message", "notice").order_by("pk"), many=True).data)
+
+    def get_texts_hash(self, row: MajorUpdate) -> str:
+        return updating.hash_of(row)
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_changes(self, row: MajorUpdate) -> list[str]:
@@ -91,6 +95,10 @@ class DraftingSerializer(WordingSerializer):
     audiences = serializers.ListField(
         child=serializers.ChoiceField(choices=Audience.choices), min_length=1, max_length=len(Audience.values)
     )
+
+
+class SendingSerializer(serializers.Serializer):
+    read = TextField(max_length=64, help_text="`texts_hash` of the update as it was read: these texts are approved, no others.")
 
 
 class WithdrawalSerializer(serializers.Serializer):
@@ -175,11 +183,13 @@ class RenderUpdate(UpdateAct):
 
 
 class SendUpdate(UpdateAct):
-    """Approve and send it; an author never does."""
+    """Approve and send what was read; an author never does."""
 
-    @extend_schema(operation_id="major_updates_send", request=None, responses={200: UpdateDetailSerializer, 409: None})
+    serializer_class = SendingSerializer
+
+    @extend_schema(operation_id="major_updates_send", responses={200: UpdateDetailSerializer, 409: None})
     def post(self, request: Any, number: str, update: int) -> Response:
-        return self.on_update(request, number, update, (updating.APPROVE,), updating.send)
+        return self.on_update(request, number, update, (updating.APPROVE,), updating.send, **sent(SendingSerializer, request))
 
 
 class WithdrawUpdate(UpdateAct):

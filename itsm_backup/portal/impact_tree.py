@@ -69,7 +69,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
     rows = seen if few else _rows([one["service"] for one in listed], user, moment)
     stands = {one["service"]: _stand(one, rows, shown, moment) for one in listed}
     hidden = _hidden([pk for pk in involved if pk not in seen], moment)
-    damaged = {alert.service_id for alert in alerts if alert.found_by == "verify" and alert.state != "resolved"}  # type: ignore[attr-defined]
+    doubted = {alert.service_id: why for alert in alerts if (why := _doubt(alert))}
     columns = _columns(_cause(alerts), struck, consumers, stands, moment)
     named = ", ".join(stands[one["service"]].row.name for one in struck[:3]) or incident.told_title
     sentence = f"{named}: {many(len(consumers), 'service')} depend{'s' if len(consumers) == 1 else ''} on it."
@@ -82,7 +82,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
         tree=impact_tree(columns=[(head, nodes) for head, nodes, _ in columns], sentence=sentence) if struck else None,
         branches=tuple(Branch(head=head, members=members) for head, _, members in columns),
         note=note + (f"; {many(hidden, 'more service')} that you may not see" if hidden else ""),
-        losses=_losses([stands[one["service"]] for one in struck], damaged, moment),
+        losses=_losses([stands[one["service"]] for one in struck], doubted, moment),
         other=_other(incident, frozen is not None, moment) if incident.services_then else None,
     )
 
@@ -158,25 +158,34 @@ def _other(incident: Any, is_frozen: bool, moment: Moment) -> Link:
     return Link("As it was when it opened", moment.href("incident", incident.number, impact="opening"))
 
 
-def _losses(struck: list[Stand], damaged: set[int | None], moment: Moment) -> tuple[str, ...]:
+def _doubt(alert: Any) -> str:
+    """Why it is not known what could be restored, where a check or a restore test stands against the copies."""
+    if alert.state == "resolved":
+        return ""
+    if alert.found_by == "verify":
+        return "a check found its copies damaged"
+    return "its restore test failed" if alert.restored == "failed" else ""
+
+
+def _losses(struck: list[Stand], doubted: dict[int | None, str], moment: Moment) -> tuple[str, ...]:
     """What would be lost if it failed now, the worst three."""
 
     def share(stand: Stand) -> float:
-        if stand.captured_at is None or stand.row.service_id in damaged:
+        if stand.captured_at is None or stand.row.service_id in doubted:
             return float("inf")
         return (stand.at - stand.captured_at).total_seconds() / (stand.rpo_s or 1e12)
 
     worst = sorted(struck, key=share, reverse=True)
-    told = [_loss(stand, damaged, moment) for stand in worst[:MOST_LOSSES]]
+    told = [_loss(stand, doubted, moment) for stand in worst[:MOST_LOSSES]]
     if len(worst) > MOST_LOSSES:
         told.append(f"{many(len(worst) - MOST_LOSSES, 'more service stands', 'more services stand')} in the list.")
     return tuple(told)
 
 
-def _loss(stand: Stand, damaged: set[int | None], moment: Moment) -> str:
+def _loss(stand: Stand, doubted: dict[int | None, str], moment: Moment) -> str:
     name, when = stand.row.name, "now" if stand.at == moment.now else "then"
-    if stand.row.service_id in damaged:
-        return f"If {name} failed {when}, it is not known what could be restored: a check found its copies damaged."
+    if why := doubted.get(stand.row.service_id):
+        return f"If {name} failed {when}, it is not known what could be restored: {why}."
     if stand.captured_at is None:
         known = "nothing is known of its copies" if stand.verdict == "no_data" else "it has no copy: nothing could be restored"
         return f"If {name} failed {when}, {known}."

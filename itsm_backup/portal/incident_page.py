@@ -251,7 +251,12 @@ def _alerts(incident: Incident, user: Any, moment: Moment) -> list[Alert]:
     runs = BackupRun.objects.visible_to(user).filter(pk=OuterRef("latest_run"), first_seen_at__lte=moment.at)
     rows: QuerySet[Alert] = (
         alerts.select_related("service", "job", "tool")
-        .annotate(service_name=Subquery(name), found_by=F("latest_run__operation"), said=Subquery(runs.values("message")[:1]))
+        .annotate(
+            service_name=Subquery(name),
+            found_by=F("latest_run__operation"),
+            restored=F("latest_run__restore_test__outcome"),
+            said=Subquery(runs.values("message")[:1]),
+        )
         .order_by("opened_at", "pk")
     )
     return list(rows[:MOST_ALERTS])

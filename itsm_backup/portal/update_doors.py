@@ -102,7 +102,7 @@ def _render(request: HttpRequest, update: MajorUpdate) -> str:
 
 @_deed(updating.APPROVE)
 def send_update(request: HttpRequest, update: MajorUpdate) -> str:
-    sent = updating.send(update=update, by=request.user, at=now())
+    sent = updating.send(update=update, by=request.user, at=now(), read=typed(request, "read"))
     count = sent.deliveries.count()
     told = many(count, "message")
     if announcing.is_replayed(sent.major.incident, None):

@@ -72,6 +72,7 @@ class UpdatePage:
     words: str
     details: str
     changes: str
+    read: str  # which texts are shown: approval is of these
     messages: tuple[MessageCard, ...]
     is_draft: bool
     may_write: bool
@@ -146,6 +147,7 @@ def update_page(*, update: MajorUpdate, user: Any, moment: Moment) -> UpdatePage
         words=update.words,
         details=update.details,
         changes=", ".join(changes),
+        read=updating.hash_of(update) if draft else "",
         messages=_messages(update),
         is_draft=draft,
         may_write=may_write,

@@ -23,6 +23,23 @@ pytestmark = pytest.mark.req("5.6")
         "Available again from half past nine.",
         "It is online tomorrow.",
         "The vendor hopes for twenty minutes.",
+        "Fixed tomorrow.",
+        "Service returns at 14:00.",
+        "Service is restored at 15:00.",
+        "Users can work at noon.",
+        "Normal service resumes Monday.",
+        "We aim for 6 pm.",
+        "Repair is due at 18:00.",
+        "Restore takes about two hours.",
+        "Recovery takes 40 minutes.",
+        "We need another 90 minutes.",
+        "The engineers need two more hours.",
+        "It will be over on 3 December.",
+        "It should be fine by the weekend.",
+        "We are confident of a fix within days.",
+        "ETA 30.",
+        "Fix: tonight",
+        "Done, end of business.",
     ],
 )
 def test_a_promised_time_is_found(said):
@@ -40,6 +57,9 @@ def test_a_promised_time_is_found(said):
         "The archive was back at 09:30.",
         "The pool is available again since eight.",
         "A second shelf came at nine.",
+        "We freed 2 TB at 09:30 and started a run.",
+        "The last copy was made on 3 December.",
+        "Restored at 15:00, and checked.",
     ],
 )
 def test_what_happened_is_no_promise(said):

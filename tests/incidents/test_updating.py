@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
+from django.test import Client
 
 from catalogue.models import Relation
 from incidents import advising, gathering, leading, nominating, rendering, reviewing, updating, working
 from incidents.models import AudienceTemplate, Incident, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate, ReviewAnswer
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
+from itsm_backup.common.time import now
+from monitoring import tokens
+from monitoring.models import Alert
 from tests.factories import make_admin, make_service, make_user, push, restore_record, run_record
 from tests.portal.makers import HOUR, make_estate, make_person
 
@@ -43,6 +48,10 @@ def major(estate, people):
 
 def drafted(major, people, *, at, words=WORDS, details="", audiences=ALL):
     return updating.draft(major=major, words=words, details=details, audiences=audiences, by=people["lead"], at=at)
+
+
+def issued(user):
+    return tokens.issue(user=user, scope="write", tool=None, at=now(), days=1)
 
 
 def body_of(update, audience):
@@ -334,7 +343,7 @@ def test_of_damage_nobody_is_told_that_a_copy_holds_and_of_many_only_the_first_a
     figures = gathering.figures_of(major, at=estate.at)
     (one,) = figures["services"]
     many = [{**one, "service": number, "name": f"Ward {number}", "verdict": "broken"} for number in range(1, 9)]
-    figures |= {"services": many, "consumers": [], "around": [], "damaged": [2]}
+    figures |= {"services": many, "consumers": [], "around": [], "damaged": [2], "failed_restores": []}
     assert advising.affected(figures).startswith("A check found the copies of Ward 2 damaged; the backups of Ward 1, Ward 3, Ward 4,")
     told = advising.advice(figures, lead="Nia Watts").splitlines()
     assert told[1] == "Ward 2: keep originals of all that is entered. No copy is known that could be restored."
@@ -343,3 +352,52 @@ def test_of_damage_nobody_is_told_that_a_copy_holds_and_of_many_only_the_first_a
     figures["damaged"] = []
     figures["services"] = [{**one, "verdict": "kept"}]
     assert advising.advice(figures, lead="Nia Watts") == "Nothing: every service that was hit keeps its backup promise now."
+
+
+def test_after_a_restore_test_that_failed_no_copy_and_no_time_is_told(estate, major, people):
+    push(estate.tool, restore_record("pacs-2h", "success", estate.at - 4 * HOUR, minutes=42), at=estate.at)
+    push(estate.tool, restore_record("pacs-2h", "failed", estate.at - 3 * HOUR, minutes=42), at=estate.at)
+    journey.advance(at=estate.at)
+    update = drafted(major, people, at=estate.at)
+    for audience in ALL:
+        told = body_of(update, audience)
+        failed = "restore test of 14 Jul 2026 failed"
+        assert f"If Imaging archive failed now, it is not known what could be restored: its {failed}." in told
+        assert f"Imaging archive: not known since the {failed}" in told and "42 min" not in told
+    told = body_of(update, "business")
+    assert "Affected: A restore test of Imaging archive failed." in told
+    assert "keep originals of all that is entered. No copy is known that could be restored." in told
+
+
+def test_what_is_about_restores_alone_does_not_say_that_backups_fail(estate, major, people):
+    Alert.objects.update(alert_class=Alert.Class.RTO_TEST_FAILED)
+    update = drafted(major, people, at=estate.at)
+    assert body_of(update, "executives").startswith("Restore tests of Imaging archive do not keep what is promised.")
+
+
+def test_approved_is_what_was_read(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    read = updating.hash_of(update)
+    updating.reword(update=update, words="Other words.", details="", by=people["lead"], at=estate.at)
+    with pytest.raises(working.NotPossible, match="It says something else by now than what you read"):
+        updating.send(update=update, by=people["manager"], at=estate.at, read=read)
+    update.refresh_from_db()
+    assert updating.send(update=update, by=people["manager"], at=estate.at, read=updating.hash_of(update)).state == "sent"
+
+
+def test_no_door_sends_what_somebody_changed_meanwhile(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    page, api = Client(), Client(headers={"Authorization": f"Bearer {issued(people['manager'])}"})
+    page.force_login(people["manager"], backend="django.contrib.auth.backends.ModelBackend")
+    address = f"/major/{major.number}/updates/{update.number}/"
+    read = re.search(r'name="read" value="([0-9a-f]{64})"', page.get(address).content.decode())
+    door = f"/api/v1/major-incidents/{major.number}/updates/{update.number}/"
+    seen = api.get(door).json()["texts_hash"]
+    assert read is None or read[1] == seen
+    updating.reword(update=update, words="Other words.", details="", by=people["lead"], at=now())
+    refused = page.post(f"{address}send", {"read": seen})
+    assert refused.status_code == 409 and "Read it again." in refused.content.decode() and "Other words." in refused.content.decode()
+    assert page.post(f"{address}send").status_code == 409
+    assert api.post(f"{door}send/", {"read": seen}, content_type="application/json").status_code == 409
+    assert api.post(f"{door}send/", {}, content_type="application/json").status_code == 400
+    assert not MajorDelivery.objects.exists()
