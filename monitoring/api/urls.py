@@ -13,6 +13,7 @@ from monitoring.api.detected import Changes, SettleChange
 from monitoring.api.deviations import DeviationDetail, Deviations, EndDeviation, GrantDeviation
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
+from monitoring.api.history import EntryHistory
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
 from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
@@ -47,6 +48,7 @@ urlpatterns = [
     path("scope/", ScopeRegister.as_view()),
     path("scope/discovered/", Discovered.as_view()),
     path("scope/<int:pk>/decisions/", ScopeDecisions.as_view()),
+    path("services/<str:code>/history/", EntryHistory.as_view()),
     path("services/<str:code>/versions/", Versions.as_view()),
     path("services/<str:code>/versions/<int:number>/", VersionDetail.as_view()),
     path("services/<str:code>/versions/<int:number>/<str:act>", VersionAct.as_view()),

@@ -28,7 +28,7 @@ def test_pages_around_an_entry_are_accessible_and_fit_the_screen(tab, estate_now
             publishing.approve(version=draft, by=root, at=at, reason="Read")
     pages = ["/ownership/", "/ownership/?cause=no-review-day-is-set", "/services/SVC-003/ownership/", f"/attestations/{row.pk}/",
              "/services/SVC-003/versions/3/", "/services/SVC-003/versions/1..2/", "/services/SVC-003/versions/2..3/",
-             "/services/SVC-003/retirement/", "/services/retired/"]  # fmt: skip
+             "/services/SVC-003/retirement/", "/services/SVC-003/history/", "/services/retired/"]  # fmt: skip
     found = {}
     for path in pages:
         page = tab(root, size=size, scheme=scheme)

@@ -22,6 +22,7 @@ BUDGETS = {
     "/services/?as_of={then}": (6, 7),
     "/services/{code}/": (9, 11),
     "/services/{code}/versions/": (7, 9),
+    "/services/{code}/history/": (10, 10),
     "/services/{code}/commitment/": (15, 17),
     "/services/{code}/graph/": (6, 8),
     "/services/graph/?department={small}": (6, 8),

@@ -48,6 +48,7 @@ def pages(estate_now):
         "/deviations/",
         "/services/retired/",
         "/services/SVC-003/retirement/",
+        "/services/SVC-003/history/",
         "/services/detected/",
         "/tools/",
         "/tools/bkp-ctl-02/",
