@@ -11,12 +11,14 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model, password_validation
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 
 from catalogue import duties
 from catalogue.models import Service, ServiceVersion
 from itsm_backup import granting
 from itsm_backup.common.admin import Act, FactAdmin, Impossible, ReasonedForm, ReasonForm, given_reason, may
 from itsm_backup.common.admin.acts import ActingAdmin
+from itsm_backup.common.admin.right_words import rights_words
 from itsm_backup.common.admin.rights import NamedMultipleField
 from itsm_backup.common.admin.texts import clamped
 from itsm_backup.common.time import now
@@ -236,9 +238,9 @@ class RoleAdmin(FactAdmin):
 
     @admin.display(description="May do everywhere")
     def may_do(self, group: Group) -> str:
-        return (
-            "; ".join(group.permissions.order_by("content_type__app_label", "name").values_list("name", flat=True)) or "nothing everywhere"
-        )
+        held = group.permissions.values_list("content_type__app_label", "codename")
+        told = rights_words(sorted(f"{app}.{codename}" for app, codename in held))
+        return format_html_join("", "<p>{}</p>", ((one,) for one in told)) if told else "nothing everywhere"
 
 
 @admin.register(LogEntry)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.apps import apps
 
+from itsm_backup.common.admin.right_words import right_words
 from itsm_backup.roles import ROLES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "roles.md"
@@ -29,7 +30,7 @@ def matrix() -> str:
     lines = [f"| | {' | '.join(f'`{name}`' for name in ROLES)} |", f"|---{'|---' * len(ROLES)}|"]
     for label in sorted(held, key=_place):
         meta = apps.get_model(label)._meta
-        cells = (_words(held[label].get(name, [])) for name in ROLES)
+        cells = (_words(held[label].get(name, []), label) for name in ROLES)
         lines.append(f"| {meta.verbose_name_plural} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -39,9 +40,15 @@ def _place(label: str) -> tuple[int, str]:
     return [config.label for config in apps.get_app_configs()].index(app), model
 
 
-def _words(actions: list[str]) -> str:
+def _words(actions: list[str], label: str) -> str:
+    """What may be done to these rows; of a right that is not the usual see, add, change or delete, its own words."""
+    app, model = label.split(".")
     ordered = sorted(actions, key=lambda action: (ORDER.index(action) if action in ORDER else len(ORDER), action))
-    return ", ".join(LETTERS.get(action, action.replace("_", " ")) for action in ordered)
+    return ", ".join(LETTERS.get(each) or (each if each in ORDER else _rare(f"{app}.{each}_{model}")) for each in ordered)
+
+
+def _rare(right: str) -> str:
+    return right_words(right).replace(",", " and")  # commas part the rights of a cell
 
 
 def with_matrix(page: str) -> str:

@@ -26,6 +26,16 @@
     });
   }
   const graph = document.querySelector("[data-graph] svg");
+  if (graph) { // the lines of the box under the pointer, or with the focus, stand out
+    const lines = [...graph.querySelectorAll("[data-ends]")];
+    const show = (key) => {
+      graph.classList.toggle("is-followed", key !== null);
+      for (const one of lines) one.classList.toggle("edge--followed", key !== null && one.dataset.ends.split(" ").includes(key));
+    };
+    const keyed = (event) => event.target.closest?.("[data-key]")?.dataset.key ?? event.target.querySelector?.(":scope > [data-key]")?.dataset.key ?? null;
+    for (const name of ["pointerover", "focusin"]) graph.addEventListener(name, (event) => show(keyed(event)));
+    for (const name of ["pointerleave", "focusout"]) graph.addEventListener(name, () => show(null));
+  }
   const start = graph?.querySelector(".node--start");
   if (start) { // the one asked about is in view from the beginning
     const box = start.getBBox(), frame = graph.parentElement;

@@ -16,6 +16,7 @@ from catalogue.admin.entries import Fact, facts_of_service
 from catalogue.duties import Refused, names, refusal
 from catalogue.models import DutyException, GrantEntry, LegalHold, Service
 from itsm_backup.common.admin import Act, FactAdmin, Impossible, TrackedAdmin, given_reason
+from itsm_backup.common.admin.right_words import right_words
 from itsm_backup.common.time import now
 
 
@@ -127,15 +128,19 @@ class GrantEntryAdmin(FactAdmin):
     place = 9
     heading = "Rights given and taken"
     about = "Every role and right that somebody got or lost, by whichever way. The database itself writes it."
-    list_display = ("at", "holder", "given", "what", "on", "by_whom", "reason")
+    list_display = ("at", "holder", "given", "what_in_words", "on", "by_whom", "reason")
     list_filter = ("kind", "given")
     search_fields = ("holder", "what", "reason")
     ordering = ("-at", "-pk")
-    fields = ("at", "kind", "holder", "given", "what", "on", "by_whom", "reason")
+    fields = ("at", "kind", "holder", "given", "what_in_words", "on", "by_whom", "reason")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         who = get_user_model().objects.filter(pk=OuterRef("by")).values("username")
         return super().get_queryset(request).annotate(who=Subquery(who))
+
+    @admin.display(description="What", ordering="what")
+    def what_in_words(self, entry: Any) -> str:
+        return entry.what if entry.kind == GrantEntry.Kind.ROLE else right_words(entry.what)
 
     @admin.display(description="By")
     def by_whom(self, entry: Any) -> str:

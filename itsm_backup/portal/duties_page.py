@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from catalogue import duties, holding
 from catalogue.excepting import MAY_EXCEPT
 from catalogue.models import Duty, DutyException, GrantEntry, LegalHold, Service
+from itsm_backup.common.admin.right_words import right_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.words import instant, many, person
@@ -170,9 +171,12 @@ def _record(people: dict[int, Any], moment: Moment) -> Iterable[RecordRow]:
     rows = list(found[:RECORD_SHOWN])
     codes = _codes(rows)
     for one in rows:
-        right = f"{one.get_kind_display()} {one.what}{f' on {one.on}' if one.on else ''}"
-        if one.on in codes:  # "catalogue.change_service" on "catalogue.service 6"
-            right = f"the right to {one.what.partition('.')[2].removesuffix('_service').replace('_', ' ')} {codes[one.on]}"
+        role = one.kind == GrantEntry.Kind.ROLE
+        right = f"role {one.what}" if role else f"the right to {right_words(one.what)}"
+        if one.on in codes:  # "change services" on "catalogue.service 6": change SVC-005
+            right = right.replace("a service" if "a service" in right else "services", codes[one.on])
+        elif one.on:
+            right += f", on {one.on} alone"
         what = f"{names.get(one.person, one.holder)} {'got' if one.given else 'lost'} {right}"
         by = names.get(one.by, "an account that is gone") if one.by else "outside the product's pages and acts"
         yield RecordRow(at=instant(one.at), what=what, by=by, reason=one.reason, outside=not one.by and not one.reason)

@@ -222,3 +222,50 @@ def test_two_hundred_services_are_drawn_without_one_box_upon_another_and_every_l
     assert near == []
     assert all(f">Service {key}<" in chart.svg for key in keys), "no title is cut"
     assert len(chart.rows) == len(pairs) and ("Service 9", "needs", "Service 3") in chart.rows
+
+
+def _points(way):
+    """Points along the `d` of a path, close enough to each other that none jumps over a box."""
+    found, x, y = [], 0.0, 0.0
+    for letter, numbers in re.findall(r"([MCH])([^MCH]*)", way):
+        told = [float(each) for each in numbers.split()]
+        before = (x, y)
+        if letter == "C":
+            x1, y1, x2, y2, x, y = told
+            for t in (step / 20 for step in range(1, 21)):
+                u = 1 - t
+                found.append(
+                    tuple(u**3 * a + 3 * u * u * t * b + 3 * u * t * t * c + t**3 * d for a, b, c, d in
+                          ((before[0], x1, x2, x), (before[1], y1, y2, y)))
+                )  # fmt: skip
+        else:
+            x, y = (told[0], told[1]) if letter == "M" else (told[0], y)
+            found += [(before[0] + (x - before[0]) * step / 20, y) for step in range(1, 21)] if letter == "H" else [(x, y)]
+    return found
+
+
+def test_no_line_of_two_hundred_services_passes_behind_a_box_or_lies_upon_another():
+    keys = range(200)
+    pairs = [(one, other) for other in keys for one in sorted({other * 7 // 11, other // 3}) if one != other]
+    pairs += [(150, 3), (90, 60)]  # against the current: a circle
+    layer = layers.layers_of(keys, pairs)
+    columns = [
+        (f"Layer {n}", [layers.LayerBox(key=key, title=f"Service {key}") for key in keys if layer[key] == n])
+        for n in range(max(layer.values()) + 1)
+    ]  # fmt: skip
+    lines = [layers.LayerLine(source=one, target=other, words="needs", dashed=other % 3 == 0) for one, other in pairs]
+    svg = layers.layered_graph(columns=columns, lines=lines, sentence="200 services").svg
+    boxes = [(float(x), float(y)) for x, y in re.findall(r'class="node-box" x="([0-9.]+)" y="([0-9.]+)"', svg)]
+    ways = re.findall(r'<path class="edge[^"]*" d="([^"]+)"', svg)
+    assert len(ways) == len(pairs) == len({*ways})
+    hidden = [
+        (x, y) for way in ways for x, y in _points(way) for left, top in boxes
+        if left + 0.2 < x < left + layers.WIDTH - 0.2 and top < y < top + layers.HEIGHT
+    ]  # fmt: skip
+    assert hidden == []
+    # past a column: at one height run only lines that come from the same service, dashed and others apart
+    source_at = {}
+    for (source, _), line, way in zip(pairs, lines, ways, strict=True):
+        for end, y in re.findall(r"([0-9.]+) ([0-9.]+)H", way):
+            source_at.setdefault((end, y), set()).add((source, line.dashed))
+    assert source_at and all(len(each) == 1 for each in source_at.values())

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
+from itsm_backup.common.charts import lanes
+from itsm_backup.common.charts.lanes import HEIGHT, WIDTH
 from itsm_backup.common.charts.svg import Chart, tag, text
 from itsm_backup.common.charts.tree import cut
 
-WIDTH, HEIGHT, PITCH, GAP, HEAD, MOST_IN_COLUMN = 176.0, 38.0, 48.0, 64.0, 26.0, 25
+MOST_IN_COLUMN = 25
 LETTERS = 23  # of a title
 
 
@@ -59,17 +61,21 @@ def layers_of(keys: Iterable[Hashable], pairs: Iterable[tuple[Hashable, Hashable
 def layered_graph(*, columns: Sequence[tuple[str, Sequence[LayerBox]]], lines: Sequence[LayerLine], sentence: str) -> Chart:
     """(head, boxes) from left to right, joined by lines. The chart's rows say every line in words."""
     ordered = _untangled([list(boxes) for _, boxes in columns], lines)
-    placed, heads, width = _placed([(head, boxes) for (head, _), boxes in zip(columns, ordered, strict=True)])
-    titles = {box.key: box.title for boxes in ordered for box in boxes}
-    known = [line for line in lines if line.source in placed and line.target in placed]
-    boxes = [_box(box, *placed[box.key]) for column in ordered for box in column]
-    height = max((y for _, y in placed.values()), default=0.0) + HEIGHT + 4
-    parts = [*heads, *(_line(line, placed) for line in known), *boxes]
+    heads, parts = _broken([(head, boxes) for (head, _), boxes in zip(columns, ordered, strict=True)])
+    boxes = {box.key: box for part in parts for box in part}
+    known = [line for line in lines if line.source in boxes and line.target in boxes]
+    plan = lanes.planned([[box.key for box in part] for part in parts], [(line.source, line.target, line.dashed) for line in known])
+    place = {box.key: index for index, part in enumerate(parts) for box in part}
+    ways = lanes.drawn(plan, place)
     svg = tag(
-        "svg", *parts, class_="chart chart--layers", viewBox=f"0 0 {width:g} {height:g}", width=width, height=height,
+        "svg",
+        *(text(head, plan.x[index], 14, "tree-head") for index, head in heads),
+        *(_line(line, way, boxes) for line, way in zip(known, ways, strict=True)),
+        *(_box(box, plan.x[place[key]], plan.y[key] - HEIGHT / 2) for key, box in boxes.items()),
+        class_="chart chart--layers", viewBox=f"0 0 {plan.width:g} {plan.height:g}", width=plan.width, height=plan.height,
         role="group", aria_label=sentence,
     )  # fmt: skip
-    rows = tuple((titles[line.target], line.words, titles[line.source]) for line in known)
+    rows = tuple((boxes[line.target].title, line.words, boxes[line.source].title) for line in known)
     return Chart(svg=svg, sentence=sentence, head=("Service", "Relation", "Needs"), rows=rows)
 
 
@@ -91,31 +97,19 @@ def _middle(neighbours: Iterable[Hashable], spots: Mapping[Hashable, float]) -> 
     return sum(found) / len(found) if found else 1.0
 
 
-def _placed(columns: list[tuple[str, list[LayerBox]]]) -> tuple[dict[Hashable, tuple[float, float]], list[SafeString], float]:
-    """Where each box stands, the heads, and the width of all; long columns are broken into several side by side."""
-    tallest = min(MOST_IN_COLUMN, max((len(boxes) for _, boxes in columns), default=1))
-    places: dict[Hashable, tuple[float, float]] = {}
-    heads: list[SafeString] = []
-    x = 1.0
+def _broken(columns: list[tuple[str, list[LayerBox]]]) -> tuple[list[tuple[int, str]], list[list[LayerBox]]]:
+    """The heads, each with the column above which it stands, and the columns; long ones are broken into several side by side."""
+    heads, parts = [], []
     for head, boxes in columns:
-        heads.append(text(head, x, 14, "tree-head"))
-        for first in range(0, len(boxes), MOST_IN_COLUMN):
-            part = boxes[first : first + MOST_IN_COLUMN]
-            top = HEAD + (tallest - len(part)) * PITCH / 2
-            places |= {box.key: (x, top + index * PITCH) for index, box in enumerate(part)}
-            x += WIDTH + (24.0 if first + MOST_IN_COLUMN < len(boxes) else GAP)
-    return places, heads, x - GAP + 1
+        heads.append((len(parts), head))
+        parts += [boxes[first : first + MOST_IN_COLUMN] for first in range(0, len(boxes), MOST_IN_COLUMN)] or [[]]
+    return heads, parts
 
 
-def _line(line: LayerLine, placed: Mapping[Hashable, tuple[float, float]]) -> SafeString:
-    (x1, y1), (x2, y2) = placed[line.source], placed[line.target]
-    y1, y2 = y1 + HEIGHT / 2, y2 + HEIGHT / 2
-    if x2 > x1:
-        bend = (x2 - x1 - WIDTH) / 2
-        drawn = f"M{x1 + WIDTH:g} {y1:g}C{x1 + WIDTH + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
-    else:  # against the current: a circle, or two of one layer
-        drawn = f"M{x1 + WIDTH:g} {y1:g}C{x1 + WIDTH + GAP:g} {y1:g} {x2 + WIDTH + GAP:g} {y2:g} {x2 + WIDTH:g} {y2:g}"
-    return tag("path", class_="edge edge--soft" if line.dashed else "edge", d=drawn)
+def _line(line: LayerLine, way: str, boxes: Mapping[Hashable, LayerBox]) -> SafeString:
+    """Under the pointer it says what it joins; the two ends are named for the page, which shows the lines of one box alone."""
+    title = [tag("title", f"{boxes[line.target].title} → {boxes[line.source].title}: {line.words}")] if line.words else []
+    return tag("path", *title, class_="edge edge--soft" if line.dashed else "edge", d=way, data_ends=f"{line.source} {line.target}")
 
 
 def _box(box: LayerBox, x: float, y: float) -> SafeString:
@@ -124,5 +118,5 @@ def _box(box: LayerBox, x: float, y: float) -> SafeString:
         text(cut(box.title, LETTERS), x + 10, y + (17 if box.note else 24), "node-title"),
         *([text(cut(box.note, LETTERS + 5), x + 10, y + 32, "node-note")] if box.note else []),
     ]
-    drawn = tag("g", *parts, class_=f"node node--{box.tone or 'plain'}")
+    drawn = tag("g", *parts, class_=f"node node--{box.tone or 'plain'}", data_key=str(box.key))
     return tag("a", drawn, href=box.href, tabindex="-1", aria_label=box.title) if box.href else drawn
