@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from monitoring.connectors import reading
 from monitoring.connectors.base import Step
 
 CATALOGUE = "catalog"
@@ -67,6 +68,6 @@ def _lines(found: list[dict[str, Any]]) -> str:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(MAX_TABLE_BYTES).decode("utf-8", errors="replace")
+            return reading.decoded(file.read(MAX_TABLE_BYTES))
     except OSError:
         return ""

@@ -186,7 +186,7 @@ def _stream(folder: Path, name: object) -> tuple[str | None, bool]:
 
 def _text(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(MAX_FILE_BYTES).decode("utf-8", errors="replace")
+        return reading.decoded(file.read(MAX_FILE_BYTES))
 
 
 # ---- one raw output file

@@ -129,6 +129,20 @@ def test_it_says_of_connectors_only_what_a_test_marks():
     assert silent == []
 
 
+def test_its_readme_tells_which_connectors_are_tested_how():
+    from monitoring.connectors import CONNECTORS
+    from monitoring.connectors.map_document import shipped
+
+    (row,) = re.findall(r"^\| 2\.3 \| (.*?) \| ", (ROOT / "README.md").read_text(), re.MULTILINE)
+    live, _, rest = row.partition("tested live")
+    parts = {"live": live, "documented": rest.partition("tested on documented payloads")[0]}
+    called = {"push": "bulk records", "mapped": "by a map", "pbs": "Proxmox Backup Server", "icinga2": "Icinga 2"}
+    named = {kind: called.get(kind, kind.replace("-", " ")) for kind in (*CONNECTORS, *shipped())}
+    tested = {kind: CONNECTORS[kind if kind in CONNECTORS else "mapped"].tested for kind in named}
+    told = {kind: [part for part, text in parts.items() if name.lower() in text.lower()] for kind, name in named.items()}
+    assert told == {kind: [how] for kind, how in tested.items()}
+
+
 def _evidence() -> set[tuple[str, str]]:
     """Every (kind of evidence, connector) that a test is marked with; live counts only where the real tool is needed, too."""
     found: set[tuple[str, str]] = set()

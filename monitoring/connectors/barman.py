@@ -154,11 +154,11 @@ def _read_listing(result: Reading, answer: Answer, index: int) -> set[str]:
         if polled and step.name != "show-backup":  # a backup may be deleted between the listing and the look at it
             result.problems.append(_problem(step))
         return set()
-    if not polled and not (step.stdout or "").lstrip().startswith("{"):
-        return set()  # for people: nothing to take
     try:
         listing = read_listing(step.stdout or "", zone=answer.zone)
     except ValueError as error:
+        if not polled and not reading.begins_json(step.stdout):
+            return set()  # for people: nothing to take
         cut = " It was larger than the limit and was cut." if step.truncated else ""
         reason = f"The answer of Barman cannot be read: {error}.{cut}"
         result.rejects.append(Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout)))

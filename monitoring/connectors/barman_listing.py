@@ -49,12 +49,12 @@ def begun_at(backup_id: object, zone: str) -> dt.datetime | None:
     return told.at if told else None
 
 
-def document(text: str) -> dict[str, Any]:
-    """The object in an answer in JSON. Raises ValueError with a sentence when there is none."""
-    told = reading.document(text)
+def document(text: str) -> tuple[dict[str, Any], str]:
+    """The object in an answer in JSON, and the text around it. Raises ValueError with a sentence when there is none."""
+    told, rest = reading.document_within(text, lambda found: isinstance(found, dict))
     if not isinstance(told, dict):
         raise ValueError("it is not an object with the servers as keys")
-    return told
+    return told, rest
 
 
 def said(told: dict[str, Any], *keys: str) -> list[str]:
@@ -65,7 +65,7 @@ def said(told: dict[str, Any], *keys: str) -> list[str]:
 
 def read_listing(text: str, *, zone: str) -> Listing:
     """The backups of `list-backup` or `show-backup` in JSON. Raises ValueError with a sentence when the text is no such answer."""
-    told = document(text)
+    told, _ = document(text)
     listing = Listing(errors=said(told, "_ERROR", "_EXCEPTION"))
     for key, value in told.items():
         server = reading.name(key)

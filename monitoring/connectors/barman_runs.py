@@ -88,12 +88,11 @@ def _read_output(step: Step) -> Output:
     """Answers in JSON hold the same sentences as those in text."""
     told: dict[str, Any] = {}
     stdout, stderr = step.stdout or "", step.stderr or ""
-    if stdout.lstrip().startswith("{"):
-        try:
-            told = document(stdout)
-        except ValueError:
-            pass
-    text = "\n".join([*said(told, "_INFO"), stderr]) if told else f"{stdout}\n{stderr}"
+    try:
+        told, stdout = document(stdout)
+    except ValueError:
+        pass
+    text = "\n".join([*said(told, "_INFO"), stdout, stderr])
     errors, warnings = said(told, "_ERROR", "_EXCEPTION"), said(told, "_WARNING")
     for line in reading.lines(text):
         for level, kept in (("ERROR: ", errors), ("EXCEPTION: ", errors), ("WARNING: ", warnings)):

@@ -155,8 +155,6 @@ def _read_listing(result: Reading, answer: Answer, index: int) -> list[str]:
         if polled:
             result.problems.append(borg_failures.problem(step))
         return []
-    if not polled and not (step.stdout or "").lstrip().startswith(("{", "[")):
-        return []  # a listing for people: nothing to take
     known_empty = answer.meta.get("known_empty", "").split()
     known_empty += [record.artefact_id for record in result.records if record.outcome == "failed" and record.artefact_id]
     try:
@@ -164,6 +162,8 @@ def _read_listing(result: Reading, answer: Answer, index: int) -> list[str]:
             step.stdout or "", host=reading.name(answer.host), zone=answer.zone, exact=polled, known_empty=known_empty
         )
     except ValueError as error:
+        if not polled and not reading.begins_json(step.stdout):
+            return []  # a listing for people: nothing to take
         reason = f"The listing of archives cannot be read: {error}.{' It was larger than the limit and was cut.' if step.truncated else ''}"
         result.rejects.append(Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout)))
         result.problems.append(reason)

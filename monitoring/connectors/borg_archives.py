@@ -66,11 +66,16 @@ def repository_name(entry: dict[str, Any]) -> str | None:
 
 def entries(text: str) -> list[Any]:
     """The repositories of an answer. Raises ValueError with a sentence when it is no JSON of borg."""
-    found = reading.document(text)
+    found, _ = reading.document_within(text, lambda told: bool(_repositories(told)))
     listed = found if isinstance(found, list) else [found]
-    if not all(isinstance(each, dict) and isinstance(each.get("repository"), dict) for each in listed):
+    if len(_repositories(listed)) < len(listed):
         raise ValueError("it does not say which repository it is about")
     return listed
+
+
+def _repositories(told: Any) -> list[Any]:
+    listed = told if isinstance(told, list) else [told]
+    return [each for each in listed if isinstance(each, dict) and isinstance(each.get("repository"), dict)]
 
 
 def _archives(text: str, listed: Listed) -> Iterator[tuple[dict[str, Any], Any]]:

@@ -35,17 +35,25 @@ class BorgOutput(msgspec.Struct, kw_only=True):
 def read_borg_output(text: str) -> BorgOutput:
     """Read `borg create --json`, `borgmatic create --json` (a list, one entry a repository) or the log of either."""
     output = BorgOutput()
-    try:
-        found = reading.document(text) if text.lstrip()[:1] in ("{", "[") else None
-    except ValueError:
-        found = None
-    listed = found if isinstance(found, list) else [found]
-    entries = [each for each in listed if isinstance(each, dict) and isinstance(each.get("archive"), dict)]
+    entries, rest = made_in(text)
+    _take_log(output, rest)
     if entries:
         _take_entries(output, entries)
-    else:
-        _take_log(output, text)
     return output
+
+
+def made_in(text: str) -> tuple[list[dict[str, Any]], str]:
+    """What `create --json` says of each repository with the archive that was made in it, and the text around that."""
+    try:
+        found, rest = reading.document_within(text, lambda told: bool(_with_archive(told)))
+    except ValueError:
+        return [], text
+    return (entries, rest) if (entries := _with_archive(found)) else ([], text)
+
+
+def _with_archive(told: Any) -> list[dict[str, Any]]:
+    listed = told if isinstance(told, list) else [told]
+    return [each for each in listed if isinstance(each, dict) and isinstance(each.get("archive"), dict)]
 
 
 def _take_entries(output: BorgOutput, entries: list[dict[str, Any]]) -> None:

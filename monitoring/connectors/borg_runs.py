@@ -9,7 +9,7 @@ from typing import Any
 from monitoring.connectors import borg_archives, borg_command, borg_log, reading
 from monitoring.connectors.base import Answer, Operation, Outcome, Record, Reject, Step, VerificationMethod
 from monitoring.connectors.borg_log import BorgLog
-from monitoring.connectors.borg_output import read_borg_output
+from monitoring.connectors.borg_output import made_in, read_borg_output
 from monitoring.connectors.command_line import Command
 
 OPERATIONS: dict[str, Operation] = {
@@ -25,21 +25,21 @@ WARNING_CODES = frozenset((1, *range(100, 128)))
 _SHELL_CODES = frozenset((124, 125, 126, 127))
 _CANCELLED_CODES = frozenset((3, 129, 130, 143))
 _DAMAGE_CODES = frozenset(range(90, 100))
-_OLD_BORG = re.compile(r"(?:0|1\.[0-3])(?:\.|$)")
+_COUNTS_SOURCES = re.compile(r"1\.(?:[4-9]|\d\d)(?:\D|$)|[2-9](?:\.|$)")
 
 
 def read_run(answer: Answer, step: Step, command: Command, *, index: int) -> Record | Reject:
     """The record of one call, or why there can be none (the sentence names the field that the sender has to add)."""
     operation = operation_of(command)
     dry_run = borg_command.dry_run(command) and operation != "verify"
-    archive, entry = _made(step) if command.verb == "create" else ({}, {})
+    archive, entry, rest = _made(step) if command.verb == "create" else ({}, {}, step.stdout)
     started = reading.instant(step.started_at, answer.zone) or reading.instant(archive.get("start"), answer.zone)
     if started is None:
         return Reject(index=index, reason=f"The {command.verb} has no start: send started_at as a date and time with offset, from 1990 on.")
     job = _job(answer, step, command, archive)
     if job is None:
         return Reject(index=index, reason=f"Which job ran is not told: send host and the borg {command.verb} call, or job_external_id.")
-    log = borg_log.read_log(step.stdout if not archive else None, step.stderr, sources=borg_command.sources(command))
+    log = borg_log.read_log(rest, step.stderr, sources=borg_command.sources(command))
     code = exit_code(step)
     outcome, note = ("skipped", f"dry run: this {operation} changed nothing") if dry_run else _outcome(command, step, code, log)
     ended_at = _ended_at(answer, step, archive, started.at)
@@ -80,18 +80,10 @@ def operation_of(command: Command) -> Operation:
     return OPERATIONS[command.verb]
 
 
-def _made(step: Step) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The archive in the output of `create --json` and what stands around it; empty when there is none."""
-    text = step.stdout or ""
-    if text.lstrip()[:1] not in ("{", "["):
-        return {}, {}
-    try:
-        found = reading.document(text)
-    except ValueError:
-        return {}, {}
-    entry = found[0] if isinstance(found, list) and len(found) == 1 else found
-    archive = entry.get("archive") if isinstance(entry, dict) else None
-    return (archive, entry) if isinstance(archive, dict) else ({}, {})
+def _made(step: Step) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """The archive in the output of `create --json`, empty when there is none, what is said with it, and the text around both."""
+    entries, rest = made_in(step.stdout or "")
+    return (entries[0]["archive"], entries[0], rest) if len(entries) == 1 else ({}, {}, rest)
 
 
 def _job(answer: Answer, step: Step, command: Command, archive: dict[str, Any]) -> str | None:
@@ -171,10 +163,11 @@ def _fill_backup(record: Record, answer: Answer, step: Step, log: BorgLog) -> No
     if record.outcome in ("success", "warning", "partial"):
         record.consistent_at = record.started_at
         record.encrypted = output.encrypted
-    if not log.files_failed and not log.missing_sources and not output.empty:  # otherwise nobody knows what the rest holds
+    unheard = record.exit_code in WARNING_CODES and not log.warnings  # of what, was not captured
+    if not (log.files_failed or log.missing_sources or output.empty or unheard):  # otherwise nobody knows what the rest holds
         record.files_total = output.files_total
-        # before 1.4 original_size counts the archive's own metadata too
-        record.bytes_source = None if _OLD_BORG.match(answer.tool_version or "") else output.bytes_source
+        # before 1.4 original_size counts the archive's own metadata, too
+        record.bytes_source = output.bytes_source if _COUNTS_SOURCES.match(answer.tool_version or "") else None
 
 
 def _fill_verification(record: Record, command: Command, log: BorgLog) -> None:

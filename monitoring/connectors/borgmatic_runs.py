@@ -8,7 +8,7 @@ from typing import Any
 from monitoring.connectors import borg_archives, borg_command, borg_log, borg_runs, reading
 from monitoring.connectors.base import Answer, Operation, Outcome, Record, Reject, Step
 from monitoring.connectors.borg_log import BorgLog
-from monitoring.connectors.borg_output import BorgOutput, read_borg_output
+from monitoring.connectors.borg_output import BorgOutput, made_in, read_borg_output
 from monitoring.connectors.borgmatic_command import FailedCall, action, failed_calls
 from monitoring.connectors.borgmatic_log import OWN, essence, message
 from monitoring.connectors.command_line import Command
@@ -26,7 +26,7 @@ def read_run(answer: Answer, step: Step, command: Command, *, index: int) -> Rec
     verb, operation = action(command) or (command.verb, "other")
     dry_run = command.has("--dry-run", "-n")
     text = f"{step.stderr or ''}\n{step.stdout or ''}"
-    entries = _entries(step.stdout) if verb == "create" else []
+    entries, rest = made_in(step.stdout or "") if verb == "create" else ([], step.stdout)
     started = reading.instant(step.started_at, answer.zone) or _first_start(entries, answer.zone)
     if started is None:
         return Reject(index=index, reason=f"The {verb} has no start: send started_at as a date and time with offset, from 1990 on.")
@@ -34,7 +34,7 @@ def read_run(answer: Answer, step: Step, command: Command, *, index: int) -> Rec
     job = _job(answer, command, verb, text, entries, calls)
     if job is None:
         return Reject(index=index, reason="Which job ran is not told: send host and the borgmatic call, or job_external_id.")
-    telling = [None if entries else essence(step.stdout), essence(step.stderr)]
+    telling = [essence(rest), essence(step.stderr)]
     log = borg_log.read_log(*telling, sources=_sources(calls))
     output = read_borg_output((step.stdout if entries else text) or "") if verb == "create" else BorgOutput()
     code = borg_runs.exit_code(step)
@@ -67,17 +67,6 @@ def read_run(answer: Answer, step: Step, command: Command, *, index: int) -> Rec
     elif record.operation == "verify":
         _fill_verification(record, command, log)
     return record
-
-
-def _entries(stdout: str | None) -> list[dict[str, Any]]:
-    """The repositories in the output of `create --json`, each with the archive that was made in it."""
-    if not (stdout or "").lstrip().startswith(("[", "{")):
-        return []
-    try:
-        found = borg_archives.entries(stdout or "")
-    except ValueError:
-        return []
-    return [each for each in found if isinstance(each.get("archive"), dict)]
 
 
 def _first_start(entries: list[dict[str, Any]], zone: str) -> reading.Told | None:

@@ -122,6 +122,9 @@ class Icinga2:
             names &= listed
         checked = {record.job_external_id for record in found.values() if record.state == "finished"}
         result.records = [record for record in found.values() if record.state == "finished" or record.job_external_id not in checked]
+        if answer.kind != "poll" and answer.steps and not any(reading.holds_json(step.stdout) for step in answer.steps):
+            reason = "No answer of Icinga 2 is JSON: send what its API says."
+            result.rejects = [Reject(index=0, reason=reason, excerpt=reading.excerpt(answer.steps[0].stdout))]
         if answer.kind == "poll":
             if any(step.exit_code in (403, 404) for step in answer.steps):  # without the permission there is nothing at that address
                 refused = {step.name for step in answer.steps if step.exit_code in (403, 404)}

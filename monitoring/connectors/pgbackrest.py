@@ -120,11 +120,11 @@ def _read_info(result: Reading, answer: Answer, index: int) -> set[str]:
         if polled:
             result.problems.append(_problem(step))
         return set()
-    if not polled and not (step.stdout or "").lstrip().startswith(("[", "{")):
-        return set()  # for people: nothing to take
     try:
         info = read_info(step.stdout or "")
     except ValueError as error:
+        if not polled and not reading.begins_json(step.stdout):
+            return set()  # for people: nothing to take
         reason = (
             f"The answer of pgBackRest cannot be read: {error}.{' It was larger than the limit and was cut.' if step.truncated else ''}"
         )

@@ -63,7 +63,7 @@ def artefact_id(label: str, repo_key: int) -> str:
 
 def _document(text: str) -> Any:
     try:
-        return reading.document(text)
+        return reading.document_within(text, lambda told: isinstance(told, list) and bool(_dicts(told)))[0]
     except ValueError:
         pass
     try:  # with a wrong cipher passphrase the bytes of the file stand in the message as they are, control characters and all

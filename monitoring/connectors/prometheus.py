@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from monitoring.connectors import reading
-from monitoring.connectors.base import Answer, Fetch, Reading, Record, SettingField, Tested
+from monitoring.connectors.base import Answer, Fetch, Reading, Record, Reject, SettingField, Tested
 from monitoring.connectors.capabilities import HTTP_LIMITS, declare, full, none, part
 from monitoring.connectors.conversing import ADDRESS, CERTIFICATES, Conversation, conclude, document_of
 
@@ -84,8 +84,14 @@ class Prometheus:
     def read(self, answer: Answer) -> Reading:
         """For each series one record of its last good backup, and one of a later attempt that failed."""
         result, found = Reading(), dict[str, Series]()
-        for step in answer.steps:
-            for labels, value in _samples(document_of(step) if answer.kind == "poll" else _document(step.stdout)):
+        documents = [document_of(step) if answer.kind == "poll" else _document(step.stdout) for step in answer.steps]
+        if answer.kind != "poll" and not any(documents):
+            told = answer.steps[0].stdout if answer.steps else None
+            result.rejects = [
+                Reject(index=0, reason="No answer of Prometheus is JSON: send what its API says.", excerpt=reading.excerpt(told))
+            ]
+        for step, document in zip(answer.steps, documents, strict=True):
+            for labels, value in _samples(document):
                 role = step.name if answer.kind == "poll" else _role(labels.get("__name__"))
                 if role in ROLES:
                     own = {key: told for key, told in labels.items() if key != "__name__"}

@@ -5,12 +5,13 @@ Every function here takes anything and returns either a value that the database 
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,12 @@ LONGEST_RUN_S = 10 * 365 * 24 * 3600.0
 
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,12})?)?(Z|z|[+-]\d\d:?\d\d)?")
+_JOURNAL = re.compile(
+    r"^(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d))"
+    r" \S{1,255} [\w.@/-]{1,80}\[\d{1,10}\]: "
+)
+_JSON_BEGINS = re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE)
+MOST_MISSES = 20  # lines that begin like JSON and are none, before a text is taken for one without any
 _decode = msgspec.json.Decoder().decode
 
 
@@ -35,6 +42,12 @@ class Told(NamedTuple):
 
     at: dt.datetime
     quality: TimeQuality
+
+
+def decoded(raw: bytes) -> str:
+    """The text of a file as a program wrote it: UTF-8, or what PowerShell makes of `> file`."""
+    sixteen = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return raw.decode("utf-16" if sixteen else "utf-8-sig", errors="replace")
 
 
 def plain(text: str, *, limit: int = MAX_MESSAGE_BYTES) -> str:
@@ -116,6 +129,7 @@ def span_s(started_at: dt.datetime | None, ended_at: dt.datetime | None) -> floa
 
 def document(text: str) -> Any:
     """The JSON document that `text` is. Raises ValueError with a sentence when it is none."""
+    text = text.removeprefix("\ufeff")  # PowerShell begins its files with it
     try:
         return _decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -138,11 +152,46 @@ def leading_document(text: str) -> Any:
         raise ValueError(f"it does not start with valid JSON ({error})") from None
 
 
+def holds_json(text: str | None) -> bool:
+    """Whether a line of the text begins like JSON."""
+    return bool(_JSON_BEGINS.search((text or "").removeprefix("\ufeff")))
+
+
+def begins_json(text: str | None) -> bool:
+    """Whether the text begins like JSON: what is for people does not."""
+    return (text or "").removeprefix("\ufeff").lstrip().startswith(("[", "{"))
+
+
+def document_within(text: str, fits: Callable[[Any], bool]) -> tuple[Any, str]:
+    """The JSON document that `text` is, or the first that fits and stands on lines of its own in it, and the text around that.
+
+    Wrappers that write both streams into one put messages before and behind the answer. Raises ValueError with a sentence.
+    """
+    try:
+        return document(text), ""
+    except ValueError as error:
+        told = error
+    decoder, at, misses = json.JSONDecoder(), 0, 0
+    while misses < MOST_MISSES and (match := _JSON_BEGINS.search(text, at)):
+        try:
+            found, end = decoder.raw_decode(text, match.end())
+        except (ValueError, RecursionError):
+            found, end, misses = None, match.end() + 1, misses + 1
+        line_end = text.find("\n", end)
+        at = line_end if line_end >= 0 else len(text)
+        if found is not None and not text[end:at].strip() and fits(found):
+            return found, f"{text[: match.start()]}{text[at:]}"
+    raise told
+
+
 def lines(text: str | None) -> Iterator[str]:
-    """The lines a person would see: terminal codes removed, progress rewrites (carriage returns) split, empty lines left out."""
+    """The lines a person would see: terminal codes removed, progress rewrites (carriage returns) split, empty lines left out.
+
+    What syslog or the journal put before a line (time, host, program) is left out, too.
+    """
     for line in _TERMINAL_CODES.sub("", text or "").replace("\r", "\n").split("\n"):
         if line and not line.isspace():
-            yield line
+            yield _JOURNAL.sub("", line, count=1)
 
 
 def excerpt(value: object) -> str:

@@ -19,6 +19,7 @@ OPERATIONS: dict[str, Operation] = {
     "forget": "prune",
     "copy": "copy",
 }
+SOME_UNREADABLE = 3  # the exit code of a backup that left files out
 
 
 def read_run(answer: Answer, step: Step, command: Command, *, index: int) -> Record | Reject:
@@ -34,7 +35,7 @@ def read_run(answer: Answer, step: Step, command: Command, *, index: int) -> Rec
     if job is None:
         return Reject(index=index, reason=f"Which job ran is not told: send host and the restic {command.verb} call, or job_external_id.")
     code = _exit_code(step, output)
-    outcome, note = _skipped(operation) if dry_run else _outcome(operation, code, output)
+    outcome, note = _skipped(operation) if dry_run else _outcome(command, step, operation, code, output)
     ended_at = _ended_at(answer, step, summary, started.at)
     told = f"exit {code}" if code is not None else None
     record = Record(
@@ -105,13 +106,13 @@ def _skipped(operation: Operation) -> tuple[Outcome, str | None]:
     return "skipped", f"dry run: this {operation} changed nothing and saved nothing"
 
 
-def _outcome(operation: Operation, code: int | None, output: Output) -> tuple[Outcome, str | None]:
+def _outcome(command: Command, step: Step, operation: Operation, code: int | None, output: Output) -> tuple[Outcome, str | None]:
     if code in (130, 143) or (output.interrupted and code != 0):
         return "cancelled", "interrupted by a signal"
     if code is not None and 128 < code < 193:
         return "failed", f"killed by signal {code - 128}"
     if operation == "backup":
-        return _backup_outcome(code, output)
+        return _backup_outcome(command, step, code, output)
     if code not in (None, 0) or output.fatal or output.damaged or _num_errors(output):
         return "failed", None
     if code is None and not (output.check or output.restore or "no errors were found" in output.other):
@@ -119,19 +120,21 @@ def _outcome(operation: Operation, code: int | None, output: Output) -> tuple[Ou
     return ("warning" if output.unreadable_count else "success"), None
 
 
-def _backup_outcome(code: int | None, output: Output) -> tuple[Outcome, str | None]:
-    if code not in (None, 0, 3) or output.fatal:
+def _backup_outcome(command: Command, step: Step, code: int | None, output: Output) -> tuple[Outcome, str | None]:
+    if code not in (None, 0, SOME_UNREADABLE) or output.fatal:
         return "failed", None
-    if code == 3 or output.some_unreadable:
+    if code == SOME_UNREADABLE or output.some_unreadable:
         return ("partial" if output.missing_sources else "warning"), None
     if output.snapshot_id:
         return ("partial" if output.missing_sources else "success"), None
     if output.snapshot_skipped:
         return "skipped", "nothing had changed, so no snapshot was made"
-    if output.backup or output.status_lines:
+    if output.backup or output.status_lines or (command.has("--json") and (step.stdout or "").strip()):
         return "unknown", "the output holds no summary that names a snapshot, although the exit code says success"
     if code is None:
         return "unknown", "neither exit code nor a summary was sent"
+    if command.has("--skip-if-unchanged"):
+        return "unknown", "whether anything had changed, and a snapshot was made, was not sent"
     return ("partial" if output.missing_sources else "success"), None
 
 
@@ -154,7 +157,9 @@ def _fill_backup(record: Record, answer: Answer, command: Command, output: Outpu
     record.files_failed = output.unreadable_count or None
     record.bytes_read = reading.count(summary.get("total_bytes_processed"))
     record.bytes_stored = reading.count(summary.get("data_added_packed"))
-    if not output.some_unreadable:  # otherwise restic counts only what it could read, and nobody knows what the rest holds
+    if (
+        not output.some_unreadable and record.exit_code != SOME_UNREADABLE
+    ):  # otherwise restic counts only what it could read, and nobody knows what the rest holds
         record.bytes_source = record.bytes_read
         record.files_total = reading.count(summary.get("total_files_processed", output.files_in_text))
     if output.snapshot_id:

@@ -19,7 +19,7 @@ def read_listing(
     text: str, *, repository_id: str, repository_name: str | None, encrypted: bool | None, zone: str
 ) -> tuple[list[Record], list[Reject]]:
     """The snapshots of a listing. Raises ValueError with a sentence when the text is no listing at all."""
-    listing = reading.document(text)
+    listing, _ = reading.document_within(text, lambda told: isinstance(told, list) and bool(told) and isinstance(told[0], dict))
     if listing is None:
         return [], []
     if not isinstance(listing, list):

@@ -89,6 +89,17 @@ def test_it_refuses_more_than_it_asked_for(server):
         http.get(address(server))
 
 
+def test_who_cannot_be_reached_is_told_with_what_to_look_at(server):
+    wrong = {
+        "http://127.0.0.1:1/": "nothing answers at this port",
+        "http://no-such-host.invalid/": "its name leads to no address",
+        address(server).replace("http://", "https://"): "it does not speak TLS as we do",
+    }
+    for there, told in wrong.items():
+        with pytest.raises(http.Unreachable, match=rf"cannot be reached: {told}.*Check"):
+            http.get(there, wait=lambda seconds: None)
+
+
 def test_nothing_secret_of_the_address_is_told():
     with pytest.raises(http.Unreachable) as caught:
         http.get("http://user:hunter22@127.0.0.1:1/ping/secret-word", wait=lambda seconds: None)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpcore
@@ -27,6 +27,7 @@ MOST_BYTES = 64_000
 TRIES = 3
 WAIT_S = 0.5  # before the second try; doubled before each further one, each with jitter
 LONGEST_WAIT_S = 60.0  # a longer Retry-After is left to the next round
+_E = TypeVar("_E", bound=BaseException)
 PASSING = (429, 502, 503, 504)  # what may be over in a moment
 
 
@@ -104,7 +105,7 @@ class Client:
                 raise Unreachable(f"{host} is no address that can be asked. Write it like https://server.example.org:9419.") from None
             except (httpx.HTTPError, httpcore.NetworkError, httpcore.TimeoutException) as error:
                 problem, answer = _failure(host, error, self._timeout_s), None
-                if _certificate(error):
+                if _behind(error, ssl.SSLCertVerificationError):
                     raise Unreachable(problem) from None
                 continue
             pause_s = _retry_after_s(answer)
@@ -203,20 +204,31 @@ def _retry_after_s(answer: Answer) -> float:
     return float(told) if told.isascii() and told.isdigit() and len(told) < 9 else 0.0
 
 
-def _certificate(error: BaseException | None) -> str:
-    """What is wrong with the server's certificate, when that is why no connection came about."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message
+def _behind(error: BaseException | None, kind: type[_E]) -> _E | None:
+    """The error of this kind that is why the request failed, if there is one."""
+    while error is not None and not isinstance(error, kind):
         error = error.__cause__ or error.__context__
-    return ""
+    return error
+
+
+def _unreached(error: Exception) -> str:
+    """Why no connection came about, and what to look at."""
+    if _behind(error, ConnectionRefusedError):
+        return "nothing answers at this port. Check address and port, and whether the service runs."
+    if _behind(error, socket.gaierror):
+        return "its name leads to no address. Check the name, and the name servers of this machine."
+    if _behind(error, ssl.SSLError):
+        return "it does not speak TLS as we do. Check whether the address begins with http or https, and its port."
+    system = _behind(error, OSError)
+    return f"{system.strerror or type(error).__name__ if system else type(error).__name__}. Check the address, and the network between."
 
 
 def _failure(host: str, error: Exception, timeout_s: float) -> str:
-    if told := _certificate(error):
+    if untrusted := _behind(error, ssl.SSLCertVerificationError):
+        told = untrusted.verify_message
         return f"The certificate of {host} is not trusted ({told}). Give the certificate of its authority, or its own, in the settings."
     if isinstance(error, httpx.TimeoutException | httpcore.TimeoutException):
         return f"{host} did not answer in full within {timeout_s:g} s."
     if isinstance(error, httpx.RemoteProtocolError):
         return f"{host} broke off in the middle of its answer."
-    return f"{host} cannot be reached: {type(error).__name__}."
+    return f"{host} cannot be reached: {_unreached(error)}"
