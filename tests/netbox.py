@@ -1,4 +1,4 @@
-"""A reference server that speaks NetBox's REST dialect, as its documentation tells it (4.6): for tests, with state.
+"""A reference server that speaks NetBox's REST dialect, as NetBox 4.6.8 answered when it was asked: for tests, with state.
 
 Lists with `limit`, `offset`, `ordering` and filters; weak ETags, If-Match and 412; custom fields that must be declared; a redirect for a
 missing slash; event-rule webhooks signed with HMAC-SHA512.
@@ -42,16 +42,16 @@ class NetBoxServer:
         if (said := self.before(asked)) is not None:
             return said
         if asked.headers.get("authorization") not in (f"Bearer {TOKEN}",):
-            return Says(403, {"detail": "Invalid token"})
+            return Says(403, {"detail": "Invalid v2 token"})
         if not asked.path.endswith("/"):
-            return Says(302, "", {"Location": f"{asked.path}/"})
+            return Says(301, "", {"Location": f"{asked.path}/"})
         path, number = self._place(asked.path)
         if path is None:
-            return Says(404, {"detail": "No API endpoint matches the given query."})
+            return Says(404, {"error": "Not Found"})
         if number is None:
             return self._list(path, asked) if asked.method == "GET" else self._create(path, asked.json)
         if number not in self.tables[path]:
-            return Says(404, {"detail": "No object matches the given query."})
+            return Says(404, {"detail": f"No {MODELS[path].partition('.')[2]} matches the given query."})
         return self._one(path, number, asked)
 
     def _place(self, path: str) -> tuple[str | None, int | None]:
@@ -65,7 +65,7 @@ class NetBoxServer:
         tag = self.tag(row)
         wanted = asked.headers.get("if-match")
         if asked.method in ("PATCH", "DELETE") and self.etags and wanted and wanted not in (tag, "*"):
-            return Says(412, {"detail": "The object has been modified since it was last retrieved."})
+            return Says(412, {"detail": "Precondition failed."}, {"ETag": tag})
         if asked.method == "DELETE":
             del self.tables[path][number]
             return Says(204, "")
@@ -106,7 +106,8 @@ class NetBoxServer:
     def _take(self, row: dict[str, Any], told: dict[str, Any]) -> Says | None:
         unknown = set(told.get("custom_fields", {})) - self.custom
         if unknown:
-            return Says(400, {"custom_fields": [f"Unknown field name '{sorted(unknown)[0]}' in custom field data."]})
+            told = f"Custom field '{(name := sorted(unknown)[0])}' does not exist for this object type."
+            return Says(400, {"custom_fields": {name: told}})
         for name, value in told.items():
             if name == "custom_fields":
                 row["custom_fields"] = {**row["custom_fields"], **value}
@@ -118,8 +119,7 @@ class NetBoxServer:
         return None
 
     def tag(self, row: dict[str, Any]) -> str:
-        seen = hashlib.sha256(f"{row['id']}/{row['last_updated']}".encode()).hexdigest()[:32]
-        return f'W/"{seen}"'
+        return f'W/"{str(row["last_updated"]).replace("Z", "+00:00")}"'
 
     def _shown(self, path: str, row: dict[str, Any]) -> dict[str, Any]:
         shown = {name: value for name, value in row.items() if name != "version"}
