@@ -92,12 +92,13 @@ def find(*, code: str, user: Any, moment: Moment) -> Any:
 
     `service_page.find` asks for much more, and for most of the time that this page takes.
     """
-    return entries(user, moment).filter(service__code=code).select_related("service", "commitment").first()
+    judged = () if moment.past else ("service__judged__evaluation",)  # in the past it is looked for
+    return entries(user, moment).filter(service__code=code).select_related("service", "commitment", *judged).first()
 
 
 def objectives_page(*, version: Any, user: Any, moment: Moment) -> ObjectivesPage:
     """The page of a version that `find` gave: as many questions for a year of history as for a week."""
-    evaluation = Evaluation.objects.filter(service=version.service_id, at__lte=moment.at).order_by("-at", "-pk").first()
+    evaluation = _evaluation(version, moment)
     standing = standing_of(version=version, evaluation=evaluation, at=moment.at, known_at=moment.at)
     rows = tuple(_row(one, version.service.code, moment) for one in standing.attainments)
     placed = next((one.placed for one in standing.attainments if one.placed), None)
@@ -122,6 +123,14 @@ def objectives_page(*, version: Any, user: Any, moment: Moment) -> ObjectivesPag
         scheme=next((one.objective.scheme for one in standing.attainments if one.placed), ""),
         scheme_method=href_of("BM-32110", "1", moment),
     )
+
+
+def _evaluation(version: Any, moment: Moment) -> Evaluation | None:
+    """The judgement in force at the moment; the present one came with the version."""
+    if moment.past:
+        return Evaluation.objects.filter(service=version.service_id, at__lte=moment.at).order_by("-at", "-pk").first()
+    judged = getattr(version.service, "judged", None)
+    return judged.evaluation if judged else None
 
 
 def _sentence(found: list[Attainment]) -> str:
