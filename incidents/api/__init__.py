@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from incidents.api import acts, follow_up, incidents, major, own_channels, problems, reviews, status, updates
+from incidents.api import acts, follow_up, incidents, major, messages, own_channels, problems, reviews, status, updates
 from incidents.api.escalation import EscalationPolicies
 from incidents.api.on_call import OnCall, StandIn
 from incidents.api.simulation import Simulation
@@ -19,6 +19,7 @@ urlpatterns = [
     *acts.urlpatterns,
     *problems.urlpatterns,
     *major.urlpatterns,
+    *messages.urlpatterns,
     *updates.urlpatterns,
     *status.urlpatterns,
     *own_channels.urlpatterns,

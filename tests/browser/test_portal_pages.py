@@ -41,6 +41,7 @@ def pages(estate):
         "/reports/recounted/",
         "/restores/",
         "/incidents/muted/",
+        "/incidents/messages/",
         "/digest/",
         "/deviations/",
         "/methods/",

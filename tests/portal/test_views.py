@@ -58,6 +58,7 @@ def pages(estate_now):
         "/reports/recounted/",
         "/restores/",
         "/incidents/muted/",
+        "/incidents/messages/",
         "/digest/",
         "/tools/compare?c=tool:bkp-ctl-02&c=kind:restic&w_read_runs=9",
         "/ownership/",
@@ -283,7 +284,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"import_entries", "export_entries", "batches", "batch", "approvals"}  # tests/portal/test_batches.py
     deeds |= {"decide_scope", "decide_many_scopes", "join_scope", "release_scope"}
     elsewhere |= {"scope", "scope_line", "scope_decide"}  # tests/portal/test_scope_pages.py
-    read |= {"detected", "status", "thresholds", "cadence", "reconciliation", "restore_plans", "muted", "digest"}
+    read |= {"detected", "status", "thresholds", "cadence", "reconciliation", "restore_plans", "muted", "messages", "digest"}
     deeds |= {"calibrate", "explain_discrepancy"}
     elsewhere |= {"restore_plan", "plan_restore"}  # tests/browser/test_restore_tests.py
     deeds |= {"record_restore", "verify_restore", "cancel_restore"}
