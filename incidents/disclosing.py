@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from catalogue.models import Service
+from incidents import withholding
 from incidents.models import PostIncidentReview, ReviewAnswer
 from monitoring.models import Alert
 
@@ -23,10 +24,11 @@ def facts_for(review: PostIncidentReview, user: Any) -> dict[str, Any]:
     def seen(line: dict[str, Any]) -> bool:
         return line["alert"] in (None, *alerts) and line.get("service") in (None, *services)
 
+    plain = withholding.for_reader(user, [review.incident])
     return {
         **{name: facts[name] for name in ("since", "until", "acknowledged_at")},
-        "timeline": [one for one in facts["timeline"] if seen(one)],
-        "told": [one for one in facts["told"] if seen(one)],
+        "timeline": [{**one, "text": plain(one["text"])} for one in facts["timeline"] if seen(one)],
+        "told": [{**one, "text": plain(one["text"])} for one in facts["told"] if seen(one)],
         "services": [one for one in facts["services"] if one["service"] in services],
     }
 

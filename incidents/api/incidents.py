@@ -15,7 +15,7 @@ from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.response import Response
 
 from catalogue.models import Service
-from incidents import feeling
+from incidents import feeling, withholding
 from incidents.api.escalation import EscalationSerializer
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from itsm_backup.common.time import now, parse_instant
@@ -208,7 +208,14 @@ def detail_of(user: Any, number: str) -> dict[str, Any]:
         Prefetch("incident_alerts", queryset=links.order_by("attached_at", "pk"), to_attr="seen_alerts"),
         Prefetch("entries", queryset=entries, to_attr="timeline"),
     )
-    return dict(IncidentDetailSerializer(get_for(rows, user=user, pk=key_of(number))).data)
+    incident = get_for(rows, user=user, pk=key_of(number))
+    plain = withholding.for_reader(user, [incident])
+    incident.told_title = plain(incident.told_title)
+    for link in incident.seen_alerts:
+        link.alert.title = plain(link.alert.title)
+    for entry in incident.timeline:
+        entry.text = plain(entry.text)
+    return dict(IncidentDetailSerializer(incident).data)
 
 
 urlpatterns = [

@@ -42,9 +42,16 @@ class IncidentQuerySet(VisibleQuerySet):
         service = Service.objects.visible_to(user).filter(pk=OuterRef("service"))
         alerts = Alert.objects.visible_to(user).filter(incident_alert__incident=OuterRef("pk")).order_by("opened_at", "pk")
         told = Coalesce(Subquery(alerts.values("title")[:1]), Value("Backups fail"))
+        is_seen = Q(service=None) | Q(service_is_seen=True)
+        seen = Alert.objects.visible_to(user)
+        if seen.query.has_filters():  # it may be named by an alert out of their sight, such as that of a silent tool
+            hidden = Alert.objects.filter(incident_alert__incident=OuterRef("pk"), title=OuterRef("title")).exclude(
+                pk__in=seen.values("pk")
+            )
+            is_seen &= ~Q(Exists(hidden))
         return self.visible_to(user).annotate(
             service_is_seen=Exists(service),
-            told_title=models.Case(models.When(Q(service=None) | Q(service_is_seen=True), then=F("title")), default=told),
+            told_title=models.Case(models.When(is_seen, then=F("title")), default=told),
         )
 
 

@@ -11,7 +11,7 @@ from django.db.models.expressions import RawSQL
 
 from catalogue.impact import Walked, closure, consumers_of, inherited_tiers, nearest_first
 from catalogue.models import ServiceVersion
-from incidents import prioritising
+from incidents import prioritising, withholding
 from itsm_backup.common.charts import Chart, TreeNode, impact_tree
 from itsm_backup.common.time import duration_words, iso, parse_instant
 from itsm_backup.portal.asof import Moment
@@ -70,7 +70,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
     stands = {one["service"]: _stand(one, rows, shown, moment) for one in listed}
     hidden = _hidden([pk for pk in involved if pk not in seen], moment)
     doubted = {alert.service_id: why for alert in alerts if (why := _doubt(alert))}
-    columns = _columns(_cause(alerts), struck, consumers, stands, moment)
+    columns = _columns(_cause(alerts, inside=withholding.is_told_all(user)), struck, consumers, stands, moment)
     named = ", ".join(stands[one["service"]].row.name for one in struck[:3]) or incident.told_title
     sentence = f"{named}: {many(len(consumers), 'service')} depend{'s' if len(consumers) == 1 else ''} on it."
     note = (
@@ -194,16 +194,18 @@ def _loss(stand: Stand, doubted: dict[int | None, str], moment: Moment) -> str:
     return f"If {name} failed {when}, its data of the last {age}, since {clock_within(stand.captured_at, moment)}, would be lost{promised}."
 
 
-def _cause(alerts: Sequence[Alert]) -> TreeNode:
-    """What is at the root, as far as a rule or the tool's silence names it."""
+def _cause(alerts: Sequence[Alert], *, inside: bool) -> TreeNode:
+    """What is at the root, as far as a rule or the tool's silence names it; which storage and tool only for whom it is `inside`."""
     told = next((alert for alert in alerts if alert.cause_title), alerts[0] if alerts else None)
     if told is None:
         return TreeNode("Cause not known")
     if told.cause_title:
         component = told.cause_key.partition(":")
-        return TreeNode(told.cause_title[:1].upper() + told.cause_title[1:], component[2] if component[0] == "repository" else "", "broken")
+        return TreeNode(
+            told.cause_title[:1].upper() + told.cause_title[1:], component[2] if component[0] == "repository" and inside else "", "broken"
+        )
     return TreeNode(
-        told.job.name if told.job else str(told.tool or told.title),
+        (told.job.name if told.job else str(told.tool or told.title)) if inside else "Cause not known",
         "Damaged copies, a check found" if told.found_by == "verify" else told.get_alert_class_display(),
         "broken",
     )

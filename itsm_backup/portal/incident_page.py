@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -14,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from catalogue.duties import names
 from catalogue.models import ServiceVersion
-from incidents import assigning, knowing, working
+from incidents import assigning, knowing, withholding, working
 from incidents.models import Incident, IncidentEntry, MajorIncident, PostIncidentReview, Problem
 from incidents.models.escalation import PRIORITIES
 from incidents.models.felt import SIDES
@@ -165,10 +166,13 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
 def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = False) -> IncidentPage:
     """The page of an incident that `find` gave; with `opening` its impact is the copy that was kept when it opened."""
     alerts = _alerts(incident, user, moment)
+    plain = withholding.for_reader(user, [incident])
+    incident.told_title = plain(incident.told_title)
     impact = impact_of(incident=incident, alerts=alerts, user=user, moment=moment, opening=opening)
     told = told_of(incident=incident, user=user, moment=moment)
     rows = IncidentEntry.objects.told_to(user).filter(incident=incident, at__lte=moment.at).select_related("by")
     entries = list(rows.order_by("-at", "-pk")[:MOST_ENTRIES])
+    story = _story(incident, entries, moment)
     return IncidentPage(
         number=incident.number,
         title=incident.told_title,
@@ -180,8 +184,8 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         related=_related(incident, entries, user, moment),
         impact=impact,
         branches=impact.branches,
-        alerts=tuple(_alert_row(alert, moment) for alert in alerts),
-        story=_story(incident, entries, moment),
+        alerts=tuple(_alert_row(alert, moment, plain, says=withholding.is_told_all(user)) for alert in alerts),
+        story=tuple(replace(one, text=plain(one.text), who=plain(one.who)) for one in story),
         told=told,
         latest_told=_latest_told(entries, moment),
         known=_known(incident, user, moment),
@@ -293,18 +297,18 @@ def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str,
     return tuple(facts)
 
 
-def _alert_row(alert: Any, moment: Moment) -> AlertRow:
+def _alert_row(alert: Any, moment: Moment, plain: Callable[[str], str], *, says: bool) -> AlertRow:
     over = alert.resolved_at is not None and alert.resolved_at <= moment.at
     state = "resolved" if over else "firing" if alert.state == "resolved" else alert.state
     service = Link(alert.service_name, moment.href("service", alert.service.code)) if alert.service and alert.service_name else None
     return AlertRow(
-        title=alert.title,
+        title=plain(alert.title),
         service=service,
         state=state.capitalize(),
         verdict=BAD_NOW[state],
         count=many(alert.occurrences, "time"),
         since=clock(alert.opened_at, moment),
-        said=(alert.said or "").strip(),
+        said=(alert.said or "").strip() if says else "",
         why=moment.href("explain", "alert", alert.pk),
     )
 
