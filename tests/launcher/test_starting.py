@@ -45,6 +45,7 @@ def test_it_starts_stops_and_starts_again_with_its_data_in_a_private_folder(prod
     parents = (product.clone, product.clone.parent)
     assert stat.S_IMODE(product.clone.parent.stat().st_mode) == 0o700
     assert get(first.address() + "healthz") == 200
+    assert get(first.address() + "static/fonts/source-sans-400.woff2") == 200, "made by this very start"
     assert first.said.count("\nready http://") == 1
     make_user(product, "kept-after-stop")  # a command uses the running services
     told = product.run("shell", "-v", "0", "-c", "from django.conf import settings; print('told', settings.BASE_URL)")
