@@ -66,6 +66,8 @@ class Finding:
     code: str
     sentence: str
     deviation: Deviation | None = None
+    subject: str = ""  # what of the promise breaks it
+    size: float = 1.0  # how many times over
 
     @property
     def stops(self) -> bool:
@@ -88,16 +90,17 @@ class Question:
     reader: Any = None  # who reads the answer: it names no service that they may not see; None for a machine, which may see all
     known_then: bool = False  # only relations that were known at the instant asked for
     labels: tuple[str, ...] = ()
+    for_many: bool = False  # the answer is kept for readers who see different services: it names no other service
 
 
-def question_of(version: ServiceVersion, *, reader: Any = None, known_then: bool = False) -> Question:
+def question_of(version: ServiceVersion, *, reader: Any = None, known_then: bool = False, for_many: bool = False) -> Question:
     promise = getattr(version, "commitment", None) or Commitment()
     return Question(
         version.service,
         {name: getattr(promise, name) for name in COMMITMENT_FIELDS},
         tuple(each for each in (version.sla, version.ola, version.contract) if each is not None),
         tuple({name: getattr(each, name) for name in OFFERING_FIELDS} for each in version.offerings.all()),
-        reader, known_then, tuple(version.labels),
+        reader, known_then, tuple(version.labels), for_many,
     )  # fmt: skip
 
 
@@ -143,9 +146,9 @@ def _finding(gap: Gap, granted: list[Deviation]) -> Finding:
     fitting = [row for row in granted if row.code == gap.code]
     for row in reversed(fitting):
         if row.bears is None or gap.size <= row.bears.get(gap.subject, 0.0) * DRIFT.get(gap.code, 1.0):
-            return Finding(gap.code, gap.sentence, row)
+            return Finding(gap.code, gap.sentence, row, gap.subject, gap.size)
     beyond = f" The deviation until {fitting[-1].expires_on:%d %b %Y} was granted for less." if fitting else ""
-    return Finding(gap.code, gap.sentence + beyond)
+    return Finding(gap.code, gap.sentence + beyond, None, gap.subject, gap.size)
 
 
 def _gaps(asked: Question, analysis: ImpactAnalysis | None, measured: Measured, at: dt.datetime) -> list[Gap]:
@@ -307,10 +310,10 @@ _COMPARED = (
 
 
 class _Other(NamedTuple):
-    """What another service promises of one level; `name` is empty where the reader may not see it."""
+    """What another service promises of one level; `name` is empty where the reader may not see it, None where nobody is named."""
 
     value: Any
-    name: str
+    name: str | None
     up: bool
 
 
@@ -318,7 +321,11 @@ def _inheritance(asked: Question, at: dt.datetime) -> Iterator[Gap]:
     """No provider along hard relations promises less than what stops with it: the weakest provider and the strictest consumer count."""
     chain = _chain(asked, at)
     for level in _COMPARED[:2]:
-        known = [_Other(row[level.name], row["name"] if row["seen"] else "", up) for up, row in chain if row[level.name] is not None]
+        known = [
+            _Other(row[level.name], None if asked.for_many else row["name"] if row["seen"] else "", up)
+            for up, row in chain
+            if row[level.name] is not None
+        ]
         for package, mine in [("", asked.promise[level.name]), *((f"{one['name']}: ", one[level.name]) for one in asked.offerings)]:
             if mine is None:
                 continue
@@ -347,15 +354,19 @@ def _chain(asked: Question, at: dt.datetime) -> list[tuple[bool, dict[str, Any]]
     return [(up, told[pk]) for up, side in ((True, above), (False, below)) for pk in side if pk in told]
 
 
+def _unnamed(other: _Other) -> str:
+    return "another service" if other.name is None else "a service that you may not see"
+
+
 def _too_weak(other: _Other, mine: Any, level: _Level) -> str:
     if not other.name:
-        return f"It stops with a service that you may not see, and that promises less than {level.words(mine)}: that cannot hold."
+        return f"It stops with {_unnamed(other)}, and that promises less than {level.words(mine)}: that cannot hold."
     return f"It stops with {other.name}, which promises only {level.words(other.value)}: {level.words(mine)} cannot hold."
 
 
 def _too_strict(other: _Other, mine: Any, level: _Level) -> str:
     if not other.name:
-        return f"A service that you may not see stops with it and promises more: {level.words(mine)} is too weak for that."
+        return f"{_unnamed(other).capitalize()} stops with it and promises more: {level.words(mine)} is too weak for that."
     return f"{other.name} stops with it and promises {level.words(other.value)}: {level.words(mine)} is too weak for that."
 
 

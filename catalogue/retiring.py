@@ -21,6 +21,7 @@ from itsm_backup.common.models import because
 State = Retirement.State
 LONGEST_AHEAD = dt.timedelta(days=731)
 MOST_AT_ONCE = 200
+MOST_NAMED = 5
 
 # What stands in the way of a retirement, one sentence each; floors above add theirs.
 guards: list[Callable[[Service, dt.datetime], Iterable[str]]] = []
@@ -51,7 +52,7 @@ def approve(*, retirement: Retirement, by: Any, at: dt.datetime, reason: str = "
     with transaction.atomic(), because(why, by=by):
         row = _open(retirement, State.ASKED)
         check_decider(row, by, at)
-        if row.ends_at <= at and (found := obstacles(service=row.service, at=at)):
+        if row.ends_at <= at and (found := obstacles(service=row.service, at=at, reader=by)):
             raise NotReady(found)
         row.state, row.decided_by, row.decided_at, row.answer = State.PLANNED, by, at, reason.strip()
         row.save()
@@ -109,11 +110,14 @@ def _retire_if_free(pk: int, at: dt.datetime) -> bool:
     return True
 
 
-def obstacles(*, service: Service, at: dt.datetime) -> list[str]:
-    """One sentence for everything that keeps the entry from being retired at this instant; empty when nothing does."""
+def obstacles(*, service: Service, at: dt.datetime, reader: Any = None) -> list[str]:
+    """One sentence for everything that keeps the entry from being retired at this instant; empty when nothing does.
+
+    Services that the reader may not see are counted, not named; None is a machine, which sees all.
+    """
     return [
         *(f"It is under legal hold ({hold.reason}): have that released first." for hold in legal_holds.in_force(service, at)),
-        *_dependants(service, at),
+        *_dependants(service, at, reader),
         *_other_versions(service, at),
         *(sentence for guard in guards for sentence in guard(service, at)),
     ]
@@ -166,14 +170,21 @@ def _bad_successor(service: Service, successor: Service | None) -> list[str]:
     return []
 
 
-def _dependants(service: Service, at: dt.datetime) -> Iterable[str]:
+def _dependants(service: Service, at: dt.datetime, reader: Any) -> Iterable[str]:
     """Entries in force that stop with it."""
     hard = Relation.objects.standing(at).filter(provider=service, strength="hard").exclude(kind=Relation.Kind.SUPERSEDES)
     names = ServiceVersion.objects.in_force(at).filter(service__in=hard.values("consumer")).exclude(service=service)
-    told = list(names.order_by("name").values_list("name", flat=True))
+    involved = dict(names.order_by("name").values_list("service", "name"))
+    seen = involved if reader is None else set(Service.objects.visible_to(reader).filter(pk__in=involved).values_list("pk", flat=True))
+    named = [name for pk, name in involved.items() if pk in seen]
+    told = [*named[:MOST_NAMED], *([f"{len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else [])]
+    if hidden := len(involved) - len(named):
+        told.append(f"{'a service' if hidden == 1 else f'{hidden} services'} that you may not see")
     if told:
-        verb = "stops" if len(told) == 1 else "stop"
-        yield f"{_listed(told)} {verb} with it: end or soften {'that relation' if len(told) == 1 else 'those relations'} first."
+        who = " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
+        verb = "stops" if len(involved) == 1 else "stop"
+        which = "that relation" if len(involved) == 1 else "those relations"
+        yield f"{who[0].upper()}{who[1:]} {verb} with it: end or soften {which} first."
 
 
 def _other_versions(service: Service, at: dt.datetime) -> Iterable[str]:
@@ -183,12 +194,6 @@ def _other_versions(service: Service, at: dt.datetime) -> Iterable[str]:
             yield f"Version {version.number} takes force on {words_of(version.effective.lower)}: withdraw it first."
         else:
             yield f"Version {version.number} is {version.get_state_display()}: finish or cancel it first."
-
-
-def _listed(names: list[str], most: int = 5) -> str:
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _carry_out(row: Retirement, at: dt.datetime) -> None:

@@ -12,7 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from guardian.models import GroupObjectPermission
 
-from catalogue import duties
+from catalogue import duties, holding
 from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.models import on_record
 from itsm_backup.roles import ROLES, Scope, scope_of
@@ -58,7 +58,7 @@ def grant(
     with transaction.atomic():
         _hold(user)
         held = held_by(user)
-        excluded = duties.objection_to_duties(user, [role], at)
+        excluded = duties.objection_to_duties(user, {role, *holding.duties_of_rights(ROLES[role].everywhere | ROLES[role].verbs)}, at)
         if excluded:
             remedy = "Take the other role away first, or have an exception approved."
             raise NotGranted(f"{_name(user)} cannot be given the role {role}. {excluded} {remedy}")

@@ -24,6 +24,7 @@ from monitoring.converting import FIELDS
 from monitoring.models import AttributeMapping, BackupJob, DetectedChange, DetectedValue, SettledChange
 from monitoring.wording import field_words, schedule_words
 
+LONGEST_ASPECT = 200
 MOST_ENTRIES = 500  # looked at in one go, those first that were not looked at for the longest time
 LOOK, JOB, REPOSITORY, SCHEDULE, ENCRYPTED, CHECK = "look", "job", "repository", "schedule", "encrypted", "check:"
 ASPECTS = {JOB: "Job", REPOSITORY: "Repository", SCHEDULE: "Schedule", ENCRYPTED: "Copies"}
@@ -52,7 +53,8 @@ def aspect_words(aspect: str) -> str:
 def detect_changes(*, at: dt.datetime) -> int:
     """Look at the entries in force again, at most MOST_ENTRIES; returns how many changes were detected. Safe to repeat at any time.
 
-    The first look at an entry only remembers. Its steward gets one mail for each look that found something.
+    The first look at an entry remembers what its backups are, and tells of its promise alone where that cannot be held. Its steward
+    gets one mail for each look that found something.
     """
     looks = DetectedValue.objects.filter(service=OuterRef("service"), aspect=LOOK, job=None).values("looked_at")
     due = ServiceVersion.objects.in_force(at).annotate(looked_at=Subquery(looks[:1]))
@@ -74,7 +76,7 @@ def _look(version: ServiceVersion, answers: dict[int, Any], at: dt.datetime) -> 
         if held is None or (held.looked_at >= at and not new):
             return 0  # another worker looks, or has just looked
         kept = {(one.job_id, one.aspect): one for one in DetectedValue.objects.filter(service=version.service).exclude(pk=row.pk)}
-        found = _differences(kept, dict(_values(version, kept, answers, at)), first=new)
+        found = _differences(kept, dict(_values(version, kept, answers, at)))
         _remember(version, kept, found, at)
         DetectedValue.objects.filter(pk=row.pk).update(looked_at=at)
         changes = [made for key, before, after in found if before is not None and (made := _change(version, key, before, after, at))]
@@ -83,18 +85,23 @@ def _look(version: ServiceVersion, answers: dict[int, Any], at: dt.datetime) -> 
     return len(changes)
 
 
-def _differences(
-    kept: Mapping[Key, DetectedValue], values: Mapping[Key, Said], *, first: bool
-) -> list[Difference]:  # fmt: skip
+def _differences(kept: Mapping[Key, DetectedValue], values: Mapping[Key, Said]) -> list[Difference]:
     """Every aspect that is new or another than it was: key, what it was (None: not known until now), what it is."""
     told: list[Difference] = []
     for key, said in values.items():
         row = kept.get(key)
         if row is None:
-            told.append((key, "" if key[1].startswith(CHECK) and not first else None, said))
-        elif row.value != said.value:
+            told.append((key, "" if key[1].startswith(CHECK) else None, said))
+        elif row.value != said.value and not _is_as_bad(key[1], row.value, said.value):
             told.append((key, row.value, said))
     return told
+
+
+def _is_as_bad(aspect: str, before: str, after: str) -> bool:
+    """Whether an inequality is broken by no more than it was when that was told: what is measured drifts a little from day to day."""
+    if not aspect.startswith(CHECK) or not before or not after:
+        return False
+    return float(after) <= float(before) * checking.DRIFT.get(aspect.split(":")[1], 1.0)
 
 
 def _values(version: ServiceVersion, kept: Mapping[Key, DetectedValue], answers: dict[int, Any], at: dt.datetime) -> Iterator[Any]:
@@ -129,13 +136,12 @@ def _of_job(job: BackupJob, answers: dict[int, Any], at: dt.datetime) -> Iterato
 
 
 def _promise(version: ServiceVersion, kept: Mapping[Key, DetectedValue], at: dt.datetime) -> Iterator[tuple[Key, Said]]:
-    """What the backups can do beside what is promised: each inequality that does not hold any more, and those that do again."""
-    stops = {
-        f"{CHECK}{one.code}": one.sentence
-        for one in checking.findings(asked=checking.question_of(version), measured=measured(version.service, at), at=at) if one.stops
-    }  # fmt: skip
-    for aspect, sentence in stops.items():
-        yield (None, aspect), Said("does not hold", sentence)
+    """Beside what is promised: each part of it that cannot hold, by how many times over, and those that can again."""
+    asked = checking.question_of(version, for_many=True)
+    found = checking.findings(asked=asked, measured=measured(version.service, at), at=at)
+    stops = {f"{CHECK}{one.code}:{one.subject}"[:LONGEST_ASPECT]: one for one in found if one.stops}
+    for aspect, one in stops.items():
+        yield (None, aspect), Said(repr(one.size), one.sentence)
     for pk, aspect in kept:
         if aspect.startswith(CHECK) and aspect not in stops:
             yield (pk, aspect), Said("", "")
@@ -156,11 +162,12 @@ def _change(version: ServiceVersion, key: Key, before: str, said: Said, at: dt.d
     job, aspect = key
     waiting = DetectedChange.objects.waiting(at).filter(service=version.service, job=job, aspect=aspect).order_by("detected_at")
     first = waiting.first()
-    if first is not None and first.before == said.value:
+    holds_again = aspect.startswith(CHECK) and not said.value
+    if holds_again or (first is not None and first.before == said.value):
         DetectedChange.objects.filter(pk__in=[row.pk for row in waiting]).update(undone_at=at)
         return None
-    if aspect.startswith(CHECK) and not said.value:
-        return None  # it holds again, and nobody waits for anything
+    if aspect.startswith(CHECK) and before:
+        before = "it could not be held either, by less"
     return DetectedChange.objects.create(
         service=version.service, job_id=job, aspect=aspect, before=before, after=said.words or said.value, detected_at=at
     )  # fmt: skip

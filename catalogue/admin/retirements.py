@@ -55,7 +55,7 @@ def _keepers_only(request: HttpRequest, row: Retirement) -> str:
 
 def _before_approving(request: HttpRequest, row: Retirement) -> list[str]:
     at = now()
-    stops = retiring.obstacles(service=row.service, at=at)
+    stops = retiring.obstacles(service=row.service, at=at, reader=request.user)
     if row.ends_at <= at:
         told = f"{row.service.code} is retired at once: its version in force and its relations end, and it never comes back."
     else:
@@ -113,7 +113,7 @@ class RetirementAdmin(BesideEntry, FactAdmin, ActingAdmin):
     def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
         if row.state not in Retirement.OPEN:
             return super().facts_beside(request, row)
-        stops = retiring.obstacles(service=row.service, at=now())
+        stops = retiring.obstacles(service=row.service, at=now(), reader=request.user)
         return [*super().facts_beside(request, row), *(("Stands in the way", sentence) for sentence in stops)]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any) -> Any:

@@ -14,7 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import functions
 
-from itsm_backup.common.models import Tracked, TrackedQuerySet, tracked
+from itsm_backup.common.models import Tracked, TrackedQuerySet, authors_stay, tracked
 
 
 def validate_zone(name: str) -> None:
@@ -298,7 +298,8 @@ class ServiceVersion(Tracked):
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 func=_APPROVED_IS_FIXED,
-            )
+            ),
+            authors_stay(),
         ]
 
     def __str__(self) -> str:

@@ -159,6 +159,17 @@ class Tracked(models.Model):
 _REFUSE = "RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP;"
 
 
+def authors_stay() -> pgtrigger.Trigger:
+    """For a table with `author_ids`: who wrote a row stays one of its authors, so that nobody approves their own after a correction."""
+    return pgtrigger.Trigger(
+        name="authors_stay",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.Condition("NOT NEW.author_ids @> OLD.author_ids"),
+        func="RAISE EXCEPTION 'who wrote a row of % stays one of its authors', TG_TABLE_NAME;",
+    )
+
+
 def append_only(model: M) -> M:
     """Class decorator: the database refuses UPDATE, DELETE and TRUNCATE on this table, whoever asks."""
     for name, operation, level in (

@@ -90,9 +90,10 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
 def _now(struck: Sequence[int], moment: Moment) -> dict[str, Any]:
     """Who is involved at the moment; how each stands is asked of `standings`, which knows what the user may see.
 
-    Of several services the relations are kept: which tier each counts as is read from the same answer.
+    Of several services the relations are kept: which tier each counts as is read from the same answer. A page of the past counts
+    only relations that were known then.
     """
-    relations = closure(struck, up=True, at=moment.at) if len(struck) > 1 else None
+    relations = closure(struck, up=True, at=moment.at, known_then=moment.past) if moment.past or len(struck) > 1 else None
     reached = consumers_of(struck, at=moment.at) if relations is None else nearest_first(struck, relations)
     consumers = [{"service": one.service_id, "via": one.via_id, "depth": one.depth} for one in reached]
     return {"at": iso(moment.at), "services": [{"service": pk} for pk in struck], "consumers": consumers, "relations": relations}

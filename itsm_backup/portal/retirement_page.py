@@ -73,7 +73,7 @@ def retirement_page(*, service: Service, user: Any, moment: Moment) -> Retiremen
         code=service.code,
         name=name,
         sentence=_sentence(name, at_work, rows, moment),
-        stops=tuple(retiring.obstacles(service=service, at=moment.at)) if lives and not moment.past else (),
+        stops=tuple(retiring.obstacles(service=service, at=moment.at, reader=user)) if lives and not moment.past else (),
         follows=tuple(_follows(service, moment)) if lives and not moment.past else (),
         open=next((one for row, one in zip(rows, told, strict=True) if row is at_work), None),
         past=tuple(one for row, one in zip(rows, told, strict=True) if row is not at_work),

@@ -24,7 +24,7 @@ class DetectedChangeSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     service = serializers.CharField(source="service.code")
     job = serializers.CharField(source="job.name", default=None, allow_null=True)
-    aspect = serializers.CharField(help_text="repository, schedule, encrypted, job, a field of the catalogue, or check:CODE.")
+    aspect = serializers.CharField(help_text="repository, schedule, encrypted, job, a field of the catalogue, or check:CODE:PART.")
     before = serializers.CharField(help_text="Empty where a promise could be held.")
     after = serializers.CharField()
     detected_at = serializers.DateTimeField()

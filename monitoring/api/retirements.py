@@ -38,7 +38,9 @@ class RetirementDetailSerializer(RetirementSerializer):
     obstacles = serializers.SerializerMethodField(help_text="What stands in the way now, a sentence each; empty for one that is over.")
 
     def get_obstacles(self, row: Retirement) -> list[str]:
-        return retiring.obstacles(service=row.service, at=now()) if row.state in Retirement.OPEN else []
+        return (
+            retiring.obstacles(service=row.service, at=now(), reader=self.context["request"].user) if row.state in Retirement.OPEN else []
+        )
 
 
 class NewRetirementSerializer(serializers.Serializer):

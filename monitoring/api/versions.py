@@ -254,9 +254,10 @@ class Versions(GenericAPIView):
         said = WriteSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         written = _written(said.validated_data["content"])
+        first = not service.versions.exists()  # an entry that exists promises what it promised, and nothing that nobody asked for
         try:
             made = publishing.draft_version(
-                service=service, by=request.user, at=now(), reason=said.validated_data["reason"], tier_defaults=True, **written
+                service=service, by=request.user, at=now(), reason=said.validated_data["reason"], tier_defaults=first, **written
             )
         except publishing.Refused as error:
             raise _refused(error) from None

@@ -18,7 +18,7 @@ class DetectedValue(models.Model):
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="detected_values")
     job = models.ForeignKey(BackupJob, null=True, on_delete=models.CASCADE, related_name="+")
-    aspect = models.CharField(max_length=60)
+    aspect = models.CharField(max_length=200)
     value = models.TextField(blank=True)
     since_at = models.DateTimeField()
     looked_at = models.DateTimeField()
@@ -48,7 +48,7 @@ class DetectedChange(models.Model):
 
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="detected_changes")
     job = models.ForeignKey(BackupJob, null=True, on_delete=models.PROTECT, related_name="+")
-    aspect = models.CharField(max_length=60)
+    aspect = models.CharField(max_length=200)
     before = models.TextField(blank=True)
     after = models.TextField(blank=True)
     detected_at = models.DateTimeField(db_index=True)

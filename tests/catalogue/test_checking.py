@@ -127,6 +127,10 @@ def test_it_names_no_service_that_the_reader_may_not_see_and_none_that_was_not_k
     assign_perm("catalogue.view_service", reader, storage)
     assert "Service storage, which promises only a recovery point of 50 h" in told(reader=reader)[0]
     assert len(told(reader=make_author())) == 2
+    assert told(for_many=True) == [
+        "It stops with another service, and that promises less than a recovery point of 26 h: that cannot hold.",
+        "Another service stops with it and promises more: a recovery point of 26 h is too weak for that.",
+    ], "what is kept for many readers names nobody"
     assert told(known_then=True) == [], "the relations were written after that noon"
 
 

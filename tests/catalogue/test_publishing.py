@@ -125,6 +125,13 @@ def test_the_database_refuses_an_author_as_approver():
         cursor.execute("UPDATE catalogue_serviceversion SET approver_id = author_ids[1] WHERE id = %s", [version.pk])
 
 
+@pytest.mark.parametrize("approval", ["", ", state = 'approved', approver_id = author_ids[1]"])
+def test_the_database_lets_nobody_out_of_the_authors(approval):
+    version = in_review()
+    with pytest.raises(DatabaseError, match="stays one of its authors"), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE catalogue_serviceversion SET author_ids = '{{}}'{approval} WHERE id = %s", [version.pk])
+
+
 def test_it_names_who_can_when_somebody_without_the_duty_tries():
     version = in_review()
     limited = make_user("limited")

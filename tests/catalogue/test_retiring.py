@@ -87,6 +87,9 @@ def test_what_stands_in_the_way_is_named_and_the_entry_waits_as_a_gap():
         "Version 2 is draft: finish or cancel it first.",
         "A job still runs for it (nightly): end it in the tool and delete the schedule, or give it to another entry by a rule.",
     ]
+    narrow = make_user("narrow")
+    hidden = "A service that you may not see stops with it: end or soften that relation first."
+    assert retiring.obstacles(service=service, at=NOON + 3 * DAY, reader=narrow)[1] == hidden
     assert retiring.retire_due(at=NOON + 11 * DAY) == 0 and life(service) == "pending_retirement"
     late = NOON + 11 * DAY
     kinds = [gap.kind for gap in responsibilities.gaps(services=[service.pk], at=late)]

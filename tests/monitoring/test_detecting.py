@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
 import pytest
 
-from catalogue import publishing
-from catalogue.models import Service
+from catalogue import publishing, relating
+from catalogue.models import Relation, Service
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
@@ -84,12 +85,37 @@ def test_a_schedule_that_moves_and_a_promise_that_cannot_hold_any_more(imaging, 
     assert detecting.detect_changes(at=noon) == 2
     (moved, broken) = waiting(noon)
     assert moved == ("schedule", "Daily 10:00 UTC, grace 1 h", "Weekly on Sun 10:00 UTC, grace 1 h")
-    assert broken[:2] == ("check:SCHEDULE_EXCEEDS_RPO", "") and "26 h" in broken[2]
+    assert broken[0].startswith("check:SCHEDULE_EXCEEDS_RPO:") and broken[1] == "" and "26 h" in broken[2]
     with because("Back", by=make_admin("other")):
         schedule.rrule = "FREQ=DAILY"
         schedule.save()
     assert detecting.detect_changes(at=noon + HOUR) == 0, "what was undone asks for nothing"
     assert waiting(noon + HOUR) == [] and len(waiting(noon)) == 2, "and the past stays what it was"
+
+
+def test_a_promise_that_cannot_hold_at_the_first_look_is_told_and_told_again_where_it_gets_worse(noon):
+    """Each part of it by itself, without the name of a service that its readers may not see."""
+    archive, portal, ward = (
+        make_service(code, at=noon - DAY, rpo_s=hours * 3600) for code, hours in (("ARCHIVE", 26), ("PORTAL", 4), ("WARD", 1))
+    )
+    relate = partial(relating.relate, provider=archive, kind="depends_on", strength="hard", by=make_admin(), reason="It reads from it")
+    relate(consumer=portal, at=noon - HOUR)
+    assert detecting.detect_changes(at=noon) == 2
+    of_archive = DetectedChange.objects.filter(service=archive)
+    first = of_archive.get()
+    assert (first.aspect, first.before) == ("check:INHERITED_COMMITMENT_TOO_WEAK:above rpo_s", "")
+    assert first.after == "Another service stops with it and promises more: a recovery point of 26 h is too weak for that."
+    assert not DetectedChange.objects.filter(after__contains="PORTAL").exists()
+    assert detecting.detect_changes(at=noon + HOUR) == 0, "as bad as it was"
+    detecting.settle(change=first, by=make_admin("steward"), at=noon + HOUR, reason="Known")
+    relate(consumer=ward, at=noon + HOUR)
+    detecting.detect_changes(at=noon + 2 * HOUR)
+    assert [row.before for row in of_archive.waiting(noon + 2 * HOUR)] == ["it could not be held either, by less"]
+    mover = make_admin("mover")
+    for relation in Relation.objects.all():
+        relating.end(relation=relation, by=mover, at=noon + 3 * HOUR, reason="Moved")
+    detecting.detect_changes(at=noon + 4 * HOUR)
+    assert not of_archive.waiting(noon + 4 * HOUR).exists(), "it holds again"
 
 
 def test_a_job_that_protects_it_no_longer(imaging, noon):

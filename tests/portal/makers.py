@@ -41,7 +41,9 @@ def make_estate(at: dt.datetime) -> Estate:
     reporting = make_service("SVC-011", rpo_s=8 * 3600, tier=2, name="Radiology reporting", department="Radiology", **common)
     research = make_service("SVC-033", rpo_s=48 * 3600, tier=4, name="Research file shares", department="Research", **common)
     with because("test"):
-        Relation.objects.create(provider=imaging, consumer=reporting)
+        relation = Relation(provider=imaging, consumer=reporting)
+        relation._history_date = start  # known from then on
+        relation.save()
     tool = make_tool(at=start, name="bkp-ctl-02", label="Backup control")
     job = make_job(tool, "pacs-2h", at=start, service=imaging, repository_name="NAS-02")
     other = make_job(tool, "ris-4h", at=start, service=reporting)

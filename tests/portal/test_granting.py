@@ -7,8 +7,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
 
-from catalogue import duties, publishing
+from catalogue import duties, holding, publishing
 from catalogue.models import Service, ServiceVersion
 from itsm_backup import granting
 from itsm_backup.granting import NotGranted, grant, held_by, revoke
@@ -125,6 +126,23 @@ def test_it_refuses_roles_that_exclude_each_other_even_limited_ones(admin, noon)
         give(person, "steward", admin, noon, services=[make_service("pacs")])
     assert held_by(person) == [Scope("monitoring-admin", "tool", "one")]
     assert not duties.conflicts(scope.role for scope in held_by(person))
+
+
+def test_a_role_whose_rights_make_up_a_duty_is_refused_like_that_duty(admin, noon):
+    """Who leads incidents may end them, as operators do: so no auditor and no approver leads them."""
+    for held, rule in (("auditor", "nobody audits their own work"), ("approver", "who runs the backups never approves")):
+        person = give(make_user(held), held, admin, noon)
+        with pytest.raises(NotGranted, match=f"cannot be given the role incident-manager.*{rule}"):
+            give(person, "incident-manager", admin, noon)
+        with pytest.raises(IntegrityError, match="exclude each other"), transaction.atomic():
+            person.groups.add(Group.objects.get(name="incident-manager"))
+    leader = give(make_user("lead"), "incident-manager", admin, noon)
+    with pytest.raises(NotGranted, match="cannot be given the role auditor"):
+        give(leader, "auditor", admin, noon)
+    with pytest.raises(IntegrityError, match="exclude each other"), transaction.atomic():
+        leader.groups.add(Group.objects.get(name="auditor"))
+    others = {name: holding.duties_of_rights(role.everywhere | role.verbs) - {name} for name, role in ROLES.items()}
+    assert {name: found for name, found in others.items() if found} == {"incident-manager": {"operator"}}, "the trigger knows this one"
 
 
 def test_nobody_gives_a_role_to_themselves_and_none_without_a_reason(admin, noon):

@@ -107,6 +107,18 @@ def test_an_operator_may_work_and_a_stakeholder_is_told_who_can(estate):
     assert refused.refusal == "Operators can work on this. Operator Person can."
 
 
+def test_a_page_of_the_past_counts_only_relations_that_were_known_then(estate, root):
+    with because("Forgotten until now"):
+        Relation.objects.create(consumer=make_service("LATE", at=estate.at - 5 * HOUR, name="Late ward"), provider=estate.imaging)
+
+    def depending(at, now):
+        heads = {branch.head: branch.members for branch in page_of(estate, root, Moment(at=at, now=now)).branches}
+        return [name for name, *_ in heads["Depends on it"]]
+
+    assert depending(estate.at, estate.at) == ["Radiology reporting", "Late ward"]
+    assert depending(estate.at, estate.at + HOUR) == ["Radiology reporting"], "who looked then did not know of the other"
+
+
 def test_nobody_works_on_the_past(estate):
     operator = make_person("operator", estate.at)
     deeds = page_of(estate, operator, Moment(at=estate.at - HOUR / 4, now=estate.at)).deeds

@@ -6,7 +6,8 @@ import json
 import pytest
 from django.test import Client
 
-from catalogue.models import ServiceVersion
+from catalogue.models import ServiceVersion, TierDefault
+from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from tests.catalogue.makers import make_approver, make_author, make_service, make_user
 
@@ -31,6 +32,17 @@ def draft(db):
     status, _, etag = call(make_author(), "post", "versions/", {"reason": "Tighter", "content": {"rpo_s": 7_200}})
     assert status == 201
     return etag
+
+
+def test_a_further_version_says_nothing_that_nobody_asked_for():
+    make_user("author", is_staff=True)
+    make_service(at=now() - 2 * HOUR)
+    levels = {"rpo_s": 14_400, "rto_s": 14_400, "success_rate": "0.99", "rpo_attainment_rate": "0.995"}
+    with because("What tier 3 promises"):
+        TierDefault.objects.create(tier=3, restore_test_days=90, copy_scheme="3-2-1-1-0", **levels)
+    assert call(make_author(), "post", "versions/", {"reason": "Urgent", "content": {"summary": "Urgent fix"}})[0] == 201
+    before, after = (call(make_author(), "get", f"versions/{number}/")[1]["content"] for number in (1, 2))
+    assert {name: after[name] for name in after if after[name] != before[name]} == {"summary": "Urgent fix"}
 
 
 def test_who_was_slower_is_told_what_the_first_one_changed_and_loses_nothing(draft):
