@@ -80,9 +80,9 @@ def _solve(pattern: Pattern, values: dict[str, Any]) -> None:
 
     _execute(
         f"""
-        INSERT INTO incidents_problem (signature, title, state, outcome, because, root_cause, workaround, permanent_fix, assignee_id,
-          proposed_at, fixed_at, closed_at, updated_at)
-        SELECT 'failed | storage | case ' || g %% {SIGNATURES}, 'Storage fails, case ' || g, 'closed', 'fixed', '[]', 'Too small',
+        INSERT INTO incidents_problem (signature, service_type, title, state, outcome, because, root_cause, workaround, permanent_fix,
+          assignee_id, proposed_at, fixed_at, closed_at, updated_at)
+        SELECT 'failed | storage | case ' || g %% {SIGNATURES}, '', 'Storage fails, case ' || g, 'closed', 'fixed', '[]', 'Too small',
           'Make room', 'CHG-' || g, %(person)s, began, began, began, began
         FROM generate_series(1, %(incidents)s / {PER_PROBLEM}) g, LATERAL (SELECT {BEGAN} AS began) own
         """,  # noqa: S608 - our own words
