@@ -28,12 +28,14 @@ def workers() -> QuerySet[Any]:
 def assign(*, incident: Incident, assignee: Any, by: Any, at: dt.datetime) -> Incident:
     """Hand the incident to somebody, who goes on with it; a new or waiting one becomes in progress.
 
-    Raises NotPossible when it is over, or already theirs.
+    Raises NotPossible when it is over, already theirs, or beyond what they may work on.
     """
     incident = _open(incident)
     name = assignee.get_full_name() or assignee.get_username()
     if incident.assignee_id == assignee.pk:
         raise NotPossible(f"{incident.number} is with {name} already.")
+    if not Incident.objects.visible_to(assignee, "change").filter(pk=incident.pk).exists():
+        raise NotPossible(f"{name} may not work on {incident.number}: nothing that it is about is theirs to see. Choose somebody else.")
     if incident.state != "in_progress":
         incident = working.move(incident=incident, to="in_progress", reason="", by=by, at=at, assignee=assignee)
     Incident.objects.filter(pk=incident.pk).update(assignee=assignee, updated_at=at)

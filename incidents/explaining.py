@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from incidents import reckoning
 from incidents.models import Incident
 from monitoring.explaining import Explanation, explain
 from monitoring.models import Alert, Evaluation
@@ -31,9 +34,9 @@ def explain_alert(alert: Alert) -> Explanation:
     return explain(evaluation_of(alert), alert=alert)
 
 
-def explain_incident(incident: Incident) -> Explanation:
-    """The explanation of the opening alert, with the arithmetic of the incident's priority at its end."""
+def explain_incident(incident: Incident, *, user: Any = None) -> Explanation:
+    """The explanation of the opening alert, with every step to the incident's priority; a `user` is named only what they may see."""
     found = explain_alert(opening_alert(incident))
     found.answer = f"{incident.title}. {incident.priority_reason}"
-    found.arithmetic = [*found.arithmetic, f"When it was last weighed: {incident.priority_reason}"]
+    found.priority = reckoning.steps_of(incident, user=user)
     return found

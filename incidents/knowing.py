@@ -125,6 +125,7 @@ def say(*, known_error: KnownError, incident: Incident, helped: bool, by: Any, a
     """Say whether it helped with the incident, once. Raises NotPossible the second time, and for what does not fit the incident."""
     if all(one.known_error.pk != known_error.pk for one in suggestions_for(incident)):
         raise NotPossible(f"{known_error.number} is not suggested for {incident.number}.")
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident.pk)  # who comes at once waits, and finds what was said
     if Feedback.objects.filter(known_error=known_error, incident=incident).exists():
         raise NotPossible(f"It is said already whether {known_error.number} helped with {incident.number}.")
     words = f"{known_error.number} {'helped' if helped else 'did not help'}: {known_error.title}"

@@ -70,7 +70,9 @@ def _handle(alert_id: int, alike: Sequence[int], at: dt.datetime) -> set[int]:
             tiers: dict[int, int] = {}
             if incident is None:
                 incident, tiers = _open(alert, at)
-            _attach(incident, alert, at)
+                IncidentAlert.objects.create(incident=incident, alert=alert, attached_at=at)
+            else:
+                _attach(incident, alert, at)
             joined = _join(incident, alert, alike, told=not opened, at=at)
             if opened:
                 escalating.begin(incident=incident, at=at, tier=tiers.get(incident.service_id or 0))
@@ -216,8 +218,9 @@ def _open(alert: Alert, at: dt.datetime) -> tuple[Incident, dict[int, int]]:
     )
     services = prioritising.services_of([alert])
     tiers = feeling.freeze(incident, services, at=at)
-    weighing.take(incident, prioritising.weigh(services, at=at, tiers=tiers))
-    incident.team_id = prioritising.team_of(incident.service_id, at=at)
+    found = prioritising.weigh(services, at=at, tiers=tiers)
+    weighing.take(incident, found)
+    incident.team_id = found["team"]
     targeting.set_targets(incident=incident, at=at)
     incident.save()
     feeling.frozen(incident)

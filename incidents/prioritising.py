@@ -6,27 +6,41 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
+
 from catalogue.models import ServiceVersion
 from monitoring import priority
 from monitoring.models import Alert, BackupJob, Evaluation, ServiceState
+from monitoring.models.alerts import OPEN_STATES
 
+_DAMAGE = Alert.objects.filter(state__in=OPEN_STATES, alert_class=Alert.Class.INTEGRITY_ERROR)
+_OF_ITS_STORE = _DAMAGE.filter(
+    Q(job__repository_name=OuterRef("repository_name")) | Q(job__repository_name=None), service=None, tool=OuterRef("tool")
+)
+# Of whatever has a `service`: whether a check found its copies damaged, or those of a store of its where the check is of no service.
+IS_DAMAGED = Exists(_DAMAGE.filter(service=OuterRef("service"))) | Exists(
+    BackupJob.objects.filter(Exists(_OF_ITS_STORE), service=OuterRef("service"))
+)
 LOWEST = {"impact": "low", "urgency": "low", "priority": "P5", "reason": "Nothing is judged yet: P5."}
 
 
 def weigh(services: Sequence[int], *, at: dt.datetime, tiers: Mapping[int, int] | None = None) -> dict[str, Any]:
-    """{"impact", "urgency", "priority", "reason", "service"}: the worst over the services; `service` is the one hit hardest.
+    """{"impact", "urgency", "priority", "reason", "service", "team"}: the worst over the services; `service` is the one hit hardest.
 
-    Of equal priorities that of the strictest tier counts, then that of the smallest code. `tiers` are the effective ones where the
-    catalogue was walked through already.
+    `team` is its operations team. Of equal priorities that of the strictest tier counts, then that of the smallest code. `tiers` are the
+    effective ones where the catalogue was walked through already.
     """
-    judged = Evaluation.objects.filter(pk__in=ServiceState.objects.filter(pk__in=services).values("evaluation"))
-    found = priority.of_evaluations(judged, affected=len(services), at=at, tiers=tiers)
+    newest = ServiceState.objects.filter(pk__in=services).values("evaluation")
+    judged: list[Any] = list(Evaluation.objects.filter(pk__in=newest).annotate(is_damaged=IS_DAMAGED))
+    damaged = {one.service_id for one in judged if one.is_damaged}
+    found = priority.of_evaluations(judged, affected=len(services), at=at, tiers=tiers, damaged=damaged)
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services).order_by("tier", "service__code")
-    order = [*versions.values_list("service", flat=True), *services]
+    teams = dict(versions.values_list("service", "operations_team"))
+    order = [*teams, *services]
     if not order:
-        return {**LOWEST, "service": None}
+        return {**LOWEST, "service": None, "team": None}
     hardest = min(order, key=lambda pk: found.get(pk, LOWEST)["priority"])  # the first of those that weigh the same
-    return {**found.get(hardest, LOWEST), "service": hardest}
+    return {**found.get(hardest, LOWEST), "service": hardest, "team": teams.get(hardest)}
 
 
 def services_of(alerts: Iterable[Alert]) -> list[int]:

@@ -110,10 +110,21 @@ def _propose(incident: Incident, alike: list[Incident], reasons: list[dict[str, 
     ProblemEntry.objects.create(problem=problem, at=at, text=f"Proposed with {len(alike)} incidents: {told}")
 
 
+def _count_again(problem: Problem, at: dt.datetime) -> str:
+    """While nobody decided, a proposal says what is counted now; returns what is new of it, for its story. The caller saves it."""
+    theirs = list(Incident.objects.filter(problem_incidents__problem=problem).exclude(state="cancelled").order_by("opened_at"))
+    reasons = reasoning.reasons_of(theirs, at=at, service_type=problem.service_type)
+    if not reasons or reasons == problem.because:
+        return ""
+    problem.because = reasons
+    return ": " + "; ".join(reason["words"] for reason in reasons)
+
+
 def _join(problem: Problem, incident: Incident, at: dt.datetime) -> None:
     _, joined = ProblemIncident.objects.get_or_create(problem=problem, incident=incident, defaults={"attached_at": at})
     if joined:
-        ProblemEntry.objects.create(problem=problem, at=at, text=f"{incident.number} came of it, too")
+        told = _count_again(problem, at) if problem.state == Problem.State.PROPOSED else ""
+        ProblemEntry.objects.create(problem=problem, at=at, text=f"{incident.number} came of it, too{told}")
     again_at = parse_instant(incident.holds[-1][1]) if incident.reopened and incident.holds and incident.holds[-1][1] else None
     began_at = again_at or incident.opened_at
     if problem.state == Problem.State.RESOLVED and problem.fixed_at and began_at > problem.fixed_at:

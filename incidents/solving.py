@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from incidents.models import Incident, Problem, ProblemEntry
 from incidents.working import NotPossible
@@ -59,8 +60,11 @@ def _check(problem: Problem, to: str, at: dt.datetime) -> None:
         return
     if at < problem.fixed_at + STAYS_AWAY:
         raise NotPossible(f"It is closed when it has not come back by {problem.fixed_at + STAYS_AWAY:%d %b %Y}, 30 days after the fix.")
-    if Incident.objects.of_kind(problem.signature, problem.service_type).filter(opened_at__gt=problem.fixed_at).exists():
+    alike = Incident.objects.of_kind(problem.signature, problem.service_type)
+    if alike.filter(Q(opened_at__gt=problem.fixed_at) | Q(incident_alerts__alert__last_seen_at__gt=problem.fixed_at)).exists():
         raise NotPossible("It came back after the fix. Go on with the fix.")
+    if still := alike.open().order_by("pk").first():
+        raise NotPossible(f"{still.number} is open, and of the same kind. Close the problem when that is over, too.")
 
 
 def outcome_of(before: str) -> str:

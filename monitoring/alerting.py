@@ -93,7 +93,7 @@ def _follow(ids: Sequence[int], at: dt.datetime) -> int:
     over = [alert for one in evaluations for alert in _over(one, known)]
     write_back(over, ("state", "resolved_at", "resolving_evaluation"))
     _note(_LED_TO, _ENDED_BY, _SEEN, pairs=[(one.service_id, one.pk) for one in evaluations])
-    _prioritise(evaluations, [alert for alert in (*known.open.values(), *fresh) if alert.state != Alert.State.RESOLVED], at)
+    prioritise(evaluations, [alert for alert in (*known.open.values(), *fresh) if alert.state != Alert.State.RESOLVED], at)
     return len(evaluations)
 
 
@@ -143,7 +143,7 @@ def _over(evaluation: Evaluation, known: _Waiting) -> Iterator[Alert]:
             yield alert
 
 
-def _prioritise(evaluations: list[Evaluation], alerts: Iterable[Alert], at: dt.datetime) -> None:
+def prioritise(evaluations: list[Evaluation], alerts: Iterable[Alert], at: dt.datetime) -> None:
     """Give the open alerts of services the priority that their standing asks for (BM-PRIO)."""
     of_service: dict[int | None, list[Alert]] = defaultdict(list)
     for alert in alerts:
@@ -151,7 +151,8 @@ def _prioritise(evaluations: list[Evaluation], alerts: Iterable[Alert], at: dt.d
     concerned = [one for one in evaluations if one.service_id in of_service]
     if not concerned:
         return
-    found = priority.of_evaluations(concerned, affected=1, at=at)
+    damaged = {service for service, theirs in of_service.items() if service and any(one.alert_class == "integrity_error" for one in theirs)}
+    found = priority.of_evaluations(concerned, affected=1, at=at, damaged=damaged)
     changed = []
     for service, theirs in of_service.items():
         wanted = found[service]["priority"]  # type: ignore[index]

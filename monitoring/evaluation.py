@@ -193,12 +193,14 @@ def _prioritise(
 ) -> None:
     """Give the open alerts of the services the priority that their standing asks for (BM-PRIO)."""
     alerts = Alert.objects.open().filter(service__in=[one.pk for one in judged])
-    known = set(alerts.values_list("service", "priority"))
-    tiers = impact.effective_tiers({service for service, _ in known}, at=at) if known else {}
+    known = set(alerts.values_list("service", "priority", "alert_class"))
+    tiers = impact.effective_tiers({service for service, *_ in known}, at=at) if known else {}
     for one, asked, result in zip(judged, inputs, results, strict=True):
-        given = {found for service, found in known if service == one.pk}
+        given = {found for service, found, _ in known if service == one.pk}
         if given:
             tier = tiers.get(one.pk, asked["tier"])
-            wanted = priority.prioritise(inputs=asked, result=result, effective_tier=tier, affected=1)["priority"]
+            damaged = any((service, kind) == (one.pk, "integrity_error") for service, _, kind in known)
+            found = priority.prioritise(inputs=asked, result=result, effective_tier=tier, affected=1, damaged=damaged)
+            wanted = found["priority"]
             if given != {wanted}:
                 alerts.filter(service=one.pk).exclude(priority=wanted).update(priority=wanted)

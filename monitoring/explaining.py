@@ -65,6 +65,7 @@ class Explanation(msgspec.Struct, kw_only=True):
     inputs: dict[str, Any]
     result: dict[str, Any]
     alert: dict[str, Any] | None = None
+    priority: list[str] = []  # of an incident: every step from the promise to its priority
 
 
 def explain(evaluation: Evaluation, *, alert: Alert | None = None) -> Explanation:

@@ -18,7 +18,7 @@ from catalogue.models import ServiceVersion, Window
 from monitoring import alerting, burning, locking, noted
 from monitoring.causes import Cause
 from monitoring.methods import measure
-from monitoring.models import Alert, Figure, ServiceState
+from monitoring.models import Alert, Evaluation, Figure, ServiceState
 from monitoring.noted import Noted
 
 CLASSES = ("integrity_error", "unencrypted", "lock_missing", "unmapped_job", "drift", "slo_burn")
@@ -36,6 +36,9 @@ def follow_conditions(*, at: dt.datetime) -> int:
         judged = dict(ServiceState.objects.filter(pk__in=[one.service for one in fresh if one.service]).values_list("pk", "evaluation"))
         for one in fresh:
             _raise(one, judged, at)
+        if evaluations := list(Evaluation.objects.filter(pk__in=[pk for pk in judged.values() if pk])):
+            theirs = Alert.objects.open().filter(service__in=[one.service_id for one in evaluations])
+            alerting.prioritise(evaluations, theirs, at)
         changed = [_told(alert, found[key], at) for key, alert in open_ones.items() if key in found]
         over = [alert.pk for key, alert in open_ones.items() if key not in found]
         Alert.objects.filter(pk__in=over).update(state="resolved", resolved_at=at)

@@ -35,6 +35,7 @@ class RunLine:
     run: Link
     when: SafeString
     result: str
+    raw: Link | None = None  # what the tool said, where it is kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,7 @@ class Found:
     alert: Alert | None = None
     incident: Incident | None = None
     step: Propagation | None = None
+    user: Any = None  # who asks
 
 
 def find(*, kind: str, key: str, user: Any, moment: Moment) -> Found | None:
@@ -118,7 +120,7 @@ def _incident(pk: int, user: Any) -> Found | None:
     alert = opening_alert(incident)
     if not Alert.objects.visible_to(user).filter(pk=alert.pk).exists():
         raise NotExplained(f"{incident.number} was opened by an alert about something that you may not see.")
-    return Found("incident", str(pk), evaluation_of(alert), alert, incident)
+    return Found("incident", str(pk), evaluation_of(alert), alert, incident, user=user)
 
 
 def _figure(pk: int, user: Any) -> Found | None:
@@ -151,7 +153,7 @@ def _propagation(pk: int, user: Any) -> Found | None:
 def _told(found: Found) -> Explanation:
     if found.step:
         return tracing.explain_step(found.step, found.evaluation)
-    return explain_incident(found.incident) if found.incident else explain(found.evaluation, alert=found.alert)
+    return explain_incident(found.incident, user=found.user) if found.incident else explain(found.evaluation, alert=found.alert)
 
 
 def explain_page(*, found: Found, moment: Moment, again: bool = False) -> ExplainPage:
@@ -227,7 +229,16 @@ def _references(told: Explanation, evaluation: Evaluation, moment: Moment, match
             methods=tuple(Link(one, method_href(*one.split(" version "), moment)) for one in told.methods),
             sums=tuple(told.arithmetic) or ("Nothing was measured.",),
         ),
+        *_priority(told, moment),
     )
+
+
+def _priority(told: Explanation, moment: Moment) -> tuple[Reference, ...]:
+    """Of an incident, what leads from the promise to its priority."""
+    if not told.priority:
+        return ()
+    method = Link("BM-PRIO version 1", method_href("BM-PRIO", "1", moment))
+    return (Reference(title="From the promise to the priority", methods=(method,), sums=tuple(told.priority)),)
 
 
 def _run_line(run: Any, moment: Moment) -> RunLine:
@@ -238,6 +249,7 @@ def _run_line(run: Any, moment: Moment) -> RunLine:
         run=Link(f"run {run.run}", moment.href("run", run.run)),
         when=clock(parse_instant(run.occurred_at), moment),
         result=result + message,
+        raw=Link("what the tool said", moment.href("run", run.run) + "#raw-title") if run.answer_is_kept else None,
     )
 
 

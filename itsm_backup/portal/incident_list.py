@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from incidents import assigning
 from incidents.models import Incident, IncidentAlert, MajorIncident
 from incidents.models.incident import ENDED_AT, ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import duration_words
+from itsm_backup.portal import queue_filters
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
@@ -55,6 +57,8 @@ class IncidentsPage:
     views: tuple[Choice, ...]  # value is the address
     paging: Paging
     view: str
+    number: int
+    filters: queue_filters.Filters
     whom: tuple[tuple[str, tuple[Choice, ...]], ...] = ()  # to whom many can be handed, in groups; empty for who may not
 
 
@@ -68,10 +72,11 @@ def known_at(user: Any, moment: Moment) -> QuerySet[Incident]:
     return rows.filter(Q(pk__in=known) | Q(merged_into__in=known)).annotate(over=over)
 
 
-def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> IncidentsPage:
-    """One page of the list; `view` is empty, "mine" or "resolved"."""
+def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Mapping[str, str] | None = None) -> IncidentsPage:
+    """One page of the list; `view` is one of VIEWS, `asked` holds filters as the address gives them."""
     view = view if view in VIEWS else ""
-    incidents = known_at(user, moment)
+    wanted = queue_filters.asked_of(asked or {})
+    incidents = queue_filters.narrowed(known_at(user, moment), wanted, user=user, moment=moment)
     if view == "resolved":
         incidents = incidents.filter(Q(over=True) if moment.past else Q(state__in=ENDED_STATES)).order_by(ENDED_AT.desc(), "-pk")
     else:
@@ -90,13 +95,21 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int) -> Incide
     rows = incidents.annotate(service_name=Subquery(name), alerts=alerts_of, major=Exists(led))
     rows = rows.select_related("assignee", "service")
     shown = list(rows[first : first + PAGE])
+    groups = whom(user) if not moment.past and user.has_perm(assigning.CHANGE) else ()
     return IncidentsPage(
-        sentence=("At least " if capped else "") + _sentence(total, view, moment),
+        sentence=("At least " if capped else "") + _sentence(total, view, moment, narrowed=bool(wanted)),
         rows=tuple(_row(incident, moment) for incident in shown),
-        views=tuple(Choice(value=moment.href("incidents", view=key), words=words, chosen=key == view) for key, words in VIEWS.items()),
-        paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("incidents", view=view, page=number), at_least=capped),
+        views=tuple(
+            Choice(value=moment.href("incidents", view=key, **queue_filters.kept_in(wanted, key)), words=words, chosen=key == view)
+            for key, words in VIEWS.items()
+        ),
+        paging=paging_of(
+            first, len(shown), total, PAGE, lambda number: moment.href("incidents", view=view, page=number, **wanted), at_least=capped
+        ),
         view=view,
-        whom=whom(user) if shown and view != "resolved" and not moment.past and user.has_perm(assigning.CHANGE) else (),
+        number=first // PAGE + 1,
+        filters=queue_filters.offered(wanted, view=view, moment=moment, whom=groups),
+        whom=groups if shown and view != "resolved" else (),
     )
 
 
@@ -128,7 +141,9 @@ def due_of(incident: Incident, moment: Moment) -> Due | None:
     return Due(words=f"{act} in {duration_words(left_s)}", verdict="at_risk" if soon else "kept")
 
 
-def _sentence(total: int, view: str, moment: Moment) -> str:
+def _sentence(total: int, view: str, moment: Moment, *, narrowed: bool) -> str:
+    if narrowed:
+        return f"{many(total, 'incident')} {'matches' if total == 1 else 'match'}."
     if view == "resolved":
         return f"{many(total, 'incident')} resolved."
     if view == "mine":
@@ -142,13 +157,14 @@ def _sentence(total: int, view: str, moment: Moment) -> str:
 def _row(incident: Any, moment: Moment) -> IncidentRow:
     named = incident.service_name and incident.service_is_seen
     service = Link(incident.service_name, moment.href("service", incident.service.code)) if named else None
+    taken = not moment.past or (incident.acknowledged_at is not None and incident.acknowledged_at <= moment.at)
     return IncidentRow(
         name=Link(incident.told_title, moment.href("incident", incident.number)),
         number=incident.number,
         priority=incident.priority,
         state=state_then(incident, moment),
         service=service,
-        assignee=person(incident.assignee) if incident.assignee else "Nobody yet",
+        assignee=person(incident.assignee) if incident.assignee and taken else "Nobody yet",
         opened=recent(incident.opened_at, moment),
         alerts=incident.alerts,
         due=due_of(incident, moment),

@@ -28,6 +28,7 @@ STEPS = {
 CHANGE = "incidents.change_knownerror"
 MOST_LINES = 100
 NEWEST, MOST_ENTRIES = 10, 10
+LOOKED_AT = 50  # so many of its newest incidents say which entries it hits: ten years of them are not read for each look
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ class KnownErrorPage:
     texts: tuple[tuple[str, str, str], ...]  # name, label, value
     problem: Link | None
     services: tuple[Link, ...]
+    services_head: str
     more_services: bool
     seen_head: str
     seen: tuple[Seen, ...]
@@ -132,9 +134,10 @@ def find(*, number: str, user: Any) -> KnownError | None:
 def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErrorPage:
     """The page of a known error that `find` gave."""
     may = user.has_perm(CHANGE) and not moment.past
-    alike = Incident.objects.filter(signature=known_error.signature).exclude(state=Incident.State.CANCELLED)
-    count = alike.count()
-    hit = Alert.objects.filter(incident_alert__incident__in=alike.values("pk"), service__isnull=False)
+    count = Incident.objects.of_kind(known_error.signature).count()
+    seen = Incident.objects.told_to(user).of_kind(known_error.signature).order_by("-opened_at", "-pk")
+    newest = Incident.objects.visible_to(user).of_kind(known_error.signature).order_by("-opened_at", "-pk").values("pk")[:LOOKED_AT]
+    hit = Alert.objects.filter(incident_alert__incident__in=newest, service__isnull=False)
     services = _services(hit.values("service"), user, moment)
     said = dict(known_error.feedback.values_list("incident", "helped"))
     words = {True: "helped", False: "did not help"}
@@ -156,6 +159,7 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
         ),
         problem=Link(f"{problem.number} {problem.title}", moment.href("problem", problem.number)) if problem else None,
         services=services[:MOST_ENTRIES],
+        services_head=f"Entries that the newest {LOOKED_AT} hit" if count > LOOKED_AT else "Entries that they hit",
         more_services=len(services) > MOST_ENTRIES,
         seen_head=f"The newest {NEWEST} of {many(count, 'incident')} of this kind" if count > NEWEST else "Incidents of this kind",
         seen=tuple(
@@ -164,7 +168,7 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
                 number=row.number,
                 helped=words.get(said.get(row.pk), ""),  # type: ignore[arg-type]
             )
-            for row in Incident.objects.told_to(user).filter(pk__in=alike.values("pk")).order_by("-opened_at", "-pk")[:NEWEST]
+            for row in seen[:NEWEST]
         ),
         story=tuple(_line(row, moment) for row in known_error.history.select_related("history_user").order_by("-history_id")[:MOST_LINES]),
         steps=STEPS[known_error.state] if may else (),

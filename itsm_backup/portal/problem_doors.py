@@ -48,7 +48,7 @@ def _shown(request: HttpRequest, moment: Moment, number: str, failed: dict[str, 
     found = problem_page.find(number=number, user=request.user, moment=moment)
     if found is None:
         raise Http404(number)
-    page = problem_page.problem_page(problem=found, user=request.user, moment=moment)
+    page = problem_page.problem_page(problem=found, user=request.user, moment=moment, sent=failed["sent"] if failed else None)
     return show(request, "problem", section="incidents", moment=moment, status=409 if failed else 200, page=page, failed=failed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,7 @@ class Text:
     label: str
     value: str
     hint: str
+    typed: str  # what stands in the field: what was typed into a form that was refused, else the value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,11 +127,12 @@ def _sentence(total: int, view: str) -> str:
 
 
 def _row(row: Any, moment: Moment) -> ProblemRow:
+    why_then = (row.counted or "").partition(": ")[2] if moment.past else ""
     return ProblemRow(
         name=Link(row.title, moment.href("problem", row.number)),
         number=row.number,
         state=str(Problem.State(row.state_then).label) if moment.past else row.get_state_display(),
-        why="; ".join(reason["words"] for reason in row.because),
+        why=why_then or "; ".join(reason["words"] for reason in row.because),
         incidents=row.incidents,
         assignee="" if moment.past else person(row.assignee) if row.assignee else "Nobody yet",
         proposed=recent(row.proposed_at, moment),
@@ -143,8 +146,8 @@ def find(*, number: str, user: Any, moment: Moment) -> Problem | None:
     return problem_past.as_then(found, moment) if found and moment.past else found
 
 
-def problem_page(*, problem: Problem, user: Any, moment: Moment) -> ProblemPage:
-    """The page of a problem that `find` gave."""
+def problem_page(*, problem: Problem, user: Any, moment: Moment, sent: Mapping[str, str] | None = None) -> ProblemPage:
+    """The page of a problem that `find` gave; `sent` is what was typed into a form that was refused."""
     may = user.has_perm(CHANGE) and not moment.past
     steps = tuple(
         Step(to=to, words=words, says=says, needs_reason=solving.TRANSITIONS[problem.state, to])
@@ -158,7 +161,7 @@ def problem_page(*, problem: Problem, user: Any, moment: Moment) -> ProblemPage:
         title=problem.title,
         facts=(*_facts(problem, moment), ("Hit", _types(problem, user, moment))),
         reasons=tuple(reason["words"] for reason in problem.because),
-        texts=_texts(problem),
+        texts=_texts(problem, sent or {}),
         may_write=may and working,
         steps=steps,
         refusal="" if may else "You are looking at the past." if moment.past else "Operators can work on this.",
@@ -198,13 +201,22 @@ def _types(problem: Problem, user: Any, moment: Moment) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _texts(problem: Problem) -> tuple[Text, ...]:
+def _texts(problem: Problem, sent: Mapping[str, str]) -> tuple[Text, ...]:
     hints = {
         "root_cause": ("Root cause", "Why it happens, not how it shows."),
         "workaround": ("Workaround", "What helps until it is fixed."),
         "permanent_fix": ("Permanent fix", "The change that removes the cause: its number, such as CHG-0042, or its address."),
     }
-    return tuple(Text(name=name, label=label, value=getattr(problem, name), hint=hint) for name, (label, hint) in hints.items())
+    kept = {name: getattr(problem, name) for name in hints}
+    return tuple(
+        Text(name=name, label=label, value=kept[name], hint=hint, typed=_typed(name, kept[name], sent))
+        for name, (label, hint) in hints.items()
+    )
+
+
+def _typed(name: str, value: str, sent: Mapping[str, str]) -> str:
+    """What was typed; the text that is kept, where somebody else changed it meanwhile, which the refusal tells."""
+    return sent.get(name, value) if sent.get(f"was-{name}", value).strip() == value.strip() else value
 
 
 def _came(problem: Problem, user: Any, moment: Moment) -> tuple[Came, ...]:

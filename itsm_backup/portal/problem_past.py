@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db.models import Case, OuterRef, QuerySet, Subquery, Value, When
@@ -17,6 +18,7 @@ _BEGINS = {"Proposed with": State.PROPOSED, f"{_BACK}:": State.FIX_IN_PROGRESS} 
     str(one.label): one for one in State if one != "proposed"
 }
 _TELLS = "^(Proposed with|It came back:|(" + "|".join(one.label for one in State if one != "proposed") + ")(:|$))"
+_COUNTS = r"^(Proposed with \d+ incidents|INC-\d+ came of it, too): "  # why it was proposed, as counted then
 _TEXTS = {words: name for name, words in solving.WORDS.items()}
 
 
@@ -24,7 +26,9 @@ def with_state_then(rows: QuerySet[Problem], moment: Moment) -> QuerySet[Problem
     """Those that were proposed by then, each with `state_then`."""
     lines = ProblemEntry.objects.filter(problem=OuterRef("pk"), at__lte=moment.at, text__regex=_TELLS).order_by("-at", "-pk")
     told = [When(said__startswith=begins, then=Value(state.value)) for begins, state in _BEGINS.items()]
-    known = rows.filter(proposed_at__lte=moment.at).annotate(said=Subquery(lines.values("text")[:1]))
+    counts = ProblemEntry.objects.filter(problem=OuterRef("pk"), at__lte=moment.at, text__regex=_COUNTS).order_by("-at", "-pk")
+    told_then = {"said": Subquery(lines.values("text")[:1]), "counted": Subquery(counts.values("text")[:1])}
+    known = rows.filter(proposed_at__lte=moment.at).annotate(**told_then)
     return known.annotate(state_then=Case(*told, default=Value(State.PROPOSED.value)))
 
 
@@ -36,7 +40,9 @@ def as_then(problem: Problem, moment: Moment) -> Problem:
         setattr(problem, name, "")
     for entry in problem.entries.filter(at__lte=moment.at).select_related("by").order_by("at", "pk"):
         head, _, rest = entry.text.partition(": ")
-        if head in _TEXTS:
+        if re.match(_COUNTS, entry.text):
+            problem.because = [{"words": rest}]
+        elif head in _TEXTS:
             setattr(problem, _TEXTS[head], "" if rest == solving.TAKEN_BACK else rest)
         else:
             _step(problem, head, entry)

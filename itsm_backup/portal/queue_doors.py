@@ -14,14 +14,16 @@ from django.views.decorators.http import require_POST
 from incidents import working
 from incidents.assigning import CHANGE
 from incidents.models import Incident
-from itsm_backup.common.http.typed import typed
+from itsm_backup.common.http.typed import raw, typed
 from itsm_backup.common.time import now
+from itsm_backup.portal import queue_filters
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.deeds import NUMBER, hand
 from itsm_backup.portal.incident_list import VIEWS
 from itsm_backup.portal.words import many
 
 MOST_TOLD = 5
+ENTERED = "entered"
 
 
 def _acknowledge(request: HttpRequest, incident: Incident) -> None:
@@ -51,14 +53,24 @@ def act_on_many(request: HttpRequest) -> HttpResponse:
     numbers = [found for one in request.POST.getlist("incident") if (found := NUMBER.fullmatch(one))]
     chosen = list(Incident.objects.visible_to(request.user, "change").filter(pk__in=[int(one[1]) for one in numbers]).order_by("pk"))
     typed(request, "text", most=4_000)  # a comment that is too long is asked for again before anything is done
-    act, done = ACTS.get(request.POST.get("do", ""), (None, ""))
+    act, done = ACTS.get(_meant(request), (None, ""))
     if act is None or not chosen:
         messages.error(request, "Choose incidents of the list, and what to do with them. Nothing was changed.")
     else:
         _do(request, act, done, chosen)
-    view = request.POST.get("view", "")
+    view, page = (raw(request, name) for name in ("view", "page"))
     at = now()
-    return redirect(Moment(at=at, now=at).href("incidents", view=view if view in VIEWS else ""))
+    where = {"view": view if view in VIEWS else "", "page": page if page.isascii() and page.isdigit() else ""}
+    return redirect(Moment(at=at, now=at).href("incidents", **where, **queue_filters.asked_of(request.POST)))
+
+
+def _meant(request: HttpRequest) -> str:
+    """What is to be done; Enter in a field means what belongs to the field that was filled in."""
+    do = raw(request, "do")
+    if do != ENTERED:
+        return do
+    filled = [act for act, name in (("comment", "text"), ("assign", "whom")) if raw(request, name).strip()]
+    return filled[0] if len(filled) == 1 else ""
 
 
 def _do(request: HttpRequest, act: Callable[[HttpRequest, Incident], None], done: str, chosen: list[Incident]) -> None:

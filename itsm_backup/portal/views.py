@@ -170,7 +170,9 @@ def run(request: HttpRequest, *, moment: asof.Moment, pk: int) -> HttpResponse:
 
 @reads
 def incidents(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse:
-    page = incident_list.incidents_page(user=request.user, moment=moment, view=request.GET.get("view", ""), page=page_number(request))
+    page = incident_list.incidents_page(
+        user=request.user, moment=moment, view=request.GET.get("view", ""), page=page_number(request), asked=request.GET
+    )
     return show(request, "incidents", section="incidents", moment=moment, page=page)
 
 

@@ -97,6 +97,44 @@ def test_an_operator_works_through_the_queue(tab, estate_now, present):
 
 
 @pytest.mark.req("5.1")
+def test_a_narrowed_queue_is_worked_through_by_keys_and_stays_narrowed(tab, estate_now, present):
+    fail_more(estate_now, "mail", "wiki")
+    page = tab(make_person("operator", present))
+    page.set_default_timeout(30_000)
+    page.goto("/incidents/")
+    page.keyboard.press("f")
+    page.keyboard.type("mail")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**service=mail**")
+    mail = Incident.objects.get(service__code="SVC-mail")
+    assert page.inner_text("h1") == "1 incident matches." and mail.number in page.inner_text("tbody")
+    page.locator("tbody a").first.focus()
+    page.keyboard.press("x")
+    page.keyboard.press("n")
+    page.keyboard.type("Seen by keyboard")
+    page.keyboard.press("Enter")
+    page.locator(".messages", has_text="1 incident commented on.").wait_for()
+    assert "service=mail" in page.url and page.inner_text("h1") == "1 incident matches."
+    mail.refresh_from_db()
+    assert mail.state == "new" and mail.entries.filter(text="Seen by keyboard").exists()
+    page.check(f"input[value={mail.number}]")
+    page.locator("tbody a").first.focus()
+    page.keyboard.press("a")
+    page.locator(".messages", has_text="1 incident acknowledged.").wait_for()
+    page.select_option("#state", label="New")
+    page.click("text=Filter")
+    page.wait_for_url("**state=new**")
+    assert page.inner_text("h1") == "0 incidents match." and page.input_value("#service") == "mail"
+    page.click("text=Show all")
+    page.locator("h1", has_text="3 incidents are open.").wait_for()
+    page.select_option("#assignee", label="Me")
+    page.click("text=Filter")
+    page.wait_for_url("**assignee=me**")
+    assert mail.number in page.inner_text("tbody")
+    assert page.complaints == []
+
+
+@pytest.mark.req("5.1")
 @pytest.mark.parametrize(("size", "scheme"), [("desk", "light"), ("desk", "dark"), ("phone", "dark"), ("narrow", "light")])
 def test_queue_and_incident_fit(tab, estate_now, present, size, scheme, tmp_path):
     fail_more(estate_now, "mail", "wiki")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from catalogue.models import Relation, Service
 from incidents import working
@@ -196,3 +198,17 @@ def test_a_silent_tool_is_one_incident_with_the_service_it_hurts_most(noon):
     ToolState.objects.update(latest_complete_at=noon + HOUR, next_judgement_at=noon + HOUR)
     journey.advance(at=noon + HOUR)
     assert not Alert.objects.open().filter(alert_class="source_stale").exists()
+
+
+def test_an_incident_is_written_once_when_it_opens(start, noon):
+    tool = make_estate(start, "a")
+    fail(tool, "a", noon - 2 * HOUR, now=False)
+    fail(tool, "a", noon - HOUR, at=noon, now=False)
+    with CaptureQueriesContext(connection) as seen:
+        journey.advance(at=noon)
+    told = [one["sql"] for one in seen]
+    made = next(place for place, sql in enumerate(told) if sql.startswith('INSERT INTO "incidents_incident"'))
+    linked = next(place for place, sql in enumerate(told) if sql.startswith('INSERT INTO "incidents_incidentalert"'))
+    between = [sql for sql in told[made + 1 : linked] if not sql.startswith(("SAVEPOINT", "RELEASE"))]
+    assert [sql[:40] for sql in between] == ['INSERT INTO "incidents_incidententry" ("'[:40]]
+    assert not told[linked + 1].startswith('UPDATE "incidents_incident"')

@@ -8,8 +8,11 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from incidents import reasoning, recurring, solving, working
-from incidents.models import Incident, Problem
-from tests.factories import make_service, make_user
+from incidents.models import Incident, IncidentAlert, Problem
+from itsm_backup.portal import problem_page
+from itsm_backup.portal.asof import Moment
+from monitoring.models import Alert
+from tests.factories import make_admin, make_service, make_tool, make_user
 from tests.incidents.makers import HOUR, fail, make_estate
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.3")]
@@ -74,6 +77,27 @@ def test_the_same_failure_on_services_of_one_type_is_proposed_as_that(noon):
     on("Archive", at=noon)
     recurring.study_incidents(at=noon)
     assert Problem.objects.get() == problem and problem.problem_incidents.count() == 3  # one archive is no problem, nor of the databases
+
+
+def test_a_proposal_counts_what_joins_until_somebody_decides(noon):
+    on("Database", "Database", at=noon)
+    recurring.study_incidents(at=noon)
+    on("Database", at=noon + HOUR, ages=(0,))
+    recurring.study_incidents(at=noon + HOUR)
+    problem = Problem.objects.get()
+    assert "3 services of type Database within 7 days" in [reason["words"] for reason in problem.because]
+    then, now = ([row.why for row in _listed(at, noon + HOUR)] for at in (noon, noon + HOUR))
+    assert then[0].startswith("2 services of type Database") and "3 services of type Database within 7 days" in now[0]
+    found = problem_page.find(number=problem.number, user=make_admin(), moment=Moment(at=noon, now=noon + HOUR))
+    assert [reason["words"] for reason in found.because] == then
+    go(problem, "new", at=noon + HOUR)
+    on("Database", at=noon + 2 * HOUR, ages=(0,))
+    recurring.study_incidents(at=noon + 2 * HOUR)
+    assert Problem.objects.get().because == problem.because and problem.problem_incidents.count() == 4
+
+
+def _listed(at, present):
+    return problem_page.problems_page(user=make_admin(), moment=Moment(at=at, now=present), view="", page=1).rows
 
 
 def test_services_without_an_application_type_are_told_by_the_kind_of_their_entry(noon):
@@ -178,6 +202,20 @@ def test_it_goes_through_its_states_and_closes_when_it_stayed_away(problem, noon
     closed = go(problem, "closed", at=noon + 30 * DAY)
     assert (closed.state, closed.outcome) == ("closed", "fixed")
     assert [entry.text for entry in closed.entries.order_by("pk")][-1] == "Closed: because"
+
+
+@pytest.mark.parametrize(("again", "told"), [(True, "came back after the fix"), (False, "is open, and of the same kind")])
+def test_what_goes_on_in_an_open_incident_is_not_fixed(problem, noon, again, told):
+    (going_on,) = make_incidents(1, at=noon, state="in_progress")
+    seen_at = noon + 9 * DAY if again else noon - DAY
+    alert = Alert.objects.create(
+        dedup_key="x", alert_class="job_failed", state="firing", severity="error", priority="P4", title="It failed", cause_key="x",
+        opened_at=noon - DAY, noticed_at=noon - DAY, last_seen_at=seen_at, tool=make_tool(at=noon - 9 * DAY),
+    )  # fmt: skip
+    IncidentAlert.objects.create(incident=going_on, alert=alert, attached_at=noon)
+    problem = go(problem, *ALL, at=noon, **TEXTS)
+    with pytest.raises(working.NotPossible, match=told):
+        go(problem, "closed", at=noon + 31 * DAY)
 
 
 def test_what_comes_back_after_the_fix_reopens_it(problem, noon):

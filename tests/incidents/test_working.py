@@ -11,8 +11,9 @@ from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
 from monitoring.models import Alert, Tool
-from tests.factories import make_team, make_user
+from tests.factories import make_service, make_team, make_user
 from tests.incidents.makers import HOUR, fail, make_estate
+from tests.portal.makers import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -65,12 +66,21 @@ def test_it_is_not_reopened_by_hand_after_a_week(incident, noon):
 
 
 def test_handing_over_names_the_next(incident, noon):
-    first, second = make_user("first"), make_user("second")
+    first, second = make_person("operator", noon), make_user("second")
     assigning.assign(incident=incident, assignee=first, by=second, at=noon)
     incident.refresh_from_db()
     assert (incident.state, incident.assignee) == ("in_progress", first)
     with pytest.raises(working.NotPossible):
         assigning.assign(incident=incident, assignee=first, by=second, at=noon)
+
+
+def test_it_is_handed_only_to_who_may_work_on_it(incident, noon):
+    elsewhere = make_service("SVC-elsewhere", at=noon)
+    for somebody in (make_person("operator", noon, services=[elsewhere]), make_person("stakeholder", noon)):
+        with pytest.raises(working.NotPossible, match=f"may not work on {incident.number}"):
+            assigning.assign(incident=incident, assignee=somebody, by=make_user(), at=noon)
+    incident.refresh_from_db()
+    assert (incident.state, incident.assignee) == ("new", None)
 
 
 def test_an_empty_note_is_none(incident, noon):

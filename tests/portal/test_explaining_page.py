@@ -42,7 +42,7 @@ def test_everything_that_is_judged_can_be_explained(estate, root, kind):
         "evaluation": ServiceState.objects.get(service=estate.imaging).evaluation_id,
     }
     page = explained(estate, root, kind, keys[kind])
-    assert len(page.references) == 5
+    assert len(page.references) == (6 if kind == "incident" else 5)
     assert page.cite.startswith("http") and ("/explain/alert/" in page.cite) == (kind == "alert")
 
 

@@ -32,6 +32,14 @@ def test_the_list_shows_open_mine_and_resolved(estate, root):
     assert incidents_page(user=root, moment=estate.moment, view="resolved", page=1).sentence == "0 incidents resolved."
 
 
+def test_the_queue_of_the_past_names_nobody_who_took_it_later(estate, root):
+    working.take(incident=Incident.objects.get(), by=root, at=estate.at + HOUR)
+    for at, who in ((estate.at, "Nobody yet"), (estate.at + HOUR, "root")):
+        page = incidents_page(user=root, moment=Moment(at=at, now=estate.at + 2 * HOUR), view="", page=1, asked={"assignee": "nobody"})
+        assert [row.assignee for row in page.rows] == [who]
+        assert [name for name, *_ in page.filters.selects] == ["priority"]
+
+
 def test_an_incident_is_not_known_before_it_was_noticed(estate, root):
     early = Moment(at=estate.at - 2 * HOUR, now=estate.at)
     assert incidents_page(user=root, moment=early, view="", page=1).sentence == "No incident was open."

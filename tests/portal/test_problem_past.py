@@ -46,6 +46,14 @@ def facts_then(problem, moment):
     return dict(page.facts), {text.name: text.value for text in page.texts}, page
 
 
+def test_a_refused_form_keeps_every_text_that_was_typed(client, problem, present):
+    open_one = solving.move(problem=problem, to="fix_in_progress", reason="again", by=make_user(), at=present - DAY)
+    client.force_login(make_admin(), backend="django.contrib.auth.backends.ModelBackend")
+    typed = {"root_cause": "Too few disks", "workaround": "Prune", "permanent_fix": "we will do something"}
+    page = client.post(f"/incidents/problems/{open_one.number}/write", typed).content.decode()
+    assert "Name the change by its number" in page and all(text in page for text in typed.values())
+
+
 def test_a_problem_is_shown_as_it_was(problem, present):
     facts, texts, page = facts_then(problem, Moment(at=present - 9.5 * DAY, now=present))
     assert (facts["State"], facts["With"], texts["root_cause"]) == ("Proposed", "Nobody yet", "")

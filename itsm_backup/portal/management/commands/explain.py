@@ -83,6 +83,9 @@ class Command(BaseCommand):
         write(f"5 Arithmetic ({', '.join(found.methods) or found.method})")
         for line in found.arithmetic:
             write(f"   {line}")
+        if found.priority:
+            write("6 Priority (BM-PRIO)")
+            write("\n".join(f"   {line}" for line in found.priority))
         write(f"record {found.digest[:16]}")
 
     def _compare(self, again: Any) -> None:
