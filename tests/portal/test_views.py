@@ -258,6 +258,8 @@ def test_a_page_takes_few_queries_also_for_somebody_with_limited_rights(client, 
             if checked or page == "/digest/"
             else 18
             if "/days/" in page or "/improve/" in page
+            else 20  # one or two for each part of the entry, in words
+            if page.endswith("/history/")
             else 15
             if page == "/first-steps/"
             else 14
@@ -277,7 +279,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     elsewhere |= {"attestation"}  # tests/portal/test_ownership_pages.py
     read = {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "reports", "explain",
             "versions", "version", "compare", "commitment", "deviations", "ownership", "entry_ownership"}  # fmt: skip
-    read |= {"retired", "retirement"}
+    read |= {"retired", "retirement", "entry_history"}
     deeds |= {"retirement_act"}  # tests/portal/test_retirement_pages.py
     read |= {"matrix", "estate_graph", "relations", "service_graph", "duties", "calendar", "service_calendar", "day"}
     deeds |= {"start_batch", "stop_batch", "submit_batch", "approve_many"}
