@@ -38,7 +38,8 @@ def _item(batch: Batch, wish: Wish, words: str, at: dt.datetime) -> BatchItem:
     return BatchItem(
         batch=batch, place=wish.place, code=wish.code, service=wish.service, version=wish.version,
         wish={"values": wish.values, "seen": wish.seen},
-        words=words, problems=[list(each) for each in wish.problems], state=state, done_at=None if state == State.WAITING else at,
+        words=words, problems=[list(each) for each in wish.problems], doubts=[list(each) for each in wish.doubts],
+        state=state, done_at=None if state == State.WAITING else at,
         told="It says that already." if state == State.NOTHING else "",
     )  # fmt: skip
 

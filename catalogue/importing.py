@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Lower
 
-from catalogue import columns, comparing, duties, sheets, wording
+from catalogue import columns, comparing, duties, sheets, vocabulary, wording
 from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS
 from catalogue.drafting import RESERVED_CODES
 from catalogue.models import Commitment, Service, ServiceVersion
@@ -30,6 +30,7 @@ class Wish:
     values: dict[str, Any] = field(default_factory=dict)
     before: Mapping[str, Any] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    doubts: list[tuple[str, str]] = field(default_factory=list)
     seen: str = ""  # the hash of the content that the wish was made about
     changed: Sequence[comparing.Change] | None = None
 
@@ -71,7 +72,17 @@ def wishes(rows: Sequence[sheets.Row], *, by: Any, at: dt.datetime) -> list[Wish
             wish.problems += [*hindered, *_version_problem(row.cells.get(columns.VERSION, ""), entry.number)]
         found.append(wish)
     _alone(found, by)
+    _doubt(found, vocabulary.in_use(by=by, at=at))
     return found
+
+
+def _doubt(wishes: Sequence[Wish], known: Mapping[str, vocabulary.Words]) -> None:
+    """Say of each word that is nearly one in use, or one of a row above, which one that is. It stands in the way of nothing."""
+    for wish in wishes:
+        wish.doubts = [(columns.column(name), told) for name, told in vocabulary.doubts(wish.values, known)]
+        for name in (each for each in vocabulary.FIELDS if each in wish.values):
+            for word in vocabulary.words_of(name, wish.values[name]):
+                known[name].add(word)
 
 
 def _says_nothing_new(wish: Wish) -> bool:

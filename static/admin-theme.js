@@ -47,6 +47,19 @@ document.addEventListener("DOMContentLoaded", () => {
     list.classList.add("stacks");
   }
 
+  // of several words with commas, the words in use are offered for the one at hand
+  for (const field of document.querySelectorAll("input[data-several]")) {
+    const words = [...field.list.options].map((option) => option.value);
+    const offer = () => {
+      const before = field.value.slice(0, field.value.lastIndexOf(",") + 1).trim();
+      const said = before.split(",").map((word) => word.trim());
+      const left = words.filter((word) => !said.includes(word));
+      field.list.replaceChildren(...left.map((word) => new Option("", before ? `${before} ${word}` : word)));
+    };
+    field.addEventListener("focus", offer);
+    field.addEventListener("input", offer);
+  }
+
   // the check list of a draft follows what is typed; without this it is renewed at every save
   const checks = document.querySelector("[data-checks]");
   const form = checks && checks.closest("form");

@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from catalogue import comparing, duties, publishing, wording
+from catalogue import comparing, duties, publishing, vocabulary, wording
+from catalogue.admin import words
 from catalogue.models import Commitment, ServiceVersion
 from catalogue.packages import OfferingsField
 from itsm_backup.common.admin import ReasonedForm
@@ -17,8 +18,10 @@ PROMISES = {name: Commitment._meta.get_field(name) for name in publishing.COMMIT
 
 
 class VersionForm(ReasonedForm):
-    """Content and promise together. `base` is the content that the person started from."""
+    """Content and promise together. `base` is the content that the person started from; `known` are the words in use."""
 
+    known: words.Known = {}
+    on_purpose = words.on_purpose()
     base = forms.CharField(required=False, widget=forms.HiddenInput)
     offerings = OfferingsField(
         required=False, widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
@@ -40,6 +43,8 @@ class VersionForm(ReasonedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in (each for each in self.known if each in self.fields):
+            words.offer(self.fields[name], name, self.known)
         if not self.instance.pk:
             return
         promise = Commitment.objects.filter(version=self.instance.pk).first()
@@ -58,6 +63,8 @@ class VersionForm(ReasonedForm):
         except ValidationError as error:
             for name, problems in error.error_dict.items():
                 self.add_error(name if name in self.fields else None, problems)
+        if self.known:
+            words.refuse_doubts(self, self.known, {name: cleaned[name] for name in vocabulary.FIELDS if name in cleaned})
         if self.instance.pk and not self.errors:
             self._merge(cleaned)
         return cleaned

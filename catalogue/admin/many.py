@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from catalogue import batching, comparing, importing, naming, wording
+from catalogue import batching, comparing, importing, naming, vocabulary, wording
 from catalogue.admin.drafts import DraftForm
+from catalogue.admin.words import ON_PURPOSE, Known, known_to, offer, on_purpose, refuse_doubts
 from catalogue.models import AgreementVersion, Batch, Team
 from itsm_backup.common.admin import ReasonForm, given_reason
 from itsm_backup.common.admin.fields import form_field_of
@@ -22,15 +23,21 @@ from itsm_backup.common.time import now
 
 MOST = 2_000
 _ALONE = ("name", "short_name")  # two entries never share them
+_ALWAYS = ("change_reason", ON_PURPOSE)  # read without a tick beside them
 
 
 class EditManyForm(ReasonForm):
-    """The fields of an entry, of which those count whose box is ticked."""
+    """The fields of an entry, of which those count whose box is ticked; `known` are the words in use."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    on_purpose = on_purpose()
+
+    def __init__(self, *args: Any, known: Known | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.known = known or {}
         for name in (name for _, names in wording.GROUPS for name in names if name not in _ALONE):
             self.fields[name] = _field(name)
+            if name in self.known:
+                offer(self.fields[name], name, self.known)
 
     @property
     def ticked(self) -> list[str]:
@@ -45,17 +52,20 @@ class EditManyForm(ReasonForm):
     def _clean_fields(self) -> None:
         """What is not ticked is not read."""
         everything = self.fields
-        self.fields = {name: field for name, field in everything.items() if name in ("change_reason", *self.ticked)}
+        self.fields = {name: field for name, field in everything.items() if name in (*_ALWAYS, *self.ticked)}
         super()._clean_fields()  # type: ignore[misc]
         self.fields = everything
 
     def clean(self) -> Any:
         cleaned = super().clean()
-        for name in self.fields.keys() - {"change_reason", *self.ticked}:
+        for name in self.fields.keys() - {*_ALWAYS, *self.ticked}:
             if self._is_typed(name):
                 self.add_error(name, "You wrote here without ticking “Change”. Tick it, or empty the field.")
         if not self.ticked:
             raise forms.ValidationError("Tick at least one field to change.")
+        if self.known:
+            said = {name: cleaned[name] for name in self.ticked if name in vocabulary.FIELDS and name in cleaned}
+            refuse_doubts(self, self.known, said)
         return cleaned
 
     def _is_typed(self, name: str) -> bool:
@@ -93,7 +103,7 @@ def _field(name: str) -> forms.Field:
 def edit(door: Any, request: HttpRequest, entries: Any) -> HttpResponse:
     """Ask which fields shall say what, and why; then propose a draft for each entry."""
     confirmed = bool(request.POST.get("post"))
-    form = EditManyForm(request.POST if confirmed else None, label_suffix="")
+    form = EditManyForm(request.POST if confirmed else None, known=known_to(request), label_suffix="")
     codes = list(entries.order_by("code").values_list("code", flat=True)[:MOST])
     if confirmed and form.is_valid():
         wishes = importing.to_change(codes, form.values, by=request.user)

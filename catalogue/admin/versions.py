@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from catalogue import backing, batching, checking, comparing, duties, naming, publishing, wording
-from catalogue.admin import many, related
+from catalogue.admin import many, related, words
 from catalogue.admin.acts import VERSION_ACTS
 from catalogue.admin.drafts import PROMISES, DraftForm
 from catalogue.admin.entries import measured_of, next_number, portal_url, shown_facts
@@ -68,8 +68,8 @@ class VersionAdmin(TrackedAdmin):
     fieldsets = (
         (None, {"fields": ("service", "state_words", "base")}),
         ("What it is", {
-            "fields": ("name", "short_name", "summary", "kind", ("department", "application_type"), "labels", ("tier", "zone"),
-                       "commissioned_at"),
+            "fields": ("name", "short_name", "summary", "kind", ("department", "application_type"), "labels", "on_purpose",
+                       ("tier", "zone"), "commissioned_at"),
         }),
         ("Where it runs", {"fields": ("hosting", ("provider", "regions"))}),
         ("Who answers for it", {"fields": ("owner", "steward", "operations_team", "supplier")}),
@@ -160,7 +160,7 @@ class VersionAdmin(TrackedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         locked = obj is not None and not self.has_change_permission(request, obj)
-        hidden = {"state_words"} if obj is None else {"take_defaults"} | ({"base"} if locked else set())
+        hidden = {"state_words"} if obj is None else {"take_defaults"} | ({"base", "on_purpose"} if locked else set())
         shown: list[Any] = []
         for title, options in fieldsets:
             lines = [line for line in map(_as_tuple, options["fields"]) if line not in hidden]
@@ -168,6 +168,12 @@ class VersionAdmin(TrackedAdmin):
                 lines = [tuple(PROMISED.get(n, n) for n in line) if isinstance(line, tuple) else PROMISED.get(line, line) for line in lines]
             shown.append((title, {**options, "fields": lines}))
         return shown
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        made = super().get_form(request, obj, change, **kwargs)
+        if obj is None or self.has_change_permission(request, obj):
+            made.known = words.known_to(request)
+        return made
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A new version starts with the content in force, or with that of the version named by `like`."""
@@ -231,6 +237,8 @@ class VersionAdmin(TrackedAdmin):
             messages.info(request, f"{service} has an open version already: {waiting}, {waiting.get_state_display()}. Here it is.")
             return redirect(self._url(waiting))
         told = self._told(request, service, version) if service else {}
+        if version is None and service is not None:
+            told["title"] = f"Version {next_number(service)} of {service}"
         return super().changeform_view(request, object_id, form_url, {**told, **(extra_context or {})})
 
     def act_form(self, request: HttpRequest, obj: Any, act: Any) -> Any:

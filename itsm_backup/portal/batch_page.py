@@ -33,6 +33,7 @@ class ItemRow:
     words: str
     told: str
     problems: tuple[tuple[str, str], ...]
+    doubts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class BatchPage:
     start_words: str
     partly: bool
     approves: bool
+    doubtful: int  # rows that can be done and hold a word that is hardly meant
     submit_words: str
 
     @property
@@ -74,11 +76,13 @@ def batch_page(*, batch: Batch, user: Any, moment: Moment, page: int) -> BatchPa
     shown = items.count()
     first = PAGE * (min(max(1, page), max(1, -(-shown // PAGE))) - 1)
     worst = Case(
-        When(state=State.REFUSED, then=Value(0)), When(state=State.WAITING, then=Value(1)), default=Value(2), output_field=IntegerField()
-    )
+        When(state=State.REFUSED, then=Value(0)), When(state=State.WAITING, doubts=[], then=Value(2)),
+        When(state=State.WAITING, then=Value(1)),
+        default=Value(3), output_field=IntegerField(),
+    )  # fmt: skip
     rows = list(items.select_related("service", "version").order_by(worst, "place")[first : first + PAGE])
     waiting, refused, done = (counts.get(each, 0) for each in (State.WAITING, State.REFUSED, State.DONE))
-    mine = batch.by_id == user.pk
+    mine, doubtful = batch.by_id == user.pk, items.filter(state=State.WAITING).exclude(doubts=[]).count() if state == "proposed" else 0
     return BatchPage(
         pk=batch.pk, title=batch.title, sentence=_sentence(batch, state, counts, total), reason=batch.reason, by=person(batch.by),
         asked_at=instant(batch.asked_at),
@@ -86,7 +90,7 @@ def batch_page(*, batch: Batch, user: Any, moment: Moment, page: int) -> BatchPa
         total=total, rows=tuple(_row(item, state, moment) for item in rows),
         paging=paging_of(first, len(rows), shown, PAGE, lambda number: moment.href("batch", batch.pk, page=number)),
         mine=mine, start_words=_start_words(batch.act, waiting), partly=bool(refused) and state == "proposed",
-        approves=batch.act == Batch.Act.APPROVE,
+        approves=batch.act == Batch.Act.APPROVE, doubtful=doubtful,
         submit_words=_submit_words(batch) if mine and state == "finished" and done else "",
     )  # fmt: skip
 
@@ -117,7 +121,7 @@ def _row(item: BatchItem, state: str, moment: Moment) -> ItemRow:
         href = moment.href("versions", item.service.code)
     return ItemRow(
         place=item.place, verdict=verdict, state=words, entry=Link(item.code or "–", href), words=item.words, told=item.told,
-        problems=tuple((column, told) for column, told in item.problems),
+        problems=tuple((column, told) for column, told in item.problems), doubts=tuple((column, told) for column, told in item.doubts),
     )  # fmt: skip
 
 

@@ -80,12 +80,17 @@ class BatchItemSerializer(serializers.Serializer):
     state = serializers.ChoiceField(choices=STATES.choices)
     words = serializers.CharField(allow_blank=True, help_text="What would happen.")
     problems = serializers.SerializerMethodField()
+    doubts = serializers.SerializerMethodField(help_text="What is possible, but hardly meant: a word that is nearly one in use.")
     told = serializers.CharField(allow_blank=True, help_text="What came of it.")
     done_at = serializers.DateTimeField(allow_null=True)
 
     @extend_schema_field(ProblemOfItemSerializer(many=True))
     def get_problems(self, item: BatchItem) -> list[dict[str, str]]:
         return [{"column": column, "told": told} for column, told in item.problems]
+
+    @extend_schema_field(ProblemOfItemSerializer(many=True))
+    def get_doubts(self, item: BatchItem) -> list[dict[str, str]]:
+        return [{"column": column, "told": told} for column, told in item.doubts]
 
 
 def _rows(request: Any) -> QuerySet[Batch]:

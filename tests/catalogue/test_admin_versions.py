@@ -69,7 +69,7 @@ def test_the_first_version_is_content_and_promise_in_one_form(steward, noon):
     assert "Saving makes version 1, for approval" in html
     data = {"service": made.pk, "name": "Radiology", "short_name": "RIS", "tier": 2, "zone": "Europe/London",
             "commissioned_at": "2026-01-01T00:00", "owner": steward.pk, "steward": steward.pk, "operations_team": make_team().pk,
-            "rpo_s": "26 h", "retention_days": "35 d", "success_rate": "98 %", "labels": "Patient data,, Imaging,",
+            "rpo_s": "26 h", "retention_days": "35 d", "success_rate": "98 %", "labels": "Patient data,, Imaging,", "on_purpose": "on",
             "kind": "business_service", "hosting": "on_premises"}  # fmt: skip
     assert client.post(page, {**data, **WHY}).status_code == 302
     version = made.versions.get()
