@@ -129,6 +129,7 @@ class AccountForm(ReasonedForm):
 @admin.register(User)
 class AccountAdmin(ActingAdmin):
     heading = "People"
+    singular = "person"
     place = 1
     about = "Who can sign in, and with which roles."
     form = AccountForm

@@ -203,6 +203,7 @@ class ItemLinkAdmin(BesideEntry, TrackedAdmin):
     portal_page = "agreement_of"
     place = 14
     heading = "Items of entries"
+    singular = "item of an entry"
     about = "Which configuration item belongs to which entry. The portal proposes and links them."
     list_display = ("item", "service", "made_at")
     list_select_related = ("item", "service")

@@ -42,6 +42,7 @@ def _end(request: HttpRequest, exception: Any, form: forms.Form) -> str:
 class DutyExceptionAdmin(TrackedAdmin):
     place = 8
     heading = "Exceptions from duties"
+    singular = "exception from duties"
     about = "Who may hold two duties that exclude each other, until when, and who answers for it."
     list_display = ("person", "one", "other", "owner", "approver", "valid_from", "valid_until")
     list_select_related = ("person", "owner", "approver")

@@ -82,6 +82,7 @@ class StatusOverrideAdmin(BesideEntry, TrackedAdmin):
     place = 4
     portal_page = "status"
     heading = "Statuses set by hand"
+    singular = "status set by hand"
     about = "Where a person's word stood in place of the computed status: who, why, until when. The page of a status sets and ends it."
     list_display = ("service", "status", "owner", "made_at", "expires_at", "ended_at")
     list_select_related = ("service", "owner")
@@ -103,6 +104,7 @@ class StatusOverrideAdmin(BesideEntry, TrackedAdmin):
 class WindowAdmin(BesideEntry, TrackedAdmin):
     place = 3
     heading = "Maintenance windows"
+    singular = "maintenance window"
     about = "Maintenance: what becomes due in it is excused, if it was decided before."
     list_display = ("service", "purpose", "starts_at", "ends_at", "decided_by", "decided_at")
     list_filter = ("service",)

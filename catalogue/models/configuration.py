@@ -84,7 +84,7 @@ class CmdbState(models.Model):
 
     permission_from = ("cmdb",)
 
-    cmdb = models.OneToOneField(Cmdb, primary_key=True, on_delete=models.CASCADE, related_name="state")
+    cmdb = models.OneToOneField(Cmdb, verbose_name="CMDB", primary_key=True, on_delete=models.CASCADE, related_name="state")
     next_read_at = models.DateTimeField()
     claimed_until = models.DateTimeField(null=True)
     latest_answer_at = models.DateTimeField(null=True)
@@ -115,7 +115,7 @@ class ConfigurationItem(models.Model):
 
     permission_from = ("cmdb",)
 
-    cmdb = models.ForeignKey(Cmdb, on_delete=models.CASCADE, related_name="items", db_index=False)
+    cmdb = models.ForeignKey(Cmdb, verbose_name="CMDB", on_delete=models.CASCADE, related_name="items", db_index=False)
     table = models.CharField(max_length=80)
     external_id = models.CharField("number there", max_length=80)
     name = models.CharField(max_length=200)
@@ -167,7 +167,7 @@ class ItemReject(models.Model):
 
     permission_from = ("cmdb",)
 
-    cmdb = models.ForeignKey(Cmdb, on_delete=models.CASCADE, related_name="rejects", db_index=False)
+    cmdb = models.ForeignKey(Cmdb, verbose_name="CMDB", on_delete=models.CASCADE, related_name="rejects", db_index=False)
     table = models.CharField(max_length=80)
     external_id = models.CharField("number there", max_length=80)
     reason = models.TextField()

@@ -63,6 +63,7 @@ class SwapInline(TrackedInline, admin.TabularInline):
 class RotaAdmin(TrackedAdmin):
     place = 4
     heading = "On-call rotas"
+    singular = "on-call rota"
     about = "Who takes turns in being on call for a team. The portal (Incidents, On call) says who it is now and next, and swaps."
     history_parts = (RotaMember, RotaSwap)
     inlines = (MemberInline, SwapInline)

@@ -15,6 +15,7 @@ from monitoring.models import RestorePlan
 class RestorePlanAdmin(TrackedAdmin):
     place = 11
     heading = "Restore tests by people"
+    singular = "restore test by a person"
     about = "Planned, recorded by who ran them, verified by somebody else. The portal's page Restore tests plans and records them."
     list_display = ("service", "planned_on", "job", "scope", "tester", "state", "outcome")
     list_select_related = ("service", "job", "tester")

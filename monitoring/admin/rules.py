@@ -83,6 +83,7 @@ class VersionAdmin(RuleAdmin):
 class WorkflowAdmin(TrackedAdmin):
     place = 6
     heading = "Status thresholds"
+    singular = "status thresholds"
     about = "The thresholds by which measurements become a status. The portal (Services, Thresholds) tries others on past days first."
     fields = (
         "at_risk_fraction",

@@ -269,7 +269,19 @@ class LoggedAdmin(ByRights, admin.ModelAdmin):
 
     about = ""  # one sentence for the index page
     heading = ""  # the name of its list, where the model's own is no word that people use
+    singular = ""  # one row of it, in the words of that heading
     place = 50  # among the doors of its group: lower stands first
+
+    @property
+    def one(self) -> str:
+        """What its form adds."""
+        return self.singular or str(self.opts.verbose_name)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        titled = {"title": f"Add {self.one}"} if object_id is None else {}
+        return super().changeform_view(request, object_id, form_url, {**titled, **(extra_context or {})})
 
     def note(self, request: HttpRequest) -> str:
         """A few words beside the name on the index page, such as what waits."""
