@@ -11,31 +11,86 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
-from catalogue import duties, telling
+from catalogue import comparing, duties, telling
 from catalogue.models import Agreement, AgreementVersion, ImpactAnalysis, Service, ServiceVersion
 from catalogue.models.agreements import Approved
-from catalogue.refusing import NotAllowed, NotReady, WrongState, problems_of
+from catalogue.refusing import NotAllowed, NotReady, Refused, WrongState, problems_of
 from itsm_backup.common import outbox
+from itsm_backup.common.admin.fields import label_of, value_words
 from itsm_backup.common.models import because
 from itsm_backup.common.time import local_day
 
 Row = TypeVar("Row", bound=Approved)
 State = Approved.State
+_WRITTEN = frozenset({
+    "from_on", "until_on", "rpo_s", "rto_s", "retention_days", "success_rate", "text",
+    "mtpd_s", "tolerated_loss_s", "wrt_s", "mbco", "review_due_on",
+})  # fmt: skip
+
+
+class Outdated(Refused):
+    """The text is no longer the one that was read: it says what became of it since."""
+
+    def __init__(self, row: Approved, seen: str) -> None:
+        newest = row.history.select_related("history_user").first()
+        who = f"{duties.names([newest.history_user])} changed it" if newest and newest.history_user else "Somebody changed it"
+        earlier = next((each for each in row.history.all() if hash_of(each) == seen), None)
+        told = "; ".join(_change(field, earlier, row) for field in _fields(row) if earlier and _change(field, earlier, row))
+        super().__init__(f"{row} is not what you read any more. {who}{f': {told}' if told else ''}. Nothing was changed; look at it again.")
+
+
+def _fields(row: Any) -> list[Any]:
+    """What people write of a text."""
+    return [field for field in row._meta.fields if field.name in _WRITTEN]
+
+
+def _change(field: Any, earlier: Any, row: Any) -> str:
+    before, after = (value_words(field, getattr(each, field.name)) for each in (earlier, row))
+    return f"{label_of(field)} {before} → {after}" if before != after else ""
+
+
+def hash_of(row: Any) -> str:
+    """SHA-256 of what the text says, of itself or as its history kept it."""
+    return comparing.hash_of({field.name: comparing.as_json(getattr(row, field.name)) for field in _fields(row)})
+
+
+def make_agreement(*, kind: str, name: str, party: str, by: Any, at: dt.datetime, reason: str) -> Agreement:
+    """A new agreement, without a text yet. Raises NotAllowed where a duty of the person excludes it, NotReady with every problem."""
+    if barred := duties.objection(by, Agreement, at):
+        raise NotAllowed(barred)
+    row = Agreement(kind=kind, name=name.strip(), party=party.strip())
+    if problems := problems_of(row):
+        raise NotReady(problems)
+    with because(reason, by=by):
+        row.save()
+    return row
 
 
 def draft_agreement(
-    *, agreement: Agreement, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str, announce: bool = True
-) -> AgreementVersion:
+    *, agreement: Agreement, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str, announce: bool = True,
+    seen: str | None = None,
+) -> AgreementVersion:  # fmt: skip
     """The next version of the agreement as a draft, of which approvers are mailed (`announce`), or its open draft with this content.
 
-    Raises NotReady with every problem.
+    `seen` is the hash of the draft that the writer read, or empty where a new one is meant. Raises NotReady with every problem,
+    Outdated when the draft is another one by now, WrongState when there is one although a new one is meant, or none any more.
     """
     with transaction.atomic():
         Agreement.objects.select_for_update().get(pk=agreement.pk)
+        _is_meant(agreement.versions.filter(state=State.DRAFT).first(), agreement, seen)
         row, is_new = _written(AgreementVersion, {"agreement": agreement}, content, by, at, reason)
         if announce and is_new:
             _ask_approvers(row, by, at, reason)
         return row
+
+
+def _is_meant(draft: AgreementVersion | None, agreement: Agreement, seen: str | None) -> None:
+    if seen and draft is None:
+        raise WrongState(f"No version of {agreement} is a draft any more. Nothing was changed; look at it again.")
+    if seen and draft is not None and hash_of(draft) != seen:
+        raise Outdated(draft, seen)
+    if seen == "" and draft is not None:
+        raise WrongState(f"{draft} is a draft already: {duties.names([draft.author])} changes it, or it is cancelled first.")
 
 
 def draft_analysis(
@@ -91,13 +146,13 @@ def _ask_approvers(row: Approved, by: Any, at: dt.datetime, reason: str) -> None
             )  # fmt: skip
 
 
-def approve(*, row: Row, by: Any, at: dt.datetime, reason: str, announce: bool = True) -> Row:
+def approve(*, row: Row, by: Any, at: dt.datetime, reason: str, announce: bool = True, seen: str = "") -> Row:
     """Make the draft count from now on; its author and stewards whom it concerns are mailed (`announce`).
 
-    Raises NotAllowed for its author and for who is no approver; WrongState.
+    Raises NotAllowed for its author and for who is no approver; WrongState; Outdated when it says something else than what was `seen`.
     """
     with transaction.atomic(), because(reason.strip() or "Approved.", by=by):
-        held = _open(row)
+        held = _open(row, seen)
         check_approver(held, by, at)
         held.state, held.approver, held.approved_at = State.APPROVED, by, at
         held.save()
@@ -108,10 +163,10 @@ def approve(*, row: Row, by: Any, at: dt.datetime, reason: str, announce: bool =
     return held
 
 
-def cancel(*, row: Row, by: Any, at: dt.datetime, reason: str) -> Row:
-    """Give the draft up; it stays readable. Raises WrongState."""
+def cancel(*, row: Row, by: Any, at: dt.datetime, reason: str, seen: str = "") -> Row:
+    """Give the draft up; it stays readable. Raises WrongState; Outdated as approving does."""
     with transaction.atomic(), because(reason, by=by):
-        held = _open(row)
+        held = _open(row, seen)
         held.state = State.CANCELLED
         held.save()
         _tell_author(held, by, "cancelled", reason, at)
@@ -155,7 +210,7 @@ def analyses_read_by(user: Any, *, at: dt.datetime, past: bool) -> QuerySet[Impa
 
 def agreements_read_by(user: Any, *, at: dt.datetime, past: bool) -> QuerySet[AgreementVersion]:
     """Versions of agreements that the person may read as of an instant: all for who reads agreements, for others their own and those
-    that stand behind a version of an entry that they may read.
+    that stand behind a version of an entry that they may read. What is being written is read by its author, writers and approvers.
     """
     rows = AgreementVersion.objects.visible_to(user)
     if not user.has_perm("catalogue.view_agreementversion"):
@@ -164,7 +219,8 @@ def agreements_read_by(user: Any, *, at: dt.datetime, past: bool) -> QuerySet[Ag
         for kind in Agreement.Kind.values:
             read |= Q(pk__in=entries.filter(**{f"{kind}__isnull": False}).values(kind))
         rows = AgreementVersion.objects.filter(read)
-    return rows.filter(_told(user, Q(author=user), at, past))
+    decides = any(user.has_perm(right) for right in ("catalogue.approve_service", "catalogue.change_agreementversion"))
+    return rows.filter(_told(user, Q() if decides else Q(author=user), at, past))
 
 
 def _told(user: Any, theirs: Q, at: dt.datetime, past: bool) -> Q:
@@ -176,8 +232,10 @@ def _told(user: Any, theirs: Q, at: dt.datetime, past: bool) -> Q:
     return approved | (unapproved if user.is_superuser or user.is_staff else unapproved & theirs)
 
 
-def _open(row: Row) -> Row:
+def _open(row: Row, seen: str = "") -> Row:
     held: Any = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
     if held.state != State.DRAFT:
         raise WrongState(f"{held} is already {held.get_state_display()}. Nothing was changed; look at it again.")
+    if seen and hash_of(held) != seen:
+        raise Outdated(held, seen)
     return held  # type: ignore[no-any-return]

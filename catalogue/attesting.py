@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
 from catalogue.models import Attestation, AttestationRound, Service, ServiceVersion
@@ -17,6 +18,14 @@ from itsm_backup.common import outbox
 from itsm_backup.common.time import local_day
 
 WEEK = dt.timedelta(days=7)
+
+
+def askable(*, by: Any, department: str, at: dt.datetime) -> QuerySet[Service]:
+    """Entries about which the person may ask their owners, of one department where one is named."""
+    services = Service.objects.visible_to(by, "change")
+    if department:
+        services = services.filter(pk__in=ServiceVersion.objects.in_force(at).filter(department=department).values("service"))
+    return services
 
 
 def open_round(*, services: Iterable[Service], title: str, due_on: dt.date, by: Any, at: dt.datetime) -> AttestationRound:

@@ -16,7 +16,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from catalogue import attesting, duties, handing_over
-from catalogue.models import AttestationRound, HandOver, Service, ServiceVersion
+from catalogue.models import AttestationRound, HandOver, Service
 from catalogue.refusing import NotAllowed, NotReady, Refused
 from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
@@ -122,9 +122,7 @@ def ask_attestation(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied("Asking owners to attest takes the role steward over the whole estate.")
 
     def act() -> str:
-        services = Service.objects.visible_to(request.user, "change")
-        if department := typed(request, "department"):
-            services = services.filter(pk__in=ServiceVersion.objects.in_force(now()).filter(department=department).values("service"))
+        services = attesting.askable(by=request.user, department=typed(request, "department"), at=now())
         try:
             due_on = dt.date.fromisoformat(typed(request, "due_on"))
         except ValueError:

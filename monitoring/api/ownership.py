@@ -103,8 +103,18 @@ class AttestationRoundSerializer(serializers.Serializer):
     wrong = serializers.IntegerField(help_text="Answered with “not right”.")
 
 
+class NewRoundSerializer(serializers.Serializer):
+    title = serializers.CharField(max_length=120, help_text="As owners understand it, such as “Yearly check of the catalogue”.")
+    due_on = serializers.DateField(help_text="The day by which they answer.")
+    services = serializers.ListField(
+        child=serializers.CharField(max_length=40), required=False, default=list, max_length=5_000,
+        help_text="Codes of entries; left out: all that you may change.",
+    )  # fmt: skip
+    department = serializers.CharField(max_length=80, required=False, default="", allow_blank=True, help_text="Only entries of this one.")
+
+
 class AttestationRounds(GenericAPIView):
-    """Rounds in which owners say whether their entries are still right, newest first."""
+    """Rounds in which owners say whether their entries are still right, newest first; a POST opens one and mails them."""
 
     queryset = AttestationRound.objects.none()
     serializer_class = AttestationRoundSerializer
@@ -113,16 +123,35 @@ class AttestationRounds(GenericAPIView):
     @extend_schema(operation_id="attestation_rounds_list", parameters=[AS_OF], responses=AttestationRoundSerializer(many=True))
     def get(self, request: Any) -> Response:
         at, _ = moment_of(request)
-        mine = Q(attestations__service__in=Service.objects.visible_to(request.user)) | Q(attestations__person=request.user)
-        answered = mine & Q(attestations__answered_at__lte=at)
-        rows = AttestationRound.objects.filter(opened_at__lte=at).select_related("opened_by")
-        rows = rows.annotate(
-            asked=Count("attestations", filter=mine),
-            answered=Count("attestations", filter=answered),
-            wrong=Count("attestations", filter=answered & Q(attestations__right=False)),
-        )
-        page = self.paginate_queryset(rows.filter(asked__gt=0).order_by("-opened_at", "-pk"))
+        page = self.paginate_queryset(_rounds(request, at))
         return self.get_paginated_response(AttestationRoundSerializer(page, many=True).data)
+
+    @extend_schema(operation_id="attestation_rounds_open", request=NewRoundSerializer,
+                   responses={201: AttestationRoundSerializer, 409: None})  # fmt: skip
+    def post(self, request: Any) -> Response:
+        if not request.user.has_perm("catalogue.change_service"):
+            raise PermissionDenied("Asking owners to attest takes the role steward over the whole estate.")
+        said, at = checked(NewRoundSerializer, request), now()
+        services = attesting.askable(by=request.user, department=said["department"], at=at)
+        if said["services"]:
+            services = services.filter(code__in=said["services"])
+            if missing := sorted(set(said["services"]) - set(services.values_list("code", flat=True))):
+                raise ParseError(f"services: there is no entry {', '.join(missing)[:200]} about which you may ask.")
+        made = acted(attesting.open_round, services=services, title=said["title"], due_on=said["due_on"], by=request.user, at=at)
+        return Response(AttestationRoundSerializer(_rounds(request, at).get(pk=made.pk)).data, status=201)
+
+
+def _rounds(request: Any, at: dt.datetime) -> QuerySet[AttestationRound]:
+    """Those that ask about an entry that the person may see, or that ask them, as of the instant."""
+    mine = Q(attestations__service__in=Service.objects.visible_to(request.user)) | Q(attestations__person=request.user)
+    answered = mine & Q(attestations__answered_at__lte=at)
+    rows = AttestationRound.objects.filter(opened_at__lte=at).select_related("opened_by")
+    rows = rows.annotate(
+        asked=Count("attestations", filter=mine),
+        answered=Count("attestations", filter=answered),
+        wrong=Count("attestations", filter=answered & Q(attestations__right=False)),
+    )
+    return rows.filter(asked__gt=0).order_by("-opened_at", "-pk")
 
 
 class AttestationSerializer(serializers.Serializer):

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from monitoring.api.agreement_texts import AgreementText, AgreementTextAct, AgreementTexts
 from monitoring.api.agreements import ImpactAnalyses, ImpactAnalysisDetail, LevelAgreementDetail, LevelAgreements
 from monitoring.api.alertmanager import Alerts as Alertmanagers
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
@@ -13,6 +14,7 @@ from monitoring.api.detected import Changes, SettleChange
 from monitoring.api.deviations import DeviationDetail, Deviations, EndDeviation, GrantDeviation
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
+from monitoring.api.hand_overs import AcceptHandOver, DeclineHandOver, HandOvers
 from monitoring.api.history import EntryHistory
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
@@ -56,6 +58,9 @@ urlpatterns = [
     path("services/<str:code>/checks/", ServiceChecks.as_view()),
     path("agreements/", LevelAgreements.as_view()),
     path("agreements/<int:pk>/", LevelAgreementDetail.as_view()),
+    path("agreements/<int:pk>/versions/", AgreementTexts.as_view()),
+    path("agreements/<int:pk>/versions/<int:number>/", AgreementText.as_view()),
+    path("agreements/<int:pk>/versions/<int:number>/<str:act>", AgreementTextAct.as_view()),
     path("impact-analyses/", ImpactAnalyses.as_view()),
     path("impact-analyses/<int:pk>/", ImpactAnalysisDetail.as_view()),
     path("deviations/", Deviations.as_view()),
@@ -67,6 +72,9 @@ urlpatterns = [
     path("attestation-rounds/", AttestationRounds.as_view()),
     path("attestations/", Attestations.as_view()),
     path("attestations/<int:pk>/answer", AnswerAttestation.as_view()),
+    path("hand-overs/", HandOvers.as_view()),
+    path("hand-overs/<int:pk>/accept", AcceptHandOver.as_view()),
+    path("hand-overs/<int:pk>/decline", DeclineHandOver.as_view()),
     path("batches/", Batches.as_view()),
     path("batches/<int:pk>/", BatchDetail.as_view()),
     path("batches/<int:pk>/items/", BatchItems.as_view()),

@@ -142,7 +142,7 @@ def _named(version: ServiceVersion) -> dict[str, Any]:
     return content
 
 
-def _match(request: Any) -> str:
+def etag_sent(request: Any) -> str:
     """The hash in If-Match; raises NotMatched without one."""
     sent = request.headers.get("If-Match", "").strip().removeprefix("W/").strip('"')
     if not sent:
@@ -281,7 +281,7 @@ class VersionDetail(GenericAPIView):
     )  # fmt: skip
     def patch(self, request: Any, code: str, number: int) -> Response:
         version = version_of(request, code, number, "change")
-        base = _match(request)
+        base = etag_sent(request)
         said = WriteSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         written = _written(said.validated_data["content"])
@@ -309,7 +309,7 @@ class VersionAct(GenericAPIView):
         if act not in ACTS:
             raise exceptions.NotFound(f"There is no act {act[:40]}. There are: {', '.join(ACTS)}.")
         version = version_of(request, code, number, "view" if act in ("approve", "return", "withdraw") else "change")
-        seen = _match(request)
+        seen = etag_sent(request)
         said = ActSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         at = now()

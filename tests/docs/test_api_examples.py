@@ -12,8 +12,10 @@ import pytest
 from django.test import Client
 
 from catalogue import relating
+from catalogue.models import Agreement
 from incidents.models import Incident
 from itsm_backup import journey
+from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from itsm_backup.metrics import Estate
 from monitoring import tokens
@@ -43,8 +45,10 @@ def replace():
     rendering.render(report=compiling.compile_month(month=june, scope=Scope(), at=present, policy="mark")[0], at=present)
     said = {"by": olga, "at": present, "reason": "test"}
     pool, relation = make_service("SVC-002", tier=4), {"kind": "depends_on", "strength": "hard"}
+    with because("test", by=olga):
+        agreed = Agreement.objects.create(kind="sla", name="Imaging SLA", party="Imaging")
     stands = relating.relate(consumer=service, provider=pool, **relation, **said)
-    words = {"INC-NUMBER": Incident.objects.get().number, "RELATION": str(stands.pk)}
+    words = {"INC-NUMBER": Incident.objects.get().number, "RELATION": str(stands.pk), "AGREEMENT": str(agreed.pk)}
     for scope in ("INGEST", "READ", "WRITE"):
         words[f"Bearer {scope}"] = "Bearer " + tokens.issue(
             user=olga, scope=scope.lower(), tool=tool if scope == "INGEST" else None, at=present, days=1

@@ -20,7 +20,19 @@ from hypothesis.strategies import booleans
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from catalogue import agreeing, attesting, batching, deviating, excepting, importing, legal_holds, overriding, retiring, scoping
+from catalogue import (
+    agreeing,
+    attesting,
+    batching,
+    deviating,
+    excepting,
+    handing_over,
+    importing,
+    legal_holds,
+    overriding,
+    retiring,
+    scoping,
+)
 from catalogue.models import (
     Agreement,
     Attestation,
@@ -29,6 +41,7 @@ from catalogue.models import (
     ConfigurationItem,
     Deviation,
     DutyException,
+    HandOver,
     ImpactAnalysis,
     LegalHold,
     Propagation,
@@ -242,9 +255,11 @@ def _deviation() -> Deviation:
     return deviating.ask(**asked, expires_on=now().date(), by=make_user(), at=now())
 
 
-def _agreement() -> Agreement:
+def _agreement(*, drafted: bool = True) -> Agreement:
     with because("Fuzzed"):
         made = Agreement.objects.create(kind="sla", name="Ward SLA", party="Wards")
+    if not drafted:
+        return made
     agreeing.draft_agreement(agreement=made, content={"from_on": now().date(), "rpo_s": 3600}, by=make_user(), at=now(), reason="Fuzzed")
     return made
 
@@ -258,6 +273,12 @@ def _attestation() -> Attestation:
     """One that asks who calls, as owner of a new entry."""
     service = make_service("SVC-OWN", owner=_caller())
     return attesting.open_round(services=[service], title="Fuzzed", due_on=now().date(), by=make_admin(), at=now()).attestations.get()
+
+
+def _hand_over() -> HandOver:
+    """One that asks who calls."""
+    service = make_service(f"SVC-{uuid.uuid4()}"[:30])
+    return handing_over.ask(service=service, duty="owner", receiver=_caller(), by=make_user(), at=now(), reason="Fuzzed")
 
 
 def _leaving() -> Retirement:
@@ -385,6 +406,11 @@ BODIES = {
         "person": make_user().username, "starts_at": iso(now()), "ends_at": iso(now() + dt.timedelta(hours=1)), **REASON,
     },
     "/api/v1/attestations/{id}/answer": lambda: {"right": False, "remark": "The team moved"},
+    "/api/v1/attestation-rounds/": lambda: {"title": "Fuzzed", "due_on": "2099-03-31", "services": ["SVC-001"]},
+    "/api/v1/hand-overs/": lambda: {"service": "SVC-001", "duty": "owner", "receiver": _caller().username, **REASON},
+    "/api/v1/hand-overs/{id}/decline": lambda: REASON,
+    "/api/v1/agreements/": lambda: {"kind": "sla", "name": "Clinic SLA", "party": "Clinics", **REASON},
+    "/api/v1/agreements/{id}/versions/": lambda: {"from_on": "2099-03-31", "rpo_s": 3600, **REASON},
     "/api/v1/deviations/": lambda: {
         "service": "SVC-001", "code": "RPO_EXCEEDS_BIA_TOLERANCE", "owner": make_user().username,
         "expires_on": f"{now():%Y-%m-%d}", **REASON,
@@ -428,7 +454,9 @@ BODIES = {
     "/api/v1/tools/{name}/status-map/{number}/approve": lambda: REASON,
 }  # fmt: skip
 KNOWN = {
-    "agreements": lambda: {"id": _agreement().pk},
+    "agreements": lambda: {"id": _agreement().pk, "number": 1, "act": "approve"},
+    "/api/v1/agreements/{id}/versions/": lambda: {"id": _agreement(drafted=False).pk},
+    "hand-overs": lambda: {"id": _hand_over().pk},
     "attestations": lambda: {"id": _attestation().pk},
     "deviations": lambda: {"id": _deviation().pk},
     "impact-analyses": lambda: {"id": _analysis().pk},

@@ -10,6 +10,7 @@ from catalogue.models import Service
 from itsm_backup.common.time import iso, now
 from monitoring import correlation
 from monitoring.gaps import ownership_gaps
+from tests.catalogue import makers
 from tests.factories import make_job, make_rule, make_service, make_tool, make_user
 from tests.monitoring.api.test_duties import call
 
@@ -82,6 +83,54 @@ def test_only_who_is_asked_answers_once_and_says_what_is_not_right():
     hidden = wiki.attestations.get()
     assert call(reader, "post", f"attestations/{hidden.pk}/answer", right=True).status_code == 404
     assert call(reader, "get", f"attestation-rounds/?as_of={iso(at - DAY)}").json()["count"] == 0
+
+
+def test_a_round_is_opened_for_named_entries_by_who_may_change_all_of_them():
+    at = now()
+    erp = make_service("erp", at=at - 9 * DAY, department="Finance")
+    make_service("wiki", at=at - 9 * DAY)
+    steward, asked = makers.make_user("steward", "catalogue.change_service", "catalogue.view_service"), {"title": "Yearly check"}
+    day = f"{(at + 9 * DAY).date()}"
+    refused = call(reader_of(erp), "post", "attestation-rounds/", **asked, due_on=day)
+    assert refused.status_code == 403 and "takes the role steward" in refused.json()["detail"]
+    unknown = call(steward, "post", "attestation-rounds/", **asked, due_on=day, services=["erp", "gone"])
+    assert unknown.status_code == 400 and "no entry gone about which you may ask" in unknown.json()["detail"]
+    over = call(steward, "post", "attestation-rounds/", **asked, due_on="2020-01-31")
+    assert over.status_code == 409 and "31 Jan 2020 is over already" in over.json()["detail"]
+    made = call(steward, "post", "attestation-rounds/", **asked, due_on=day, department="Finance")
+    assert (made.status_code, made.json()["asked"], made.json()["opened_by"]) == (201, 1, "steward")
+    assert call(steward, "post", "attestation-rounds/", **asked, due_on=day).json()["asked"] == 2
+    assert erp.attestations.count() == 2
+
+
+def test_a_duty_goes_to_who_accepts_it():
+    at = now()
+    erp = make_service("erp", at=at - 9 * DAY)
+    steward = makers.make_user("steward", "catalogue.change_service", "catalogue.view_service")
+    receiver, reader = makers.make_user("receiver"), reader_of(erp)
+    wish = {"service": "erp", "duty": "owner", "receiver": "receiver", "reason": "New head"}
+    assert call(reader, "post", "hand-overs/", **wish).status_code == 403
+    assert call(receiver, "post", "hand-overs/", **wish).status_code == 404
+    unknown = call(steward, "post", "hand-overs/", **{**wish, "receiver": "nobody"})
+    assert unknown.status_code == 400 and "no active account nobody" in unknown.json()["detail"]
+    made = call(steward, "post", "hand-overs/", **wish)
+    pk = made.json()["id"]
+    assert (made.status_code, made.json()["giver"], made.json()["accepted"]) == (201, owner_of(erp).username, None)
+    again = call(steward, "post", "hand-overs/", **wish)
+    assert again.status_code == 409 and "waits for its answer already" in again.json()["detail"]
+    assert call(makers.make_user("stranger"), "get", "hand-overs/").json()["count"] == 0
+    assert call(receiver, "get", "hand-overs/?waiting=true&receiver=receiver&service=erp").json()["count"] == 1, "who is asked sees it"
+    other = call(reader, "post", f"hand-overs/{pk}/accept")
+    assert other.status_code == 403 and "Only receiver can answer this" in other.json()["detail"]
+    assert call(receiver, "post", f"hand-overs/{pk}/decline").status_code == 400, "a no has a reason"
+    before = now()
+    done = call(receiver, "post", f"hand-overs/{pk}/accept", reason="Gladly")
+    assert (done.status_code, done.json()["accepted"], done.json()["answer"], done.json()["version"]) == (200, True, "Gladly", 2)
+    assert erp.versions.get(number=2).owner == receiver and erp.versions.get(number=2).state == "in_review"
+    late = call(receiver, "post", f"hand-overs/{pk}/decline", reason="No")
+    assert late.status_code == 409 and "answered already" in late.json()["detail"]
+    (then,) = call(reader, "get", f"hand-overs/?as_of={iso(before)}").json()["results"]
+    assert (then["accepted"], then["answer"], then["version"]) == (None, "", None), "the past does not know the answer"
 
 
 def test_lists_ask_as_often_for_many_entries_as_for_few(client, django_assert_max_num_queries):

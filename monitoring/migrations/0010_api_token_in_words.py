@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitoring', '0008_where_copies_lie'),
+        ('monitoring', '0009_locked_copies'),
     ]
 
     operations = [
