@@ -22,6 +22,7 @@ from itsm_backup.common.time import local_day
 
 Row = TypeVar("Row", bound=Approved)
 State = Approved.State
+_DAYS = ("from_on", "until_on", "review_due_on")  # of each text its own
 _WRITTEN = frozenset({
     "from_on", "until_on", "rpo_s", "rto_s", "retention_days", "success_rate", "text",
     "mtpd_s", "tolerated_loss_s", "wrt_s", "mbco", "review_due_on",
@@ -52,6 +53,12 @@ def _change(field: Any, earlier: Any, row: Any) -> str:
 def hash_of(row: Any) -> str:
     """SHA-256 of what the text says, of itself or as its history kept it."""
     return comparing.hash_of({field.name: comparing.as_json(getattr(row, field.name)) for field in _fields(row)})
+
+
+def begun_with(rows: QuerySet[Any]) -> dict[str, Any]:
+    """What the next text begins with: what the newest approved one of these says, but its days."""
+    newest = rows.filter(state=State.APPROVED).order_by("-number").first()
+    return {each.name: getattr(newest, each.name) for each in _fields(newest) if each.name not in _DAYS} if newest else {}
 
 
 def make_agreement(*, kind: str, name: str, party: str, by: Any, at: dt.datetime, reason: str) -> Agreement:

@@ -51,7 +51,7 @@ def _before_approving(row: Any) -> list[str]:
     owner = "service" if isinstance(row, ImpactAnalysis) else "agreement"
     before = type(row).objects.filter(**{owner: getattr(row, owner)}, state="approved").order_by("-number").first()
     told = ["From now on it counts, and it never changes again: what is new becomes the next version.", "It says:"]
-    for field in (each for each in row._meta.fields if each.editable and each.name != owner):
+    for field in (each for each in row._meta.fields if each.editable and not each.primary_key and each.name != owner):
         mine = value_words(field, getattr(row, field.name))
         theirs = value_words(field, getattr(before, field.name)) if before else mine
         if mine != "–" or theirs != mine:
@@ -79,6 +79,10 @@ TEXT_ACTS = (
         told=lambda request, row: ["Nothing of it takes force. It stays readable."],
     ),
 )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 class TextAdmin(TrackedAdmin):
@@ -118,6 +122,28 @@ class TextAdmin(TrackedAdmin):
             drafts = drafts.none()
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return [(reverse(name, args=[row.pk]), f"Approve or cancel: {row}") for row in drafts.select_related(self.owner)[:20]]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The next text of what the address names begins with what the newest approved one says; its days are new."""
+        named = request.GET.get(self.owner, "")
+        rows = (
+            self.model.objects.visible_to(request.user).filter(**{self.owner: int(named)})
+            if _is_number(named)
+            else self.model.objects.none()
+        )
+        return {**agreeing.begun_with(rows), **super().get_changeform_initial_data(request)}
+
+    def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
+        told = super().facts_beside(request, row)
+        owner = getattr(row, self.owner, None)
+        if (
+            owner is None
+            or not self.has_add_permission(request)
+            or self.model.objects.filter(state="draft", **{self.owner: owner}).exists()
+        ):
+            return told
+        address = f"{reverse(f'admin:catalogue_{self.opts.model_name}_add')}?{self.owner}={owner.pk}"
+        return [*told, ("It never changes", format_html('<a href="{}">Make the next version</a>', address))]
 
     def write(self, owner: Any, content: dict[str, Any], **said: Any) -> Any:
         raise Impossible("This text has no act to write it.")
@@ -166,7 +192,8 @@ class AgreementVersionAdmin(TextAdmin):
         return agreeing.draft_agreement(agreement=owner, content=content, **said)
 
     def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
-        return [("Entries in force that name it", _kept_by(request, row))] if row else []
+        told = super().facts_beside(request, row)
+        return [("Entries in force that name it", _kept_by(request, row)), *told] if row else told
 
 
 def _kept_by(request: HttpRequest, row: AgreementVersion) -> Any:
@@ -200,6 +227,9 @@ class AnalysisAdmin(BesideEntry, TextAdmin):
 
     def write(self, owner: Any, content: dict[str, Any], **said: Any) -> Any:
         return agreeing.draft_analysis(service=owner, content=content, **said)
+
+    def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
+        return [*super().facts_beside(request, row), *TextAdmin.facts_beside(self, request, row)]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any) -> Any:
         if obj is not None and obj.state == "draft":

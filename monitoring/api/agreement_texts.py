@@ -25,7 +25,7 @@ _MOST_S = 2**31 - 1
 
 
 class AgreementTextSerializer(serializers.Serializer):
-    """What is left out stays as it is; in a new version it is not agreed."""
+    """What is left out stays as it is; in a new version as the newest approved one says. Null is not agreed."""
 
     reason = serializers.CharField(max_length=1_000)
     from_on = serializers.DateField(required=False, help_text="A new version needs it.")
@@ -89,7 +89,8 @@ class AgreementTexts(GenericAPIView):
         may_write(request, "add", AgreementVersion)
         said = checked(AgreementTextSerializer, request)
         reason = said.pop("reason")
-        made = _acted(agreeing.draft_agreement, agreement=agreement, content=said, by=request.user, at=now(), reason=reason, seen="")
+        content = {**agreeing.begun_with(agreement.versions.all()), **said}
+        made = _acted(agreeing.draft_agreement, agreement=agreement, content=content, by=request.user, at=now(), reason=reason, seen="")
         return _detail(made, 201)
 
 

@@ -19,9 +19,9 @@ from catalogue.refusing import NotAllowed, Refused
 from itsm_backup.common.time import now
 from monitoring import discovering
 from monitoring import scoping as discovered
+from monitoring.api.duties import Conflict
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
-from monitoring.api.relations import Conflict
 from monitoring.models import BackupJob
 
 ANSWER = {"choices": ScopeDecision.Answer.choices, "default": ScopeDecision.Answer.UNKNOWN}

@@ -14,7 +14,6 @@ from monitoring.api.detected import Changes, SettleChange
 from monitoring.api.deviations import DeviationDetail, Deviations, EndDeviation, GrantDeviation
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
-from monitoring.api.hand_overs import AcceptHandOver, DeclineHandOver, HandOvers
 from monitoring.api.history import EntryHistory
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
@@ -23,6 +22,7 @@ from monitoring.api.methods import MethodDetail, Methods
 from monitoring.api.objectives import ObjectivesOfService
 from monitoring.api.outflow import StatusPublications
 from monitoring.api.ownership import AnswerAttestation, AttestationRounds, Attestations, DoubleClaims, OwnershipGaps
+from monitoring.api.ownership_hand_overs import AcceptHandOver, DeclineHandOver, HandOvers
 from monitoring.api.propagations import PropagationDetail
 from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool, QuarantineSetAside
 from monitoring.api.refusals import RefusedAttempts

@@ -48,9 +48,16 @@ def test_an_agreement_is_written_by_one_and_approved_by_another(steward, approve
     version.refresh_from_db()
     assert (version.state, version.approver) == ("approved", approver)
     assert 'name="rpo_s"' not in text(client.get(change_url(version))), "what was approved is only to be read"
-    data = {**data, "rpo_s": "2 h"}
-    assert client.post(url(AgreementVersion, "add"), data).status_code == 302
-    assert agreement.versions.first().number == 2
+    following = f"{url(AgreementVersion, 'add')}?agreement={agreement.pk}"
+    assert f'<a href="{following}">Make the next version</a>' in text(client.get(change_url(version)))
+    begun = filled(client.get(following), from_on="2027-01-01", rpo_s="2 h", **WHY)
+    assert (begun["success_rate"], begun["agreement"]) == ("98 %", str(agreement.pk)), "it begins with what the approved one says"
+    assert client.post(following, begun).status_code == 302
+    second = agreement.versions.first()
+    assert (second.number, second.rpo_s, str(second.success_rate)) == (2, 7_200, "0.98000")
+    deciding = text(signed_in(approver).get(url(AgreementVersion, "act", second.pk, "approve")))
+    assert "Recovery point (RPO): 4 h → 2 h" in deciding and "ID:" not in deciding
+    assert "Make the next version" not in text(client.get(change_url(version))), "a draft of it is open"
 
 
 def test_a_draft_of_an_analysis_is_changed_and_cancelled(steward, service, noon):

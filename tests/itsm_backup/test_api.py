@@ -277,8 +277,8 @@ def _attestation() -> Attestation:
 
 def _hand_over() -> HandOver:
     """One that asks who calls."""
-    service = make_service(f"SVC-{uuid.uuid4()}"[:30])
-    return handing_over.ask(service=service, duty="owner", receiver=_caller(), by=make_user(), at=now(), reason="Fuzzed")
+    caller, service = _caller(), make_service(f"SVC-{uuid.uuid4()}"[:30])
+    return handing_over.ask(service=service, duty="owner", receiver=caller, by=make_user(), at=now(), reason="Fuzzed")
 
 
 def _leaving() -> Retirement:

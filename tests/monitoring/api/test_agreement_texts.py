@@ -61,7 +61,8 @@ def test_one_writes_and_another_approves_what_was_read(steward, approver, versio
     assert (done.status_code, done.json()["state"], done.json()["approver"]) == (200, "approved", "approver")
     fixed = call(steward, "patch", one, {"rpo_s": 60, "reason": "Slip"}, etag=kept["ETag"])
     assert fixed.status_code == 409 and "write the next version" in fixed.json()["detail"]
-    assert call(steward, "post", versions, {**FIRST, "from_on": "2028-01-01"}).json()["number"] == 2
+    second = call(steward, "post", versions, {"from_on": "2028-01-01", "success_rate": None, "reason": "Tighter"}).json()
+    assert (second["number"], second["rpo_s"], second["success_rate"], second["until_on"]) == (2, 7_200, None, None)
 
 
 def test_a_draft_is_cancelled_with_a_reason_by_who_may_write(steward, approver, versions):

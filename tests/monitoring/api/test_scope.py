@@ -66,6 +66,7 @@ def test_deciding_again_names_what_it_replaces(root, estate):
     again = call(root, "post", address, {**left_out, "replaces": first})
     assert (again.status_code, again.json()["outcome"]) == (201, "excluded")
     late = call(root, "post", address, {**left_out, "replaces": first})
+    assert late.json()["title"] == "Its present state does not allow this."
     assert late.status_code == 409 and "root decided on Pool meanwhile" in late.json()["detail"]
     assert [row["outcome"] for row in call(root, "get", address).json()["results"]] == ["excluded", "referenced"]
     assert ScopeDecision.objects.count() == 2
