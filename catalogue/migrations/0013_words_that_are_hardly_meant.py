@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalogue', '0011_an_exception_begins_now'),
+        ('catalogue', '0012_authors_and_duties'),
     ]
 
     operations = [

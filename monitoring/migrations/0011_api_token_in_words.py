@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitoring', '0009_locked_copies'),
+        ('monitoring', '0010_detected_parts_of_a_promise'),
     ]
 
     operations = [
