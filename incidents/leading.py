@@ -108,12 +108,13 @@ def move(*, major: MajorIncident, to: str, reason: str, by: Any, at: dt.datetime
         major.resolved_at = at
     if to == "mitigating" and before == "resolved":
         major.resolved_at = None
-    if to == "resolved" or before == "resolved":  # another step tells nobody: what people were told of the next update holds
+    if to == "resolved" or (before, to) == ("resolved", "mitigating"):  # another step leaves what is due, or was told, as it is
         due_next(major=major, since=at)
     if to == "resolved":
         owing.owe(incident=Incident.objects.select_for_update(of=("self",)).get(pk=major.incident_id), at=at, required=True)
     if to == "closed":
         major.closed_at = at
+        due_next(major=major, since=None)
     major.save()
     step = f"{major.number}: {major.get_state_display().lower()}, by {name_of(by)}"
     tell(major, step + (f": {reason.strip()}" if reason.strip() else ""), by, at)
@@ -160,6 +161,13 @@ def set_interval(*, major: MajorIncident, interval_min: int, reason: str, by: An
     return major
 
 
+def is_told_over(major: MajorIncident) -> bool:
+    """Whether people were told that it is over, since it was resolved last: what came back is told of again, and ends again."""
+    if major.resolved_at is None:
+        return False
+    return major.updates.filter(kind="closure", state="sent", sent_at__gte=major.resolved_at).exists()
+
+
 def tell(major: MajorIncident, text: str, by: Any, at: dt.datetime) -> None:
     """A line of the incident's story."""
     IncidentEntry.objects.create(incident=major.incident, at=at, kind="major", text=text, by=by)
@@ -186,7 +194,7 @@ def _check_step(major: MajorIncident, to: str, reason: str) -> None:
 
 def _check_closing(major: MajorIncident) -> None:
     """Raises NotPossible until people were told that it is over, and its review is published."""
-    if not major.updates.filter(kind="closure", state="sent").exists():
+    if not is_told_over(major):
         raise NotPossible("Whoever was told of it has to be told that it is over: write the closing message, and have it approved.")
     if not owing.is_complete(major.incident):
         raise NotPossible(f"The review of {major.incident.number} is not published yet. That comes first.")

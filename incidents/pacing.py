@@ -27,4 +27,6 @@ def whose_turn(major: MajorIncident, *, at: dt.datetime) -> list[str]:
     if major.state in ("resolved", "review"):
         return [one for one in Audience.values if one in told] or list(Audience.values)
     following = at + dt.timedelta(minutes=major.interval_min or 0)
+    over = max(major.updates.filter(kind="closure", state="sent", sent_at__lte=at).values_list("sent_at", flat=True), default=None)
+    told = {one: when for one, when in told.items() if over is None or when > over}  # who heard that it is over hears that it came back
     return [one for one in Audience.values if one not in told or ((every := EVERY[one]) is not None and told[one] + every < following)]

@@ -32,7 +32,7 @@ def draft(*, major: MajorIncident, words: str, details: str, audiences: Sequence
         raise NotPossible(f"{major.number} is {major.get_state_display().lower()}: nobody is told of it.")
     if waiting := major.updates.filter(state="draft").first():
         raise NotPossible(f"{waiting} waits for somebody to approve it. Change its words, or withdraw it.")
-    kind = "closure" if major.state in ("resolved", "review") else "update"
+    kind = _kind_for(major)
     chosen = [one for one in Audience.values if one in audiences]
     _check_audiences(major, kind, chosen)
     _check_words(major, words, details, chosen)
@@ -100,6 +100,7 @@ def send(*, update: MajorUpdate, by: Any, at: dt.datetime, read: str | None = No
     if by.pk in update.author_ids:
         able = leading.names_of(APPROVE, but=update.author_ids)
         raise NotPossible(f"An author never approves: you wrote it. {able or 'Nobody else'} can{'' if able else ' at present'}.")
+    _check_kind(update)
     if told := changes(update, at=at):
         raise NotPossible(f"Figures have changed since the preview: {', '.join(told)}. Render it again, read it, and approve that.")
     texts = list(update.messages.all())
@@ -164,6 +165,7 @@ def _templates(update: MajorUpdate) -> dict[str, Any]:
 
 def _render(update: MajorUpdate, at: dt.datetime) -> None:
     """Take the figures of now and make the text of each audience from them."""
+    _check_kind(update)
     update.figures = gathering.figures_of(update.major, at=at)
     update.figures_hash, update.rendered_at = gathering.hash_of(update.figures), at
     wait = dt.timedelta(minutes=update.major.interval_min or 0)
@@ -188,12 +190,23 @@ def _locked(update: MajorUpdate) -> MajorUpdate:
     return update
 
 
+def _kind_for(major: MajorIncident) -> str:
+    return "closure" if major.state in ("resolved", "review") else "update"
+
+
+def _check_kind(update: MajorUpdate) -> None:
+    """Raises NotPossible for a draft that says it is over of what came back, and the other way round."""
+    if update.kind != _kind_for(update.major):
+        stands = update.major.get_state_display().lower()
+        raise NotPossible(f"{update.major.number} is {stands} since this was drafted. Withdraw it, and write what holds now.")
+
+
 def _check_audiences(major: MajorIncident, kind: str, chosen: list[str]) -> None:
     if not chosen:
         raise NotPossible("Choose at least one audience.")
     if kind == "update":
         return
-    if major.updates.filter(kind="closure", state="sent").exists():
+    if leading.is_told_over(major):
         raise NotPossible("The closing message was sent already.")
     before = {one for told in major.updates.filter(state="sent").values_list("audiences", flat=True) for one in told}
     if missing := [Audience(one).label.lower() for one in Audience.values if one in before and one not in chosen]:

@@ -85,7 +85,7 @@ def telling_of(*, major: MajorIncident, user: Any, moment: Moment) -> Telling:
     updates = list(major.updates.filter(drafted_at__lte=moment.at).select_related("approver").order_by("-number")[:MOST])
     draft = next((one for one in updates if one.state == "draft"), None)
     told = major.state in TOLD_STATES and not moment.past
-    closed = any(one.kind == "closure" and one.state == "sent" for one in updates)
+    closed = leading.is_told_over(major)
     may = told and not closed and user.has_perm(updating.WRITE)
     return Telling(
         rows=tuple(_row(one, major, moment) for one in updates),

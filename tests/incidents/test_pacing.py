@@ -15,7 +15,9 @@ MINUTE = dt.timedelta(minutes=1)
 def major(noon):
     weight = {"priority": "P1", "impact": "high", "urgency": "high", "title": "It fails"}
     incident = Incident.objects.create(cause_key="x", opened_at=noon, updated_at=noon, **weight)
-    return MajorIncident(incident=incident, state="declared", interval_min=30)
+    made = MajorIncident.objects.create(incident=incident, proposed_at=noon, updated_at=noon, interval_min=30)
+    made.state = "declared"
+    return made
 
 
 def turns(major, told: dict[str, dt.datetime], at: dt.datetime, monkeypatch) -> set[str]:

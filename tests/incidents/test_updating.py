@@ -16,6 +16,8 @@ from incidents.models import AudienceTemplate, Incident, MajorDelivery, MajorInc
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
 from itsm_backup.common.time import now
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.update_page import telling_of
 from monitoring import tokens
 from monitoring.models import Alert
 from tests.factories import make_admin, make_service, make_user, push, restore_record, run_record
@@ -280,6 +282,66 @@ def test_it_is_closed_when_people_were_told_and_its_review_is_published(estate, 
     publish_review(major.incident, people, at=estate.at + HOUR)
     closed = leading.move(major=major, to="closed", **by)
     assert (closed.state, closed.closed_at, closed.next_update_at) == ("closed", estate.at + HOUR, None)
+
+
+def test_it_is_closed_also_when_the_closing_message_was_sent_before_it_is_reviewed(estate, major, people):
+    by = {"by": people["manager"], "reason": "", "at": estate.at + 2 * HOUR}
+    over(major, people, at=estate.at + HOUR)
+    updating.send(update=drafted(major, people, at=estate.at + HOUR), by=people["manager"], at=estate.at + HOUR)
+    assert leading.move(major=major, to="review", **by).next_update_at is None, "it was told: nothing is due, and nobody is reminded"
+    publish_review(major.incident, people, at=estate.at + 2 * HOUR)
+    assert leading.move(major=major, to="closed", **by).state == "closed"
+
+
+def test_what_stood_as_due_though_it_was_told_keeps_nobody_from_closing_it(estate, major, people):
+    over(major, people, at=estate.at + HOUR)
+    updating.send(update=drafted(major, people, at=estate.at + HOUR), by=people["manager"], at=estate.at + HOUR)
+    leading.move(major=major, to="review", reason="", by=people["manager"], at=estate.at + HOUR)
+    MajorIncident.objects.filter(pk=major.pk).update(next_update_at=estate.at + 2 * HOUR, remind_at=estate.at + 2 * HOUR)
+    publish_review(major.incident, people, at=estate.at + HOUR)
+    closed = leading.move(major=major, to="closed", reason="", by=people["manager"], at=estate.at + HOUR)
+    assert (closed.next_update_at, closed.remind_at) == (None, None)
+
+
+def again(major, people, *, at):
+    """Its incident was reopened, and it is mitigated again."""
+    working.move(incident=Incident.objects.get(pk=major.incident_id), to="in_progress", by=people["lead"], at=at, reason="It is full again")
+    return leading.move(major=major, to="mitigating", reason="It is full again", by=people["manager"], at=at)
+
+
+def test_what_comes_back_after_its_closing_message_is_told_of_again_and_ends_with_one_of_its_own(estate, major, people):
+    over(major, people, at=estate.at + HOUR)
+    updating.send(update=drafted(major, people, at=estate.at + HOUR), by=people["manager"], at=estate.at + HOUR)
+    back = again(major, people, at=estate.at + 2 * HOUR)
+    assert back.next_update_at == estate.at + 2 * HOUR + 30 * MINUTE
+    page = telling_of(major=back, user=people["lead"], moment=Moment(at=estate.at + 2 * HOUR, now=estate.at + 2 * HOUR))
+    assert page.may_write and not page.closes and {one.value for one in page.audiences if one.chosen} == set(ALL)
+    told = drafted(back, people, at=estate.at + 2 * HOUR)
+    assert told.kind == "update"
+    updating.send(update=told, by=people["manager"], at=estate.at + 2 * HOUR)
+    ended = {"resolution": "fixed", "cause": "storage", "reason": "more disks"}
+    at = estate.at + 3 * HOUR
+    working.move(incident=Incident.objects.get(), to="resolved", by=people["lead"], at=at, **ended)
+    leading.move(major=major, to="resolved", reason="", by=people["manager"], at=at)
+    leading.move(major=major, to="review", reason="", by=people["manager"], at=at)
+    publish_review(Incident.objects.get(), people, at=at)
+    with pytest.raises(working.NotPossible, match="write the closing message"):
+        leading.move(major=major, to="closed", reason="", by=people["manager"], at=at)
+    closure = drafted(major, people, at=at)
+    assert closure.kind == "closure"
+    updating.send(update=closure, by=people["manager"], at=at)
+    assert leading.move(major=major, to="closed", reason="", by=people["manager"], at=at).state == "closed"
+
+
+def test_a_draft_that_says_it_is_over_is_not_sent_once_it_came_back(estate, major, people):
+    over(major, people, at=estate.at + HOUR)
+    closure = drafted(major, people, at=estate.at + HOUR)
+    again(major, people, at=estate.at + HOUR + MINUTE)
+    for act, by in ((updating.send, "manager"), (updating.render_again, "lead")):
+        with pytest.raises(working.NotPossible, match=r"is mitigating since this was drafted\. Withdraw it"):
+            act(update=closure, by=people[by], at=estate.at + HOUR + MINUTE)
+    updating.withdraw(update=closure, reason="It came back", by=people["lead"], at=estate.at + HOUR + MINUTE)
+    assert drafted(major, people, at=estate.at + HOUR + MINUTE).kind == "update"
 
 
 def test_business_users_read_what_works_what_is_affected_and_what_to_do(estate, major, people):
