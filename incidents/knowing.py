@@ -48,6 +48,33 @@ def suggestions_for(incident: Incident) -> list[Suggestion]:
     here = Feedback.objects.filter(known_error=OuterRef("pk"), incident=incident).values("helped")[:1]
     fitting = KnownError.objects.filter(signature=incident.signature, state=KnownError.State.PUBLISHED)
     rows: list[Any] = list(rated(fitting).annotate(said_here=Subquery(here)))
+    return _best_first(rows)
+
+
+def suggestions_then(incident: Incident, *, at: dt.datetime) -> list[Suggestion]:
+    """What was suggested at `at`: published by then, in the words of then, by what had been said by then."""
+    if not incident.signature:
+        return []
+    fitting = [one for one in as_of(KnownError.objects.filter(signature=incident.signature), at=at) if one.state == "published"]
+    here = dict(Feedback.objects.filter(incident=incident, at__lte=at).values_list("known_error", "helped"))
+    for row in fitting:
+        row.said_here = here.get(row.pk)
+    return _best_first(fitting)
+
+
+def as_of(rows: QuerySet[KnownError], *, at: dt.datetime) -> list[Any]:
+    """Those of these that were written by then, as they were, with `helped` and `failed` as counted then, by title."""
+    history: Any = KnownError.history.filter(id__in=rows.values("pk"), history_date__lte=at)  # type: ignore[attr-defined]
+    then = [one.instance for one in history.latest_of_each().exclude(history_type="-")]
+    said = Feedback.objects.filter(known_error__in=[one.pk for one in then], at__lte=at).values("known_error")
+    counts = said.annotate(yes=Count("pk", filter=Q(helped=True)), no=Count("pk", filter=Q(helped=False)))
+    found = {pk: (yes, no) for pk, yes, no in counts.values_list("known_error", "yes", "no")}
+    for one in then:
+        one.helped, one.failed = found.get(one.pk, (0, 0))
+    return sorted(then, key=lambda one: (one.title, one.pk))
+
+
+def _best_first(rows: list[Any]) -> list[Suggestion]:
     found = [Suggestion(known_error=row, helped=row.helped, failed=row.failed, said=row.said_here) for row in rows]
     return sorted(found, key=lambda one: (-(one.rate if one.rate is not None else 0.5), -one.helped, one.known_error.pk))
 

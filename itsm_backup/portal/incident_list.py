@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion, Team
 from incidents import assigning
-from incidents.models import Incident, IncidentAlert, MajorIncident
+from incidents.models import Incident, IncidentAlert, IncidentEntry, MajorIncident
 from incidents.models.incident import ENDED_AT, ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal import queue_filters
@@ -69,7 +69,8 @@ def known_at(user: Any, moment: Moment) -> QuerySet[Incident]:
         return rows.annotate(over=Q(state__in=ENDED_STATES))
     over = Q(resolved_at__isnull=False, resolved_at__lte=moment.at) | Q(state="cancelled")
     known = IncidentAlert.objects.filter(attached_at__lte=moment.at).values("incident")
-    return rows.filter(Q(pk__in=known) | Q(merged_into__in=known)).annotate(over=over)
+    handed = IncidentEntry.objects.filter(incident=OuterRef("pk"), kind="state", text__startswith="Handed to ", at__gt=moment.at)
+    return rows.filter(Q(pk__in=known) | Q(merged_into__in=known)).annotate(over=over, handed_since=Exists(handed))
 
 
 def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Mapping[str, str] | None = None) -> IncidentsPage:
@@ -80,10 +81,9 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Ma
     if view == "resolved":
         incidents = incidents.filter(Q(over=True) if moment.past else Q(state__in=ENDED_STATES)).order_by(ENDED_AT.desc(), "-pk")
     else:
-        narrowed = {"mine": {"assignee": user}, "free": {"assignee": None}}.get(view, {})
         first_due = () if moment.past else (F("breach_at").asc(nulls_last=True),)
         is_open = Q(over=False) if moment.past else Q(state__in=OPEN_STATES)
-        incidents = incidents.filter(is_open, **narrowed).order_by(*first_due, "priority", "opened_at", "pk")
+        incidents = incidents.filter(is_open, _narrowed(view, user, moment)).order_by(*first_due, "priority", "opened_at", "pk")
     counted = incidents.order_by().values("pk")
     total = (counted[:MOST_COUNTED] if view == "resolved" else counted).count()
     capped = view == "resolved" and total == MOST_COUNTED
@@ -157,19 +157,39 @@ def _sentence(total: int, view: str, moment: Moment, *, narrowed: bool) -> str:
 def _row(incident: Any, moment: Moment) -> IncidentRow:
     named = incident.service_name and incident.service_is_seen
     service = Link(incident.service_name, moment.href("service", incident.service.code)) if named else None
-    taken = not moment.past or (incident.acknowledged_at is not None and incident.acknowledged_at <= moment.at)
     return IncidentRow(
         name=Link(incident.told_title, moment.href("incident", incident.number)),
         number=incident.number,
         priority=incident.priority,
         state=state_then(incident, moment),
         service=service,
-        assignee=person(incident.assignee) if incident.assignee and taken else "Nobody yet",
+        assignee=_whose(incident, moment),
         opened=recent(incident.opened_at, moment),
         alerts=incident.alerts,
         due=due_of(incident, moment),
         major=incident.major and not moment.past,
     )
+
+
+def _narrowed(view: str, user: Any, moment: Moment) -> Q:
+    """Whose; in the past by what `is_his_then` asks."""
+    taken, kept = Q(acknowledged_at__isnull=False, acknowledged_at__lte=moment.at), Q(handed_since=False)
+    if view == "mine":
+        return Q(assignee=user) & taken & kept if moment.past else Q(assignee=user)
+    if view == "free":
+        return ~taken | (Q(assignee=None) & kept) if moment.past else Q(assignee=None)
+    return Q()
+
+
+def is_his_then(incident: Any, moment: Moment) -> bool:
+    """Whether whose it is now had it then: in the past, only where it was taken by then and handed to nobody since."""
+    return not moment.past or bool(incident.acknowledged_at and incident.acknowledged_at <= moment.at and not incident.handed_since)
+
+
+def _whose(incident: Any, moment: Moment) -> str:
+    if incident.assignee and is_his_then(incident, moment):
+        return person(incident.assignee)
+    return "Handed on since" if moment.past and incident.handed_since and state_then(incident, moment) != "New" else "Nobody yet"
 
 
 def state_then(incident: Incident, moment: Moment) -> str:

@@ -25,7 +25,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.escalation_page import Told, ToldRow, told_of
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
-from itsm_backup.portal.incident_list import due_of, known_at, state_then, whom
+from itsm_backup.portal.incident_list import due_of, is_his_then, known_at, state_then, whom
 from itsm_backup.portal.major_lead import Lead, lead_of
 from itsm_backup.portal.service_list import Choice
 from itsm_backup.portal.trouble import BAD_NOW
@@ -176,7 +176,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
     return IncidentPage(
         number=incident.number,
         title=incident.told_title,
-        major=lead_of(incident=incident, moment=moment) if incident.is_major else None,
+        major=lead_of(incident=incident, user=user, moment=moment) if incident.is_major else None,
         facts=_facts(incident, told, moment),
         priority_reason=incident.priority_reason,
         reckoned=clock(incident.weighed_at, moment) if incident.weighed_at and incident.weighed_at <= moment.at else None,
@@ -237,7 +237,7 @@ def _known(incident: Incident, user: Any, moment: Moment) -> tuple[KnownRow, ...
             said={None: "", True: "it helped", False: "it did not help"}[one.said],
             may_say=may_say,
         )
-        for one in knowing.suggestions_for(incident)
+        for one in (knowing.suggestions_then(incident, at=moment.at) if moment.past else knowing.suggestions_for(incident))
     )
 
 
@@ -267,8 +267,8 @@ def _alerts(incident: Incident, user: Any, moment: Moment) -> list[Alert]:
 
 
 def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str, str | SafeString, str], ...]:
-    assignee = incident.assignee if not moment.past or (incident.acknowledged_at and incident.acknowledged_at <= moment.at) else None
-    state = state_then(incident, moment) + (f", {person(assignee)}" if assignee else "")
+    assignee = person(incident.assignee) if incident.assignee and is_his_then(incident, moment) else ""
+    state = state_then(incident, moment) + (f", {assignee}" if assignee else "")
     facts = [
         ("Priority", incident.priority, "bad" if incident.priority in ("P1", "P2") and not incident.over else ""),
         ("State", state, "ok" if incident.over else ""),

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from django.db.models import Count, Q
-
-from incidents import signing
-from incidents.models import Feedback, Incident, KnownError
+from incidents import knowing, signing
+from incidents.models import Incident, KnownError
 from itsm_backup.portal import known_error_page as present
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
@@ -22,13 +20,17 @@ MOST = 100
 def find(*, number: str, user: Any, moment: Moment) -> Any:
     """The known error if the user may see it and it was written by then, with the words and the state of then; else None."""
     pk = int(number.upper().removeprefix("KE-"))
-    return next(iter(_then(KnownError.objects.visible_to(user).filter(pk=pk), moment)), None)
+    return next(iter(knowing.as_of(KnownError.objects.visible_to(user).filter(pk=pk), at=moment.at)), None)
 
 
 def known_errors_page(*, user: Any, moment: Moment, view: str, query: str, page: int) -> present.KnownErrorsPage:
     """One page of those that were in a state then, whose words of then hold all words of the query."""
     view = view if view in present.VIEWS else ""
-    rows = [one for one in _then(KnownError.objects.visible_to(user), moment) if one.state == present.STATES[view] and _holds(one, query)]
+    rows = [
+        one
+        for one in knowing.as_of(KnownError.objects.visible_to(user), at=moment.at)
+        if one.state == present.STATES[view] and _holds(one, query)
+    ]
     first = PAGE * (min(max(1, page), max(1, -(-len(rows) // PAGE))) - 1)
     shown = rows[first : first + PAGE]
     return present.KnownErrorsPage(
@@ -66,18 +68,6 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> present.
         seen=tuple(replace(one, helped=one.helped if one.number in said else "") for one in page.seen if one.number in known),
         story=tuple(_line(one, moment) for one in changes),
     )
-
-
-def _then(rows: Any, moment: Moment) -> list[Any]:
-    """Those of these that were written by then, as they were, with `helped` and `failed` as counted then, by title."""
-    history: Any = KnownError.history.filter(id__in=rows.values("pk"), history_date__lte=moment.at)  # type: ignore[attr-defined]
-    then = [one.instance for one in history.latest_of_each().exclude(history_type="-")]
-    said = Feedback.objects.filter(known_error__in=[one.pk for one in then], at__lte=moment.at).values("known_error")
-    counts = said.annotate(yes=Count("pk", filter=Q(helped=True)), no=Count("pk", filter=Q(helped=False)))
-    found = {pk: (yes, no) for pk, yes, no in counts.values_list("known_error", "yes", "no")}
-    for one in then:
-        one.helped, one.failed = found.get(one.pk, (0, 0))
-    return sorted(then, key=lambda one: (one.title, one.pk))
 
 
 def _holds(one: KnownError, query: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from incidents import publishing_status
 from incidents.models import Audience, Incident, MajorIncident, MajorUpdate
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
@@ -58,26 +60,27 @@ def verdict_class(due: Due) -> str:
     return {"broken": "bad", "at_risk": "risk"}.get(due.verdict, "")
 
 
-def lead_of(*, incident: Incident, moment: Moment) -> Lead | None:
-    """Of the newest major incident that was not rejected; None where it is none."""
+def lead_of(*, incident: Incident, user: Any, moment: Moment) -> Lead | None:
+    """Of the newest major incident that was not rejected; None where it is none. Its words are what the user may read."""
     rows = MajorIncident.objects.filter(incident=incident, proposed_at__lte=moment.at).exclude(state="rejected")
     row = rows.select_related("manager", "communications_lead").order_by("-pk").first()
     if row is None:
         return None
-    update = row.updates.filter(sent_at__lte=moment.at).order_by("-sent_at").first()
+    read = publishing_status.readable_by(user)
+    update = row.updates.filter(sent_at__lte=moment.at, audiences__overlap=read).order_by("-sent_at", "-number").first()
     return Lead(
         link=Link(row.number, moment.href("major", row.number)),
         state=state_then(row, moment),
         manager=person(row.manager) if row.manager and not moment.past else "",
         lead=person(row.communications_lead) if row.communications_lead and not moment.past else "",
         due=due_of(row, moment),
-        told=_last_told(row, update, moment),
+        told=_last_told(row, update, read, moment),
         doing=update.words if update else "",
     )
 
 
-def _last_told(row: MajorIncident, update: MajorUpdate | None, moment: Moment) -> tuple[str, Link, str] | None:
+def _last_told(row: MajorIncident, update: MajorUpdate | None, read: list[Audience], moment: Moment) -> tuple[str, Link, str] | None:
     if update is None or update.sent_at is None:
         return None
     link = Link(f"{update.get_kind_display()} {update.number}", moment.href("major_update", row.number, update.number))
-    return clock_within(update.sent_at, moment), link, ", ".join(Audience(one).label.lower() for one in update.audiences)
+    return clock_within(update.sent_at, moment), link, ", ".join(Audience(one).label.lower() for one in update.audiences if one in read)

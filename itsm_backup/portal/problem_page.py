@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion
-from incidents import reasoning, signing, solving
+from incidents import knowing, reasoning, signing, solving
 from incidents.models import Incident, Problem, ProblemIncident
 from incidents.models.problems import LIVE_STATES
 from itsm_backup.portal import problem_past
@@ -168,7 +168,7 @@ def problem_page(*, problem: Problem, user: Any, moment: Moment, sent: Mapping[s
         incidents=_came(problem, user, moment),
         story=tuple(_line(entry, moment) for entry in entries.order_by("-at", "-pk")[:MOST]),
         known_errors=tuple(
-            Link(f"{row.number} {row.title}", moment.href("known_error", row.number)) for row in problem.known_errors.all()[:MOST]
+            Link(f"{row.number} {row.title}", moment.href("known_error", row.number)) for row in _known_errors(problem, moment)
         ),
         may_draft=may and working and user.has_perm("incidents.add_knownerror"),
     )
@@ -187,6 +187,11 @@ def _facts(problem: Problem, moment: Moment) -> tuple[tuple[str, str | SafeStrin
     if problem.muted_until and problem.state == "rejected":
         facts.append(("Muted until", recent(problem.muted_until, moment)))
     return tuple(facts)
+
+
+def _known_errors(problem: Problem, moment: Moment) -> list[Any]:
+    rows = problem.known_errors.all()
+    return knowing.as_of(rows, at=moment.at)[:MOST] if moment.past else list(rows[:MOST])
 
 
 def _types(problem: Problem, user: Any, moment: Moment) -> str:

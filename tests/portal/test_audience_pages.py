@@ -12,6 +12,8 @@ from django.urls import reverse
 from incidents import leading, nominating, publishing_status, updating, working
 from incidents.models import Incident, MajorIncident, StatusLink
 from itsm_backup.common.time import now
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.incident_page import find, incident_page
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.6")]
@@ -68,6 +70,30 @@ def test_each_reads_the_pages_of_what_they_were_told(client, estate_now, people,
             read(client, f"/major/status/{audience}/feed", 200 if audience in allowed else 403)
     assert "NAS-02" in read(client, "/major/status/responders/")
     read(client, "/major/status/nobody/", 404)
+
+
+def test_words_for_others_stand_on_no_page_of_the_incident(client, estate_now, people, major):
+    address = f"/incidents/{major.incident.number}/"
+    tell(major, people, at=estate_now.at, words="NAS-02 is pruned with the key of bkp-ctl-02", audiences=["responders"])
+    for name in ("user", "boss"):
+        client.force_login(people[name], backend=BACKEND)
+        page = read(client, address)
+        assert "is pruned" not in page and "Nothing was told yet that is for you" in page
+    client.force_login(people["lead"], backend=BACKEND)
+    page = read(client, address)
+    assert "NAS-02 is pruned" in page and "): responders" in page
+    tell(major, people, at=estate_now.at + HOUR / 60, words="New disks are built in.", audiences=["responders", "business"])
+    tell(major, people, at=estate_now.at + HOUR / 30, words="NAS-02 is pruned again", audiences=["responders"])
+    client.force_login(people["user"], backend=BACKEND)
+    later = now() + HOUR  # the page asks what was sent by then
+    page = incident_page(
+        incident=find(number=major.incident.number, user=people["user"], moment=Moment(at=later, now=later)),
+        user=people["user"],
+        moment=Moment(at=later, now=later),
+    )
+    assert (
+        page.major.doing == "New disks are built in." and page.major.told[1].words == "Update 2" and page.major.told[2] == "business users"
+    )
 
 
 def test_who_may_see_none_of_the_services_reads_nothing_of_it(client, estate_now, people, major):

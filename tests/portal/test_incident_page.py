@@ -3,13 +3,14 @@
 import pytest
 
 from catalogue.models import Relation
-from incidents import working
+from incidents import assigning, working
 from incidents.models import Incident
 from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_list import incidents_page
 from itsm_backup.portal.incident_page import BEFORE_SUBJECT, find, incident_page
 from itsm_backup.portal.trouble import handled_in
+from itsm_backup.portal.words import person
 from monitoring.models import Alert
 from tests.factories import make_service, make_user
 from tests.portal.makers import HOUR, make_person
@@ -58,6 +59,24 @@ def test_a_resolved_incident_was_open_then(estate, root):
     )
     then = incidents_page(user=root, moment=Moment(at=estate.at, now=estate.at + 2 * HOUR), view="", page=1)
     assert [row.state for row in then.rows] == ["New"]
+
+
+def test_the_queue_of_the_past_names_nobody_who_took_it_later(estate, root):
+    other, now = make_person("operator", estate.at), estate.at + 3 * HOUR
+
+    def then(hours, view="", user=root):
+        return [
+            row.assignee for row in incidents_page(user=user, moment=Moment(at=estate.at + hours * HOUR, now=now), view=view, page=1).rows
+        ]
+
+    working.take(incident=Incident.objects.get(), by=root, at=estate.at + HOUR)
+    assert then(0) == then(0, "free") == ["Nobody yet"] and then(0, "mine") == []
+    assert then(1) == then(1, "mine") == [person(root)] and then(1, "free") == []
+    assigning.assign(incident=Incident.objects.get(), assignee=other, by=root, at=estate.at + 2 * HOUR)
+    assert then(0) == ["Nobody yet"] and then(1) == ["Handed on since"] and then(2) == ["Operator Person"]
+    assert then(1, "mine", other) == [] and then(2, "mine", other) == ["Operator Person"]
+    state = {label: str(value) for label, value, _ in page_of(estate, root, Moment(at=estate.at + HOUR, now=now)).facts}["State"]
+    assert state == "In progress"
 
 
 def test_the_page_tells_facts_impact_alerts_and_story(estate, root):

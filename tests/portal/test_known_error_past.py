@@ -31,8 +31,12 @@ def test_what_was_not_written_then_is_not_there_and_states_are_of_then(client):
     knowing.write(known_error=made, workaround="Prune by hand", at=now(), **said)
     written = now()
     knowing.move(known_error=made, to="published", at=now(), **said)
+    published = now()
     knowing.say(known_error=made, incident=Incident.objects.get(), helped=True, by=said["by"], at=now())
     client.force_login(make_admin(), backend=BACKEND)
+    address = f"/incidents/{Incident.objects.get().number}/"
+    assert "Prune by hand" not in at_instant(client, address, before) and "Prune by hand" not in at_instant(client, address, written)
+    assert "not tried yet" in at_instant(client, address, published) and "helped 1 of 1" in client.get(address).content.decode()
     assert made.title not in at_instant(client, "/incidents/known-errors/?view=draft", before)
     at_instant(client, f"/incidents/known-errors/{made.number}/", before, status=404)
     assert made.title in at_instant(client, "/incidents/known-errors/?view=draft&q=prune", written)

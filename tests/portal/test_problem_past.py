@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from incidents import solving
+from incidents import knowing, solving
 from incidents.models import Incident, Problem, ProblemIncident
 from itsm_backup.common.time import now
 from itsm_backup.portal import problem_page
@@ -65,6 +65,22 @@ def test_a_problem_is_shown_as_it_was(problem, present):
     assert facts_then(problem, Moment(at=present - DAY, now=present))[0]["State"] == "Resolved"
     problem.refresh_from_db()
     assert problem.state == "resolved"
+
+
+def test_known_errors_that_were_written_later_are_not_there(problem, present):
+    made = knowing.draft(source=problem, by=make_user(), at=now())
+    user, later = make_admin(), now() + DAY
+
+    def named(moment):
+        return [
+            one.words
+            for one in problem_page.problem_page(
+                problem=problem_page.find(number=problem.number, user=user, moment=moment), user=user, moment=moment
+            ).known_errors
+        ]
+
+    assert named(Moment(at=present - DAY, now=present)) == []
+    assert named(Moment(at=later, now=later)) == named(Moment(at=later, now=later + DAY)) == [f"{made.number} {made.title}"]
 
 
 def test_the_list_holds_what_was_proposed_by_then(problem, present):
