@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from catalogue.duties import names
 from catalogue.models import ServiceVersion
-from incidents import assigning, knowing, withholding, working
+from incidents import assigning, belonging, knowing, withholding, working
 from incidents.models import Incident, IncidentEntry, MajorIncident, PostIncidentReview, Problem
 from incidents.models.escalation import PRIORITIES
 from incidents.models.felt import SIDES
@@ -251,7 +251,8 @@ def rate_of(helped: int, failed: int) -> str:
 def _alerts(incident: Incident, user: Any, moment: Moment) -> list[Alert]:
     """The alerts of the incident that the user may see, as they were known at the moment."""
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
-    alerts = Alert.objects.visible_to(user).filter(incident_alert__incident=incident, noticed_at__lte=moment.at)
+    held = belonging.held_then(incident, at=moment.at) if moment.past else Q(incident_alert__incident=incident)
+    alerts = Alert.objects.visible_to(user).filter(held, noticed_at__lte=moment.at)
     runs = BackupRun.objects.visible_to(user).filter(pk=OuterRef("latest_run"), first_seen_at__lte=moment.at)
     rows: QuerySet[Alert] = (
         alerts.select_related("service", "job", "tool")
