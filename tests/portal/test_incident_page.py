@@ -61,7 +61,7 @@ def test_a_resolved_incident_was_open_then(estate, root):
     assert [row.state for row in then.rows] == ["New"]
 
 
-def test_the_queue_of_the_past_names_nobody_who_took_it_later(estate, root):
+def test_the_queue_of_the_past_says_where_it_was_handed_on_since(estate, root):
     other, now = make_person("operator", estate.at), estate.at + 3 * HOUR
 
     def then(hours, view="", user=root):
