@@ -21,7 +21,7 @@ CONSTANT = "="  # a source that begins so is the text behind it
 SOURCES = (
     "code", "name", "short_name", "summary", "department", "tier", "kind", "version", "release", "owner", "operations_team", "supplier",
     "rpo_s", "rto_s", "retention_days", "success_rate", "status", "status_since", "affected", "affected_by",
-    "portal_url",
+    "lifecycle", "leaves_at", "stage", "portal_url",
 )  # fmt: skip
 TABLES = {"servicenow": "cmdb_ci_service", "itop": "Service"}
 MAPPINGS: dict[str, dict[str, str]] = {
@@ -29,13 +29,14 @@ MAPPINGS: dict[str, dict[str, str]] = {
         "correlation_id": "code", "name": "name", "short_description": "summary", "u_backup_tier": "tier", "u_backup_rpo_s": "rpo_s",
         "u_backup_rto_s": "rto_s", "u_backup_retention_days": "retention_days", "u_backup_status": "status",
         "u_backup_status_since": "status_since", "u_backup_affected": "affected", "u_backup_affected_by": "affected_by",
+        "u_backup_lifecycle": "lifecycle", "u_backup_leaves_at": "leaves_at",
         "u_backup_entry_version": "version", "u_backup_url": "portal_url",
     },
     "itop": {
-        "name": "name", "org_id": "=SELECT Organization WHERE id = 1", "description": "summary", "status": "=production",
+        "name": "name", "org_id": "=SELECT Organization WHERE id = 1", "description": "summary", "status": "stage",
         "backup_code": "code", "backup_rpo_s": "rpo_s", "backup_rto_s": "rto_s", "backup_status": "status",
         "backup_status_since": "status_since", "backup_affected": "affected", "backup_affected_by": "affected_by",
-        "backup_entry_version": "version", "backup_url": "portal_url",
+        "backup_lifecycle": "lifecycle", "backup_leaves_at": "leaves_at", "backup_entry_version": "version", "backup_url": "portal_url",
     },
 }  # fmt: skip
 KEYS = {"servicenow": "correlation_id", "itop": "name"}

@@ -1,4 +1,4 @@
-"""External catalogues follow ours: what changed becomes a notice for each entry, and leaves by claim, in order, until it is taken."""
+"""External catalogues follow ours: what changes or ends becomes a notice for each entry, sent by claim, in order, until it is taken."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import json
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields.ranges import RangeEndsWith
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import DateTimeField, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from catalogue import presets
-from catalogue.models import ExternalCatalogue, Publication, Service, ServiceVersion
+from catalogue.models import ExternalCatalogue, Publication, Retirement, Service, ServiceVersion
 from catalogue.models.outward import sources_of
 from itsm_backup.common import outbox
 from itsm_backup.common.http.client import Client, Unreachable
@@ -21,23 +23,24 @@ from itsm_backup.common.models import Notice
 MOST_AT_ONCE = 200
 TIMEOUT_S, TRIES = 10.0, 1  # the outbox tries again, later and later
 CHANNEL = Notice.Channel.CATALOGUE
+NEVER = Value(dt.datetime.max.replace(tzinfo=dt.UTC), output_field=DateTimeField())  # so that no day and no day are the same
 
 
 def notice_changes(*, at: dt.datetime) -> int:
-    """A notice for every entry of which an enabled catalogue was not told the version in force, how it stands, or what affects it.
+    """A notice for every entry of which an enabled catalogue was not told the version in force, status, cause or end.
 
     Returns how many were written."""
     return sum(_notice(catalogue, at) for catalogue in ExternalCatalogue.objects.filter(enabled=True))
 
 
 def _notice(catalogue: ExternalCatalogue, at: dt.datetime) -> int:
-    versions = changed(catalogue, at)[:MOST_AT_ONCE]
-    rows = versions.select_related("service__status", "service__propagated__cause", "commitment", "owner", "operations_team")
-    return sum(_write(catalogue, version, at) for version in rows)
+    with_it = ("service__status", "service__propagated__cause", "commitment", "owner", "operations_team")
+    questions = (changed(catalogue, at), left(catalogue))
+    return sum(_write(catalogue, version, at) for rows in questions for version in rows.select_related(*with_it)[:MOST_AT_ONCE])
 
 
 def changed(catalogue: ExternalCatalogue, at: dt.datetime) -> Any:
-    """Versions in force that the catalogue was not told yet, or with another status, or by another mapping."""
+    """Versions in force that the catalogue was not told yet, or with another status or way out, or by another mapping."""
     told = Publication.objects.filter(catalogue=catalogue, service=OuterRef("service"))
     rows = ServiceVersion.objects.in_force(at).filter(service__in=Service.objects.listed()).order_by("service__code")
     asked = {
@@ -48,20 +51,40 @@ def changed(catalogue: ExternalCatalogue, at: dt.datetime) -> Any:
             ("t_map", "mapping_hash"),
             ("t_by", "affected_by"),
             ("t_affected", "affected"),
+            ("t_life", "lifecycle"),
+            ("t_leaves", "leaves_at"),
         )
     }
+    planned = Retirement.objects.filter(service=OuterRef("service"), state=Retirement.State.PLANNED)
+    asked["leaves_at"] = Subquery(planned.values("ends_at")[:1])
     new = Q(t_version=None) | ~Q(t_version=F("pk")) | ~Q(t_map=catalogue.mapping_hash)
     stands = Q(service__status__isnull=False) & ~Q(t_status=F("service__status__status"))
     reached = Q(service__propagated__isnull=False) & (
         ~Q(t_affected=F("service__propagated__status")) | Q(t_by=None) | ~Q(t_by=F("service__propagated__cause"))
     )
     over = Q(service__propagated__isnull=True) & ~Q(t_affected="")
-    return rows.annotate(**asked).filter(new | stands | reached | over)
+    leaves = ~Q(t_life=F("service__lifecycle")) | ~Q(leaves=Coalesce("t_leaves", NEVER))
+    return rows.annotate(**asked, leaves=Coalesce("leaves_at", NEVER)).filter(new | stands | reached | over | leaves)
+
+
+def left(catalogue: ExternalCatalogue) -> Any:
+    """The last versions of retired entries that the catalogue knows and was not told to be over, or by another mapping."""
+    told = Publication.objects.filter(catalogue=catalogue, service__lifecycle=Service.Lifecycle.RETIRED)
+    untold = told.exclude(lifecycle=Service.Lifecycle.RETIRED, mapping_hash=catalogue.mapping_hash)
+    newest = ServiceVersion.objects.approved().filter(service=OuterRef("service")).order_by("-number")
+    rows = ServiceVersion.objects.approved().filter(service__in=untold.values("service"), pk=Subquery(newest.values("pk")[:1]))
+    return rows.annotate(leaves_at=RangeEndsWith("effective")).order_by("service__code")
+
+
+def waiting(catalogue: ExternalCatalogue, at: dt.datetime) -> int:
+    """How many entries differ from what the catalogue was told."""
+    return int(changed(catalogue, at).count() + left(catalogue).count())
 
 
 def _write(catalogue: ExternalCatalogue, version: ServiceVersion, at: dt.datetime) -> bool:
     status, reached = getattr(version.service, "status", None), getattr(version.service, "propagated", None)
-    fields = presets.fields_of(catalogue.mapping, sources_of(version, settings.BASE_URL))
+    leaves_at = version.leaves_at  # type: ignore[attr-defined]  # both questions bring it along
+    fields = presets.fields_of(catalogue.mapping, sources_of(version, settings.BASE_URL, leaves_at))
     body = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     thread = f"catalogue/{catalogue.pk}/{version.service_id}"
     key = f"{thread}/{at:%Y%m%d%H%M%S%f}/{hashlib.sha256(body.encode()).hexdigest()[:16]}"
@@ -74,7 +97,7 @@ def _write(catalogue: ExternalCatalogue, version: ServiceVersion, at: dt.datetim
         said = {
             "version": version, "status": status.status if status else "unknown", "mapping_hash": catalogue.mapping_hash,
             "affected": reached.status if reached else "", "affected_by": reached.cause if reached else None,
-            "notice": Notice.objects.get(key=key),
+            "lifecycle": version.service.lifecycle, "leaves_at": leaves_at, "notice": Notice.objects.get(key=key),
         }  # fmt: skip
         Publication.objects.update_or_create(catalogue=catalogue, service=version.service, defaults=said)
     return True

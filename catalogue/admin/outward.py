@@ -115,7 +115,9 @@ class ExternalCatalogueAdmin(ToldAdmin):
             words=lambda row: f"Tell {row} everything again",
             do=_again,
             fits=lambda row: row.enabled,
-            told=lambda request, row: ["Every entry in force is told anew. Rows that are there are changed, none is made twice."],
+            told=lambda request, row: [
+                "Every entry in force is told anew, and retired ones that it knows. Rows that are there are changed, none is made twice."
+            ],
         ),
     )
 
@@ -130,7 +132,7 @@ def _told(request: HttpRequest, row: Any) -> dict[str, Any]:
     rows = Publication.objects.visible_to(request.user).filter(catalogue=row).select_related("service", "version", "notice")
     return {
         "answers": rows.order_by("accepted", "-answered_at")[:20],
-        "waiting": telling_outward.changed(row, now()).count() if row.enabled else 0,
+        "waiting": telling_outward.waiting(row, now()) if row.enabled else 0,
         "facts": [("Taken", row.good), ("Not taken", row.bad)],
         "all_url": f"{reverse('admin:catalogue_publication_changelist')}?catalogue__id__exact={row.pk}",
     }
@@ -163,6 +165,8 @@ class PublicationAdmin(FactAdmin):
         "status",
         "affected",
         "affected_by",
+        "lifecycle",
+        "leaves_at",
         "external_id",
         "accepted",
         "answer",

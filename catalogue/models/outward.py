@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from typing import Any
@@ -65,6 +66,8 @@ class Publication(models.Model):
         "affected by a provider", max_length=12, blank=True, help_text="The status that reached it, with its cause."
     )
     affected_by = models.ForeignKey(Service, null=True, on_delete=models.SET_NULL, related_name="+")
+    lifecycle = models.CharField(max_length=20, choices=Service.Lifecycle, default=Service.Lifecycle.CATALOGUE)
+    leaves_at = models.DateTimeField(null=True, help_text="When it leaves the catalogue, or left it.")
     mapping_hash = models.CharField(max_length=16)
     notice = models.ForeignKey(Notice, null=True, on_delete=models.SET_NULL, related_name="+")
     external_id = models.CharField("number there", max_length=80, blank=True)
@@ -82,15 +85,22 @@ class Publication(models.Model):
         return f"{self.service} in {self.catalogue}"
 
 
-def sources_of(version: ServiceVersion, base_url: str) -> dict[str, Any]:
-    """Everything of an entry that a column may take, by name. What reaches it from a provider stands beside its own status."""
+def sources_of(version: ServiceVersion, base_url: str, leaves_at: dt.datetime | None = None) -> dict[str, Any]:
+    """Everything of an entry that a column may take, by name. What reaches it from a provider stands beside its own status.
+
+    The status of a retired entry is "retired", so that a mapping which takes nothing else of its life does not leave it standing.
+    """
     promise, status, reached = version.commitment, getattr(version.service, "status", None), getattr(version.service, "propagated", None)
+    if retired := version.service.lifecycle == Service.Lifecycle.RETIRED:
+        reached = None
+    stands = version.service.lifecycle if retired else status.status if status else "unknown"
     return {
         "code": version.service.code, "name": version.name, "short_name": version.short_name, "summary": version.summary,
         "department": version.department, "tier": version.tier, "kind": version.kind, "version": version.number, "release": version.release,
         "owner": str(version.owner.get_full_name() or version.owner) if version.owner else "",
         "operations_team": str(version.operations_team or ""), "supplier": version.supplier, "rpo_s": promise.rpo_s, "rto_s": promise.rto_s,
-        "retention_days": promise.retention_days, "success_rate": promise.success_rate, "status": status.status if status else "unknown",
+        "retention_days": promise.retention_days, "success_rate": promise.success_rate, "status": stands,
         "status_since": status.since if status else None, "affected": reached.status if reached else "",
-        "affected_by": reached.cause.code if reached else "", "portal_url": f"{base_url}/services/{version.service.code}/",
+        "affected_by": reached.cause.code if reached else "", "lifecycle": version.service.lifecycle, "leaves_at": leaves_at,
+        "stage": "obsolete" if retired else "production", "portal_url": f"{base_url}/services/{version.service.code}/",
     }  # fmt: skip

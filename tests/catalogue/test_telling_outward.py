@@ -12,13 +12,13 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from catalogue import presets, propagating, status, telling_outward
+from catalogue import presets, propagating, retiring, status, telling_outward
 from catalogue.models import ExternalCatalogue, Publication, Relation, Service
 from itsm_backup.common import outbox
 from itsm_backup.common.http.addresses import Allowed
 from itsm_backup.common.models import Notice, because
 from tests.admin_forms import change_url, filled, make_staff, signed_in, url
-from tests.catalogue.makers import NOON, make_service
+from tests.catalogue.makers import NOON, make_approver, make_author, make_service
 from tests.toolserver import Asked, Says, tool_server
 
 pytestmark = [pytest.mark.django_db, pytest.mark.tested("documented")]
@@ -140,6 +140,55 @@ def test_entries_and_status_follow_and_nothing_is_sent_twice(there):
     publication = Publication.objects.get()
     assert (publication.accepted, publication.answer, publication.version.number) == (True, "The row was changed.", 2)
     assert publication.external_id == next(iter(there.rows))
+
+
+@pytest.mark.req("1.5")
+def test_an_entry_that_leaves_is_told_with_its_day_and_is_over_there_at_the_end(there):
+    service, day = make_service("pacs"), NOON + dt.timedelta(days=3)
+    status.change(service=service, to="operational", reason="Test", evaluation=None, at=NOON)
+    assert told(NOON) == (1, 1)
+    columns = {source: column for column, source in there.catalogue.mapping.items()}
+
+    def says(*sources):
+        (row,) = there.rows.values()
+        return [row[columns[one]] for one in sources]
+
+    assert says("lifecycle", "leaves_at", "status") == ["catalogue", "", "operational"]
+    asked = retiring.ask(service=service, ends_at=day, by=make_author(), at=NOON + MINUTE, reason="Replaced")
+    assert told(NOON + MINUTE) == (0, 0), "nothing is decided yet"
+    retiring.approve(retirement=asked, by=make_approver(), at=NOON + 2 * MINUTE)
+    assert told(NOON + 2 * MINUTE) == (1, 1)
+    assert says("lifecycle", "leaves_at", "status") == ["pending_retirement", f"{day:%Y-%m-%d %H:%M:%S}", "operational"]
+    assert told(NOON + 3 * MINUTE) == (0, 0)
+    there.refuse = Says(503, {"error": {"message": "down"}})
+    status.change(service=service, to="degraded", reason="Test", evaluation=None, at=day - MINUTE)
+    assert told(day - MINUTE) == (1, 0)
+    there.refuse = None
+    assert retiring.retire_due(at=day) == 1
+    assert telling_outward.waiting(there.catalogue, day) == 1
+    assert told(day) == (1, 1), "what waited is not sent any more"
+    assert says("lifecycle", "leaves_at", "status") == ["retired", f"{day:%Y-%m-%d %H:%M:%S}", "retired"]
+    assert there.kind != "itop" or says("stage") == ["obsolete"]
+    status.change(service=service, to="outage", reason="Test", evaluation=None, at=day + MINUTE)
+    assert told(day + MINUTE) == (0, 0), "it is over"
+    telling_outward.tell_again(catalogue=there.catalogue, at=day + MINUTE)
+    assert told(day + 2 * MINUTE) == (1, 1)
+
+
+@pytest.mark.req("1.5")
+def test_a_retirement_that_is_called_off_is_taken_back_there_and_what_was_never_told_is_not_made(there):
+    service, never = make_service("pacs"), make_service("old")
+    retiring.approve(
+        retirement=retiring.ask(service=never, ends_at=NOON + MINUTE, by=make_author(), at=NOON, reason="Gone"),
+        by=make_approver(), at=NOON + MINUTE,
+    )  # fmt: skip
+    asked = retiring.ask(service=service, ends_at=NOON + dt.timedelta(days=3), by=make_author(), at=NOON, reason="Replaced")
+    retiring.approve(retirement=asked, by=make_approver(), at=NOON + MINUTE)
+    assert told(NOON + MINUTE) == (1, 1)
+    retiring.call_off(retirement=asked, by=make_approver(), at=NOON + 2 * MINUTE, reason="Still needed")
+    assert told(NOON + 2 * MINUTE) == (1, 1)
+    (row,) = there.rows.values()
+    assert "catalogue" in row.values() and "pending_retirement" not in row.values()
 
 
 def test_a_sender_that_dies_after_the_row_was_made_makes_no_second_one(there):
