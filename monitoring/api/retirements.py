@@ -97,7 +97,7 @@ class Retirements(GenericAPIView):
             by=request.user,
             at=at,
         )
-        return Response(RetirementDetailSerializer(made).data, status=status.HTTP_201_CREATED)
+        return Response(RetirementDetailSerializer(made, context={"request": request}).data, status=status.HTTP_201_CREATED)
 
 
 class RetirementDetail(GenericAPIView):
@@ -108,7 +108,7 @@ class RetirementDetail(GenericAPIView):
 
     @extend_schema(operation_id="retirements_retrieve")
     def get(self, request: Any, pk: int) -> Response:
-        return Response(RetirementDetailSerializer(_one(request, pk)).data)
+        return Response(RetirementDetailSerializer(_one(request, pk), context={"request": request}).data)
 
 
 class RetirementApprove(GenericAPIView):
@@ -143,7 +143,7 @@ class RetirementCallOff(GenericAPIView):
 
 def _moved(request: Any, pk: int, act: Callable[..., Retirement]) -> Response:
     done = acted(act, retirement=_one(request, pk), **checked(DecisionReasonSerializer, request), by=request.user, at=now())
-    return Response(RetirementDetailSerializer(done).data)
+    return Response(RetirementDetailSerializer(done, context={"request": request}).data)
 
 
 def _rows() -> Any:
