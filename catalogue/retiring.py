@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Value
 from django.template.loader import render_to_string
 
 from catalogue import duties, legal_holds
@@ -174,9 +174,9 @@ def _dependants(service: Service, at: dt.datetime, reader: Any) -> Iterable[str]
     """Entries in force that stop with it."""
     hard = Relation.objects.standing(at).filter(provider=service, strength="hard").exclude(kind=Relation.Kind.SUPERSEDES)
     names = ServiceVersion.objects.in_force(at).filter(service__in=hard.values("consumer")).exclude(service=service)
-    involved = dict(names.order_by("name").values_list("service", "name"))
-    seen = involved if reader is None else set(Service.objects.visible_to(reader).filter(pk__in=involved).values_list("pk", flat=True))
-    named = [name for pk, name in involved.items() if pk in seen]
+    seen: Any = Value(True) if reader is None else Exists(Service.objects.visible_to(reader).filter(pk=OuterRef("service")))
+    involved = list(names.annotate(seen=seen).order_by("name").values_list("name", "seen"))
+    named = [name for name, is_seen in involved if is_seen]
     told = [*named[:MOST_NAMED], *([f"{len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else [])]
     if hidden := len(involved) - len(named):
         told.append(f"{'a service' if hidden == 1 else f'{hidden} services'} that you may not see")

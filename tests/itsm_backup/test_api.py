@@ -381,7 +381,7 @@ BODIES = {
     },
     "/api/v1/major-incidents/{number}/updates/": lambda: {"words": "New disks are built in", "audiences": ["owners"]},
     "/api/v1/major-incidents/{number}/updates/{update}/reword/": lambda: {"words": "Other disks are built in"},
-    "/api/v1/major-incidents/{number}/updates/{update}/send/": lambda: {"read": "0" * 64},
+    "/api/v1/major-incidents/{number}/updates/{update}/send/": lambda: {"read": updating.hash_of(MajorUpdate.objects.latest("pk"))},
     "/api/v1/major-incidents/{number}/updates/{update}/withdraw/": lambda: REASON,
     "/api/v1/status-links/": lambda: {"label": "Ward screens"},
     "/api/v1/audience-templates/{audience}/": lambda: {"subject": "{headline}", **REASON},
