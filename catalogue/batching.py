@@ -117,7 +117,8 @@ def to_approve(versions: Iterable[ServiceVersion], *, by: Any, at: dt.datetime) 
 def _own(version: ServiceVersion, before: ServiceVersion | None, by: Any, at: dt.datetime) -> str:
     if by.pk in version.author_ids:
         return "You wrote part of it, so somebody else must approve it."
-    return duties.clash(by=by, act="approve", on=version, at=at) if before is not None and by.pk in before.author_ids else ""
+    stewards = {one.steward_id for one in (version, before) if one is not None} | set(before.author_ids if before is not None else ())
+    return duties.clash(by=by, act="approve", on=version, at=at) if by.pk in stewards else ""
 
 
 def _planned(before: ServiceVersion | None, at: dt.datetime) -> str:

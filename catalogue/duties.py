@@ -110,16 +110,17 @@ _TO_APPROVE = (
 )  # in these a superuser's own deeds count like duties held
 
 
-def _wrote(*, by: Any, on: Any, at: dt.datetime) -> bool:
-    """Whether the person wrote any part of what the entry promises: of this version, or of the one in force."""
+def _is_steward(*, by: Any, on: Any, at: dt.datetime) -> bool:
+    """Whether the person wrote any part of what the entry promises or is named as its steward: by this version, or by the one in force."""
     if hasattr(on, "author_id"):  # a text with one author, such as an agreement
         return bool(by.pk == on.author_id)
     in_force = getattr(on, "service", on).version_at(at)
-    return any(version is not None and by.pk in version.author_ids for version in (in_force, on if hasattr(on, "author_ids") else None))
+    versions = (in_force, on if hasattr(on, "author_ids") else None)
+    return any(version is not None and (by.pk in version.author_ids or by.pk == version.steward_id) for version in versions)
 
 
 # duty → whether this person has exercised it on this service or version; floors above add theirs
-deeds: dict[str, list[Callable[..., bool]]] = {"steward": [_wrote]}
+deeds: dict[str, list[Callable[..., bool]]] = {"steward": [_is_steward]}
 
 
 def may(*, by: Any, act: str, on: Any, at: dt.datetime) -> bool:
@@ -233,7 +234,7 @@ def _rule(conflict: Conflict) -> str:
     return f"{conflict}"[:1].upper() + f"{conflict}"[1:]
 
 
-def who_may(action: str, service: Any, *, except_ids: Iterable[int] = ()) -> list[Any]:
+def who_may(action: str, service: Any, *, except_ids: Iterable[int | None] = ()) -> list[Any]:
     """Active people who may do `action` ("change", "approve" …) to the service, by role or by grant on it, ordered by name.
 
     Superusers are left out: they are not the ones to ask.

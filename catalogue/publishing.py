@@ -157,7 +157,7 @@ def check_approver(version: ServiceVersion, by: Any, at: dt.datetime) -> None:
 
 
 def _who_can(version: ServiceVersion, by: Any) -> str:
-    others = duties.names(duties.who_may("approve", version.service, except_ids=[*version.author_ids, by.pk]))
+    others = duties.names(duties.who_may("approve", version.service, except_ids=[*version.author_ids, version.steward_id, by.pk]))
     return f"{others} can." if others else "Nobody else holds that duty for this service yet: an administrator can grant the role approver."
 
 

@@ -59,7 +59,7 @@ def ask_approvers(*, version: ServiceVersion, by: Any, at: dt.datetime) -> int:
     }  # fmt: skip
     return sum(
         _write(version, person, f"submitted/{version.revisions.count()}/{seen[:16]}", f"For approval: {_title(version)}", context, at)
-        for person in duties.who_may("approve", version.service, except_ids=version.author_ids)
+        for person in duties.who_may("approve", version.service, except_ids=[*version.author_ids, version.steward_id])
     )
 
 

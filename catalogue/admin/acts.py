@@ -43,7 +43,7 @@ def _act(call: Callable[..., ServiceVersion], done: str) -> Callable[[HttpReques
 
 
 def _approvers(version: ServiceVersion) -> str:
-    return duties.names(duties.who_may("approve", version.service, except_ids=version.author_ids)) or "nobody yet"
+    return duties.names(duties.who_may("approve", version.service, except_ids=[*version.author_ids, version.steward_id])) or "nobody yet"
 
 
 def _writers_only(request: HttpRequest, version: ServiceVersion) -> str:

@@ -92,7 +92,11 @@ class VersionAdmin(TrackedAdmin):
         rows = ServiceVersion.objects.visible_to(request.user, "view").select_related("service").order_by("submitted_at", "pk")
         approvable = Service.objects.visible_to(request.user, "approve")
         mine = rows.filter(state=State.DRAFT, author_ids__contains=[request.user.pk])
-        to_approve = rows.filter(state=State.IN_REVIEW, service__in=approvable).exclude(author_ids__contains=[request.user.pk])
+        to_approve = (
+            rows.filter(state=State.IN_REVIEW, service__in=approvable)
+            .exclude(author_ids__contains=[request.user.pk])
+            .exclude(steward=request.user)
+        )
         return [
             *((self._url(version), f"Approve or return: {version} of {version.service.code}") for version in to_approve[:20]),
             *((self._url(version), _to_finish(version)) for version in mine.annotate(came_back=_last_return())[:20]),

@@ -22,7 +22,8 @@ def waiting_for(*, user: Any, moment: Moment) -> tuple[Link, ...]:
     if moment.past:
         return ()
     approvable = Service.objects.visible_to(user, "approve")
-    reviews = ServiceVersion.objects.filter(state="in_review", service__in=approvable).exclude(author_ids__contains=[user.pk])
+    reviews = ServiceVersion.objects.filter(state="in_review", service__in=approvable)
+    reviews = reviews.exclude(author_ids__contains=[user.pk]).exclude(steward=user)
     today = local_day(moment.at, str(zone()))
     asked = Deviation.objects.filter(granted_at=None, ended_at=None, expires_on__gte=today, service__in=approvable)
     asked = asked.exclude(owner=user).exclude(asked_by=user)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from guardian.shortcuts import assign_perm
 
-from catalogue import agreeing, declaring, deviating, duties, excepting, holding, legal_holds, publishing, relating
+from catalogue import agreeing, batching, declaring, deviating, duties, excepting, holding, legal_holds, publishing, relating
 from catalogue.duties import NotAllowed
 from catalogue.models import Agreement, Duty, DutyException, GrantEntry, LegalHold, Service
 from catalogue.publishing import NotReady
@@ -20,7 +20,7 @@ from itsm_backup.common.models import because, on_record
 from itsm_backup.common.time import now
 from monitoring.models import JobSchedule
 from tests.admin_forms import filled, make_staff, signed_in, url
-from tests.catalogue.makers import make_approver, make_author, make_draft, make_service, make_user, take_out
+from tests.catalogue.makers import NOON, make_approver, make_author, make_draft, make_service, make_user, take_out
 from tests.factories import make_admin, make_job, make_schedule, make_tool
 
 pytestmark = pytest.mark.django_db
@@ -314,3 +314,18 @@ def test_the_admin_places_and_releases_a_hold_and_shows_it_on_the_entry():
     client.post(url(LegalHold, "act", placed.pk, "release"), {"change_reason": "The proceedings are over"})
     placed.refresh_from_db()
     assert placed.released_by == approver and placed.history.first().history_change_reason == "The proceedings are over"
+
+
+def test_a_named_steward_approves_no_version_of_the_entry_and_closes_nothing_of_it_by_hand():
+    service = make_service("pacs")
+    named = make_user("both", "catalogue.view_service", "catalogue.approve_service")
+    asked = {"by": make_author(), "at": NOON, "reason": "Handed over"}
+    draft = publishing.draft_version(service=service, content={"steward": named}, commitment={}, **asked)
+    publishing.submit(version=draft, by=make_author(), at=NOON)
+    with pytest.raises(NotAllowed, match=r"an author never approves\. You have acted as steward on"):
+        publishing.approve(version=draft, by=named, at=NOON)
+    (wish,) = batching.to_approve([draft], by=named, at=NOON)
+    assert "an author never approves" in str(wish.problems)
+    publishing.approve(version=draft, by=make_approver(), at=NOON + DAY)
+    named.user_permissions.set([Permission.objects.get(codename="override_service")])
+    assert "does not close by hand" in duties.refusal(by=named, act="override", on=service, at=NOON + DAY)
