@@ -29,7 +29,7 @@ from itsm_backup.portal.incident_list import due_of, is_his_then, known_at, stat
 from itsm_backup.portal.major_lead import Lead, lead_of
 from itsm_backup.portal.service_list import Choice
 from itsm_backup.portal.trouble import BAD_NOW
-from itsm_backup.portal.words import clock, many, percent, person, recent
+from itsm_backup.portal.words import clock, clock_within, many, percent, person, recent
 from monitoring.methods.workflow import PRIORITIES as BY_LEVELS
 from monitoring.models import Alert, BackupRun
 
@@ -131,7 +131,7 @@ class IncidentPage:
     major: Lead | None
     facts: tuple[tuple[str, str | SafeString, str], ...]  # label, value, verdict class or ""
     priority_reason: str
-    reckoned: SafeString | None  # when, of what is still open
+    reckoned: str | None  # when, of what is still open
     arithmetic: Arithmetic
     related: tuple[tuple[str, Link], ...]
     impact: Impact
@@ -179,7 +179,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         major=lead_of(incident=incident, user=user, moment=moment) if incident.is_major else None,
         facts=_facts(incident, told, moment),
         priority_reason=incident.priority_reason,
-        reckoned=clock(incident.weighed_at, moment) if incident.weighed_at and incident.weighed_at <= moment.at else None,
+        reckoned=clock_within(incident.weighed_at, moment) if incident.weighed_at and incident.weighed_at <= moment.at else None,
         arithmetic=_arithmetic(incident),
         related=_related(incident, entries, user, moment),
         impact=impact,
