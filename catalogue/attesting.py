@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.template.loader import render_to_string
 
 from catalogue.models import Attestation, AttestationRound, Service, ServiceVersion
@@ -64,6 +64,26 @@ def answer(*, round: AttestationRound, right: Collection[int], wrong: dict[int, 
         return len(rows)
 
 
+def follow_owners(*, at: dt.datetime) -> int:
+    """What a former owner did not answer is asked of the owner in force, about the version in force; returns how many moved.
+
+    Whoever answers for an entry since a hand-over gets one mail for each round.
+    """
+    in_force = ServiceVersion.objects.in_force(at).filter(service=OuterRef("service"))
+    newest = {"newest": Subquery(in_force.values("pk")[:1]), "owner": Subquery(in_force.values("owner")[:1])}
+    waiting = Attestation.objects.filter(answered_at=None).annotate(**newest).exclude(owner=None).exclude(owner=F("person"))
+    handed: dict[AttestationRound, set[int]] = defaultdict(set)
+    with transaction.atomic():
+        rows: list[Any] = list(waiting.select_for_update(of=("self",)).select_related("round"))
+        for row in rows:
+            row.version_id, row.person_id = row.newest, row.owner
+            row.save(update_fields=["version", "person"])
+            handed[row.round].add(row.owner)
+        for round, people in handed.items():
+            _write(round, f"handed on {at:%Y-%m-%d %H:%M}", at, only=people)
+    return len(rows)
+
+
 def remind(*, at: dt.datetime) -> int:
     """Remind who has not answered: a week before the day, on it, and every week after it; returns how many mails were written."""
     today = local_day(at, "UTC")
@@ -74,10 +94,12 @@ def remind(*, at: dt.datetime) -> int:
     return written
 
 
-def _write(round: AttestationRound, kind: str, at: dt.datetime) -> int:
+def _write(round: AttestationRound, kind: str, at: dt.datetime, only: Collection[int] | None = None) -> int:
     waiting: dict[Any, list[str]] = defaultdict(list)
-    for row in round.attestations.filter(answered_at=None).select_related("person", "version").order_by("version__name"):
-        waiting[row.person].append(row.version.name)
+    rows = round.attestations.filter(answered_at=None).exclude(service__lifecycle=Service.Lifecycle.RETIRED)
+    for row in rows.select_related("person", "version").order_by("version__name"):
+        if only is None or row.person_id in only:
+            waiting[row.person].append(row.version.name)
     late = round.due_on < local_day(at, "UTC")
     written = 0
     for person, names in waiting.items():

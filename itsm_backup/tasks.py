@@ -72,6 +72,7 @@ def tend() -> None:
     retiring.retire_due(at=at)
     calibrating.recalculate(at=at)
     deviating.remind(at=at)
+    attesting.follow_owners(at=at)
     attesting.remind(at=at)
     following_up.remind(at=at)
     batching.forget_unstarted(at=at)

@@ -109,6 +109,24 @@ def test_who_has_not_answered_is_reminded_before_on_and_every_week_after_the_day
     assert attesting.remind(at=day + 21 * DAY) == 0
 
 
+def test_what_a_former_owner_did_not_answer_is_asked_of_the_one_in_force():
+    made = opened(make_service(), make_service("ris"))
+    answered = Service.objects.get(code="ris")
+    attesting.answer(round=made, right=[answered.pk], wrong={}, by=make_user("owner"), at=NOON + DAY)
+    assert attesting.follow_owners(at=NOON + 2 * DAY) == 0
+    for row in (asked(Service.objects.get(code="pacs")), asked(answered)):
+        done = handing_over.accept(hand_over=row, by=make_user("nora"), at=NOON + 2 * DAY)
+        publishing.approve(version=done.version, by=make_approver(), at=NOON + 2 * DAY)
+    assert attesting.follow_owners(at=NOON + 3 * DAY) == 1
+    told = {row.service.code: (row.person.username, row.version.number) for row in made.attestations.all()}
+    assert told == {"pacs": ("nora", 2), "ris": ("owner", 1)}, "what was answered stays with who said it"
+    mail = Notice.objects.get(recipient="nora@example.org", key__startswith=f"attestation/{made.pk}/")
+    assert "Service pacs" in mail.body and "Service ris" not in mail.body
+    late = {Service.objects.get(code="pacs").pk: "Not mine any more"}
+    assert attesting.answer(round=made, right=[], wrong=late, by=make_user("owner"), at=NOON + 3 * DAY) == 0
+    assert attesting.follow_owners(at=NOON + 4 * DAY) == 0
+
+
 def test_a_round_that_asks_nobody_is_refused():
     with pytest.raises(NotReady) as refusal:
         attesting.open_round(services=[make_draft().service], title=" ", due_on=dt.date(2020, 1, 1), by=make_author(), at=NOON)
