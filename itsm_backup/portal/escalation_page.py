@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,7 @@ class ToldRow:
     when: SafeString
     who: str
     how: str
+    at: dt.datetime | None = None  # of what is over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,8 @@ def told_of(*, incident: Any, user: Any, moment: Moment) -> Told | None:
         for telling in row.tellings.all():
             if telling.at <= moment.at:
                 who = ", ".join(reaching.Recipient(**one).words for one in telling.recipients) or "nobody new"
-                told.append(ToldRow(when=clock(telling.at, moment), who=who, how=f"Level {telling.level}, {telling.get_kind_display()}"))
+                how = f"Level {telling.level}, {telling.get_kind_display()}"
+                told.append(ToldRow(when=clock(telling.at, moment), who=who, how=how, at=telling.at))
     link = Link("Who is told when", moment.href("escalation")) if user.has_perm("incidents.view_escalationpolicy") else None
     ahead = () if moment.past else _ahead(found[-1], incident, moment)
     return Told(policy=found[-1].snapshot["policy"], rows=tuple(told), ahead=ahead, link=link)

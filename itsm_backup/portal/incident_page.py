@@ -144,8 +144,12 @@ class IncidentPage:
     may_draft: bool
     deeds: Deeds
     why: Link
-
     latest_told: tuple[ToldRow, ...]  # messages, newest first
+
+    @property
+    def told_last(self) -> ToldRow | None:
+        told = [*(self.told.rows[-1:] if self.told else ()), *self.latest_told[:1]]  # who a level names, rather than its mail
+        return max(told, key=lambda row: row.at.timestamp() if row.at else 0, default=None)
 
 
 def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
@@ -333,7 +337,7 @@ def _latest_told(entries: list[IncidentEntry], moment: Moment) -> tuple[ToldRow,
     """The newest messages: to whom, and what their subject said."""
     mails = [entry for entry in entries if entry.kind == "mail"][:MOST_TOLD]
     parts = ((entry, *BEFORE_SUBJECT.split(entry.text, maxsplit=1), "") for entry in mails)
-    return tuple(ToldRow(when=clock(entry.at, moment), who=whom, how=said) for entry, whom, said, *_ in parts)
+    return tuple(ToldRow(when=clock(entry.at, moment), who=whom, how=said, at=entry.at) for entry, whom, said, *_ in parts)
 
 
 def _delivery(notice: Notice, moment: Moment) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from catalogue.models import Relation
 from incidents import assigning, working
-from incidents.models import Incident
+from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_list import incidents_page
@@ -109,6 +109,12 @@ def test_the_top_of_the_page_says_who_was_told_last(client, estate, root):
     page = client.get(f"/incidents/{Incident.objects.get().number}/").content.decode()
     top = page[: page.index('id="impact-title"')]
     assert "Told last: Storage" in top
+    incident = Incident.objects.get()
+    IncidentEntry.objects.create(
+        incident=incident, at=estate.at + HOUR, kind="mail", text=f"Mail to ward@example.org: [{incident.number}] P5"
+    )
+    later = page_of(estate, root, Moment(at=estate.at + HOUR, now=estate.at + HOUR))
+    assert later.told_last.who == later.latest_told[0].who == "Mail to ward@example.org", "as the list beside it says"
 
 
 def test_services_one_may_not_see_are_counted_not_named(estate):
