@@ -55,8 +55,8 @@ def service_graph(*, service: Service, user: Any, moment: Moment) -> GraphPage:
         sentence=sentence,
         chart=layered_graph(columns=columns, lines=lines, sentence=sentence) if shown else None,
         lists=(
-            (f"What {me.name} needs", _nested(me.pk, below, names, _words(down, names, up=False), moment)),
-            (f"What needs {me.name}", _nested(me.pk, above, names, _words(up, names, up=True), moment)),
+            (f"What {me.name} needs", _nested(me.pk, below, names, _words(down, names, up=False), moment, of=len(needed))),
+            (f"What needs {me.name}", _nested(me.pk, above, names, _words(up, names, up=True), moment, of=len(needing))),
         ),
         left_out=f"{_left_out(len(needed) + len(needing) - shown)}{ways}".strip(),
         service_href=moment.href("service", me.code),
@@ -196,13 +196,16 @@ def _how(one: Walked) -> str:
     return f"{Relation.Kind(one.kind).label}, {effect}"
 
 
-def _nested(start: int, reached: Sequence[Consumer], names: Mapping[int, Named], words: Mapping[Any, str], moment: Moment) -> SafeString:
-    """A list in lists, each service below the one through which it is reached; made without recursion, because ways may be long."""
+def _nested(
+    start: int, reached: Sequence[Consumer], names: Mapping[int, Named], words: Mapping[Any, str], moment: Moment, *, of: int
+) -> SafeString:
+    """A list in lists, each service below the one through which it is reached; made without recursion, because ways may be long.
+    `of` is how many there are with those that may not be seen."""
     below: dict[int, list[int]] = {}
     for one in reached:
         below.setdefault(one.via_id, []).append(one.service_id)
     if start not in below:
-        return mark_safe('<p class="quiet">Nothing.</p>')
+        return format_html('<p class="quiet">{}</p>', f"Nothing of {many(of, 'service')} that you may see." if of else "Nothing.")
     parts: list[str] = ["<ul>"]
     work: list[Any] = ["</ul>", *((start, pk) for pk in reversed(below[start]))]
     while work:

@@ -106,7 +106,8 @@ def test_one_sees_only_ones_own_and_is_told_how_much_is_hidden(woven, noon):
     assert page.hidden == "1 relation to services that you may not see" and not page.edit_href
     text = matrix.as_csv(user=somebody, moment=moment(noon), asked={})
     assert "POOL" not in text and "PACS,NET" in text
-    assert "Storage" not in str(graph.service_graph(service=woven["PACS"], user=somebody, moment=moment(noon)))
+    drawn = graph.service_graph(service=woven["PACS"], user=somebody, moment=moment(noon))
+    assert "Storage" not in str(drawn) and "Nothing of 1 service that you may see." in dict(drawn.lists)["What needs Imaging archive"]
 
 
 def test_a_column_that_many_need_draws_some_and_counts_the_others(woven, root, noon):
