@@ -63,12 +63,17 @@ def read(content: bytes) -> list[Row]:
     return found
 
 
+def named(text: str) -> str:
+    """The column that a head means, as people write it: “ Operations Team” is operations_team."""
+    return re.sub(r"[\s_-]+", "_", text.strip()).casefold()
+
+
 def _from_table(lines: Iterable[tuple[int, list[str]]]) -> list[Row]:
     numbered = iter(lines)
     _, head = next(numbered, (1, []))
     if not head:
         return []
-    names = [name.strip() for name in head]
+    names = [named(name) for name in head]
     while names and not names[-1]:
         names.pop()
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -115,7 +120,16 @@ def _yaml_rows(text: str) -> list[Row]:
     entries = stated.get("entries") if isinstance(stated, dict) else stated
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Unreadable("A YAML file is a list of entries, each with its fields: “- code: SVC-001”.")
-    return [Row(n, {str(name): plain(value, n, name) for name, value in entry.items()}) for n, entry in enumerate(entries, 1)]
+    return [Row(n, _entry_cells(entry, n)) for n, entry in enumerate(entries, 1)]
+
+
+def _entry_cells(entry: dict[Any, Any], number: int) -> dict[str, str]:
+    cells: dict[str, str] = {}
+    for name, value in entry.items():
+        if named(str(name)) in cells:
+            raise Unreadable(f"Entry {number}: {name} stands there twice. Keep one of them.")
+        cells[named(str(name))] = plain(value, number, name)
+    return cells
 
 
 def plain(value: Any, number: int, name: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import deque
 from collections.abc import Collection, Hashable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
+from django.db.models import BooleanField, Func
 
 from catalogue.models import Relation
 
@@ -23,6 +25,7 @@ MEANINGS = {
 _COLUMNS = ", ".join(
     ("id", "consumer_id", "provider_id", "kind", "strength", "origin", "confirmed_at", "confirmed_by_id", "valid_from", "valid_until")
 )
+_NAMED = re.compile(r"%\((\w+)\)s")
 
 
 class Standing(NamedTuple):
@@ -89,6 +92,24 @@ def standing_sql(known_then: bool, wanted: str = "TRUE") -> str:
         f" WHERE history_date <= %(at)s AND {wanted} ORDER BY id, history_date DESC, history_id DESC"
     )
     return f"SELECT {_COLUMNS} FROM ({newest}) known WHERE history_type <> '-' AND {holds}"  # noqa: S608
+
+
+class Needs(Func):
+    """As a condition of a row: whether its service needs another one at `at` over a relation of these kinds (none: of any), as was known
+    then with `known_then`."""
+
+    output_field = BooleanField()
+
+    def __init__(self, service: Any, *, at: dt.datetime, known_then: bool = False, kinds: Collection[str] = ()) -> None:
+        super().__init__(service)
+        self.at, self.known_then, self.kinds = at, known_then, list(kinds)
+
+    def as_sql(self, compiler: Any, connection: Any, **more: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        service, params = compiler.compile(self.source_expressions[0])
+        standing = standing_sql(self.known_then, "kind = ANY(%(kinds)s)" if self.kinds else "TRUE")
+        values = {"at": self.at, "kinds": self.kinds}
+        asked = [values[name] for name in _NAMED.findall(standing)]
+        return f"({service} IN (SELECT consumer_id FROM ({_NAMED.sub('%s', standing)}) standing))", [*params, *asked]  # noqa: S608
 
 
 class Knot(NamedTuple):

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from catalogue.models import Service
 from itsm_backup import journey
-from itsm_backup.demo import amending, handling, inventorying, placing, removing, replaying
+from itsm_backup.demo import amending, handling, inventorying, placing, removing, replaying, weaving
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.stating import stated
 from itsm_backup.demo.world import DAYS, begins_at, day_at, world
@@ -86,6 +86,7 @@ def _load(*, at: dt.datetime, tell: Tell) -> None:
     _try_tools(at=at)
     placing.place(anchor_at=mark.anchor_at)
     inventorying.describe(at=at)
+    weaving.see(at=at)
 
 
 def _try_tools(*, at: dt.datetime) -> None:

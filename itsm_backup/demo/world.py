@@ -93,7 +93,7 @@ def world(anchor_at: dt.datetime) -> World:
         (wish["tool"], wish["id"]): amounts.seconds(service["commitments"]["rto"])
         for wish in data["jobs"]
         for service in data["services"]
-        if service["code"] == wish["service"]
+        if service["code"] == wish["service"] and "rto" in service["commitments"]
     }
     tests = proving.tests(jobs, rto_s, anchor_at)
     return World(anchor_at, {**jobs, **strays.jobs(kinds, anchor_at)}, told, repositories, tests)

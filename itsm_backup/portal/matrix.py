@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Count, Q, QuerySet
+
 from catalogue import weave
 from catalogue.impact import Walked, closure, nearest_first
-from catalogue.models import Relation, SeenRelation, Service
+from catalogue.models import Relation, SeenRelation, Service, ServiceVersion
 from catalogue.weave import BACKUP_STOPS, GOES_ON, SEEN, STOPS, Standing
 from itsm_backup.common.charts import Chart, LayerBox, LayerLine, layered_graph
 from itsm_backup.portal.asof import Moment
@@ -73,6 +75,7 @@ class MatrixPage:
     edit_href: str  # empty when the person may change none of the rows
     read_href: str
     hidden: str  # what is there but not to be seen by this person
+    left_out: Link | None  # services that need nothing: none of their rows is here, unless all are asked for
     csv_href: str
     meanings: tuple[tuple[str, str], ...]
     carried: tuple[tuple[str, str], ...]
@@ -92,8 +95,7 @@ def matrix_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: in
     """One page of the matrix; the number of queries does not grow with the estate."""
     wanted = asked_of(asked)
     everything = versions_of(user, moment)
-    rows = narrowed(everything, wanted).order_by("department", "name", "service__code")
-    total = rows.count()
+    rows, total, left_out = _rows(narrowed(everything, wanted), wanted, asked, moment)
     first = ROWS * (min(max(1, page), max(1, -(-total // ROWS))) - 1)
     found = _found(list(rows[first : first + ROWS]), wanted, user, moment)
     chosen = next((one for one in found.names.values() if one.code == asked.get("column")), None)
@@ -102,7 +104,7 @@ def matrix_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: in
     shown = providers[start : start + COLUMNS]
     able = _able(found, user, moment)
     editing = bool(able) and asked.get("edit") == "1"
-    kept = {**wanted, "add": asked.get("add", ""), "edit": "1" if editing else ""}
+    kept = {**wanted, "all": asked.get("all", ""), "add": asked.get("add", ""), "edit": "1" if editing else ""}
     here = {**kept, "page": str(first // ROWS + 1) if first else "", "columns": str(start // COLUMNS + 1) if start else ""}
     return MatrixPage(
         sentence=_sentence(found, total),
@@ -115,21 +117,47 @@ def matrix_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: in
         ),
         beside=_beside(chosen, user, moment) if chosen else None,
         editing=editing,
-        edit_href=moment.href("matrix", **{**here, "edit": "1"}) if able and not editing else "",
+        edit_href=moment.href("matrix", **{**here, "page": "", "edit": "1"}) if able and not editing else "",
         read_href=moment.href("matrix", **{**here, "edit": ""}),
         hidden=f"{many(found.hidden, 'relation')} to services that you may not see" if found.hidden else "",
+        left_out=_left_out(left_out, kept, moment),
         csv_href=moment.href("matrix", **wanted, format="csv"),
         meanings=tuple(weave.MEANINGS.items()),
         carried=tuple((name, value) for name, value in here.items() if value),
     )
 
 
+def _rows(
+    rows: QuerySet[ServiceVersion], wanted: Mapping[str, str], asked: Mapping[str, str], moment: Moment
+) -> tuple[QuerySet[ServiceVersion], int, int]:
+    """The rows to page through, how many they are, and how many need nothing and are left out. All stay where all are asked for, where
+    relations are changed, and where none needs anything."""
+    needs = Q(weave.Needs("service", at=moment.at, known_then=moment.past, kinds=kinds_of(wanted)))
+    if not moment.past:
+        needs |= Q(service__in=_proposed(wanted, moment).values("consumer"))
+    counted = rows.aggregate(total=Count("pk"), needing=Count("pk", filter=needs))
+    rows = rows.order_by("department", "name", "service__code")
+    if not counted["needing"] or "1" in (asked.get("all"), asked.get("edit")):
+        return rows, counted["total"], 0
+    return rows.filter(needs), counted["needing"], counted["total"] - counted["needing"]
+
+
+def _proposed(wanted: Mapping[str, str], moment: Moment) -> QuerySet[SeenRelation]:
+    seen = SeenRelation.objects.unanswered(moment.at)
+    return seen.filter(kind=wanted["kind"]) if wanted["kind"] else seen
+
+
+def _left_out(count: int, kept: Mapping[str, str], moment: Moment) -> Link | None:
+    if kept["all"] == "1" and not kept["edit"]:
+        return Link("Leave out services that need nothing", moment.href("matrix", **{**kept, "all": ""}))
+    words = f"Show {many(count, 'more service', 'more services')} that {'needs' if count == 1 else 'need'} nothing"
+    return Link(words, moment.href("matrix", **{**kept, "all": "1"})) if count else None
+
+
 def _found(versions: list[Any], wanted: Mapping[str, str], user: Any, moment: Moment) -> _Found:
     consumers = [version.service_id for version in versions]
     standing = weave.relations_at(moment.at, known_then=moment.past, consumers=consumers, kinds=kinds_of(wanted))
-    seen = SeenRelation.objects.none() if moment.past else SeenRelation.objects.unanswered(moment.at).filter(consumer__in=consumers)
-    if wanted["kind"]:
-        seen = seen.filter(kind=wanted["kind"])
+    seen = SeenRelation.objects.none() if moment.past else _proposed(wanted, moment).filter(consumer__in=consumers)
     proposals = list(seen.values_list("consumer", "provider", "kind", "evidence"))
     names = named(user, moment, {*consumers, *(one.provider_id for one in standing), *(provider for _, provider, *_ in proposals)})
     cells: dict[tuple[int, int], list[tuple[str, str]]] = {}

@@ -139,17 +139,35 @@ def ask_attestation(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def attest(request: HttpRequest, *, pk: int) -> HttpResponse:
-    row = _round(request, pk, now())
-
-    def act() -> str:
-        right = {int(each) for each in request.POST.getlist("right") if each.isdigit() and len(each) < 10}
-        wrong = {int(each): typed(request, f"remark-{each}") for each in request.POST.getlist("wrong") if each.isdigit() and len(each) < 10}
-        if right & wrong.keys():
-            raise NotReady(["An entry is either right or not right: choose one."])
-        count = attesting.answer(round=row, right=right, wrong=wrong, by=request.user, at=now())
+    """Several answers at once. A remark says “it is not”, ticked or not; a refusal keeps what was typed."""
+    at = now()
+    row, said = _round(request, pk, at), _answers(request)
+    right = {service for service, one in said.items() if one.right}
+    wrong = {service: one.remark for service, one in said.items() if one.wrong or (one.remark and not one.right)}
+    try:
+        if both := [one for one in said.values() if one.right and (one.wrong or one.remark)]:
+            raise NotReady([f"{many(len(both), 'entry', 'entries')} cannot be right and not right: take the tick or the remark away."])
+        count = attesting.answer(round=row, right=right, wrong=wrong, by=request.user, at=at)
         if not count:
-            raise NotReady(["Choose at least one entry that is yours and not answered yet."])
-        return f"{count} answered. Thank you."
-
-    _done(request, act)
+            raise NotReady(["Choose at least one entry that is yours and not answered yet: tick it, or write what is not right."])
+    except NotReady as error:
+        messages.error(request, str(error))
+        moment = Moment(at=at, now=at)
+        page = ownership_pages.round_page(row=row, user=request.user, moment=moment, said=said)
+        return show(request, "attestation", section=SECTION, moment=moment, status=409, page=page)
+    messages.success(request, f"{count} answered. Thank you.")
     return redirect("portal:attestation", pk)
+
+
+def _answers(request: HttpRequest) -> dict[int, ownership_pages.Said]:
+    """Service → what was ticked and typed about it."""
+    ticked = {name: {int(each) for each in request.POST.getlist(name) if _is_number(each)} for name in ("right", "wrong")}
+    typed_for = {int(name[7:]): typed(request, name) for name in request.POST if name.startswith("remark-") and _is_number(name[7:])}
+    return {
+        pk: ownership_pages.Said(right=pk in ticked["right"], wrong=pk in ticked["wrong"], remark=typed_for.get(pk, ""))
+        for pk in {*ticked["right"], *ticked["wrong"], *typed_for}
+    }
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10

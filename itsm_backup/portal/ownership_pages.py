@@ -104,6 +104,15 @@ class EntryOwnershipPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Said:
+    """What somebody ticked and typed about an entry."""
+
+    right: bool = False
+    wrong: bool = False
+    remark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AttestationRow:
     service_id: int
     service: Link
@@ -112,6 +121,7 @@ class AttestationRow:
     state: str
     remark: str
     open: bool
+    said: Said  # in a form that was refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,11 +323,14 @@ def _parties(version: ServiceVersion | None) -> tuple[tuple[str, str], ...]:
     return tuple(zip(responsibilities.PARTIES, [*named, *held], strict=True))
 
 
-def round_page(*, row: AttestationRound, user: Any, moment: Moment) -> RoundPage:
-    """One round: first what this person is asked, then what the others said of entries that the person may see."""
+def round_page(*, row: AttestationRound, user: Any, moment: Moment, said: Mapping[int, Said] | None = None) -> RoundPage:
+    """One round: first what this person is asked, then what the others said of entries that the person may see.
+
+    `said` is what was typed into its form, where that was refused.
+    """
     seen = Service.objects.visible_to(user)
     rows = row.attestations.filter(Q(service__in=seen) | Q(person=user)).select_related("service", "version", "person")
-    told = [(each.person_id == user.pk, _attestation(each, moment)) for each in rows]
+    told = [(each.person_id == user.pk, _attestation(each, moment, said or {})) for each in rows]
     open_ones = sum(each.open for _, each in told)
     return RoundPage(
         pk=row.pk,
@@ -328,7 +341,7 @@ def round_page(*, row: AttestationRound, user: Any, moment: Moment) -> RoundPage
     )
 
 
-def _attestation(row: Attestation, moment: Moment) -> AttestationRow:
+def _attestation(row: Attestation, moment: Moment, said: Mapping[int, Said]) -> AttestationRow:
     answered = row.answered_at is not None and row.answered_at <= moment.at
     return AttestationRow(
         service_id=row.service_id,
@@ -338,4 +351,5 @@ def _attestation(row: Attestation, moment: Moment) -> AttestationRow:
         state=("right" if row.right else "not right") if answered else "not answered",
         remark=row.remark if answered else "",
         open=not answered,
+        said=said.get(row.service_id, Said()),
     )

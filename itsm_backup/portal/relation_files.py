@@ -9,6 +9,7 @@ from typing import Any
 
 from catalogue.models import Relation
 from catalogue.relating import CONFIRM, END, Wish
+from catalogue.sheets import named
 from itsm_backup.common.time import now, parse_instant
 
 MOST_ROWS, MOST_BYTES = 5_000, 1_000_000
@@ -22,7 +23,8 @@ class Unreadable(ValueError):
 def wishes_of_csv(content: str) -> tuple[list[tuple[int, Wish]], list[tuple[int, str]]]:
     """(line, wish) of every row that reads, (line, problem) of every other. Raises Unreadable for what is no such file."""
     reader = csv.DictReader(io.StringIO(content.lstrip("\ufeff")))
-    missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+    reader.fieldnames = [named(name) for name in reader.fieldnames or ()]
+    missing = [name for name in NEEDED if name not in reader.fieldnames]
     if missing:
         raise Unreadable(f"The first line must name the columns {', '.join(NEEDED)}; {', '.join(missing)} is missing.")
     wishes: list[tuple[int, Wish]] = []

@@ -25,11 +25,11 @@ from itsm_backup.portal.words import many
 from monitoring import scoping as discovered
 from monitoring.models import ScopeClaim
 
-SECTION, MAY_SEE = "services", "catalogue.view_scopeline"
+SECTION = "services"
 
 
 def _check_reader(request: HttpRequest) -> None:
-    if not request.user.has_perm(MAY_SEE) and not ScopeLine.objects.visible_to(request.user).exists():
+    if not scope_lines.may_read(request.user):
         raise PermissionDenied("The scope register is read by stewards, approvers, operators, administrators, requesters and auditors.")
 
 

@@ -178,6 +178,13 @@ def line_waiting(line: Line) -> Waiting:
     )  # fmt: skip
 
 
+def may_read(user: Any) -> bool:
+    """Whether the register is open to the person: all of it by role, else what concerns entries that they work on, or see there."""
+    if user.has_perm("catalogue.view_scopeline") or user.is_staff:
+        return True
+    return ScopeLine.objects.visible_to(user).exists() or Service.objects.visible_to(user, "change").exists()
+
+
 def may_decide(user: Any, moment: Moment) -> bool:
     """Whether the person decides on anything here: everywhere by role, or where an entry of theirs is concerned."""
     if moment.past:

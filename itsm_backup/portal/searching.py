@@ -60,7 +60,7 @@ def search_page(*, user: Any, moment: Moment, query: str) -> SearchPage:
 
 def _records(query: str, user: Any, moment: Moment) -> tuple[HitGroup, ...]:
     found = searching_records.records(query, user, moment)
-    names = [kind.name for kind in searching_records.KINDS.values()]
+    names = [searching_records.RETIRED, *(kind.name for kind in searching_records.KINDS.values())]
     return tuple(HitGroup(name=name, found=tuple(Hit(link, note) for link, note in found[name])) for name in names)
 
 

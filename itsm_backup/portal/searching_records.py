@@ -1,14 +1,16 @@
-"""What the search finds of incidents and what belongs to them, by number and by their words, with one question for all."""
+"""What the search finds of incidents and what belongs to them, by number and by words, and of retired entries; one question for all."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from django.db.models import BooleanField, CharField, ExpressionWrapper, F, Model, Q, QuerySet, Value
-from django.db.models.functions import Cast
+from django.db.models import BooleanField, CharField, Exists, ExpressionWrapper, F, Model, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 
+from catalogue.models import Service, ServiceVersion
 from incidents import reviewing
 from incidents.models import Incident, KnownError, MajorIncident, PostIncidentReview, Problem
 from itsm_backup.portal.asof import Moment
@@ -17,6 +19,7 @@ from itsm_backup.portal.incident_list import known_at
 from itsm_backup.portal.known_error_page import holding
 from itsm_backup.portal.major_page import rows_for
 from itsm_backup.portal.review_list import known_then, named
+from itsm_backup.portal.words import day, zone
 
 MOST = 10
 
@@ -38,6 +41,8 @@ KINDS = {
     "review": Kind("Reviews", PostIncidentReview, "review", "of INC-{words:0>4}"),
 }
 
+RETIRED = "Retired"
+
 
 def records(query: str, user: Any, moment: Moment) -> dict[str, list[tuple[Link, str]]]:
     """What is found by the name of its kind, what is open and the newest first."""
@@ -45,6 +50,9 @@ def records(query: str, user: Any, moment: Moment) -> dict[str, list[tuple[Link,
     parts = list(_found(query, user, moment))
     rows = parts[0].union(*parts[1:], all=True)
     for kind, pk, words, state, priority, _ in sorted(rows, key=lambda row: (row[5], -row[1])):
+        if kind == RETIRED:
+            found[RETIRED].append(_retired_hit(words, priority, moment))
+            continue
         told = KINDS[kind]
         row: Any = told.model(pk=pk, state=state)
         link = Link(f"{row.number} {told.words.format(words=words)}", moment.href(told.page, row.number))
@@ -67,6 +75,23 @@ def _found(query: str, user: Any, moment: Moment) -> Iterator[QuerySet[Any]]:
         yield _told("problem", Problem.objects.visible_to(user).filter(words, proposed_at__lte=moment.at), F("title"))
     if user.has_perm("incidents.view_knownerror"):  # those whose words hold all words of the query, or are of the failure it tells
         yield _told("known_error", holding(KnownError.objects.visible_to(user), query), F("title"))
+    code_and_name = Concat("service__code", Value(" "), "name", output_field=CharField())
+    yield _told(RETIRED, _retired(query, user, moment), code_and_name, priority=F("effective__endswith"))
+
+
+def _retired(query: str, user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
+    """The last versions of entries that had left the catalogue by then."""
+    words = Q(service__code__icontains=query) | _any(query, "name", "short_name", "department", "labels")
+    gone = Service.objects.visible_to(user).filter(lifecycle=Service.Lifecycle.RETIRED)
+    newer = ServiceVersion.objects.approved().filter(service=OuterRef("service"), number__gt=OuterRef("number"))
+    latest = ServiceVersion.objects.approved().filter(~Exists(newer), service__in=gone, effective__endswith__lte=moment.at)
+    return latest.filter(words)
+
+
+def _retired_hit(words: str, ended: str, moment: Moment) -> tuple[Link, str]:
+    code, _, name = words.partition(" ")
+    on = dt.datetime.fromisoformat(ended).astimezone(zone()).date()
+    return Link(name, moment.href("versions", code)), f"{code}, retired on {day(on)}"
 
 
 def _told(kind: str, rows: QuerySet[Any], words: Any, *, priority: Any = None, over: Any = None) -> QuerySet[Any]:

@@ -36,6 +36,7 @@ from monitoring.models import Evaluation
 
 AT_RISK_FROM = 0.9  # of the promise
 WORST_FIRST = ("broken", "at_risk", "no_data", "held", "kept")
+NO_POINT = "No recovery point is promised; what is promised is kept."
 
 
 Between = Mapping[int, Bridged]
@@ -142,10 +143,11 @@ def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | No
     known = captured_at is not None and verdict != "no_data"
     age_s = max(0.0, (moment.at - captured_at).total_seconds()) if known and captured_at else None
     promise = duration_words(promised_s) if promised_s else ""
-    lacking = age_s is None and verdict not in ("no_data", "held")
-    words = duration_words(age_s) if age_s is not None else "No copy" if lacking else "Unknown"
+    asked = promised_s is not None or verdict != "kept"  # an entry that keeps other promises alone owes no copy
+    lacking = age_s is None and asked and verdict not in ("no_data", "held")
+    words = duration_words(age_s) if age_s is not None else "No copy" if lacking else "Unknown" if asked else "Not promised"
     told = f"Newest restorable copy: {words} old" if age_s is not None else f"Newest restorable copy: {words.lower()}"
-    sentence = f"{told}, promise {promise or 'not set'}. {VERDICTS[verdict]}."
+    sentence = f"{told}, promise {promise or 'not set'}. {VERDICTS[verdict]}." if asked or age_s is not None else NO_POINT
     beyond = lacking and verdict != "kept"  # a young service may not owe a copy yet: then its bar is empty, not full
     bar_s = age_s if age_s is not None else 2.0 * promised_s if beyond and promised_s else None
     young = age_s is not None and promised_s is not None and age_s <= AT_RISK_FROM * promised_s
@@ -155,7 +157,7 @@ def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | No
         of_age=of_age,
         age=words,
         promise=promise,
-        tile=f"no copy / {promise}" if lacking and promise else age_of_promise(age_s, promised_s),
+        tile=f"no copy / {promise}" if lacking and promise else age_of_promise(age_s, promised_s) if asked else words.lower(),
         bar=exposure_bar(age_s=bar_s, promise_s=promised_s, verdict=of_age, sentence=sentence),
         known=age_s is not None,
         captured=f"{captured_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}" if age_s is not None and captured_at and not moment.past else "",

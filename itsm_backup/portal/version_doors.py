@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import strip_tags
 from django.views.decorators.http import require_POST
 
 from catalogue import duties, publishing, reviewing
@@ -20,8 +21,8 @@ from itsm_backup.common.http.typed import raw, typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import commitment_page, version_pages
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.views import reads, show
-from itsm_backup.portal.words import zone
+from itsm_backup.portal.views import reads, show, sorry
+from itsm_backup.portal.words import instant, zone
 from monitoring.capability import measured
 
 Deed = Callable[[HttpRequest, ServiceVersion], str]
@@ -34,13 +35,41 @@ def _service(request: HttpRequest, code: str) -> Service:
     return service
 
 
+class _NotKnownThen(Exception):
+    """The person may read this version, but nobody knew it as approved at the moment that is looked at."""
+
+
 def _version(request: HttpRequest, code: str, number: int, moment: Moment) -> ServiceVersion:
     if number > 2**31 - 1:
         raise Http404(str(number))
-    version = version_pages.versions_of(_service(request, code), request.user, moment).filter(number=number).first()
+    service = _service(request, code)
+    version = version_pages.versions_of(service, request.user, moment).filter(number=number).first()
+    if version is None and moment.past and (later := _read_today(request, service, number, moment)):
+        approved = f": it was approved on {strip_tags(instant(later.approved_at))}" if later.state == "approved" else ""
+        raise _NotKnownThen(f"Version {number} of {later.name} was not known then{approved}.")
     if version is None:
         raise Http404(f"{code} has no version {number}.")
     return version  # type: ignore[no-any-return]
+
+
+def _read_today(request: HttpRequest, service: Service, number: int, moment: Moment) -> ServiceVersion | None:
+    today = Moment(at=moment.now, now=moment.now)
+    return version_pages.versions_of(service, request.user, today).filter(number=number).first()  # type: ignore[no-any-return]
+
+
+def _of_then(view: Any) -> Any:
+    """A page of versions; in the past it says of one that was not known then just that, with the way back."""
+
+    def reading(request: HttpRequest, *, moment: Moment, **parts: Any) -> HttpResponse:
+        try:
+            return view(request, moment=moment, **parts)  # type: ignore[no-any-return]
+        except _NotKnownThen as error:
+            return sorry(
+                request, title="Not known then", what=str(error), remedy="Choose another instant in the bar above, or go back to now.",
+                status=404, section="services", moment=moment,
+            )  # fmt: skip
+
+    return reads(reading)
 
 
 @reads
@@ -53,7 +82,7 @@ def versions(request: HttpRequest, *, moment: Moment, code: str) -> HttpResponse
     return show(request, "versions", section="services", moment=moment, page=page)
 
 
-@reads
+@_of_then
 def compare(request: HttpRequest, *, moment: Moment, code: str, one: int, other: int) -> HttpResponse:
     page = version_pages.compare_page(
         one=_version(request, code, one, moment), other=_version(request, code, other, moment), moment=moment
@@ -61,7 +90,7 @@ def compare(request: HttpRequest, *, moment: Moment, code: str, one: int, other:
     return show(request, "compare", section="services", moment=moment, page=page)
 
 
-@reads
+@_of_then
 def version(request: HttpRequest, *, moment: Moment, code: str, number: int) -> HttpResponse:
     return _shown(request, _version(request, code, number, moment), moment)
 

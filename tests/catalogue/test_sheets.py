@@ -46,6 +46,19 @@ def test_a_semicolon_file_of_a_european_spreadsheet_is_read():
     assert rows == [sheets.Row(2, {"code": "SVC-1", "name": "Röntgen, neu"})]
 
 
+@pytest.mark.parametrize("head", ["Code,Operations Team", " CODE , operations_team", "code,Operations-team"])
+def test_case_and_spaces_in_the_names_of_columns_do_not_matter(head):
+    assert sheets.read(f"{head}\nSVC-1,Storage".encode()) == [sheets.Row(2, {"code": "SVC-1", "operations_team": "Storage"})]
+    yaml = "- Code: SVC-1\n  Operations Team: Storage\n"
+    assert sheets.read(yaml.encode()) == [sheets.Row(1, {"code": "SVC-1", "operations_team": "Storage"})]
+
+
+@pytest.mark.parametrize("content", [b"Code,code\nA,B\n", b"- code: A\n  Code: B\n"])
+def test_two_columns_of_one_name_are_refused(content):
+    with pytest.raises(sheets.Unreadable, match="twice"):
+        sheets.read(content)
+
+
 def _workbook(**parts: bytes) -> bytes:
     out = io.BytesIO()
     good = zipfile.ZipFile(io.BytesIO(sheets.write("xlsx", ["code"], [("A",)])))

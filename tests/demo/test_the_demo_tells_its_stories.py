@@ -11,15 +11,26 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from catalogue import checking, inventorying
-from catalogue.models import Cmdb, ConfigurationItem, Deviation, GrantEntry, ImpactAnalysis, ItemLink, Service, ServiceVersion
+from catalogue.models import (
+    Cmdb,
+    ConfigurationItem,
+    Deviation,
+    GrantEntry,
+    ImpactAnalysis,
+    ItemLink,
+    Relation,
+    Service,
+    ServiceVersion,
+)
 from incidents.models import Incident
 from itsm_backup import digesting, journey, tasks
 from itsm_backup.common.models import Notice, because
-from itsm_backup.demo import amending, feeding, loading, removing, stories, world
+from itsm_backup.demo import amending, feeding, loading, removing, stories, weaving, world
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import day_at
 from itsm_backup.estate.beginning import begin
 from itsm_backup.launcher.data_folder import ORGANISATION_FILE
+from itsm_backup.portal import matrix, relation_list, scope_register
 from itsm_backup.portal import service_page as pages
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.calendar_page import calendar_page
@@ -87,8 +98,8 @@ def home(at=NOW):
 
 def test_most_services_keep_their_promise(told):
     kept = ServiceState.objects.filter(verdict__in=["kept", "at_risk"]).count()
-    assert ServiceState.objects.count() == 41 and 34 <= kept <= 38  # the product's own database is one of them
-    assert home().sentence == f"{kept} of 41 services keep their backup promise."
+    assert ServiceState.objects.count() == 48 and 41 <= kept <= 45  # the product's own database is one of them
+    assert home().sentence == f"{kept} of 48 services keep their backup promise."
     assert told[1][-1].endswith("runs, step 3 of 3")
 
 
@@ -164,8 +175,8 @@ def test_the_list_of_incidents_the_calendar_and_the_digest_tell_the_same_stories
 
 def test_the_past_is_shown_as_known_then(told):
     past = home(day_at(NOW, 5, dt.time(23, 59)))
-    assert past.sentence == "39 of 40 services keep their backup promise."  # the library's job had vanished by then
-    assert all(tile.exposure.known for group in past.groups for tile in group.tiles)
+    assert past.sentence == "46 of 47 services keep their backup promise."  # the library's job had vanished by then
+    assert all(tile.exposure.known for group in past.groups for tile in group.tiles if tile.exposure.promise)
 
 
 def test_every_run_parses_again_from_its_raw_answer(told):
@@ -213,7 +224,7 @@ def test_while_somebody_looks_it_goes_on_and_stays_true(told):
     assert feeding.feed(at=later) == 0
     journey.advance(at=later)
     kept = ServiceState.objects.filter(verdict__in=["kept", "at_risk"]).count()
-    assert 34 <= kept <= 38
+    assert 41 <= kept <= 45
     assert ServiceState.objects.get(service__code="SVC-001").captured_at > later - HOUR
     assert ServiceState.objects.get(service__code="SVC-003").verdict == "broken"
     assert Alert.objects.open().filter(service__code="SVC-003", alert_class="job_failed").get().occurrences >= 4
@@ -296,7 +307,7 @@ def test_an_interrupted_load_goes_on_or_begins_anew(told, monkeypatch):
     said: list[str] = []
     monkeypatch.setattr(loading, "_instants", lambda anchor: [])
     loading.load_demo(at=NOW + 2 * HOUR, tell=said.append)
-    assert Replay.objects.get().anchor_at == NOW + 2 * HOUR and Service.objects.count() == 41 and not BackupRun.objects.exists()
+    assert Replay.objects.get().anchor_at == NOW + 2 * HOUR and Service.objects.count() == 48 and not BackupRun.objects.exists()
     assert said[0] == "The demo estate was loaded only in part: starting again"
 
 
@@ -366,3 +377,25 @@ def test_a_changed_schedule_says_which_entry_needs_a_new_version(told):
     change = DetectedChange.objects.waiting(NOW).get()
     assert (change.service.code, change.aspect) == ("SVC-021", "schedule")
     assert "grace 3 h" in change.before and "grace 5 h" in change.after
+
+
+@pytest.mark.req("1.1", "1.6")
+def test_the_matrix_the_circles_and_the_scope_have_something_to_show(told):
+    root, moment = get_user_model().objects.get(username="administrator"), Moment(at=NOW, now=NOW)
+    page = matrix.matrix_page(user=root, moment=moment, asked={}, page=1)
+    shown = {letter for row in page.rows for letter in (cell.letter for cell in row.cells)}
+    assert shown >= {"S", "B", "G", "?"}
+    kinds = set(Relation.objects.values_list("kind", "strength"))
+    assert kinds >= {("stores_to", "hard"), ("copies_to", "hard"), ("copies_to", "soft"), ("protects", "hard"), ("protects", "soft")}
+
+    waits = relation_list.relations_page(user=root, moment=moment)
+    assert [(one.consumer.words, one.provider.words) for one in waits.proposals] == [("Cardiac echo archive", "Pool NAS-02")]
+    assert [{one.words for one in circle.members} for circle in waits.circles] == [{"Backup control", "Key store"}]
+    taken = Relation.objects.get(origin="discovered")
+    assert (taken.consumer.code, taken.provider.code, taken.confirmed_by.username) == (*weaving.TAKEN_UP, "steward")
+
+    scope = scope_register.register_page(user=root, moment=moment, asked={}, page=1, waits=1)
+    assert "Tape library" in [one.name for one in scope.waiting]
+    assert {row.entry.words for row in scope.rows if row.outcome == "listed"} >= {"Pool NAS-02", "Cloud vault", "Backup control"}
+    weaving.see(at=NOW)
+    assert Relation.objects.filter(origin="discovered").count() == 1

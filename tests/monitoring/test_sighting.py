@@ -54,6 +54,16 @@ def test_a_neighbour_in_the_same_repository_tells_the_store(noon):
     assert not proposals(noon), "what stands is not proposed"
 
 
+def test_a_bare_name_of_a_repository_is_its_tools_own(noon):
+    pool, tool = make_service("store"), make_tool()
+    one, _ = job_of("pacs", "repo1", tool), job_of("wiki", "repo1", make_tool())
+    relating.relate(consumer=one, provider=pool, kind="stores_to", strength="hard", by=make_admin(), at=noon, reason="test")
+    assert sighting.see_relations(at=noon) == 0, "two tools may each have a repo1"
+    job_of("ris", "repo1", tool)
+    sighting.see_relations(at=noon)
+    assert proposals(noon) == [("ris", "store")]
+
+
 def test_a_rejection_holds_until_it_is_taken_back(pool, noon):
     job_of("pacs", "NAS-02", make_tool())
     sighting.see_relations(at=noon)

@@ -64,7 +64,7 @@ def letters(page):
 
 
 def test_each_cell_says_what_happens_to_the_row_when_the_column_stops(woven, root, noon):
-    page = page_of(root, noon)
+    page = page_of(root, noon, all="1")
     assert letters(page) == {
         "PACS": {"POOL": "B", "NET": "S"}, "RIS": {"PACS": "S", "NET": "G", "POOL": "?"}, "POOL": {"NET": "S"}, "NET": {}, "WIKI": {},
     }  # fmt: skip
@@ -78,7 +78,10 @@ def test_each_cell_says_what_happens_to_the_row_when_the_column_stops(woven, roo
     ("asked", "rows"),
     [
         ({"department": "Radiology"}, ["PACS", "RIS"]),
-        ({"tier": "1"}, ["NET", "PACS"]),
+        ({"tier": "1"}, ["PACS"]),
+        ({"tier": "1", "all": "1"}, ["NET", "PACS"]),
+        ({"tier": "1", "edit": "1"}, ["NET", "PACS"]),
+        ({"kind": "hosted_on"}, ["POOL"]),
         ({"text": "wiki"}, ["WIKI"]),
         ({"tier": "9"}, []),
         ({"kind": "nonsense", "department": "Radiology"}, ["PACS", "RIS"]),
@@ -86,6 +89,19 @@ def test_each_cell_says_what_happens_to_the_row_when_the_column_stops(woven, roo
 )
 def test_it_filters(woven, root, noon, asked, rows):
     assert sorted(row.code for row in page_of(root, noon, **asked).rows) == rows
+
+
+def test_services_that_need_nothing_are_left_out_until_they_are_asked_for(client, woven, root, noon):
+    page = page_of(root, noon)
+    assert [row.code for row in page.rows] == ["POOL", "PACS", "RIS"] and page.paging.words == "1 to 3 of 3"
+    assert (page.left_out.words, page.left_out.href) == ("Show 2 more services that need nothing", "/services/matrix/?all=1")
+    assert page.edit_href == "/services/matrix/?edit=1" and page_of(root, noon, text="wiki").left_out is None
+    client.force_login(root, backend=BACKEND)
+    assert "Leave out services that need nothing" in client.get(page.left_out.href).content.decode()
+    row = Relation.objects.get(consumer=woven["POOL"])
+    relating.end(relation=row, by=root, at=noon + HOUR, reason="Moved")
+    assert "POOL" not in letters(page_of(root, noon + 2 * HOUR)), "what ended is no need"
+    assert "POOL" in letters(page_of(root, noon + HOUR / 2, later=2 * HOUR)), "in the past it was one"
 
 
 def test_a_kind_shows_only_its_relations(woven, root, noon):
@@ -102,7 +118,7 @@ def test_a_chosen_column_tells_who_stops(woven, root, noon):
 def test_one_sees_only_ones_own_and_is_told_how_much_is_hidden(woven, noon):
     somebody = make_person("stakeholder", noon, services=[woven["PACS"], woven["NET"]])
     page = page_of(somebody, noon)
-    assert letters(page) == {"NET": {}, "PACS": {"NET": "S"}}
+    assert letters(page) == {"PACS": {"NET": "S"}}
     assert page.hidden == "1 relation to services that you may not see" and not page.edit_href
     text = matrix.as_csv(user=somebody, moment=moment(noon), asked={})
     assert "POOL" not in text and "PACS,NET" in text
@@ -249,6 +265,11 @@ def test_two_rows_about_one_relation_are_a_problem():
         "consumer,provider,kind,strength\nA,B,depends_on,soft\nA,C,depends_on,soft\nA,B,depends_on,hard\n"
     )
     assert [line for line, _ in rows] == [2, 3] and problems == [(4, "Line 2 is about the same relation. Keep one of the two.")]
+
+
+def test_case_and_spaces_in_the_names_of_columns_do_not_matter():
+    rows, problems = relation_files.wishes_of_csv("Consumer, Provider,KIND,strength,Valid Until\nA,B,depends_on,soft,2030-01-01T00:00Z\n")
+    assert not problems and rows[0][1].valid_until.year == 2030 and rows[0][1].provider == "B"
 
 
 def test_a_knot_is_told_by_one_way_round():

@@ -146,3 +146,24 @@ def test_an_owner_without_a_role_reads_what_they_are_asked_about_and_nothing_els
     assert {client.get(f"/services/SVC-002/{more}").status_code for more in ("", "versions/1/", "ownership/")} == {404}
     assert not Service.objects.visible_to(owner, "change").exists()
     assert list(Service.objects.visible_to(make_user("stranger"))) == []
+
+
+def test_a_remark_says_that_it_is_not_right_and_nothing_typed_is_lost(client, noon, people):
+    owner = make_user("maeve")
+    one, two, three = (make_service(f"SVC-00{number}", at=noon - DAY, owner=owner) for number in (1, 2, 3))
+    due = (now() + DAY).date()
+    row = attesting.open_round(services=[one, two, three], title="Yearly check", due_on=due, by=people["steward"], at=now())
+    address = f"/attestations/{row.pk}/answer"
+    client.force_login(owner, backend=BACKEND)
+    typed = {"right": [one.pk], "wrong": [three.pk], f"remark-{two.pk}": "Not mine any more", f"remark-{three.pk}": ""}
+    answer = client.post(address, typed)
+    text = answer.content.decode()
+    assert answer.status_code == 409 and "Say what is not right" in text and 'value="Not mine any more"' in text
+    assert f'name="right" value="{one.pk}" checked' in text and f'name="wrong" value="{three.pk}" checked' in text
+    both = client.post(address, {"right": [two.pk], f"remark-{two.pk}": "Not mine any more"})
+    assert both.status_code == 409 and "cannot be right and not right" in both.content.decode()
+    assert not row.attestations.exclude(answered_at=None).exists()
+    assert client.post(address, {**typed, "wrong": [], f"remark-{three.pk}": " "}).status_code == 302
+    told = {each.service.code: (each.right, each.remark) for each in row.attestations.exclude(answered_at=None)}
+    assert told == {"SVC-001": (True, ""), "SVC-002": (False, "Not mine any more")}
+    assert client.post(address, {"right": ["x", "9" * 30], "remark-x": "?"}).status_code == 409

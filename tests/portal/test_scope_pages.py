@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 
@@ -61,6 +62,26 @@ def test_a_steward_of_one_service_decides_where_it_is_concerned_and_nowhere_else
              "review_on": (now() + 9 * DAY).date().isoformat(), "seen": own.decisions.get().pk}  # fmt: skip
     assert client.post(f"/scope/decide/line-{own.pk}/decide", typed).status_code == 302
     assert client.post(f"/scope/decide/line-{own.pk}/decide", typed).status_code == 409, "that decision was replaced"
+
+
+def test_a_steward_of_one_service_finds_the_page_before_anything_is_decided_there(client, root):
+    mine, _ = make_service("mine"), make_service("vault", kind="backup_service")
+    decided(root, "Theirs", outcome="referenced", entry=make_service("other"))
+    make_job(make_tool(), "job", repository_name="/srv/pool")
+    client.force_login(make_person("steward", now(), services=[mine]), backend=BACKEND)
+    assert 'href="/scope/"' in client.get("/services/").content.decode()
+    page = client.get("/scope/")
+    text = page.content.decode()
+    assert page.status_code == 200 and "/scope/decide/new/" in text
+    assert not {"Theirs", "vault", "/srv/pool"} & set(re.findall(r"Theirs|vault|/srv/pool", text))
+    typed = {**NOTHING, "name": "Copies of mine", "outcome": "referenced", "entry": "mine", "hosting": "cloud", "reason": "Part of it",
+             "review_on": (now() + 9 * DAY).date().isoformat()}  # fmt: skip
+    assert client.post("/scope/decide/new/decide", typed).status_code == 302
+    assert "Copies of mine" in client.get("/scope/").content.decode()
+    client.force_login(make_person("stakeholder", now(), services=[mine]), backend=BACKEND)
+    assert client.get("/scope/").status_code == 200, "the line of an entry in sight"
+    client.force_login(make_person("stakeholder", now(), services=[make_service("third")]), backend=BACKEND)
+    assert client.get("/scope/").status_code == 403 and 'href="/scope/"' not in client.get("/services/").content.decode()
 
 
 def test_it_filters_and_gives_a_file_that_no_spreadsheet_runs(client, root):

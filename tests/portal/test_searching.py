@@ -1,11 +1,15 @@
 """Finding things one may see."""
 
+import datetime as dt
+
 import pytest
 
 from incidents import nominating, reviewing
 from incidents.models import Incident, KnownError, Problem
 from itsm_backup.common.models import because
+from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.searching import search_page
+from tests.catalogue.makers import take_out
 from tests.portal.makers import make_person
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +36,20 @@ def test_a_day_leads_to_its_calendar_and_a_service_to_its_own(estate, root):
     assert search_page(user=root, moment=estate.moment, query="2026-07-15").groups == (), "that day has not come"
     hit = search_page(user=root, moment=estate.moment, query="svc-011").groups[0].found[0]
     assert hit.also.href == "/services/SVC-011/calendar/"
+
+
+def test_a_retired_entry_is_found_and_says_since_when(estate, root):
+    take_out(estate.research, at=estate.at)
+    (group,) = search_page(user=root, moment=estate.moment, query="research").groups
+    (hit,) = group.found
+    assert (group.name, hit.link.words, hit.link.href) == ("Retired", "Research file shares", "/services/SVC-033/versions/")
+    assert hit.note == "SVC-033, retired on 14 Jul 2026"
+    assert list(found(estate, root, "svc-033")) == ["Retired"]
+    before = Moment(at=estate.at - dt.timedelta(hours=1), now=estate.at)
+    (then,) = search_page(user=root, moment=before, query="svc-033").groups
+    assert then.name == "Services", "in the past it stood in the catalogue"
+    somebody = make_person("stakeholder", estate.at, services=[estate.imaging])
+    assert found(estate, somebody, "svc-033") == {}
 
 
 @pytest.mark.parametrize("query", ["", "   ", "\x00", "%", "zzz", "'; drop table--", "9" * 400])

@@ -42,6 +42,13 @@ def test_a_young_service_that_owes_no_copy_yet_has_an_empty_bar():
     assert (found.tile, "bar-empty" in found.bar, "bar-fill" in found.bar) == ("no copy / 4 h", True, False)
 
 
+def test_an_entry_that_promises_no_recovery_point_lacks_no_copy():
+    found = exposure("kept", None, None, NOW)
+    assert (found.age, found.tile, found.known) == ("Not promised", "not promised", False)
+    assert "No recovery point is promised; what is promised is kept." in found.bar
+    assert exposure("broken", None, None, NOW).age == "No copy"
+
+
 def test_the_past_does_not_count_on():
     assert exposure("kept", NOON - HOUR, 3600, Moment(at=NOON, now=NOON + HOUR)).captured == ""
 

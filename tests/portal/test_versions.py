@@ -58,6 +58,19 @@ def test_open_versions_are_for_those_who_work_on_entries(client, people, waiting
     assert read(client, people["auditor"], f"{BASE}2/?as_of=2026-07-14T11:00Z")[0] == 404
 
 
+def test_what_was_not_known_then_says_so_and_leads_back_to_now(client, people, waiting, noon):
+    publishing.approve(version=waiting, by=people["approver"], at=noon + HOUR)
+    then = f"?as_of={noon - 2 * HOUR:%Y-%m-%dT%H:%MZ}"
+    for page in (f"{BASE}2/", f"{BASE}1..2/"):
+        status, text = read(client, people["stakeholder"], page + then)
+        assert status == 404 and "Version 2 of Imaging archive was not known then: it was approved on" in text, page
+        assert "Back to now" in text
+        assert read(client, people["stakeholder"], page)[0] == 200
+    assert "not known then" not in read(client, people["stakeholder"], f"{BASE}3/{then}")[1]
+    stranger = make_person("stakeholder", noon, services=[make_service("OTHER", at=noon)])
+    assert "Imaging" not in read(client, stranger, f"{BASE}2/{then}")[1]
+
+
 def test_the_page_shows_what_changes_word_by_word_and_who_can_decide(client, people, waiting):
     status, text = read(client, people["approver"], f"{BASE}2/")
     assert status == 200 and "A major change against version 1 (1.0.0): 2 of" in text
