@@ -114,8 +114,8 @@ def _exposure(version: ServiceVersion, rpo_s: int | None, since: dt.datetime, un
 
 def _counted(copies: list[Copy], version: ServiceVersion, rpo_s: int | None, since: dt.datetime, until: dt.datetime) -> dict[str, Any]:
     points = [rpo.Point(captured_at=one.captured_at, available_at=one.available_at, expires_at=one.ends_at) for one in copies]
-    worst = max(rpo.stretches(points, since, until, version.commissioned_at), key=lambda one: one.ends_at - one.base)
-    found = {"worst_s": int((worst.ends_at - worst.base).total_seconds()), "worst_at": iso(worst.ends_at), "copy_at": iso(worst.base)}
+    worst = max(rpo.stretches(points, since, until, version.commissioned_at), key=lambda one: one.greatest)
+    found = {"worst_s": int(worst.greatest.total_seconds()), "worst_at": iso(worst.ends_at), "copy_at": iso(worst.base)}
     if not rpo_s:
         return {**found, "beyond_s": None, "beyond_since": None}
     asked = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
 from monitoring.methods import anomalies, comparison, planning, restores, rpo, statistics, success, volumes, workflow
 from monitoring.methods.canonical import Inputs
@@ -29,7 +30,13 @@ def measure(method_id: str, inputs: Inputs, *, version: str = "1") -> Any:
         raise MethodError(f"The inputs of {method_id} are one JSON object, not {type(inputs).__name__}.")
     try:
         return found.calculate(inputs)
+    except ZoneInfoNotFoundError as error:
+        raise MethodError(
+            f"The inputs of {method_id} name a time zone that the IANA database does not have. Write Europe/Paris or UTC."
+        ) from error
     except KeyError as error:
         raise MethodError(f"The inputs of {method_id} lack “{error.args[0]}”. See docs/methods.md.") from error
+    except ZeroDivisionError as error:
+        raise MethodError(f"The inputs of {method_id} leave nothing to divide by: a length, a window or a budget in them is 0.") from error
     except (ValueError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
         raise MethodError(f"The inputs of {method_id} cannot be used: {error}.") from error

@@ -40,7 +40,7 @@ def robust_score(history: Sequence[float], value: float, *, relative_tolerance: 
 
 def is_beyond(score: float | None, threshold: float) -> bool:
     """Whether a score calls for attention; no score at all means that a constant history was left."""
-    return score is None or abs(score) > threshold
+    return score is None or abs(score) > threshold + 1e-9
 
 
 @method("BM-ANO-MAD", "Anomaly against the plain history")
@@ -86,7 +86,7 @@ def weekday_anomaly(inputs: Inputs) -> dict[str, Any]:
     value, usual = inputs["value"], medians[weekday]
     log_ratio = log(value / usual) if value > 0 else None
     found = robust_score(residuals, log_ratio or 0.0)
-    strong = log_ratio is None or abs(log_ratio) >= log(inputs["min_effect_ratio"])
+    strong = log_ratio is None or abs(log_ratio) >= log(inputs["min_effect_ratio"]) - 1e-9
     score = found.score if log_ratio is not None else None
     return {
         "weekday": weekday,

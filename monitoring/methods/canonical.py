@@ -28,6 +28,11 @@ def text(value: dt.datetime) -> str:
     return cast(str, iso((value + SECOND / 2).replace(microsecond=0)))
 
 
+def in_utc(value: Any) -> str:
+    """The same instant as it was given, to the fraction, written in UTC."""
+    return cast(str, iso(instant(value)))
+
+
 def whole_seconds(span: dt.timedelta) -> int:
     """Complete seconds in a span, rounded down."""
     return span // SECOND
@@ -43,7 +48,13 @@ def interval(pair: Any) -> tuple[dt.datetime, dt.datetime]:
 
 def six(value: float) -> float:
     """Rounded to the six decimals that are stored."""
-    return round(float(value), 6)
+    return round(float(value), 6) + 0.0  # no -0.0
+
+
+def whole(value: float) -> float:
+    """Like `six`, and a whole number without decimals: what is counted in seconds."""
+    rounded = six(value)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def rate(part: float, whole: float) -> float | None:

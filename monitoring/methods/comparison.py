@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from monitoring.methods.anomalies import is_beyond, robust_score
-from monitoring.methods.canonical import SECOND, Inputs, instant, rate, six
+from monitoring.methods.canonical import SECOND, Inputs, instant, instant_or_none, rate, six
 from monitoring.methods.registry import method
 from monitoring.methods.statistics import TOLERANCE, binomial_lower_tail, confidence, fisher_upper_tail, wilson
 
@@ -21,7 +21,8 @@ def variance(inputs: Inputs) -> dict[str, Any]:
     A rate (`good` of `total`): percentage points and relative distance to the target, Wilson against the target
     (BM-WILSON), Fisher's exact one-sided test of more bad ones than in the baseline. A quantity (`actual`): distance to
     the median of its history, robust score (BM-ANO-MAD), significant beyond 3.5. Adverse or favourable by the metric's
-    sense: a rate against its target, a quantity against its baseline; equal is `none`.
+    sense: a rate against its target, a quantity against its baseline; equal is `none`. A rate of nothing has neither distance nor
+    proof: null and `insufficient_data`.
     """
     return _rate_variance(inputs) if "good" in inputs else _quantity_variance(inputs)
 
@@ -32,12 +33,21 @@ def _direction(difference: float, higher_is_better: bool) -> str:
     return "favourable" if (difference > 0) == higher_is_better else "adverse"
 
 
+_RATE_OF_NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("actual", "variance_to_target_pp", "relative_to_target", "variance_to_baseline_pp", "wilson_low", "wilson_high")),
+    "target_status": None,
+    "target_confidence": "insufficient_data",
+    "fisher_one_sided_p": None,
+    "direction": "none",
+}
+
+
 def _rate_variance(inputs: Inputs) -> dict[str, Any]:
     good, total, target = inputs["good"], inputs["total"], inputs["target"]
     other_good, other_total = inputs["baseline_good"], inputs["baseline_total"]
     bounds = wilson(good, total)
     if bounds is None:
-        raise ValueError("a rate of nothing has no variance")
+        return dict(_RATE_OF_NOTHING)
     actual = good / total
     baseline = other_good / other_total if other_total else None
     return {
@@ -138,7 +148,8 @@ def data_quality(inputs: Inputs) -> dict[str, Any]:
     distinct = {(record["source"], record["external_id"], record.get("attempt", 1)): record for record in received}.values()
     occurrences = {record["occurrence"] for record in distinct if record["occurrence"] is not None}
     sound = sum(bool(record["job_mapped"] and record["entry_version_valid"]) for record in distinct)
-    age = instant(inputs["evaluated_at"]) - instant(inputs["last_ingested_at"])
+    ingested_at = instant_or_none(inputs["last_ingested_at"])
+    age = instant(inputs["evaluated_at"]) - ingested_at if ingested_at else dt.timedelta.max
     limit = dt.timedelta(seconds=inputs["skew_limit_seconds"])
     completeness = rate(len(occurrences), inputs["expected_occurrences"])
     uniqueness, referential = rate(len(distinct), len(received)), rate(sound, len(distinct))

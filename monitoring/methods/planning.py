@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 from monitoring.methods.canonical import Inputs, instant, instant_or_none, interval, rate, six, text
+from monitoring.methods.recurrences import bounded
 from monitoring.methods.registry import method
 from monitoring.schedules import Schedule, occurrences, parse
 
@@ -21,13 +22,18 @@ def due_times(inputs: Inputs) -> list[str | None]:
     """The instant at which a rule is due on each of the given local dates; null where it is not due.
 
     RFC 5545: a local time in the gap of the spring change uses the offset before it, an ambiguous one in autumn means
-    the first; one occurrence per local date and time. `start_on` (default: the first date) anchors rules with INTERVAL.
+    the first; one occurrence per local date and time. `start_on` (default: the first date) anchors rules with INTERVAL and COUNT.
     """
     dates = [dt.date.fromisoformat(date) for date in inputs["dates"]]
     if not dates:
         return []
     start_on = dt.date.fromisoformat(inputs["start_on"]) if inputs.get("start_on") else min(dates)
-    schedule = parse(rrule=inputs["rrule"], local_times=[inputs["local_time"]], zone=inputs["timezone"], start_on=start_on)
+    rule = bounded(inputs["rrule"], dt.datetime.combine(start_on, dt.time.fromisoformat(inputs["local_time"])), inputs["timezone"])
+    if rule is None:
+        return [None] * len(dates)
+    schedule = parse(
+        rrule=rule.rrule, local_times=[inputs["local_time"]], zone=inputs["timezone"], start_on=start_on, until_on=rule.until_on
+    )
     day = dt.timedelta(days=1)
     since, until = (dt.datetime.combine(date, dt.time(), tzinfo=dt.UTC) for date in (min(dates) - day, max(dates) + 2 * day))
     found = _dues(schedule, since, until)
@@ -43,15 +49,8 @@ def freezes(inputs: Inputs) -> dict[str, Any]:
     (`emergency_exception_required`). Begin the horizon one duration before the first change.
     """
     first = dt.datetime.fromisoformat(inputs["dtstart_local"])
-    schedule = parse(
-        rrule=inputs["rrule"],
-        local_times=[first.isoformat(timespec="seconds")[11:].removesuffix(":00")],
-        zone=inputs["timezone"],
-        start_on=first.date(),
-        excluded_on=map(dt.date.fromisoformat, inputs.get("excluded_on", [])),
-    )
     length = dt.timedelta(seconds=inputs["duration_seconds"])
-    frozen = [(due.due_at, due.due_at + length) for due in occurrences(schedule, *interval(inputs["horizon"]))]
+    frozen = [(starts_at, starts_at + length) for starts_at in _freeze_starts(inputs, first)]
     results = []
     for change in inputs["changes"]:
         start, end = interval([change["start"], change["end"]])
@@ -59,6 +58,21 @@ def freezes(inputs: Inputs) -> dict[str, Any]:
         blocked = "emergency_exception_required" if change["type"] == "emergency" else "blocked"
         results.append({"id": change["id"], "freezes": hits, "verdict": blocked if hits else "clear"})
     return {"freezes": [[text(start), text(end)] for start, end in frozen], "results": results}
+
+
+def _freeze_starts(inputs: Inputs, first: dt.datetime) -> list[dt.datetime]:
+    rule = bounded(inputs["rrule"], first, inputs["timezone"])
+    if rule is None:
+        return []
+    schedule = parse(
+        rrule=rule.rrule,
+        local_times=[first.isoformat(timespec="seconds")[11:].removesuffix(":00")],
+        zone=inputs["timezone"],
+        start_on=first.date(),
+        until_on=rule.until_on,
+        excluded_on=map(dt.date.fromisoformat, inputs.get("excluded_on") or []),
+    )
+    return [due.due_at for due in occurrences(schedule, *interval(inputs["horizon"]))]
 
 
 def _overlap(one: tuple[dt.datetime, dt.datetime], other: tuple[dt.datetime, dt.datetime]) -> bool:

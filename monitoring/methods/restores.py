@@ -31,8 +31,8 @@ def rto_attainment(inputs: Inputs) -> dict[str, Any]:
 
 
 def _attains(test: dict[str, Any], rto: dt.timedelta) -> bool:
-    usable_at = instant_or_none(test["service_usable_at"])
-    proven = test["result"] == "pass" and test["integrity_ok"] is True
+    usable_at = instant_or_none(test.get("service_usable_at"))
+    proven = test["result"] == "pass" and test.get("integrity_ok") is True
     return proven and usable_at is not None and usable_at - instant(test["started_at"]) <= rto
 
 
@@ -46,7 +46,9 @@ def restore_test_coverage(inputs: Inputs) -> dict[str, Any]:
     covered: list[Any] = []
     overdue: list[Any] = []
     for item in inputs["items"]:
-        tested_at = instant_or_none(item["last_verified_restore_at"])
+        if not item.get("in_scope", True):
+            continue
+        tested_at = instant_or_none(item.get("last_verified_restore_at"))
         cadence = dt.timedelta(days=inputs["cadence_days"][str(item["tier"])])
         (covered if tested_at is not None and at - tested_at <= cadence else overdue).append(item["id"])
     total = len(covered) + len(overdue)
@@ -71,8 +73,8 @@ def three_two_one_one_zero(inputs: Inputs) -> dict[str, Any]:
     least = {"copies": 3, "media": 2, "offsite": 1, "offline_or_immutable": 1, **inputs.get("least", {})}
     at = instant(inputs["at"])
     copies = [copy for copy in inputs["copies"] if copy["status"] == "ok" and _is_live(copy, at)]
-    locked_until = [instant_or_none(copy["immutable_until"]) for copy in copies]
-    safe = [copy["offline"] or (until is not None and at < until) for copy, until in zip(copies, locked_until, strict=True)]
+    locked_until = [instant_or_none(copy.get("immutable_until")) for copy in copies]
+    safe = [bool(copy.get("offline")) or (until is not None and at < until) for copy, until in zip(copies, locked_until, strict=True)]
     verifications = [check for check in inputs["verifications"] if instant(check["at"]) <= at]
     latest = max(verifications, key=lambda check: instant(check["at"]), default=None)
     oldest_valid = at - dt.timedelta(days=inputs["verification_max_age_days"])
@@ -93,13 +95,13 @@ def encryption_coverage(inputs: Inputs) -> dict[str, Any]:
     Unknown is not covered and is counted apart. Expired points are out.
     """
     live = [point for point in inputs["points"] if _is_live(point, instant(inputs["at"]))]
-    covered = [point for point in live if point["encrypted_at_rest"] is True]
+    covered = [point for point in live if point.get("encrypted_at_rest") is True]
     return {
         "covered": len(covered),
         "total": len(live),
-        "unknown": sum(point["encrypted_at_rest"] is None for point in live),
+        "unknown": sum(point.get("encrypted_at_rest") is None for point in live),
         "rate": rate(len(covered), len(live)),
-        "bytes_rate": rate(sum(point["bytes_stored"] or 0 for point in covered), sum(point["bytes_stored"] or 0 for point in live)),
+        "bytes_rate": rate(sum(point.get("bytes_stored") or 0 for point in covered), sum(point.get("bytes_stored") or 0 for point in live)),
     }
 
 
@@ -116,7 +118,7 @@ def immutability_coverage(inputs: Inputs) -> dict[str, Any]:
 
 
 def _is_locked_long_enough(point: dict[str, Any], required: dt.timedelta) -> bool:
-    locked_until, expires_at = instant_or_none(point["immutable_until"]), instant_or_none(point["expires_at"])
+    locked_until, expires_at = instant_or_none(point.get("immutable_until")), instant_or_none(point.get("expires_at"))
     needed = instant(point["captured_at"]) + required
     return locked_until is not None and locked_until >= (min(needed, expires_at) if expires_at else needed)
 

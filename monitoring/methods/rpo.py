@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from catalogue.feasibility import violations
-from monitoring.methods.canonical import Inputs, instant, instant_or_none, interval, rate, six, text, whole_seconds
+from monitoring.methods.canonical import Inputs, instant, instant_or_none, interval, rate, text, whole, whole_seconds
 from monitoring.methods.registry import method
 
 
@@ -54,6 +54,11 @@ class Stretch(msgspec.Struct, frozen=True):
     ends_at: dt.datetime
     base: dt.datetime
 
+    @property
+    def greatest(self) -> dt.timedelta:
+        """The supremum of exposure in this stretch, reached just before it ends; nothing while its base is still to come."""
+        return max(dt.timedelta(0), self.ends_at - self.base)
+
     def exceeded(self, limit: dt.timedelta) -> dt.timedelta:
         """How long exposure was above the limit in this stretch."""
         return max(dt.timedelta(0), self.ends_at - max(self.starts_at, self.base + limit))
@@ -71,7 +76,7 @@ def stretches(points: Iterable[Point], since: dt.datetime, until: dt.datetime, c
             heappush(newest, (-captured_at.timestamp(), len(arriving), gone_at, captured_at))
         while newest and (gone_at := newest[0][2]) is not None and gone_at <= starts_at:
             heappop(newest)
-        yield Stretch(starts_at, ends_at, newest[0][3] if newest else min(commissioned_at, starts_at))
+        yield Stretch(starts_at, ends_at, newest[0][3] if newest else commissioned_at)
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -99,19 +104,19 @@ def breaches(
     return found
 
 
-def _points(inputs: Inputs, needed: Iterable[str] = ()) -> list[Point]:
-    return [
-        Point(
-            captured_at=instant(point["captured_at"]),
-            available_at=instant(point["available_at"]),
-            expires_at=instant_or_none(point.get("expires_at")),
-            invalid_from=instant_or_none(point.get("invalid_from")),
-            gone_at=instant_or_none(point.get("gone_at")),
-            ref=point.get("id"),
-        )
-        for point in inputs["points"]
-        if all(point.get(quality) for quality in needed)
-    ]
+def _points(inputs: Inputs, needed: Iterable[str] | None = ()) -> list[Point]:
+    return [_point(point) for point in inputs["points"] if all(point.get(quality) for quality in needed or ())]
+
+
+def _point(point: dict[str, Any]) -> Point:
+    return Point(
+        captured_at=instant(point["captured_at"]),
+        available_at=instant(point["available_at"]),
+        expires_at=instant_or_none(point.get("expires_at")),
+        invalid_from=instant_or_none(point.get("invalid_from")),
+        gone_at=instant_or_none(point.get("gone_at")),
+        ref=point.get("id"),
+    )
 
 
 @method("BM-RPO-EXP", "RPO exposure at an instant")
@@ -122,10 +127,11 @@ def exposure_at_instants(inputs: Inputs) -> list[dict[str, Any]]:
     `available_at` (job end, or arrival of the copy) until the first of `expires_at`, `invalid_from` and `gone_at`. Without
     a usable point E counts from `commissioned_at` and the state is `never_protected`. E equal to the RPO complies (`ok`);
     above it is `breached`. A point found corrupt later makes the exposure jump back; earlier values are not rewritten.
+    `need` restricts the points as in BM-RPO-TW.
 
     Source: SP 800-34 and ISO 22301 definition of RPO; the supremum is the state just before the next point arrives.
     """
-    points = _points(inputs)
+    points = _points(inputs, inputs.get("need"))
     commissioned_at, rpo = instant(inputs["commissioned_at"]), dt.timedelta(seconds=inputs["rpo_seconds"])
     results = []
     for at in map(instant, inputs["instants"]):
@@ -142,21 +148,21 @@ def attainment_by_time(inputs: Inputs) -> dict[str, Any]:
 
     `need` restricts the points to those with certain qualities (for example `offsite` for the loss of a site). The
     greatest exposure is the supremum, reached just before a point arrives. The points before the period are needed too:
-    without them the period starts from `commissioned_at`. An empty period has no attainment.
+    without them exposure counts from `commissioned_at`, and before that there is none. An empty period has no attainment.
     """
     since, until = interval(inputs["period"])
     return _attainment(inputs, since, until, dt.timedelta(seconds=inputs["rpo_seconds"]))
 
 
 def _attainment(inputs: Inputs, since: dt.datetime, until: dt.datetime, rpo: dt.timedelta) -> dict[str, Any]:
-    cut = list(stretches(_points(inputs, inputs.get("need", ())), since, until, instant(inputs["commissioned_at"])))
+    cut = list(stretches(_points(inputs, inputs.get("need")), since, until, instant(inputs["commissioned_at"])))
     exceeded = sum((stretch.exceeded(rpo) for stretch in cut), dt.timedelta(0))
     compliant = rate((until - since - exceeded).total_seconds(), (until - since).total_seconds())
     return {
         "period_seconds": whole_seconds(until - since),
         "noncompliant_seconds": whole_seconds(exceeded),
         "attainment": compliant,
-        "max_exposure_seconds": max((whole_seconds(stretch.ends_at - stretch.base) for stretch in cut), default=None),
+        "max_exposure_seconds": max((whole_seconds(stretch.greatest) for stretch in cut), default=None),
     }
 
 
@@ -169,11 +175,11 @@ def attainment_by_window(inputs: Inputs) -> dict[str, Any]:
     """
     since, until = interval(inputs["period"])
     opens = {instant(opening) for opening in inputs["window_opens"]}
-    edges = [since, *sorted(opening for opening in opens if since < opening < until), until]
-    points, commissioned_at = _points(inputs, inputs.get("need", ())), instant(inputs["commissioned_at"])
+    edges = sorted({since, *(opening for opening in opens if since < opening < until), until})
+    points, commissioned_at = _points(inputs, inputs.get("need")), instant(inputs["commissioned_at"])
     windows: list[dict[str, Any]] = []
     for starts_at, ends_at in pairwise(edges):
-        greatest = max(stretch.ends_at - stretch.base for stretch in stretches(points, starts_at, ends_at, commissioned_at))
+        greatest = max(stretch.greatest for stretch in stretches(points, starts_at, ends_at, commissioned_at))
         windows.append(
             {
                 "from": text(starts_at),
@@ -208,11 +214,11 @@ def exposure_by_logs(inputs: Inputs) -> dict[str, Any]:
     """E(t) = t − last transaction in the unbroken sequence of logs after a usable base.
 
     Logs count from their `available_at`. A gap in the sequence stops the chain there (`chain_gap_at`); a chain without
-    an available base is worth nothing (both results null). A base without logs gives its own `captured_at`. An idle
+    a usable base (BM-RPO-EXP) is worth nothing (both results null). A base without logs gives its own `captured_at`. An idle
     database needs heartbeat records, else exposure grows falsely.
     """
     at, base = instant(inputs["at"]), inputs["base"]
-    if base is None or instant(base["available_at"]) > at:
+    if base is None or not _point(base).is_usable(at):
         return {"recovery_point": None, "exposure_seconds": None, "chain_gap_at": None}
     recovery_point, sequence, gap = instant(base["captured_at"]), base["end_seq"], None
     arrived = [log for log in inputs["logs"] if instant(log["available_at"]) <= at]
@@ -221,7 +227,7 @@ def exposure_by_logs(inputs: Inputs) -> dict[str, Any]:
             gap = sequence
             break
         if log["to_seq"] > sequence:
-            sequence, recovery_point = log["to_seq"], max(recovery_point, instant(log["last_txn_at"]))
+            sequence, recovery_point = log["to_seq"], max(recovery_point, instant_or_none(log["last_txn_at"]) or recovery_point)
     return {"recovery_point": text(recovery_point), "exposure_seconds": whole_seconds(at - recovery_point), "chain_gap_at": gap}
 
 
@@ -258,4 +264,4 @@ def feasibility(inputs: Inputs) -> dict[str, Any]:
     """
     found = violations(inputs)
     worst = found["worst_case_exposure_seconds"]
-    return {**found, "worst_case_exposure_seconds": None if worst is None else six(worst)}
+    return {**found, "worst_case_exposure_seconds": None if worst is None else whole(worst)}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import combinations, permutations
+from itertools import combinations
 from math import comb, exp, factorial, sqrt
-from statistics import median
+from statistics import NormalDist, median
 from typing import Any
 
-from monitoring.methods.canonical import Inputs, instant, interval, six, text
+from monitoring.methods.canonical import Inputs, in_utc, instant, interval, six, text, whole
 from monitoring.methods.registry import method
 
 Z95 = 1.959963984540054
 TOLERANCE = 1e-9
+MOST_EXACT = 200  # points of a trend; a second or two of arithmetic
 
 
 def wilson(good: int, total: int, z: float = Z95) -> tuple[float, float] | None:
@@ -129,12 +131,11 @@ def _budget_of_time(inputs: Inputs) -> dict[str, Any]:
     budget_s = (1 - inputs["slo"]) * (until - since).total_seconds()
     used_s = overlap_s(inputs["noncompliant_intervals"], since, min(now, until))
     consumed = used_s / budget_s if budget_s > TOLERANCE else None
-    elapsed = (now - since) / (until - since)
-    burn = consumed / elapsed if consumed is not None and elapsed > 0 else None
+    burn = consumed / ((now - since) / (until - since)) if consumed is not None and now > since else None
     exhausted_at = since + dt.timedelta(seconds=budget_s / used_s * (now - since).total_seconds()) if used_s else None
     return {
-        "budget_seconds": six(budget_s),
-        "used_seconds": six(used_s),
+        "budget_seconds": whole(budget_s),
+        "used_seconds": whole(used_s),
         "consumed": None if consumed is None else six(consumed),
         "burn_rate_so_far": None if burn is None else six(burn),
         "projected_exhaustion_at": text(exhausted_at) if exhausted_at else None,
@@ -187,7 +188,7 @@ def _burn_by_count(inputs: Inputs) -> list[dict[str, Any]]:
     results = []
     for length in range(max(1, len(outcomes) - 2), len(outcomes) + 1):
         known = outcomes[:length]
-        result: dict[str, Any] = {"after": known[-1]["scheduled_for"]}
+        result: dict[str, Any] = {"after": in_utc(known[-1]["scheduled_for"])}
         for rule in inputs["rules"]:
             (bad, long), (_, short) = bad_of(known[-rule["last_n"] :]), bad_of(known[-rule["short_n"] :])
             fires = _both_reach(long, short, rule["threshold"]) and bad >= inputs["min_bad"]
@@ -205,8 +206,8 @@ def trend(inputs: Inputs) -> dict[str, Any]:
     """Mann–Kendall's S with its exact one-sided p (every order of the values equally likely) and the Theil–Sen slope.
 
     `worsening` when p_lower < alpha, `improving` when the mirrored p is, else `no_trend`; fewer than `min_points` is
-    `insufficient_data`. Exact p by enumeration up to 8 points; beyond, the normal approximation with continuity and tie
-    correction.
+    `insufficient_data`. The p is exact up to 200 points, equal values included; beyond, the normal approximation with continuity
+    and tie correction.
     """
     values = [point["value"] for point in sorted(inputs["points"], key=lambda point: point["period"])]
     if len(values) < inputs["min_points"]:
@@ -224,13 +225,30 @@ def _kendall_s(values: Sequence[float]) -> int:
 
 def _kendall_p(values: Sequence[float], s: int) -> float:
     """P(S ≤ s) if every order of the values were equally likely."""
-    n = len(values)
-    if n <= 8:
-        return sum(_kendall_s(order) <= s for order in permutations(values)) / factorial(n)
-    ties = sum(t * (t - 1) * (2 * t + 5) for t in (values.count(value) for value in set(values)))
+    n, equals = len(values), list(Counter(values).values())
+    if n <= MOST_EXACT:
+        orders = _orders_by_inversions(equals)
+        # S is the number of unequal pairs less twice the inversions, so S ≤ s asks for at least so many of them.
+        least = (len(orders) - 1 - s + 1) // 2
+        return sum(orders[least:]) / sum(orders)
+    ties = sum(t * (t - 1) * (2 * t + 5) for t in equals)
     variance = (n * (n - 1) * (2 * n + 5) - ties) / 18
-    if variance <= 0:
-        return 1.0
-    from statistics import NormalDist
+    return NormalDist().cdf((s + 1) / sqrt(variance)) if variance > 0 else 1.0
 
-    return NormalDist().cdf((s + 1) / sqrt(variance))
+
+def _orders_by_inversions(equals: Sequence[int]) -> list[int]:
+    """How many different orders of values have 0, 1, 2 … inversions, given how many of them are equal to each other.
+
+    The coefficients of the Gaussian multinomial ∏(1 − q^i) / ∏∏(1 − q^j): each factor is multiplied or divided in one pass.
+    """
+    orders, placed = [1], 0
+    for times in equals:
+        for one in range(1, times + 1):
+            placed += 1
+            longer = orders + [0] * placed
+            for place in range(len(longer) - 1, placed - 1, -1):
+                longer[place] -= longer[place - placed]
+            for place in range(one, len(longer)):
+                longer[place] += longer[place - one]
+            orders = longer[: len(longer) - one]
+    return orders

@@ -57,7 +57,9 @@ class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
     good: bool
 
 
-def _good_statuses(policy: dict[str, bool]) -> set[str]:
+def good_statuses(inputs: Inputs) -> set[str]:
+    """Statuses that count as good under the `policy` of the inputs."""
+    policy = inputs.get("policy") or {}
     optional = {name for name in ("warning", "partial") if policy.get(f"{name}_is_good", name == "warning")}
     return {"success"} | optional
 
@@ -68,10 +70,10 @@ def _is_within(at: dt.datetime, intervals: Iterable[Any]) -> bool:
 
 def _attempts(inputs: Inputs) -> dict[str, list[_Attempt]]:
     """Attempts by occurrence, in order; what ended after the evaluation is not known yet."""
-    known_until, good = instant(inputs["evaluated_at"]), _good_statuses(inputs.get("policy", {}))
+    known_until, good = instant(inputs["evaluated_at"]), good_statuses(inputs)
     by_occurrence: dict[str, list[_Attempt]] = {}
     for run in inputs["runs"]:
-        ended_at = instant_or_none(run["ended_at"])
+        ended_at = instant_or_none(run.get("ended_at"))
         terminal = ended_at is not None and ended_at <= known_until and run["status"] not in NOT_TERMINAL
         attempt = _Attempt(
             number=run.get("attempt") or 1,
@@ -80,7 +82,7 @@ def _attempts(inputs: Inputs) -> dict[str, list[_Attempt]]:
             status=run["status"],
             good=terminal and run["status"] in good,
         )
-        by_occurrence.setdefault(run["occurrence"], []).append(attempt)
+        by_occurrence.setdefault(run.get("occurrence") or "", []).append(attempt)
     for attempts in by_occurrence.values():
         attempts.sort(key=lambda attempt: (attempt.number, attempt.started_at))
     return by_occurrence
@@ -92,24 +94,31 @@ class _Judged(msgspec.Struct, frozen=True, kw_only=True):
     on_time: bool = False
 
 
+def _cutoffs(occurrences: list[dict[str, Any]]) -> dict[Any, dt.datetime | None]:
+    """Until when each occurrence can still become good: as agreed, else the next opening; None after the last of them."""
+    openings = sorted({instant(occurrence["opens_at"]) for occurrence in occurrences})
+    following = dict(zip(openings, [*openings[1:], None], strict=False))
+    return {one["id"]: instant_or_none(one.get("cutoff_at")) or following[instant(one["opens_at"])] for one in occurrences}
+
+
 def _judged(inputs: Inputs) -> list[_Judged]:
     """Every occurrence that opened in the period, as good, bad, missed, excluded or pending."""
     since, until = interval(inputs["period"])
     evaluated_at, by_occurrence = instant(inputs["evaluated_at"]), _attempts(inputs)
-    judged = []
+    cutoffs, judged = _cutoffs(inputs["occurrences"]), []
     for occurrence in inputs["occurrences"]:
-        opens_at, cutoff_at = instant(occurrence["opens_at"]), instant(occurrence["cutoff_at"])
+        opens_at, cutoff_at = instant(occurrence["opens_at"]), cutoffs[occurrence["id"]]
         if not since <= opens_at < until:
             continue
         attempts = by_occurrence.get(occurrence["id"], [])
-        good = [attempt for attempt in attempts if attempt.good and attempt.ended_at is not None and attempt.ended_at <= cutoff_at]
-        if _is_within(opens_at, inputs.get("maintenance", [])):
+        good = [attempt for attempt in attempts if attempt.good and attempt.ended_at and (not cutoff_at or attempt.ended_at <= cutoff_at)]
+        if _is_within(opens_at, inputs.get("maintenance") or []):
             judged.append(_Judged(state="excluded"))
         elif good:
             closes_at = instant(occurrence["closes_at"])
             on_time = any(attempt.ended_at is not None and attempt.ended_at <= closes_at for attempt in good)
             judged.append(_Judged(state="good", first_good=attempts[0] in good, on_time=on_time))
-        elif evaluated_at < cutoff_at:
+        elif cutoff_at is None or evaluated_at < cutoff_at:
             judged.append(_Judged(state="pending"))
         else:
             judged.append(_Judged(state="bad" if attempts else "missed"))
@@ -125,16 +134,16 @@ def success_by_run(inputs: Inputs) -> dict[str, Any]:
     Nothing finished: the rate is null, never 0 or 1.
     """
     since, until = interval(inputs["period"])
-    good_statuses = _good_statuses(inputs.get("policy", {}))
+    counts_as_good = good_statuses(inputs)
     good = total = 0
     for run in inputs["runs"]:
         started_at = instant(run["started_at"])
         if run["status"] in NOT_TERMINAL or not since <= started_at < until:
             continue
-        if run["status"] == "cancelled" and _is_within(started_at, inputs.get("maintenance", [])):
+        if run["status"] == "cancelled" and _is_within(started_at, inputs.get("maintenance") or []):
             continue
         total += 1
-        good += run["status"] in good_statuses
+        good += run["status"] in counts_as_good
     return {"good": good, "total": total, "rate": rate(good, total)}
 
 
@@ -142,10 +151,10 @@ def success_by_run(inputs: Inputs) -> dict[str, Any]:
 def success_by_window(inputs: Inputs) -> dict[str, Any]:
     """Occurrences with at least one good attempt ended by their cutoff / settled occurrences that are not excluded.
 
-    The cutoff is the next opening unless agreed otherwise. An occurrence belongs to the period of its opening and is
-    settled once it is good or its cutoff is reached; until then it is pending. One without any attempt is missed and
-    counts as bad. Maintenance excludes an occurrence that opens in it, whatever its result, if it was approved before.
-    An unscheduled run never fills an occurrence unless it was linked to it.
+    The cutoff is the next opening unless agreed otherwise (`cutoff_at`); the last one may have none. An occurrence belongs to
+    the period of its opening and is settled once it is good or its cutoff is reached; until then it is pending. One without
+    any attempt is missed and counts as bad. Maintenance excludes an occurrence that opens in it, whatever its result, if it was
+    approved before. An unscheduled run never fills an occurrence unless it was linked to it.
     """
     states = [occurrence.state for occurrence in _judged(inputs)]
     counts = {

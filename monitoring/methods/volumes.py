@@ -7,6 +7,7 @@ from typing import Any
 from monitoring.methods.canonical import Inputs, instant, rate, six
 from monitoring.methods.registry import method
 from monitoring.methods.statistics import percentile
+from monitoring.methods.success import good_statuses
 
 FEW_RUNS = 20
 
@@ -17,12 +18,13 @@ def _duration_s(run: dict[str, Any]) -> float:
 
 @method("BM-DUR", "Duration")
 def duration(inputs: Inputs) -> dict[str, Any]:
-    """Percentiles of the duration of good finished runs (success, warning), end minus start.
+    """Percentiles of the duration of good finished runs (success, and warning or partial as the policy says), end minus start.
 
     Type-7 percentiles, the same as SQL's `percentile_cont`. Fewer than 20 runs are marked `low_n`: show the median and
     the maximum, not the p95. No run: null.
     """
-    durations = [_duration_s(run) for run in inputs["runs"] if run["status"] in ("success", "warning") and run["ended_at"]]
+    good = good_statuses(inputs)
+    durations = [_duration_s(run) for run in inputs["runs"] if run["status"] in good and run.get("ended_at")]
     return {
         "n": len(durations),
         "p50_seconds": six(percentile(durations, 0.5)) if durations else None,
@@ -41,7 +43,7 @@ def throughput(inputs: Inputs) -> dict[str, Any]:
     moved = [
         (run["bytes_transferred"], _duration_s(run))
         for run in inputs["runs"]
-        if run["bytes_transferred"] is not None and run["ended_at"] and _duration_s(run) > 0
+        if run.get("bytes_transferred") is not None and run.get("ended_at") and _duration_s(run) > 0
     ]
     total_bytes, total_s = sum(size for size, _ in moved), sum(seconds for _, seconds in moved)
     return {
@@ -93,7 +95,7 @@ def change_rate(inputs: Inputs) -> dict[str, Any]:
 def data_reduction(inputs: Inputs) -> dict[str, Any]:
     """Σ logical over the restore points / Σ stored, deduplication and compression together; savings = 1 − 1/ratio.
 
-    Logical is summed here: it is the data that could be restored. Nothing stored: null.
+    Logical is summed here: it is the data that could be restored. Nothing stored: both are null.
     """
     logical = sum(run.get("bytes_logical") or 0 for run in inputs["runs"])
     stored = sum(run.get("bytes_stored") or 0 for run in inputs["runs"])
@@ -101,5 +103,5 @@ def data_reduction(inputs: Inputs) -> dict[str, Any]:
         "sum_logical": logical,
         "sum_stored": stored,
         "ratio": rate(logical, stored),
-        "savings": six(1 - stored / logical) if logical else None,
+        "savings": six(1 - stored / logical) if logical and stored else None,
     }

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from monitoring.methods.canonical import Inputs, instant, instant_or_none, six, text
+from monitoring.methods.canonical import Inputs, in_utc, instant, instant_or_none, six, text
 from monitoring.methods.registry import method
 from monitoring.methods.statistics import TOLERANCE, poisson_upper_tail
 
@@ -40,7 +40,7 @@ def flapping(inputs: Inputs) -> list[dict[str, Any]]:
         changes = sum(earlier != later for earlier, later in pairwise(latest))
         ratio = changes / (window - 1)
         is_flapping = ratio >= (inputs["stop_ratio"] if is_flapping else inputs["start_ratio"]) - TOLERANCE
-        results.append({"at": outcome["at"], "changes": changes, "ratio": six(ratio), "flapping": is_flapping})
+        results.append({"at": in_utc(outcome["at"]), "changes": changes, "ratio": six(ratio), "flapping": is_flapping})
     return results
 
 
@@ -57,7 +57,7 @@ def hysteresis(inputs: Inputs) -> list[dict[str, str]]:
         streak = streak + 1 if against else 0
         if streak >= (inputs["enter_after"] if state == "operational" else inputs["leave_after"]):
             state, streak = ("degraded" if state == "operational" else "operational"), 0
-        results.append({"at": evaluation["at"], "state": state})
+        results.append({"at": in_utc(evaluation["at"]), "state": state})
     return results
 
 
@@ -147,7 +147,7 @@ def _deliver_at(alert: dict[str, Any], inputs: Inputs) -> dt.datetime:
     begins, ends = dt.time.fromisoformat(quiet["from"]), dt.time.fromisoformat(quiet["to"])
     local = start = at.astimezone(zone).replace(tzinfo=None)
     for _ in range(8):
-        if quiet["weekends_all_day"] and local.weekday() >= 5:
+        if quiet.get("weekends_all_day") and local.weekday() >= 5:
             local = dt.datetime.combine(local.date() + dt.timedelta(days=1), dt.time())
         elif begins > ends and local.time() >= begins:
             local = dt.datetime.combine(local.date() + dt.timedelta(days=1), ends)
@@ -155,7 +155,11 @@ def _deliver_at(alert: dict[str, Any], inputs: Inputs) -> dt.datetime:
             local = dt.datetime.combine(local.date(), ends)
         else:
             break
-    return at if local == start else local.replace(tzinfo=zone).astimezone(dt.UTC)
+    if local == start:
+        return at
+    first = local.replace(tzinfo=zone).astimezone(dt.UTC)
+    # In the hour that autumn repeats, quiet hours that end there end at the first such time for who waited until then, else at the second.
+    return first if first >= at else local.replace(tzinfo=zone, fold=1).astimezone(dt.UTC)
 
 
 @method("BM-DEDUP", "Deduplication of alerts")
@@ -170,19 +174,19 @@ def deduplication(inputs: Inputs) -> dict[str, Any]:
     latest: dict[str, dict[str, Any]] = {}
     ignored = 0
     for event in sorted(inputs["events"], key=lambda event: instant(event["at"])):
-        alert = latest.get(event["key"])
+        alert, at = latest.get(event["key"]), instant(event["at"])
         is_open = alert is not None and alert["resolved_at"] is None
         if event["kind"] == "resolve":
             if alert is None or not is_open:
                 ignored += 1
             else:
-                alert["resolved_at"] = event["at"]
-        elif alert is not None and (is_open or instant(event["at"]) - instant(alert["resolved_at"]) <= within):
+                alert["resolved_at"] = in_utc(event["at"])
+        elif alert is not None and (is_open or at - instant(alert["resolved_at"]) <= within):
             alert["occurrences"] += 1
             alert["reopened"] += not is_open
             alert["resolved_at"] = None
         else:
-            alert = {"key": event["key"], "opened_at": event["at"], "occurrences": 1, "reopened": 0, "resolved_at": None}
+            alert = {"key": event["key"], "opened_at": in_utc(event["at"]), "occurrences": 1, "reopened": 0, "resolved_at": None}
             latest[event["key"]] = alert
             alerts.append(alert)
     return {"alerts": alerts, "ignored_resolves": ignored}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.methods import measure
+from monitoring.methods import MethodError, measure
 
 
 def test_it_is_null_on_a_date_without_an_occurrence():
@@ -139,3 +139,46 @@ def test_it_scores_retirement_between_keep_and_candidate():
     scores = dict.fromkeys(("usage", "reliability", "obsolescence", "cost", "overlap"), 0.5)
     assert measure("BM-RETIRE", {"scores": scores, "blockers": []})["recommendation"] == "review"
     assert measure("BM-RETIRE", {"scores": dict.fromkeys(scores, 0.2), "blockers": []})["recommendation"] == "keep"
+
+
+def freezes(rrule: str, **changes: Any) -> list[str]:
+    inputs = {
+        "timezone": "Europe/Paris",
+        "dtstart_local": "2026-10-20T18:00:00",
+        "rrule": rrule,
+        "duration_seconds": 3600,
+        "horizon": ["2026-10-01T00:00:00Z", "2027-01-01T00:00:00Z"],
+        "changes": [],
+    }
+    return [start[5:13] for start, _ in measure("BM-FREEZE", inputs | changes)["freezes"]]
+
+
+def test_rules_end_after_a_count_or_at_an_instant():
+    assert freezes("FREQ=WEEKLY;BYDAY=FR;COUNT=2") == ["10-23T16", "10-30T17"]
+    assert freezes("FREQ=WEEKLY;BYDAY=FR;UNTIL=20261030") == ["10-23T16", "10-30T17"]
+    assert freezes("FREQ=WEEKLY;BYDAY=FR;UNTIL=20261030T170000Z") == ["10-23T16", "10-30T17"]
+    assert freezes("FREQ=WEEKLY;BYDAY=FR;UNTIL=20261030T165959Z") == ["10-23T16"]
+    assert freezes("FREQ=WEEKLY;BYDAY=FR;UNTIL=20261001") == []
+    assert freezes("RRULE:FREQ=DAILY;COUNT=3", horizon=["2026-10-22T00:00:00Z", "2026-12-01T00:00:00Z"]) == ["10-22T16"]
+    due = {"timezone": "UTC", "local_time": "01:00", "dates": ["2026-09-07", "2026-09-08", "2026-09-09"]}
+    assert measure("BM-SCHED", due | {"rrule": "FREQ=DAILY;COUNT=2"}) == ["2026-09-07T01:00:00Z", "2026-09-08T01:00:00Z", None]
+    assert measure("BM-SCHED", due | {"rrule": "FREQ=DAILY;UNTIL=20260901"}) == [None, None, None]
+
+
+@pytest.mark.parametrize("rrule", ["FREQ=DAILY;COUNT=0", "FREQ=DAILY;COUNT=2;UNTIL=20261030", "FREQ=DAILY;UNTIL=soon", "COUNT=2"])
+def test_an_end_that_is_none_is_refused(rrule):
+    with pytest.raises(MethodError, match="BM-FREEZE"):
+        freezes(rrule)
+
+
+def test_a_rate_of_nothing_is_null():
+    inputs = {"good": 0, "total": 0, "target": 0.98, "baseline_good": 9, "baseline_total": 10, "higher_is_better": True}
+    result = measure("BM-VAR", inputs)
+    assert (result["actual"], result["target_status"], result["target_confidence"]) == (None, None, "insufficient_data")
+    assert result.keys() == measure("BM-VAR", inputs | {"good": 1, "total": 1}).keys()
+
+
+def test_data_that_never_came_in_blocks():
+    inputs = {"expected_occurrences": 1, "freshness_limit_seconds": 7200, "skew_limit_seconds": 300, "received": [record("a")]}
+    result = measure("BM-DQ", inputs | {"evaluated_at": "2026-10-01T06:00:00Z", "last_ingested_at": None})
+    assert (result["fresh"], result["gate"]) == (False, "blocked")

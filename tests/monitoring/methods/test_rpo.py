@@ -124,3 +124,48 @@ def test_breaches_that_touch_are_one_and_tell_how_far_at_most():
     fresh = [*points, Point(captured_at=at(60), available_at=at(60))]
     found = breaches(fresh, at(0), at(100), limit=dt.timedelta(minutes=30), commissioned_at=at(0))
     assert [(one.starts_at, one.ends_at, one.over_s) for one in found] == [(at(30), at(60), 20 * 60), (at(90), at(100), 10 * 60)]
+
+
+def test_there_is_no_exposure_before_a_service_was_commissioned():
+    inputs = {"commissioned_at": iso(60), "period": [iso(0), iso(180)], "rpo_seconds": 1800, "points": []}
+    result = measure("BM-RPO-TW", inputs)
+    assert (result["noncompliant_seconds"], result["max_exposure_seconds"]) == (90 * 60, 120 * 60)
+    assert measure("BM-RPO-TW", inputs | {"commissioned_at": iso(300)})["max_exposure_seconds"] == 0
+    windows = measure("BM-RPO-WIN", inputs | {"window_opens": [iso(30)]})["windows"]
+    assert [window["max_exposure_seconds"] for window in windows] == [0, 120 * 60]
+
+
+def test_an_empty_period_has_no_window():
+    inputs = {"commissioned_at": iso(0), "period": [iso(5), iso(5)], "rpo_seconds": 60, "points": [], "window_opens": [iso(0)]}
+    assert measure("BM-RPO-WIN", inputs) == {"windows": [], "attained": 0, "total": 0, "rate": None}
+
+
+def test_exposure_for_a_scenario_counts_only_the_copies_it_needs():
+    here = {"captured_at": iso(10), "available_at": iso(10), "offsite": False}
+    away = {"captured_at": iso(0), "available_at": iso(5), "offsite": True}
+    inputs = {"commissioned_at": iso(0), "rpo_seconds": 60, "points": [here, away], "instants": [iso(20)]}
+    assert (
+        measure("BM-RPO-EXP", inputs)[0]["exposure_seconds"] == measure("BM-RPO-EXP", inputs | {"need": None})[0]["exposure_seconds"] == 600
+    )
+    assert measure("BM-RPO-EXP", inputs | {"need": ["offsite"]})[0]["exposure_seconds"] == 1200
+
+
+def test_logs_on_a_base_that_is_not_usable_are_worth_nothing():
+    log = {"from_seq": 1, "to_seq": 2, "last_txn_at": iso(5), "available_at": iso(6)}
+    base = {"captured_at": iso(0), "available_at": iso(1), "end_seq": 1}
+    given = {"at": iso(10), "base": base, "logs": [log]}
+    assert measure("BM-RPO-LOG", given)["recovery_point"] == iso(5)
+    for end in ("invalid_from", "expires_at", "gone_at"):
+        assert measure("BM-RPO-LOG", given | {"base": base | {end: iso(10)}})["recovery_point"] is None
+    idle = log | {"from_seq": 2, "to_seq": 3, "last_txn_at": None, "available_at": iso(8)}
+    assert measure("BM-RPO-LOG", given | {"logs": [log, idle]})["recovery_point"] == iso(5)
+
+
+def test_whole_seconds_are_whole_numbers():
+    commitment = dict.fromkeys(
+        ("copy_lag_seconds", "rpo_seconds", "bia_data_loss_tolerance_seconds", "rto_seconds", "wrt_seconds", "mtpd_seconds",
+         "retention_days", "measured_restore_p95_seconds", "retention_min_days", "retention_max_days")
+    )  # fmt: skip
+    given = {**commitment, "interval_seconds": 86400, "p95_duration_seconds": 7200, "tolerated_failures": 0}
+    assert str(measure("BM-FEAS", given)["worst_case_exposure_seconds"]) == "93600"
+    assert measure("BM-FEAS", given | {"p95_duration_seconds": 0.5})["worst_case_exposure_seconds"] == 86400.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from itertools import combinations
+from itertools import combinations, permutations
 from math import comb, sqrt
 
 import pytest
@@ -14,6 +14,8 @@ from monitoring.methods import MethodError, measure
 from monitoring.methods.anomalies import robust_score
 from monitoring.methods.statistics import (
     Z95,
+    _kendall_p,
+    _kendall_s,
     binomial_lower_tail,
     confidence,
     fisher_upper_tail,
@@ -124,3 +126,66 @@ def test_it_calls_a_weekday_without_enough_history_insufficient_and_zero_odd():
     zero = measure("BM-ANO-WD", inputs | {"at": "2026-10-01T22:00:00Z"})
     assert (zero["anomalous"], zero["score"]) == (True, None)
     assert measure("BM-ANO-WD", inputs | {"at": "2026-10-01T22:00:00Z", "min_per_weekday": 6})["state"] == "insufficient_history"
+
+
+@settings(deadline=None, max_examples=60)
+@given(values=st.lists(st.integers(0, 4), min_size=1, max_size=6))
+def test_it_gives_the_trends_p_by_enumeration_of_every_order(values):
+    s, orders = _kendall_s(values), list(permutations(values))
+    assert _kendall_p(values, s) == pytest.approx(sum(_kendall_s(order) <= s for order in orders) / len(orders))
+
+
+def test_a_trend_of_more_than_eight_points_is_exact_too():
+    points = [{"period": f"2026-{month:02}", "value": value} for month, value in enumerate([9, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1, 8], start=1)]
+    # of all orders of 12 values two of which are equal, counted by inserting one value after the other
+    ways = {0: 1}
+    for placed in range(10):  # the ten that stand once
+        ways = _inserted(ways, placed)
+    pairs: dict[int, int] = {}
+    for first in range(11):
+        for second in range(first, 11):  # both of the equal ones among the ten others, the larger than none of them
+            for s, count in ways.items():
+                told = s + (2 * first - 10) + (2 * second - 10)
+                pairs[told] = pairs.get(told, 0) + count
+    result = measure("BM-TREND", {"points": points, "alpha": 0.05, "min_points": 6})
+    least = sum(count for s, count in pairs.items() if s <= result["s"]) / sum(pairs.values())
+    assert result["p_lower"] == pytest.approx(least, abs=1e-6)
+    assert result["verdict"] == "worsening"
+
+
+def _inserted(ways: dict[int, int], placed: int) -> dict[int, int]:
+    more: dict[int, int] = {}
+    for s, count in ways.items():
+        for before in range(placed + 1):
+            told = s + 2 * before - placed
+            more[told] = more.get(told, 0) + count
+    return more
+
+
+def test_a_trend_of_very_many_points_is_told_by_the_normal_approximation():
+    points = [{"period": f"{number:04}", "value": number % 7} for number in range(250)]
+    assert measure("BM-TREND", {"points": points, "alpha": 0.05, "min_points": 6})["verdict"] == "no_trend"
+    assert monthly(*[1.0] * 12)["p_lower"] == 1.0
+
+
+def test_an_effect_of_exactly_the_ratio_counts_in_both_directions():
+    history = [{"captured_at": f"2026-09-{day:02}T22:00:00Z", "gib": 50 + day % 3 - 1} for day in range(1, 31)]
+    asked = {"history": history, "at": "2026-10-05T22:00:00Z", "threshold": 3.5, "min_effect_ratio": 1.25, "min_per_weekday": 4}
+    usual = measure("BM-ANO-WD", asked | {"value": 50})["weekday_median"]
+    assert measure("BM-ANO-WD", asked | {"value": usual / 1.25})["anomalous"] is True
+    assert measure("BM-ANO-WD", asked | {"value": usual * 1.25})["anomalous"] is True
+
+
+def test_budgets_of_no_time_and_of_nothing_are_told_and_no_error():
+    asked = {"slo": 0.98, "period": ["2026-09-01T00:00:00Z"] * 2, "elapsed_until": "2026-09-01T00:00:00Z", "noncompliant_intervals": []}
+    assert measure("BM-EB", asked)["consumed"] is None
+    with pytest.raises(MethodError, match="nothing to divide by"):
+        measure(
+            "BM-BURN",
+            {
+                "slo": 1,
+                "outcomes": [{"scheduled_for": "2026-09-01T00:00:00Z", "good": True}],
+                "min_bad": 2,
+                "rules": [{"name": "page", "last_n": 1, "short_n": 1, "threshold": 1}],
+            },
+        )

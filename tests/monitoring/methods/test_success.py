@@ -76,3 +76,18 @@ def test_it_counts_ledger_lines_as_the_headline_method_does():
     assert counted == Windows(good=2, bad=1, pending=3, excused=1, unconfirmed=1)
     assert (counted.settled, counted.rate) == (3, 0.666667)
     assert windows([]).rate is None
+
+
+def test_it_takes_the_next_opening_for_a_cutoff_that_was_not_agreed():
+    nights = [{key: value for key, value in night(number).items() if key != "cutoff_at"} for number in (4, 6)]
+    late = run(4, "2026-09-05T22:00:00Z", "2026-09-06T22:00:00Z", "success")
+    counted = count(late, occurrences=nights)
+    assert (counted["good"], counted["pending"], counted["total"]) == (1, 1, 1)  # nothing says when the last one is over
+    assert count(run(4, late["started_at"], "2026-09-06T22:00:01Z", "success"), occurrences=nights)["bad"] == 1
+    assert count(run(6, "2026-09-06T22:00:00Z", "2026-09-09T22:00:00Z", "success"), occurrences=nights)["good"] == 1
+
+
+def test_a_run_that_is_linked_to_no_occurrence_fills_none():
+    adhoc = {key: value for key, value in run(4, "2026-09-04T22:00:00Z", "2026-09-04T23:00:00Z", "success").items() if key != "occurrence"}
+    assert count(adhoc)["missed"] == count(adhoc | {"occurrence": None})["missed"] == 1
+    assert count(adhoc, method="BM-SR-RUN")["good"] == 1

@@ -138,3 +138,30 @@ def test_it_takes_a_baseline_without_incidents_as_one():
     inputs = {"now": "2026-10-01T00:00:00Z", "window_days": 30, "baseline_days": 90, "min_count": 3, "alpha": 0.01}
     result = measure("BM-RECUR", inputs | {"incidents": [f"2026-09-1{n}T00:00:00Z" for n in range(3)]})
     assert (result["expected"], result["candidate_problem"]) == (0.333333, True)
+
+
+def test_quiet_hours_that_end_in_the_repeated_hour_never_end_before_the_alert():
+    quiet = {"from": "22:00", "to": "02:30", "weekends_all_day": False}
+    assert deliver("2026-10-25T00:10:00Z", **quiet) == "2026-10-25T00:30:00Z"
+    assert deliver("2026-10-25T01:10:00Z", **quiet) == "2026-10-25T01:30:00Z"  # 02:10 for the second time
+    assert deliver("2026-10-25T01:40:00Z", **quiet) == "2026-10-25T01:40:00Z"
+
+
+def test_instants_are_written_in_utc_however_they_came():
+    outcomes = [{"at": "2026-09-01T02:00:00+02:00", "good": True}]
+    assert (
+        measure("BM-FLAP", {"outcomes": outcomes, "window": 10, "start_ratio": 0.4, "stop_ratio": 0.2})[0]["at"] == "2026-09-01T00:00:00Z"
+    )
+    evaluations = [{"at": "2026-09-01T02:00:00+02:00", "breached": True}]
+    assert measure("BM-HYST", {"enter_after": 2, "leave_after": 3, "evaluations": evaluations})[0]["at"] == "2026-09-01T00:00:00Z"
+    events = [{"at": f"2026-09-01T02:00:0{n}.000+02:00", "key": "k", "kind": kind} for n, kind in enumerate(("trigger", "resolve"))]
+    (alert,) = measure("BM-DEDUP", {"reopen_within_seconds": 60, "events": events})["alerts"]
+    assert (alert["opened_at"], alert["resolved_at"]) == ("2026-09-01T00:00:00Z", "2026-09-01T00:00:01Z")
+
+
+def test_a_zone_that_does_not_exist_is_named_as_such():
+    with pytest.raises(MethodError, match="time zone"):
+        measure(
+            "BM-QUIET",
+            {"timezone": "Mars/Base", "quiet": {}, "bypass_priorities": [], "alerts": [{"priority": "P3", "at": "2026-09-01T00:00:00Z"}]},
+        )
