@@ -38,7 +38,7 @@ _WITH_VALUE = (
 )
 BARMAN = Grammar(program=r"barman", verbs=frozenset((*_OTHER.split(), *OPERATIONS, *LISTINGS)), with_value=frozenset(_WITH_VALUE.split()))
 _STEP_NAME = re.compile(r"^(backup|check-backup|verify-backup|check|recover|restore|delete|list-backup|show-backup)")
-_STARTING = re.compile(r"^Starting backup using \S{1,100} method for server (\S{1,200}) in \S{0,4000}/base/(\d{8}T\d{6})")
+_STARTING = re.compile(r"^Starting backup using \S{1,100} method for server (\S{1,200}) in .{0,4000}/base/(\d{8}T\d{6})")
 _RESTORING = re.compile(r"^Starting .{0,40}for server (\S{1,200}) using backup (\S{1,200})", re.MULTILINE)
 _DONE = re.compile(r"^(?:Backup|Recovery|Restore operation) completed \(start time: (\S{10} \S{8})")
 _SERVER = re.compile(r"^Server (\S{1,200}):$")

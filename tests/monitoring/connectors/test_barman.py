@@ -75,6 +75,10 @@ def test_it_judges_a_backup(code: int | None, stdout: str, stderr: str, outcome:
     assert (record.consistent_at is not None) == (outcome == "success")  # what waits for its log is no point to restore to yet
 
 
+def test_it_knows_the_backup_of_a_folder_with_spaces() -> None:
+    assert run(stdout=BEGUN.replace("/srv/barman/", "/srv/our backups/") + DONE).artefact_id == run().artefact_id is not None
+
+
 def test_it_tells_the_servers_of_one_call_apart() -> None:
     other = BEGUN.replace("main", "other")
     told = Barman().read(push("barman backup all", 1, stdout=BEGUN + DONE + other, stderr="ERROR: Backup failed copying files."))
