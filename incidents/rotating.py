@@ -90,6 +90,8 @@ def stand_in(*, rota: Rota, person: Any, starts_at: dt.datetime, ends_at: dt.dat
         problems.append("That time is over. Who was on call then is not rewritten.")
     if ends_at - starts_at > LONGEST_SWAP:
         problems.append("Nobody stands in for more than 62 days: change the members of the rota instead.")
+    if starts_at < ends_at and not shifts(rota, since=max(starts_at, at), until=max(ends_at, at)):
+        problems.append("Nobody has a turn in that time: the first shift is still to come, or the rota has no members.")
     if not person.is_active or not person.email:
         problems.append(f"{person.get_full_name() or person.get_username()} has no e-mail address, or is not there any more.")
     row.starts_at = max(starts_at, at) if ends_at > at else starts_at

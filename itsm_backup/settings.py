@@ -19,11 +19,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 def _database() -> dict:
     url = setting("DATABASE_URL")
     if not url:
-        return {"ENGINE": "django.db.backends.postgresql", "NAME": "offline"}
+        return {"ENGINE": "itsm_backup.postgresql", "NAME": "offline"}
     if not url.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name")
     database = environ.Env.db_url_config(url)
-    database["ENGINE"] = "django.db.backends.postgresql"
+    database["ENGINE"] = "itsm_backup.postgresql"
     database["CONN_MAX_AGE"] = 60
     database["CONN_HEALTH_CHECKS"] = True
     return database

@@ -7,24 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from django.db.models import Subquery
 
-from catalogue.models import Commitment, ServiceVersion, TierDefault
-from itsm_backup.common.time import iso, local_day, month_bounds, parse_instant
+from catalogue.models import Commitment, ServiceVersion
+from itsm_backup.common.time import iso, month_bounds, parse_instant
 from monitoring import burning, trending, workflow
-from monitoring.asking import fetch
 from monitoring.keeping import Kept, Wanted, kept_of
 from monitoring.methods import measure
 from monitoring.methods.canonical import rate
 from monitoring.methods.statistics import confidence, wilson
-from monitoring.models import Evaluation, StatusWorkflow
+from monitoring.models import Evaluation
 from monitoring.objectives import Objective, objectives_of
 from monitoring.placing import Placed
 from monitoring.recovering import MOST_POINTS, Recovery, looks_back_to, recovery_of
+from monitoring.tallying import Tally, tally_of
 from monitoring.trending import Month
 
-LEAST_PEERS, MOST_PEERS = 5, 500
-_AT_RISK_FRACTION = Subquery(StatusWorkflow.objects.filter(pk=1).values("at_risk_fraction"))
+LEAST_PEERS = 5
 
 
 class Attainment(msgspec.Struct, kw_only=True):
@@ -64,30 +62,33 @@ def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: d
     Day cells are those of days that were over; they count as known today.
     """
     commitment: Commitment | None = getattr(version, "commitment", None)
-    default: Any = TierDefault.objects.filter(tier=version.tier).annotate(at_risk_fraction=_AT_RISK_FRACTION).first()
-    fraction = default.at_risk_fraction if default else None
-    fraction = workflow.current().at_risk_fraction if fraction is None else fraction
-    wanted = objectives_of(commitment=commitment, default=default, at_risk_fraction=float(fraction))
-    months, days = trending.months_and_odd_days(version, at)
+    claims = {claim["claim"]: claim for claim in evaluation.result["claims"]} if evaluation and evaluation.service_id else {}
+    tally = tally_of(version=version, at=at, with_peers=_is_open(commitment, claims.get("success")))
+    fraction = float(workflow.current().at_risk_fraction) if tally.at_risk_fraction is None else tally.at_risk_fraction
+    wanted = objectives_of(commitment=commitment, default=tally.default, at_risk_fraction=fraction)
     period = month_bounds(at, version.zone)
     by_key = {one.key: one for one in wanted}
     kept, recovery = _kept(version, by_key, period, at, known_at), None
     if _timed(by_key):
         promised = {"rpo_s": int(by_key["rpo_s"].target or 0), "slo": by_key["rpo_attainment_rate"].target or 0}
         recovery = recovery_of(version=version, period=period, at=at, known_at=known_at, copies=kept.copies, **promised)  # type: ignore[arg-type]
-    claims = {claim["claim"]: claim for claim in evaluation.result["claims"]} if evaluation and evaluation.service_id else {}
-    ask = _Asked(
-        version=version, evaluation=evaluation, claims=claims, recovery=recovery, month=months[-1], at=at, days=days, kept=kept
-    )  # fmt: skip
+    ask = _Asked(version=version, evaluation=evaluation, claims=claims, recovery=recovery, at=at, tally=tally, kept=kept)
     success = by_key.get("success_rate")
     return Standing(
         period=period,
         attainments=[_MEASURES[one.key](one, ask) for one in wanted],
         recovery=recovery,
-        burn=burning.by_number({version.service_id: success.target or 0}, at)[version.service_id] if success else [],
-        months=months,
-        trend=trending.trend_of(months),
+        burn=burning.counted(tally.outcomes, success.target or 0) if success else [],
+        months=tally.months,
+        trend=trending.trend_of(tally.months),
     )
+
+
+def _is_open(commitment: Commitment | None, claim: dict[str, Any] | None) -> bool:
+    """Whether so few runs leave open what the promised rate comes to, so that those of its peers are counted, too."""
+    if commitment is None or commitment.success_rate is None or claim is None:
+        return False
+    return confidence(claim["good"], claim["settled"], float(commitment.success_rate)) == "inconclusive"
 
 
 def _timed(by_key: Mapping[str, Objective]) -> bool:
@@ -103,13 +104,17 @@ def _kept(
     known_at: dt.datetime,
 ) -> Kept:
     """Everything about copies that the objectives count, in one question."""
-    cadence, scheme = by_key.get("restore_test_days"), by_key.get("copy_scheme")
+    scheme = by_key.get("copy_scheme")
     wanted = Wanted(
         scheme=scheme.scheme if scheme else "", encryption="encryption" in by_key,
-        test_days=int(cadence.target) if cadence and cadence.target else None,
+        lock_days=_days(by_key.get("immutability_days")), test_days=_days(by_key.get("restore_test_days")),
     )  # fmt: skip
     start = looks_back_to(version, period, at) if _timed(by_key) else at
     return kept_of(version=version, wanted=wanted, start=start, at=at, known_at=known_at, most=MOST_POINTS)
+
+
+def _days(one: Objective | None) -> int | None:
+    return int(one.target) if one and one.target else None
 
 
 class _Asked(msgspec.Struct, kw_only=True):
@@ -117,10 +122,14 @@ class _Asked(msgspec.Struct, kw_only=True):
     evaluation: Evaluation | None
     claims: dict[str, dict[str, Any]]
     recovery: Recovery | None
-    month: Month
     at: dt.datetime
-    days: tuple[int, ...]  # those of its jobs in the month, as `months_and_odd_days` counts them
+    tally: Tally
     kept: Kept
+
+    @property
+    def month(self) -> Month:
+        """The present one."""
+        return self.tally.months[-1]
 
 
 def _rpo(one: Objective, ask: _Asked) -> Attainment:
@@ -164,27 +173,16 @@ def _success(one: Objective, ask: _Asked) -> Attainment:
     return found
 
 
-# Due backups of the month, until yesterday, of all services of one tier and type of application.
-_POOL = """
-SELECT count(DISTINCT d.service_id), sum(d.good), sum(d.good + d.failed + d.missed) FROM (
-  SELECT v.service_id FROM catalogue_serviceversion v
-  WHERE v.state = 'approved' AND v.effective @> %(at)s::timestamptz AND v.tier = %(tier)s AND v.application_type = %(type)s
-  ORDER BY v.service_id LIMIT %(most)s) peer
-JOIN monitoring_serviceday d ON d.service_id = peer.service_id AND d.day >= %(since)s AND d.day < %(today)s
-"""
 _PROVES = {"met_confirmed": "which confirms it", "breach_confirmed": "which refutes it", "inconclusive": "which proves no more"}
 
 
 def _pooled(target: float, ask: _Asked) -> str:
     """What its runs prove together with those of its peers, in words; empty with fewer than five of them, which would name them."""
-    version = ask.version
-    asked = {"at": ask.at, "tier": version.tier, "type": version.application_type, "most": MOST_PEERS}
-    asked |= {"since": ask.month[0], "today": local_day(ask.at, version.zone)}
-    services, good, total = fetch(_POOL, asked)[0]
+    version, (services, good, total) = ask.version, ask.tally.peers
     if services < LEAST_PEERS or not total:
         return ""
     kind = f"tier {version.tier}" + (f" and type {version.application_type}" if version.application_type else "")
-    proves = _PROVES.get(confidence(int(good), int(total), target), "")
+    proves = _PROVES.get(confidence(good, total, target), "")
     return f". Pooled, {services:,} services of {kind}: {good:,} of {total:,}, {proves}"
 
 
@@ -278,9 +276,19 @@ def _places(one: Objective, ask: _Asked) -> Attainment:
     return Attainment(objective=one, status=found.status, part=found.passed, whole=len(found.parts), detail=told, placed=found)
 
 
+def _locked(one: Objective, ask: _Asked) -> Attainment:
+    """BM-IMM over the newest copy of each item: locked for long enough, or not known because nobody said."""
+    found = ask.kept.locked
+    if found is None or not found.total:
+        return Attainment(objective=one, detail="No copy that can be restored is known")
+    return Attainment(
+        objective=one, status=found.status, part=found.covered, whole=found.total, confidence="measured", detail=found.evidence
+    )
+
+
 def _usual(one: Objective, ask: _Asked) -> Attainment:
     """Days of its jobs that were as usual; one that was not says nothing of why."""
-    odd, compared, lately = (ask.days[n] for n in ((0, 2, 4) if one.key == "volume" else (1, 3, 5)))
+    odd, compared, lately = (ask.tally.odd_days[n] for n in ((0, 2, 4) if one.key == "volume" else (1, 3, 5)))
     if not compared:
         return Attainment(objective=one, detail="Too few days are known to say what is usual")
     return Attainment(
@@ -292,5 +300,6 @@ def _usual(one: Objective, ask: _Asked) -> Attainment:
 _MEASURES = {
     "rpo_s": _rpo, "rpo_attainment_rate": _attained, "success_rate": _success, "on_time_rate": _on_time, "rto_s": _recovery_time,
     "restore_test_days": _tested, "encryption": _encrypted, "copy_scheme": _places,
+    "immutability_days": _locked,
     "volume": _usual, "duration": _usual,
 }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from catalogue.models import ServiceVersion
@@ -23,15 +23,18 @@ RULES = (
 FAILED_WITHIN, EXCEEDED_WITHIN = dt.timedelta(days=92), dt.timedelta(days=3)
 MOST_TIMED = 500  # services whose seconds are counted in one go, those that are past their recovery point for the longest time first
 
-_SETTLED = """
-SELECT asked.service, e.due_at, e.state FROM unnest(%(services)s::bigint[]) AS asked(service) CROSS JOIN LATERAL (
-  SELECT e.due_at, e.state FROM monitoring_backupjob j CROSS JOIN LATERAL (
-    SELECT due_at, state FROM monitoring_expectedrun e
-    WHERE e.job_id = j.id AND e.settled_at IS NOT NULL AND e.state IN ('satisfied', 'satisfied_late', 'missed') AND e.due_at <= %(at)s
-    ORDER BY e.due_at DESC LIMIT %(most)s) e
-  WHERE j.service_id = asked.service ORDER BY e.due_at DESC LIMIT %(most)s) e
-ORDER BY asked.service, e.due_at
+# The newest settled occurrences of one service, the newest first.
+NEWEST = """
+SELECT e.due_at, e.state FROM monitoring_backupjob j CROSS JOIN LATERAL (
+  SELECT due_at, state FROM monitoring_expectedrun e
+  WHERE e.job_id = j.id AND e.settled_at IS NOT NULL AND e.state IN ('satisfied', 'satisfied_late', 'missed') AND e.due_at <= %(at)s
+  ORDER BY e.due_at DESC LIMIT %(most)s) e
+WHERE j.service_id = {service} ORDER BY e.due_at DESC LIMIT %(most)s
 """
+_SETTLED = f"""
+SELECT asked.service, e.due_at, e.state FROM unnest(%(services)s::bigint[]) AS asked(service)
+CROSS JOIN LATERAL ({NEWEST.format(service="asked.service")}) e ORDER BY asked.service, e.due_at
+"""  # noqa: S608 - our own text
 
 
 def by_number(targets: Mapping[int, float], at: dt.datetime) -> dict[int, list[dict[str, Any]]]:
@@ -39,13 +42,19 @@ def by_number(targets: Mapping[int, float], at: dt.datetime) -> dict[int, list[d
 
     Empty where nothing is settled, or where every run is promised: no budget can burn there. One question.
     """
-    outcomes: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    settled: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for service, due_at, state in fetch(_SETTLED, {"services": array(targets), "at": at, "most": LAST_TICKET}) if targets else ():
-        outcomes[service].append({"scheduled_for": iso(due_at), "good": state != "missed"})
-    return {service: _counted(outcomes[service], slo) for service, slo in targets.items()}
+        settled[service].append((iso(due_at), state))
+    return {service: counted(outcomes_of(settled[service]), slo) for service, slo in targets.items()}
 
 
-def _counted(outcomes: list[dict[str, Any]], slo: float) -> list[dict[str, Any]]:
+def outcomes_of(settled: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """When each was due, and its state, the oldest first: as the rules by number read them."""
+    return [{"scheduled_for": due_at, "good": state != "missed"} for due_at, state in settled]
+
+
+def counted(outcomes: list[dict[str, Any]], slo: float) -> list[dict[str, Any]]:
+    """The two rules by number over these occurrences; empty where there are none, or where every run is promised."""
     if not outcomes or slo >= 1:
         return []
     told = measure("BM-BURN", {"slo": slo, "outcomes": outcomes, "rules": list(RULES), "min_bad": 2})[-1]

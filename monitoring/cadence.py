@@ -187,7 +187,7 @@ def _reasons(
     if need is None:
         yield "Nothing is promised through it yet, so nothing asks for another interval."
     else:
-        share = f"{_factor(policy, need.tier) * 100:g} %"
+        share = f"{_factor(policy, need.tier) * 100:g}%"
         yield (
             f"{need.name} stands as tier {need.tier} and may lose {duration_words(need.rpo_s)}; "
             f"{share} of that is {duration_words(need.wanted_s)}."

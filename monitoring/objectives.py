@@ -16,6 +16,7 @@ from catalogue.models import Commitment, TierDefault
 from monitoring.unusual import DURATION_EFFECT, VOLUME_EFFECT
 
 Unit = Literal["share", "seconds", "days", "scheme", "usual"]
+AT_LEAST = ("immutability_days",)  # of days and seconds less is better, but of these
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ _KNOWN: tuple[tuple[str, str, str, Unit, str], ...] = (
     ("restore_test_days", "Restore test", "BM-RTC", "days", "at any time"),
     ("encryption", "Copies encrypted", "BM-ENC", "share", "copies that can be restored now"),
     ("copy_scheme", "Copies and places", "BM-32110", "scheme", "at any time"),
+    ("immutability_days", "Copies locked", "BM-IMM", "days", "at any time"),
 )
 
 
@@ -84,7 +86,7 @@ def _derived(commitment: Commitment | None, default: TierDefault | None, fractio
             method=method,
             unit=unit,
             target=target,
-            warning=_warning(unit, target, fraction),
+            warning=None if key in AT_LEAST else _warning(unit, target, fraction),
             window=window,
             promised=promise is not None,
             scheme=str(value) if unit == "scheme" else "",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from django.db import models
 
 from monitoring.asking import array, fetch
 from monitoring.combining import Row
-from monitoring.connectors.base import Held
+from monitoring.connectors.base import Held, Record
 from monitoring.models import BackupJob, BackupRun, JobState, ProtectedItem, RestorePoint, Tool
 
 MAKES_POINTS = ("backup", "copy", "replicate", "log_backup")
@@ -150,13 +150,26 @@ def note_gone(*, gone: dict[int, dt.datetime], at: dt.datetime) -> None:
     JobState.objects.filter(pk__in={point.item.job_id for point in points}).update(touched_at=at)
 
 
-def note_locks(locks: dict[int, dt.datetime]) -> None:
-    """Note of these runs until when their copy is locked, as the sender says; what was said last counts."""
-    points = list(RestorePoint.objects.filter(run__in=locks))
-    changed = [point for point in points if point.locked_until != locks[point.run_id]]
-    for point in changed:
-        point.locked_until = locks[point.run_id]
-    RestorePoint.objects.bulk_update(changed, ["locked_until"])
+def has_terms(record: Record) -> bool:
+    """Whether the sender says for how long the copy is locked, or kept."""
+    return record.immutable_until is not None or record.retention_until is not None
+
+
+def note_terms(said: Mapping[int, Record], at: dt.datetime) -> None:
+    """Note of these runs until when their copy is locked and kept, as the sender says; what was said last counts.
+
+    An end that lies before the instant the copy holds says nothing.
+    """
+    changed = []
+    for point in RestorePoint.objects.filter(run__in=said).select_related("item"):
+        before, record = (point.locked_until, point.expires_at), said[point.run_id]
+        point.locked_until = record.immutable_until or point.locked_until
+        if record.retention_until and record.retention_until > point.captured_at:
+            point.expires_at = record.retention_until
+        if (point.locked_until, point.expires_at) != before:
+            changed.append(point)
+    RestorePoint.objects.bulk_update(changed, ["locked_until", "expires_at"])
+    JobState.objects.filter(pk__in={point.item.job_id for point in changed}).update(touched_at=at)
 
 
 def keep_only(*, job: BackupJob, names: Iterable[str], at: dt.datetime) -> None:

@@ -104,8 +104,8 @@ def store(*, tool: Tool, reading: Reading, answer_id: int, at: dt.datetime, agai
         pointing.follow_numbers(tool=tool, held=reading.held, at=at)
     if gone := {ids[key]: record.artefact_gone_at for (_, record), key in zip(places, keys, strict=True) if record.artefact_gone_at}:
         pointing.note_gone(gone=gone, at=at)
-    if locks := {ids[key]: record.immutable_until for (_, record), key in zip(places, keys, strict=True) if record.immutable_until}:
-        pointing.note_locks(locks)
+    if terms := {ids[key]: record for (_, record), key in zip(places, keys, strict=True) if pointing.has_terms(record)}:
+        pointing.note_terms(terms, at)
     overtaken = merging.overtaken(own=own, keys=keys) if moved else []
     BackupRun.objects.filter(pk__in=[run.pk for run in overtaken]).delete()
     _touch([*written.values(), *(before[key] for key in written if key in before), *overtaken], at)

@@ -42,8 +42,9 @@ class Cell(NamedTuple):
     worst: str
 
 
-_COUNTED = """
-SELECT date_trunc('month', day::timestamp)::date AS first, sum(good)::bigint, sum(good - late)::bigint, sum(good + failed + missed)::bigint
+COUNTED = """
+SELECT date_trunc('month', day::timestamp)::date AS first, sum(good)::bigint AS good, sum(good - late)::bigint AS on_time,
+  sum(good + failed + missed)::bigint AS total
 FROM monitoring_serviceday WHERE service_id = %(service)s AND day >= %(since)s AND day < %(today)s GROUP BY 1
 """
 # The same beside the cells of some days, which costs one way to the database less.
@@ -51,46 +52,25 @@ _BOTH = f"""
 SELECT day, {", ".join(Cell._fields[1:-1])}, worst, false FROM monitoring_serviceday
 WHERE service_id = %(service)s AND day BETWEEN %(first)s AND %(last)s
 UNION ALL
-SELECT m.*, {", ".join(["0"] * 8)}, '', true FROM ({_COUNTED}) m
-"""  # noqa: S608 - our own names
-# Beside the months the days of jobs in the present one that were compared with their weekday, how many were unusual, and whether the newest
-# of a job was: again one way to the database less.
-_WITH_DAYS = f"""
-SELECT m.*, 0, 0, false, false FROM ({_COUNTED}) m
-UNION ALL
-SELECT NULL, count(*) FILTER (WHERE d.volume_unusual), count(*) FILTER (WHERE d.duration_unusual),
-  count(*) FILTER (WHERE d.usual_bytes IS NOT NULL), count(*) FILTER (WHERE d.usual_s IS NOT NULL), 0,
-  coalesce(bool_or(d.volume_unusual AND d.day >= %(today)s - 1), false),
-  coalesce(bool_or(d.duration_unusual AND d.day >= %(today)s - 1), false)
-FROM monitoring_backupjob j JOIN monitoring_jobday d ON d.job_id = j.id AND d.day >= %(month)s AND d.day <= %(today)s AND d.judged
-WHERE j.service_id = %(service)s
+SELECT m.*, {", ".join(["0"] * 8)}, '', true FROM ({COUNTED}) m
 """  # noqa: S608 - our own names
 
 
 def months_of(version: ServiceVersion, at: dt.datetime) -> list[Month]:
     """Thirteen months, the oldest first, by cells as known today; a month of which nothing is known counts nothing."""
-    return _filled(_asked(version, at), fetch(_COUNTED, _asked(version, at)))
-
-
-def months_and_odd_days(version: ServiceVersion, at: dt.datetime) -> tuple[list[Month], tuple[int, ...]]:
-    """Thirteen months as `months_of` gives them, and of the days of its jobs in the present one: how many had an unusual volume and an
-    unusual duration, with how many each was compared, and whether the newest of a job was unusual by either. One question.
-    """
-    asked = _asked(version, at)
-    rows = fetch(_WITH_DAYS, {**asked, "month": asked["today"].replace(day=1)})
-    days = next(row for row in rows if row[0] is None)
-    return _filled(asked, [row[:4] for row in rows if row[0] is not None]), (*days[1:5], *days[6:])
+    return filled(asked_of(version, at), fetch(COUNTED, asked_of(version, at)))
 
 
 def days_and_months(version: ServiceVersion, days: Sequence[dt.date], at: dt.datetime) -> tuple[list[Cell], list[Month]]:
     """The cells of these days, and the thirteen months until `at`: one question."""
-    asked = _asked(version, at)
+    asked = asked_of(version, at)
     rows = fetch(_BOTH, {**asked, "first": days[0], "last": days[-1]})
     months = [row[:4] for row in rows if row[-1]]
-    return [Cell(*row[:-1]) for row in rows if not row[-1]], _filled(asked, months)
+    return [Cell(*row[:-1]) for row in rows if not row[-1]], filled(asked, months)
 
 
-def _asked(version: ServiceVersion, at: dt.datetime) -> dict[str, Any]:
+def asked_of(version: ServiceVersion, at: dt.datetime) -> dict[str, Any]:
+    """What `COUNTED` wants to know."""
     today = local_day(at, version.zone)
     return {"service": version.service_id, "since": list(_firsts(today))[-1], "today": today}
 
@@ -102,7 +82,8 @@ def _firsts(today: dt.date) -> Iterator[dt.date]:
         first = (first - dt.timedelta(days=1)).replace(day=1)
 
 
-def _filled(asked: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> list[Month]:
+def filled(asked: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> list[Month]:
+    """The rows of `COUNTED` with the months between them of which nothing is known."""
     found = {row[0]: Month(*row) for row in rows}
     return [found.get(first, Month(first, 0, 0, 0)) for first in reversed(list(_firsts(asked["today"])))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,23 @@ FIELDS = (
     "at_risk_fraction", "outage_factor_tier_1", "outage_factor_tier_2", "outage_factor_tier_3", "outage_factor_tier_4", "fall_after",
     "rise_after", "flap_window", "flap_start_ratio", "flap_stop_ratio",
 )  # fmt: skip
+
+
+LABELS = {
+    "at_risk_fraction": "At risk from",
+    **{f"outage_factor_tier_{tier}": f"Outage, tier {tier}" for tier in (1, 2, 3, 4)},
+    "fall_after": "Falls after",
+    "rise_after": "Rises after",
+    "flap_window": "Flapping among",
+    "flap_start_ratio": "Flapping begins at",
+    "flap_stop_ratio": "Flapping ends below",
+}
+_SHARES = ("at_risk_fraction", "flap_start_ratio", "flap_stop_ratio")
+_KINDS = {  # how people write it, the longest that is kept, what to write instead
+    "share": (r"[01]?(\.\d{1,3})?", 1.0, "write a share from 0 to 1 with at most three decimals, such as 0.9 for 90%"),
+    "factor": (r"\d{1,3}(\.\d{1,2})?", 999.99, "write a number of times the recovery point with at most two decimals, such as 2.5"),
+    "count": (r"\d{1,4}", 9_999.0, "write a whole number, such as 3"),
+}
 
 
 def current() -> StatusWorkflow:
@@ -46,13 +64,24 @@ def flapping(row: StatusWorkflow) -> dict[str, Any]:
 def drafted(values: Mapping[str, Any]) -> StatusWorkflow:
     """The row with these thresholds, not kept. Raises NotReady with what is wrong with them."""
     row = current()
+    problems = [told for name in FIELDS if name in values and (told := _misread(name, str(values[name]).strip()))]
+    if problems:
+        raise NotReady(problems)
     for name in FIELDS:
         if name in values:
             setattr(row, name, values[name])
-    problems = problems_of(row)
-    if problems:
+    if problems := problems_of(row):
         raise NotReady(problems)
     return row
+
+
+def _misread(name: str, text: str) -> str:
+    """Why what was typed is no such threshold, and how to write one; empty where it is."""
+    kind = "share" if name in _SHARES else "factor" if name.startswith("outage_factor") else "count"
+    pattern, most, remedy = _KINDS[kind]
+    if text and re.fullmatch(pattern, text) and float(text) <= most:
+        return ""
+    return f"{LABELS[name]}: {remedy}. {f'“{text[:20]}” is none' if text else 'It is empty'}."
 
 
 def put_in_force(*, values: Mapping[str, Any], by: Any, at: dt.datetime, reason: str) -> StatusWorkflow:

@@ -92,7 +92,7 @@ def cadence_page(
 
 
 def _share(fraction: Any) -> str:
-    return f"{float(fraction) * 100:g} %"
+    return f"{float(fraction) * 100:g}%"
 
 
 def _sentence(told: list[Cadence]) -> str:
@@ -120,7 +120,7 @@ def _row(one: Cadence, moment: Moment, may_set: bool, chosen: tuple[str, ...]) -
         reasons=one.reasons, load_now=_an_hour(one.load_now), load_then=_an_hour(one.load_then),
         busy=f"{duration_words(measured.busy_s)} of the last 7 days" if measured.busy_s >= 1 else "",
         known=known, at_most=duration_words(within_s),
-        of_promise=f"{within_s / one.need.rpo_s:.0%} of the recovery point".replace("%", " %") if one.need else "",
+        of_promise=f"{within_s / one.need.rpo_s:.0%} of the recovery point" if one.need else "",
         may_set=may_set, chosen=one.tool.name in chosen if chosen else False,
     )  # fmt: skip
 

@@ -7,9 +7,9 @@ import datetime as dt
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from itsm_backup.portal import asof, calendar_page, day_page
+from itsm_backup.portal import asof, calendar_page, day_page, leaving_out
 from itsm_backup.portal import service_calendar as month_page
-from itsm_backup.portal.views import page_number, reads, show, sorry, version_of
+from itsm_backup.portal.views import page_number, plain_for, reads, show, sorry, version_of
 from itsm_backup.portal.words import day as day_words
 
 
@@ -44,6 +44,7 @@ def day(request: HttpRequest, *, moment: asof.Moment, code: str, on: dt.date) ->
             section="calendar",
         )
     page = day_page.day_page(version=version, user=request.user, moment=moment, on=on)
+    page = leaving_out.from_day(page, plain_for(request, version))
     if request.headers.get("X-Fragment") == "card":
         response = render(request, "portal/_day_card.html", {"page": page})
         response["Cache-Control"] = "private, no-store"

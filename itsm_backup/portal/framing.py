@@ -19,7 +19,7 @@ from incidents.models.major import GOING_ON
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import PARAMETER, Moment
 from itsm_backup.portal.words import clock_within, instant, many, zone
-from monitoring.models import Agreement, BackupJob, ToolState
+from monitoring.models import BackupJob, ToolState
 
 STALE_S = 15 * 60
 
@@ -119,18 +119,19 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     entries = ServiceVersion.objects.in_force(moment.at)  # as everywhere: an entry counts from the day on which it takes force
     services = (Service.objects if moment.past else Service.objects.listed()).filter(pk__in=entries.values("service")).visible_to(user)
     watched = BackupJob.objects.filter(service__isnull=False).values("service")
+    compared = Q(agreement__comparison__isnull=False)
     polled = Q(next_poll_at__isnull=False)
     incidents = Incident.objects.visible_to(user)
     open_then = Q(resolved_at=None) | Q(resolved_at__gt=moment.at)  # of the present the index of open ones knows
     incidents = incidents.filter(open_then, opened_at__lte=moment.at).exclude(state="cancelled") if moment.past else incidents.open()
     majors = MajorIncident.objects.filter(state__in=GOING_ON).visible_to(user)
     found = get_user_model().objects.filter(pk=user.pk).values_list(
-        told_as_one(services, services=Count("pk")),
-        told_as_one(services.filter(pk__in=watched), watched=Count("pk")),  # apart: joined at once, not looked up service by service
         told_as_one(
-            Agreement.objects.filter(service__in=services, comparison__isnull=False),
-            compared=Count("pk"),
-            agreeing=Count("pk", filter=Q(differing=0)),
+            services,
+            services=Count("pk"),
+            watched=Count("pk", filter=Q(pk__in=watched)),
+            compared=Count("pk", filter=compared),
+            agreeing=Count("pk", filter=compared & Q(agreement__differing=0)),
         ),
         told_as_one(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("*")),
         told_as_one(incidents, open_incidents=Count("pk")),

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
+from catalogue.deviating import CODES
 from incidents import exposing, muting
 from incidents.exposing import Exposure
 from incidents.muting import Mute
@@ -85,6 +86,8 @@ def _what(one: Mute, names: Mapping[int, str]) -> str:
     if one.kind in ("maintenance", "status", "deviation", "hold"):
         _, _, rest = one.what.partition(": ")
         name = names.get(one.services[0], one.row.service.code)
+        if one.kind == "deviation":
+            return f"{name}: {CODES[one.row.code]}"
         return f"{name}: {rest.replace('_', ' ').lower()}" if rest else name
     return one.what
 

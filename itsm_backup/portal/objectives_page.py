@@ -19,7 +19,7 @@ from itsm_backup.portal.standing import entries
 from itsm_backup.portal.words import PROVEN, VERDICTS, instant, many
 from monitoring.attaining import Attainment, Standing, standing_of
 from monitoring.models import Evaluation
-from monitoring.objectives import Objective
+from monitoring.objectives import AT_LEAST, Objective
 
 CONFIDENCE = {
     "met_confirmed": "Met, confirmed",
@@ -177,12 +177,14 @@ def _target(one: Objective) -> str:
     if one.unit in ("scheme", "usual"):
         return one.scheme
     told = _value(one, one.target, exact=True)
-    return told if one.unit == "share" else f"{told} or less"
+    return told if one.unit == "share" else f"{told} or {'more' if one.key in AT_LEAST else 'less'}"
 
 
 def _measured(one: Attainment) -> str:
     if one.placed and one.placed.parts:
         return f"{one.part} of {many(one.whole or 0, 'part')}"
+    if one.objective.key in AT_LEAST and one.whole and one.status != "no_data":
+        return f"{one.part:,} of {many(one.whole, 'newest copy', 'newest copies')}"
     return _value(one.objective, one.actual)
 
 
@@ -204,7 +206,7 @@ def _share(value: float, *, places: int = 1) -> str:
 
 
 def _counted(one: Attainment) -> str:
-    if one.whole is None or one.part is None or one.placed:
+    if one.whole is None or one.part is None or one.placed or one.objective.key in AT_LEAST:
         return ""
     if one.objective.method == "BM-RPO-TW":
         return f"{duration_words(one.part)} of {duration_words(one.whole)}"

@@ -37,6 +37,7 @@ class CourseRow:
     then: tuple[Line, ...]
     more_now: int
     more_then: int
+    silence: str  # why nobody is told, where that is so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +136,14 @@ def _row(course: Course, moment: Moment, *, drafted: bool) -> CourseRow:
         then=_lines(course.then, moment) if drafted else (),
         more_now=max(0, len(course.now) - MOST_LINES),
         more_then=max(0, len(course.then) - MOST_LINES) if drafted else 0,
+        silence=_silence(incident),
     )
+
+
+def _silence(incident: Any) -> str:
+    if incident.acknowledged_at:
+        return "Nobody: somebody took it before the first level fell due"
+    return "Nobody: it was over before the first level fell due" if incident.resolved_at else "Nobody"
 
 
 def _lines(told: Sequence[Told], moment: Moment) -> tuple[Line, ...]:

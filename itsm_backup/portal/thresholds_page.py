@@ -72,17 +72,15 @@ class ThresholdsPage:
     reason: str
 
 
-_LABELS = {
-    "at_risk_fraction": ("At risk from", "this share of the promised recovery point on"),
-    "outage_factor_tier_1": ("Outage, tier 1", "beyond so many times the recovery point"),
-    "outage_factor_tier_2": ("Outage, tier 2", "beyond so many times the recovery point"),
-    "outage_factor_tier_3": ("Outage, tier 3", "beyond so many times the recovery point"),
-    "outage_factor_tier_4": ("Outage, tier 4", "beyond so many times the recovery point"),
-    "fall_after": ("Falls after", "so many bad occurrences in a row"),
-    "rise_after": ("Rises after", "so many good occurrences in a row"),
-    "flap_window": ("Flapping among", "so many of a job's latest occurrences"),
-    "flap_start_ratio": ("Flapping begins at", "this share of changes between good and bad"),
-    "flap_stop_ratio": ("Flapping ends below", "this share of changes"),
+_BEYOND = "beyond so many times the recovery point"
+_HINTS = {
+    "at_risk_fraction": "this share of the promised recovery point on",
+    **{f"outage_factor_tier_{tier}": _BEYOND for tier in (1, 2, 3, 4)},
+    "fall_after": "so many bad occurrences in a row",
+    "rise_after": "so many good occurrences in a row",
+    "flap_window": "so many of a job's latest occurrences",
+    "flap_start_ratio": "this share of changes between good and bad",
+    "flap_stop_ratio": "this share of changes",
 }
 
 
@@ -108,8 +106,14 @@ def thresholds_page(
     return ThresholdsPage(
         sentence=_sentence(tried, len(rows), alerts),
         fields=tuple(
-            FieldRow(name=name, label=label, hint=hint, now=_plain(getattr(row, name)), value=values.get(name, _plain(getattr(row, name))))
-            for name, (label, hint) in _LABELS.items()
+            FieldRow(
+                name=name,
+                label=workflow.LABELS[name],
+                hint=hint,
+                now=_plain(getattr(row, name)),
+                value=values.get(name, _plain(getattr(row, name))),
+            )
+            for name, hint in _HINTS.items()
         ),
         days=days,
         choices=DAYS,

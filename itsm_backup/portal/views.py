@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -22,6 +23,7 @@ from itsm_backup.portal import (
     first_run,
     incident_list,
     incident_page,
+    leaving_out,
     run_list,
     run_page,
     searching,
@@ -137,7 +139,13 @@ def service(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResp
     if version is None:
         return _not_in_force(request, moment, code)
     page = service_page.service_page(version=version, user=request.user, moment=moment)
+    page = leaving_out.from_service(page, plain_for(request, version))
     return show(request, "service", section="services", moment=moment, page=page)
+
+
+def plain_for(request: HttpRequest, version: Any) -> leaving_out.Plain | None:
+    """What leaves names out of pages about the service of a row of `version_of`, for those who are not told them."""
+    return leaving_out.plain_for(request.user, service=version.service_id, name=version.name)
 
 
 def _not_in_force(request: HttpRequest, moment: asof.Moment, code: str) -> HttpResponse:
@@ -155,7 +163,9 @@ def _not_in_force(request: HttpRequest, moment: asof.Moment, code: str) -> HttpR
 
 @reads
 def runs(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResponse:
-    page = run_list.runs_page(version=version_of(request, code, moment), moment=moment, before=request.GET.get("before", ""))
+    version = version_of(request, code, moment)
+    page = run_list.runs_page(version=version, moment=moment, before=request.GET.get("before", ""))
+    page = replace(page, rows=leaving_out.from_runs(page.rows, plain_for(request, version)))
     return show(request, "runs", section="services", moment=moment, page=page)
 
 
@@ -165,6 +175,8 @@ def run(request: HttpRequest, *, moment: asof.Moment, pk: int) -> HttpResponse:
     if found is None:
         raise Http404(str(pk))
     page = run_page.run_page(run=found, user=request.user, moment=moment)
+    name = page.service.words if page.service else ""
+    page = leaving_out.from_run(page, leaving_out.plain_for(request.user, service=found.service_id, name=name))
     return show(request, "run", section="services", moment=moment, page=page)
 
 

@@ -18,6 +18,11 @@ from monitoring.connectors.capabilities import LOCK_LIMITS, declare, full, none,
 from monitoring.connectors.programs import SIZES_OF, limit_s, masked, not_started, sizes_of, time_limit, unrecognised
 
 _VERSION = re.compile(r"^(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?\S{0,30})$", re.MULTILINE)
+_CONFIG = re.compile(r"(?i)error parsing configuration file|no valid configuration files found")
+_UNREADABLE = (
+    "borgmatic cannot read its configuration. Check the path in the settings of this tool, that this account may read the file, and"
+    " what is written in it: borgmatic config validate (before 1.8: validate-borgmatic-config) names the line."
+)
 _RENAMED = (1, 9)  # rlist and rinfo became repo-list and repo-info
 _FORMAT = "{name}{id}{start}{end}{hostname}{NL}"
 _ENV = {
@@ -125,6 +130,10 @@ def _listing_verb(version: str | None) -> str:
 
 
 def _problem(step: Step) -> str:
+    """One sentence about why a call failed and what to do, with borgmatic's own words behind it."""
+    said = essence(step.stderr)
+    if _CONFIG.search(said):
+        return f"{_UNREADABLE} It said: {reading.plain(' '.join(said.split()))[:300]}"
     told = borg_failures.problem(msgspec.structs.replace(step, stderr=essence(step.stderr)))
     return told.replace("borg failed. borg said:", "borgmatic failed. It said:")
 

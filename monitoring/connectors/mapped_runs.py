@@ -13,6 +13,7 @@ from monitoring.connectors.map_document import LEFT_OUT, UNITS, Amount, Choice, 
 
 _COUNTS = ("files_total", "files_failed", "warnings_count", "errors_count")
 _BYTES = ("bytes_source", "bytes_transferred", "bytes_stored")
+_TERMS = ("immutable_until", "retention_until")
 _POINTS = ("backup", "copy", "replicate", "log_backup")
 
 
@@ -75,6 +76,7 @@ class Reader:
         if good and record.operation in _POINTS:
             record.consistent_at = times["consistent_at"] or record.started_at
             record.artefact_id = _text(found(row, self._map.runs.artefact)) if self._map.runs.artefact else None
+            record.immutable_until, record.retention_until = (self._time(row, name) for name in _TERMS)
         if good:
             for name in (*_BYTES, *_COUNTS):
                 setattr(record, name, self._number(row, name))

@@ -104,7 +104,10 @@ def test_they_are_put_in_force_by_who_may_with_a_reason(flapping, noon):
         ({"at_risk_fraction": "0"}, "at most 1"),
         ({"outage_factor_tier_2": "0.5"}, "every factor is 1 or more"),
         ({"rise_after": "0"}, "one occurrence at least"),
-        ({"fall_after": "two"}, "must be an integer"),
+        ({"fall_after": "two"}, "Falls after: write a whole number, such as 3. “two” is none"),
+        ({"at_risk_fraction": "50"}, "At risk from: write a share from 0 to 1 .* such as 0.9 for 90%. “50” is none"),
+        ({"flap_stop_ratio": ""}, "It is empty"),
+        ({"outage_factor_tier_1": "2.555"}, "write a number of times the recovery point"),
     ],
 )
 def test_thresholds_that_make_no_sense_are_refused(changed, told):

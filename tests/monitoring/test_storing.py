@@ -82,6 +82,23 @@ def test_a_point_is_taken_back_when_its_run_turns_out_bad_and_given_again(tool, 
     assert point.invalid_from is None
 
 
+def test_a_copy_ends_when_its_tool_said_that_it_is_kept_until(tool, noon):
+    made = run_record("nightly", "success", noon - 2 * HOUR, retention_until=(noon + HOUR).isoformat())
+    push(tool, made, run_record("nightly", "success", noon - 20 * HOUR, external_id="older"), at=noon)
+    assert [point.expires_at for point in RestorePoint.objects.order_by("captured_at")] == [None, noon + HOUR]
+    older = RestorePoint.objects.usable_at(noon + 2 * HOUR).get()
+    assert older.captured_at == noon - 20 * HOUR
+    JobState.objects.update(touched_at=None)
+    push(tool, {**made, "retention_until": (noon + 9 * HOUR).isoformat()}, at=noon + HOUR)
+    assert RestorePoint.objects.usable_at(noon + 2 * HOUR).count() == 2, "what was said last counts"
+    assert JobState.objects.get().touched_at == noon + HOUR, "and what was judged by it is judged again"
+
+
+def test_an_end_before_the_copy_was_taken_says_nothing(tool, noon):
+    push(tool, run_record("nightly", "success", noon - HOUR, retention_until=(noon - 24 * HOUR).isoformat()), at=noon)
+    assert RestorePoint.objects.get().expires_at is None
+
+
 def test_a_failed_run_makes_no_point(tool, noon):
     push(tool, run_record("nightly", "failed", noon - HOUR), at=noon)
     assert not RestorePoint.objects.exists()

@@ -8,6 +8,7 @@ import pytest
 
 from itsm_backup import journey
 from itsm_backup.common.models import because
+from itsm_backup.portal import objectives_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.service_page import find, service_page
 from monitoring.models import Repository, RestorePoint
@@ -143,3 +144,23 @@ def test_everything_that_can_be_promised_costs_no_more_questions_than_a_page_may
     keep({**EVERYTHING, "rto_s": 3600, "restore_test_days": 90, "on_time_rate": "0.9"})
     with django_assert_max_num_queries(8):
         claims(root)
+
+
+def test_locks_are_an_objective_of_their_own_that_says_the_same(root):
+    _, tool = keep({"immutability_days": 14})
+
+    def locks():
+        moment = Moment(at=AT, now=AT)
+        version = objectives_page.find(code="SVC-1", user=root, moment=moment)
+        rows = objectives_page.objectives_page(version=version, user=root, moment=moment).rows
+        return next(row for row in rows if row.name == "Copies locked")
+
+    found = locks()
+    assert (found.target, found.warning, found.source, found.method.href) == ("14 days or more", "", "Promised", "/methods/BM-IMM/1/")
+    assert (found.actual, found.verdict, found.detail) == ("Not known", "no_data", "vault of Vault control: lock not declared")
+    row = declare(tool, lock_days=7)
+    assert (locks().actual, locks().verdict) == ("0 of 1 newest copy", "broken")
+    with because("The lock was made longer"):
+        row.lock_days, row._history_date = 14, AT - HOUR
+        row.save()
+    assert (locks().actual, locks().verdict, locks().confidence) == ("1 of 1 newest copy", "kept", "Counted whole")

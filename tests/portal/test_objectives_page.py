@@ -109,7 +109,7 @@ def test_the_trend_reads_thirteen_months_of_cells_and_says_when_it_knows_nothing
 
 
 def test_it_asks_the_same_number_of_questions_however_much_there_is(estate, root, django_assert_max_num_queries):
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(4):
         page_of(estate, root)
 
 

@@ -185,6 +185,13 @@ def test_it_finds_an_empty_repository_complete(lab: Lab) -> None:
     assert (told.complete, told.records) == (True, [])
 
 
+def test_a_configuration_that_cannot_be_read_is_told_with_what_to_do() -> None:
+    said = "Error parsing configuration file /etc/borgmatic/config.yaml: [Errno 13] Permission denied: '/etc/borgmatic/config.yaml'"
+    step = Step(name="list", command="borgmatic --config /etc/borgmatic/config.yaml rlist", exit_code=1, stderr=said)
+    told = Borgmatic().read(Answer(kind="poll", steps=[step])).problems[0]
+    assert told.startswith("borgmatic cannot read its configuration. Check the path") and "Permission denied" in told
+
+
 @live
 @pytest.mark.tested("live", "borgmatic")
 @pytest.mark.real_tool("borgmatic")
@@ -198,7 +205,7 @@ def test_it_says_why_it_got_no_answer(lab: Lab, tmp_path: Path, monkeypatch: pyt
     missing = lab.poll()
 
     assert not any((no_config.complete, wrong.complete, gone.complete, missing.complete))
-    assert "none.yaml" in no_config.problems[0]
+    assert "cannot read its configuration" in no_config.problems[0] and "none.yaml" in no_config.problems[0]
     assert "passphrase does not open" in wrong.problems[0]
     assert "no repository" in gone.problems[0]
     assert "not installed" in missing.problems[0]

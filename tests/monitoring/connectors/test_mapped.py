@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
@@ -178,6 +179,14 @@ def test_counting_pages_reads_every_row():
     with tool_server(lambda asked: Says(body={"data": rows[(n := int(asked.query["from"])) : n + 3]})) as server:
         answer = ask(Mapped(), settings={"map": "m", "address": server.address, DOCUMENT: document})
     assert [one.external_id for one in Mapped().read(answer).records] == [str(number) for number in range(7)]
+
+
+def test_it_says_for_how_long_a_copy_is_locked_and_kept_where_the_tool_does():
+    document = BARE.replace("started_at: begun", "started_at: begun, immutable_until: lock, retention_until: keep")
+    row = {**ROW, "lock": "2026-08-01T00:00:00Z", "keep": "2026-09-01T00:00:00Z"}
+    told = read(document, row).records[0]
+    assert (told.immutable_until, told.retention_until) == (dt.datetime(2026, 8, 1, tzinfo=dt.UTC), dt.datetime(2026, 9, 1, tzinfo=dt.UTC))
+    assert read(document, {**row, "state": "bad"}).records[0].retention_until is None, "what failed keeps nothing"
 
 
 def test_what_is_not_known_is_never_guessed():
