@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
-from catalogue import comparing, duties, telling
+from catalogue import checking, comparing, duties, telling
 from catalogue.models import Agreement, AgreementVersion, ImpactAnalysis, Service, ServiceVersion
 from catalogue.models.agreements import Approved
 from catalogue.refusing import NotAllowed, NotReady, Refused, WrongState, problems_of
@@ -154,7 +154,7 @@ def _ask_approvers(row: Approved, by: Any, at: dt.datetime, reason: str) -> None
 
 
 def approve(*, row: Row, by: Any, at: dt.datetime, reason: str, announce: bool = True, seen: str = "") -> Row:
-    """Make the draft count from now on; its author and stewards whom it concerns are mailed (`announce`).
+    """Make the draft count from now on; its author and stewards whom it concerns are mailed (`announce`), and what an analysis breaks.
 
     Raises NotAllowed for its author and for who is no approver; WrongState; Outdated when it says something else than what was `seen`.
     """
@@ -164,7 +164,10 @@ def approve(*, row: Row, by: Any, at: dt.datetime, reason: str, announce: bool =
         held.state, held.approver, held.approved_at = State.APPROVED, by, at
         held.save()
         if announce:
-            _tell_author(held, by, "approved", reason, at)
+            if isinstance(held, ImpactAnalysis):
+                _tell_of_analysis(held, by, reason, at)
+            else:
+                _tell(held, [held.author], by, "approved", f"approved {held}.", reason, at)
             if isinstance(held, AgreementVersion):
                 telling.of_newer_agreement(newer=held, by=by, at=at)
     return held
@@ -176,13 +179,22 @@ def cancel(*, row: Row, by: Any, at: dt.datetime, reason: str, seen: str = "") -
         held = _open(row, seen)
         held.state = State.CANCELLED
         held.save()
-        _tell_author(held, by, "cancelled", reason, at)
+        _tell(held, [held.author], by, "cancelled", f"cancelled {held}.", reason, at)
     return held
 
 
-def _tell_author(row: Approved, by: Any, did: str, reason: str, at: dt.datetime) -> None:
+def _tell_of_analysis(row: ImpactAnalysis, by: Any, reason: str, at: dt.datetime) -> None:
+    """Its author and the steward of the entry read which promises cannot hold with it."""
+    live = row.service.version_at(at)
+    said = f"approved {row}."
+    if broken := checking.broken_by(analysis=row, measured=checking.UNMEASURED, at=at):
+        said += f" With it these promises of the entry cannot hold: {' '.join(broken)} Change them, or have a deviation granted."
+    _tell(row, [row.author, live.steward if live else None], by, "approved", said, reason, at)
+
+
+def _tell(row: Approved, people: list[Any], by: Any, did: str, said: str, reason: str, at: dt.datetime) -> None:
     kind = row._meta.model_name
-    telling.tell(people=[row.author], by=by, what=f"{kind}/{row.pk}/{did}", subject=f"{row}: {did}", said=f"{did} {row}.",
+    telling.tell(people=people, by=by, what=f"{kind}/{row.pk}/{did}", subject=f"{row}: {did}", said=said,
                  reason=reason, address=f"/admin/catalogue/{kind}/{row.pk}/change/", at=at)  # fmt: skip
 
 

@@ -10,35 +10,41 @@ from typing import Any
 from django.db import transaction
 from django.db.models import prefetch_related_objects
 
-from catalogue import comparing, duties, importing, publishing
+from catalogue import comparing, duties, importing, previewing, publishing
 from catalogue.importing import Wish
 from catalogue.models import Batch, BatchItem, Service, ServiceVersion
+from catalogue.previewing import Measure, unmeasured
 from catalogue.refusing import NotAllowed, NotReady, Refused, words_of
 
 Act, State = Batch.Act, BatchItem.State
 KEPT_UNSTARTED = dt.timedelta(days=14)
 
 
-def propose(*, act: str, title: str, wishes: Sequence[Wish], by: Any, at: dt.datetime, reason: str) -> Batch:
-    """What is wanted, kept to be looked at; nothing of it happens before it is started. Raises NotReady without a reason or a wish."""
+def propose(*, act: str, title: str, wishes: Sequence[Wish], by: Any, at: dt.datetime, reason: str, measure: Measure = unmeasured) -> Batch:
+    """What is wanted, kept to be looked at, with what of it could not hold; nothing of it happens before it is started.
+
+    `measure` tells what the monitoring measured for the entries. Raises NotReady without a reason or a wish.
+    """
     problems = [] if reason.strip() else ["Say why: the reason is kept with every entry."]
     problems += [] if wishes else ["Choose at least one entry."]
     if problems:
         raise NotReady(problems)
     words = importing.in_words(wishes)
+    stops = previewing.stops_of(wishes, by=by, at=at, measure=measure)
     with transaction.atomic():
         batch = Batch.objects.create(act=act, title=title[:160], reason=reason.strip(), by=by, asked_at=at)
-        BatchItem.objects.bulk_create([_item(batch, wish, told, at) for wish, told in zip(wishes, words, strict=True)])
+        BatchItem.objects.bulk_create([_item(batch, *row, at) for row in zip(wishes, words, stops, strict=True)])
     return batch
 
 
-def _item(batch: Batch, wish: Wish, words: str, at: dt.datetime) -> BatchItem:
+def _item(batch: Batch, wish: Wish, words: str, stops: list[previewing.Stop], at: dt.datetime) -> BatchItem:
     nothing = batch.act == Act.DRAFT and not wish.values
     state = State.REFUSED if wish.problems else State.NOTHING if nothing else State.WAITING
     return BatchItem(
         batch=batch, place=wish.place, code=wish.code, service=wish.service, version=wish.version,
         wish={"values": wish.values, "seen": wish.seen},
         words=words, problems=[list(each) for each in wish.problems], doubts=[list(each) for each in wish.doubts],
+        stops=[list(each) for each in stops],
         state=state, done_at=None if state == State.WAITING else at,
         told="It says that already." if state == State.NOTHING else "",
     )  # fmt: skip

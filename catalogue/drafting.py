@@ -105,7 +105,7 @@ def _write(
     _put(promise, commitment)
     _can_be_stored(version)
     if tier_defaults:
-        _take_tier_defaults(version, promise)
+        _put(promise, usual_levels(version.tier, {name: getattr(promise, name) for name in COMMITMENT_FIELDS}))
     wanted = packages if offerings is None else _packages(offerings)
     after = comparing.put_together(version, promise, wanted)
     _reads_as_stored({**after, "reason": reason})
@@ -131,11 +131,11 @@ def _reads_as_stored(content: Mapping[str, Any]) -> None:
         raise NotReady([f"{', '.join(turned)}: it holds invisible marks that turn the direction of the text. Write it anew without them."])
 
 
-def _take_tier_defaults(version: ServiceVersion, promise: Commitment) -> None:
-    usual = TierDefault.objects.filter(tier=version.tier).first()
-    for name in COMMITMENT_FIELDS:
-        if usual is not None and hasattr(usual, name) and getattr(promise, name) in (None, ""):
-            setattr(promise, name, getattr(usual, name))
+def usual_levels(tier: int | None, promise: Mapping[str, Any]) -> dict[str, Any]:
+    """What entries of the tier usually promise, of all that this promise leaves empty."""
+    usual = TierDefault.objects.filter(tier=tier).first()
+    open_ones = [name for name in COMMITMENT_FIELDS if promise.get(name) in (None, "")]
+    return {name: getattr(usual, name) for name in open_ones if hasattr(usual, name)}
 
 
 def _packages(offerings: Sequence[Levels]) -> list[Offering]:

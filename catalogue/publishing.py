@@ -21,7 +21,7 @@ __all__ = [
     "COMMITMENT_FIELDS", "CONTENT_FIELDS", "RESERVED_CODES", "TRANSITIONS", "NotAllowed", "NotReady", "Refused", "Stale", "WrongState",
     "approve",
     "cancel", "check_approver", "create_service", "draft_version", "edit_draft", "missing", "problems_of", "return_to_draft",
-    "roll_back", "submit", "withdraw",
+    "roll_back", "submit",
 ]  # fmt: skip
 
 State = ServiceVersion.State
@@ -30,7 +30,7 @@ LONGEST_AHEAD = dt.timedelta(days=731)
 
 def submit(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str = "", announce: bool = True) -> ServiceVersion:
     """Hand the draft to the approvers, and mail them (`announce`). Raises NotReady with one sentence for everything that is missing."""
-    with transaction.atomic(), because(_reason("submit", reason), by=by):
+    with transaction.atomic(), because(reason_of("submit", reason), by=by):
         version = locked(version, "submit")
         problems = missing(version, at)
         if problems:
@@ -62,7 +62,7 @@ def approve(
         if problems:
             raise NotReady(problems)
         _end_previous(version, start, by)
-        with because(_reason("approve", reason), by=by):
+        with because(reason_of("approve", reason), by=by):
             content = comparing.content_of(version)
             weigh(version, content)
             version.content_hash = comparing.hash_of(content)
@@ -81,7 +81,7 @@ def approve(
 
 def return_to_draft(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) -> ServiceVersion:
     """End the review without approval; the reason tells the authors what to change, and stays with what is said of the version."""
-    with transaction.atomic(), because(_reason("return to draft", reason), by=by):
+    with transaction.atomic(), because(reason_of("return to draft", reason), by=by):
         version = locked(version, "return to draft")
         version.state, version.submitted_at = TRANSITIONS["return to draft"].target, None
         version.save()
@@ -92,36 +92,10 @@ def return_to_draft(*, version: ServiceVersion, by: Any, at: dt.datetime, reason
 
 def cancel(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) -> ServiceVersion:
     """Give the open version up; it stays readable in the history of the entry."""
-    with transaction.atomic(), because(_reason("cancel", reason), by=by):
+    with transaction.atomic(), because(reason_of("cancel", reason), by=by):
         version = locked(version, "cancel")
         version.state = TRANSITIONS["cancel"].target
         version.save()
-    return version
-
-
-def withdraw(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str) -> ServiceVersion:
-    """Take an approved version back before its day: what would have ended with it goes on, until what follows. It stays readable.
-
-    Raises NotAllowed for who may neither change nor approve the entry, WrongState once it has been in force.
-    """
-    if not any(duties.may(by=by, act=act, on=version.service, at=at) for act in ("change", "approve")):
-        duties.check(by=by, act="approve", on=version.service, at=at)
-    with transaction.atomic(), because(_reason("withdraw", reason), by=by):
-        version = locked(version, "withdraw")
-        start, end = version.effective.lower, version.effective.upper
-        if start <= at:
-            raise WrongState(
-                f"{version} has been in force since {words_of(start)}: what was promised stays. Draft the next version instead."
-            )
-        version.state, version.effective = TRANSITIONS["withdraw"].target, None
-        version.save()
-        before = version.service.versions.approved().filter(effective__endswith=start).first()
-        if before is not None:
-            before.effective = DateTimeTZRange(before.effective.lower, end)
-            before.save()
-        elif not version.service.versions.approved().exists():
-            version.service.lifecycle = Service.Lifecycle.PIPELINE
-            version.service.save()
     return version
 
 
@@ -145,7 +119,7 @@ def unnamed(version: ServiceVersion) -> list[str]:
     return [f"It needs {what}." for field, what in needed.items() if getattr(version, f"{field}_id") is None]
 
 
-def _reason(act: str, given: str) -> str:
+def reason_of(act: str, given: str) -> str:
     return given.strip() or TRANSITIONS[act].reason  # still empty: because() refuses it
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
-from catalogue import duties
+from catalogue import duties, foreseeing
+from catalogue.foreseeing import NOTHING, Consequences
 from catalogue.models import RejectedRelation, Relation, SeenRelation, Service
 from catalogue.models.relations import WRITE_LOCK
 from catalogue.publishing import NotReady, Refused, problems_of
@@ -109,10 +110,7 @@ def propose_again(*, rejected: RejectedRelation, by: Any, at: dt.datetime, reaso
 
 
 def carry_out(wishes: Iterable[Wish], *, by: Any, at: dt.datetime, reason: str, keep: bool = True, partly: bool = False) -> list[Outcome]:
-    """Every wish in its order, each with what came of it. Nothing is kept without `keep`, or when one fails and it is not `partly`.
-
-    Looking first (`keep=False`) does everything and takes it back, so it finds what doing would find, circles among the wishes included.
-    """
+    """Every wish in its order, each with what came of it. Nothing is kept without `keep`, or when one fails and it is not `partly`."""
     wishes = list(wishes)
     found = _services(wishes, by)
     outcomes: list[Outcome] = []
@@ -126,6 +124,28 @@ def carry_out(wishes: Iterable[Wish], *, by: Any, at: dt.datetime, reason: str, 
     except _Undo:
         pass
     return outcomes
+
+
+def foresee(wishes: Iterable[Wish], *, by: Any, at: dt.datetime, reason: str) -> tuple[list[Outcome], Consequences]:
+    """What would come of every wish, and what all of them would mean for promises and tiers, named as the person may see it.
+
+    Everything is done and taken back, so it finds what doing would find, circles among the wishes included.
+    """
+    wishes = list(wishes)
+    found = _services(wishes, by)
+    when = max([at, *(wish.valid_from for wish in wishes if wish.valid_from)])  # what begins later is weighed on its first day
+    outcomes: list[Outcome] = []
+    follows = NOTHING
+    try:
+        with transaction.atomic(), because(reason, by=by):
+            alone()
+            outcomes, follows = foreseeing.weigh(
+                lambda: [_one(wish, found, by=by, at=at, reason=reason) for wish in wishes], ends=found.values(), at=when, reader=by
+            )
+            raise _Undo
+    except _Undo:
+        pass
+    return outcomes, follows
 
 
 def circle(*, consumer: Service, provider: Service, kind: str) -> list[str]:

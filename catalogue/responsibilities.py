@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Min, OuterRef, Q, Subquery
 
-from catalogue import duties, naming
+from catalogue import duties, naming, replying
 from catalogue.models import AgreementVersion, Attestation, Label, Service, ServiceVersion
 from itsm_backup.common.time import local_day
 
@@ -56,7 +56,7 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
         told = [*_of_people(version, barred), *_of_version(version, today)]
         found += [Gap(version.service_id, kind, cause, sentence) for kind, cause, sentence in told]
     answers = Attestation.objects.filter(service__in=services, service__lifecycle__in=Service.LISTED).select_related("round", "person")
-    for row in answers.filter(Q(answered_at=None, round__due_on__lt=today) | Q(right=False, version__in=versions)):
+    for row in answers.filter(Q(answered_at=None, round__due_on__lt=today) | replying.unanswered(at)):
         found.append(_of_answer(row))
     not_over = Q(versions__effective__endswith=None) | Q(versions__effective__endswith__gt=at)  # what takes force later is no gap
     approved = Q(versions__state="approved", versions__approved_at__lte=at)  # with its first one it came into the catalogue
@@ -96,7 +96,7 @@ def _of_answer(row: Attestation) -> Gap:
     if row.answered_at is None:
         told = f"{named} has not answered “{row.round.title}”, due {row.round.due_on:%d %b %Y}."
         return Gap(row.service_id, "attestation", "An attestation is late", told)
-    told = f"{named} says that it is not right: {row.remark.rstrip(' .')}. A new version mends it."
+    told = f"{named} says that it is not right: {row.remark.rstrip(' .')}. Say what came of it on its page of ownership."
     return Gap(row.service_id, "wrong", "Its owner says that it is not right", told)
 
 

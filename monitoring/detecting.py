@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.template.loader import render_to_string
 
 from catalogue import checking, duties
-from catalogue.models import Service, ServiceVersion
+from catalogue.models import ImpactAnalysis, Service, ServiceVersion
 from catalogue.refusing import NotReady, WrongState
 from itsm_backup.common import outbox
 from itsm_backup.common.models import because
@@ -48,6 +48,19 @@ def aspect_words(aspect: str) -> str:
     if aspect.startswith(CHECK):
         return "Promise"
     return ASPECTS.get(aspect) or FIELDS[aspect].label
+
+
+def may_not_hold(at: dt.datetime, *, past: bool) -> Q:
+    """A condition for versions: whether their promise is worth the whole check, by what the last look found and an analysis since."""
+    since_look = ~Exists(DetectedValue.objects.filter(service=OuterRef("service"), aspect=LOOK, looked_at__gte=OuterRef("approved_at")))
+    analysed = ImpactAnalysis.objects.filter(
+        service=OuterRef("service"), state="approved", approved_at__gt=OuterRef("approved_at"), approved_at__lte=at
+    )
+    if past:
+        told = DetectedChange.objects.filter(service=OuterRef("service"), aspect__startswith=CHECK, detected_at__lte=at)
+        return Q(Exists(told)) | Q(Exists(analysed))
+    found = DetectedValue.objects.filter(service=OuterRef("service"), job=None, aspect__startswith=CHECK).exclude(value="")
+    return Q(Exists(found)) | Q(Exists(analysed.filter(since_look)))
 
 
 def detect_changes(*, at: dt.datetime) -> int:

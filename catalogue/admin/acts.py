@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
-from catalogue import checking, duties, publishing
+from catalogue import checking, duties, publishing, withdrawing
 from catalogue.admin.entries import measured_of
 from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.admin import Act, Impossible, ReasonForm, given_reason, may
@@ -121,9 +121,12 @@ VERSION_ACTS = (
     Act(
         name="withdraw",
         words=lambda version: f"Withdraw version {version.number}",
-        do=_act(publishing.withdraw, "{version} is withdrawn."),
+        do=_act(withdrawing.withdraw, "{version} is withdrawn."),
         fits=lambda version: version.state == State.APPROVED and version.effective.lower > now(),
-        told=lambda request, version: ["It never takes force, and what would have ended with it goes on. It stays readable."],
-        blocked=_writers_and_approvers,
+        told=lambda request, version: [
+            "It never takes force, and what would have ended with it goes on. It stays readable.",
+            *withdrawing.consequences(version),
+        ],
+        blocked=lambda request, version: _writers_and_approvers(request, version) or " ".join(withdrawing.obstacles(version)),
     ),
 )

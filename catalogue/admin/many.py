@@ -16,12 +16,14 @@ from catalogue import batching, comparing, importing, naming, vocabulary, wordin
 from catalogue.admin.drafts import DraftForm
 from catalogue.admin.words import ON_PURPOSE, Known, known_to, offer, on_purpose, refuse_doubts
 from catalogue.models import AgreementVersion, Batch, Team
+from catalogue.previewing import Measure, unmeasured
 from itsm_backup.common.admin import ReasonForm, given_reason
 from itsm_backup.common.admin.fields import form_field_of
 from itsm_backup.common.admin.rights import PersonField
 from itsm_backup.common.time import now
 
 MOST = 2_000
+measuring_many: list[Measure] = []  # the floor that measures adds how
 _ALONE = ("name", "short_name")  # two entries never share them
 _ALWAYS = ("change_reason", ON_PURPOSE)  # read without a tick beside them
 
@@ -129,7 +131,10 @@ def propose(
 
 
 def _to_batch(request: HttpRequest, act: str, title: str, wishes: list[importing.Wish]) -> HttpResponse:
-    made = batching.propose(act=act, title=title, wishes=wishes, by=request.user, at=now(), reason=given_reason(request))
+    made = batching.propose(
+        act=act, title=title, wishes=wishes, by=request.user, at=now(), reason=given_reason(request),
+        measure=measuring_many[0] if measuring_many else unmeasured,
+    )  # fmt: skip
     return HttpResponseRedirect(reverse("portal:batch", args=[made.pk]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from catalogue import relating
+from catalogue import foreseeing, relating
 from catalogue.models import Relation, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, NotReady, Refused
 from itsm_backup.common.admin.reasons import REASON
@@ -90,10 +91,17 @@ def relate(request: HttpRequest, service: Service, *, reason: str) -> str:
     kind, strength = request.POST.get("kind", ""), request.POST.get("strength", "")
     if kind not in Relation.Kind.values or strength not in Relation.Strength.values:
         raise NotReady(["Choose how the two hang together, and whether the service stops with it."])
-    row = relating.relate(
-        consumer=service, provider=other, kind=kind, strength=strength, by=request.user, at=now(), reason=reason
-    )  # fmt: skip
+    at = now()
+    act = partial(relating.relate, consumer=service, provider=other, kind=kind, strength=strength, by=request.user, at=at, reason=reason)
+    row, follows = foreseeing.weigh(act, ends=(service, other), at=at, reader=request.user)
+    warn(request, follows)
     return f"{row}: it stands."
+
+
+def warn(request: HttpRequest, follows: foreseeing.Consequences) -> None:
+    """Say what a relation that was kept means for promises and tiers: one message, of many entries the first ones."""
+    if told := follows.in_short():
+        messages.warning(request, f"With this relation: {told}")
 
 
 @_door

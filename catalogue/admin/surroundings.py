@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
-from catalogue import relating
+from catalogue import foreseeing, relating
 from catalogue.admin.beside import BesideEntry, in_portal, stands
 from catalogue.admin.entries import Fact
+from catalogue.admin.related import warn
 from catalogue.duties import Refused
 from catalogue.models import RejectedRelation, Relation, Service, StatusOverride, Team, Window
 from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason
@@ -52,9 +54,11 @@ class RelationAdmin(TrackedAdmin):
         said = {"by": request.user, "at": now(), "reason": given_reason(request)}
         wanted = {name: getattr(obj, name) for name in ("consumer", "provider", "kind", "strength", "valid_until")}
         try:
-            kept = relating.relate(**wanted, valid_from=obj.valid_from, **said)
+            act = partial(relating.relate, **wanted, valid_from=obj.valid_from, **said)
+            kept, follows = foreseeing.weigh(act, ends=(obj.consumer, obj.provider), at=said["at"], reader=request.user)
         except Refused as error:
             raise Impossible(str(error)) from None
+        warn(request, follows)
         obj.__dict__.update(kept.__dict__)
 
 

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from catalogue import backing, batching, checking, comparing, duties, naming, publishing, wording
+from catalogue import backing, batching, checking, comparing, drafting, duties, naming, publishing, wording
 from catalogue.admin import many, related, words
 from catalogue.admin.acts import VERSION_ACTS
 from catalogue.admin.drafts import PROMISES, DraftForm
@@ -266,9 +266,10 @@ class VersionAdmin(TrackedAdmin):
         )
         open_version, able = _open_of(service), may(request, Service, "change", service.pk)
         shown = version or _begun_with(request, service)
-        checked = _findings(service, checking.question_of(shown, reader=request.user)) if shown and shown.state != State.CANCELLED else {}
+        over = _is_over(version)
         return {
-            **checked,
+            **(_findings(service, checking.question_of(shown, reader=request.user)) if shown and not over else {}),
+            "over": over,
             "check_url": reverse("admin:catalogue_serviceversion_check"),
             "came_back": _came_back(version) if version else None,
             "facts": shown_facts(service),
@@ -296,7 +297,8 @@ def _findings(service: Service, asked: checking.Question) -> dict[str, Any]:
 
 
 def _checked(service: Service, sent: Any, reader: Any) -> dict[str, Any]:
-    return {**_findings(service, _typed(sent, service, reader)), "unreadable": _unreadable(sent)}
+    usual = _number(sent.get("tier")) if sent.get("take_defaults") else None
+    return {**_findings(service, _typed(sent, service, reader)), "unreadable": _unreadable(sent), "usual_tier": usual}
 
 
 def _last_return() -> Subquery:
@@ -324,9 +326,19 @@ def _typed(sent: Any, service: Service, reader: Any) -> checking.Question:
     promise = {name: _read(DraftForm.base_fields[name], sent.get(name)) for name in PROMISES}
     chosen = [pk for pk in (_number(sent.get(name)) for name in ("sla", "ola", "contract")) if pk]
     agreements = AgreementVersion.objects.filter(pk__in=chosen, state="approved").select_related("agreement")
+    if sent.get("take_defaults"):  # as it will be saved
+        promise |= drafting.usual_levels(_number(sent.get("tier")), promise)
     offerings = _read(DraftForm.base_fields["offerings"], sent.get("offerings")) or ()
     labels = tuple(word.strip() for word in str(sent.get("labels") or "").split(","))
     return checking.Question(service, promise, tuple(agreements), tuple(offerings), reader, labels=labels)
+
+
+def _is_over(version: ServiceVersion | None) -> bool:
+    """Whether nothing follows from what it promises any more: given up, withdrawn, or superseded."""
+    if version is None or version.state in (State.DRAFT, State.IN_REVIEW):
+        return False
+    span = version.effective
+    return span is None or (span.upper is not None and span.upper <= now())
 
 
 def _unreadable(sent: Any) -> list[str]:

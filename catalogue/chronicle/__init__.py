@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from catalogue.chronicle import parts, people, texts, versions
+from catalogue.chronicle import parts, people, texts, versions, words
 from catalogue.chronicle.events import Asked, Event, Key, Source
 
 __all__ = ["Asked", "Event", "Key", "Source", "events", "rows_of", "sources"]
 
-sources: list[Source] = [versions.SOURCE, *parts.SOURCES, texts.AGREEMENTS, texts.ANALYSES, *people.SOURCES]
+sources: list[Source] = [versions.SOURCE, *words.SOURCES, *parts.SOURCES, texts.AGREEMENTS, texts.ANALYSES, *people.SOURCES]
 
 
 def rows_of(asked: Asked, *, part: str = "") -> Any:

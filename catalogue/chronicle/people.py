@@ -57,10 +57,11 @@ def _attestation_rows(asked: Asked) -> Iterable[QuerySet]:
     rows = Attestation.objects.filter(service=asked.service)
     yield step(rows, asked, part="attestation", name="asked", at="round__opened_at")
     yield step(rows.filter(answered_at__isnull=False), asked, part="attestation", name="answered", at="answered_at", rank=1)
+    yield step(rows.filter(reply__isnull=False), asked, part="attestation", name="replied", at="reply__replied_at", rank=2)
 
 
 def _attestations_told(asked: Asked, keys: list[Key]) -> dict[Key, Event]:
-    related = ("round__opened_by", "person", "version")
+    related = ("round__opened_by", "person", "version", "reply__replied_by", "reply__version")
     rows = Attestation.objects.select_related(*related).in_bulk([pk for _, pk in keys])
     return {(name, pk): _attestation_event(name, rows[pk]) for name, pk in keys}
 
@@ -70,6 +71,10 @@ def _attestation_event(name: str, row: Attestation) -> Event:
     if name == "asked":
         what = f"Attestation asked of {said_by(row.person)} until {row.round.due_on:%d %b %Y}: {row.round.title}"
         return Event(at=row.round.opened_at, what=what, who=said_by(row.round.opened_by), **page)  # type: ignore[arg-type]
+    if name == "replied":
+        taken_up = f", taken up by version {row.reply.version.number}" if row.reply.version else ""
+        what = f"Answered what its owner said is not right{taken_up} ({row.round.title})"
+        return Event(at=row.reply.replied_at, what=what, who=said_by(row.reply.replied_by), why=row.reply.text, **page)  # type: ignore[arg-type]
     told = "still right" if row.right else "not right any more"
     what = f"Attested: version {row.version.number} is {told} ({row.round.title})"
     return Event(at=row.answered_at or row.round.opened_at, what=what, who=said_by(row.person), why=row.remark, **page)  # type: ignore[arg-type]

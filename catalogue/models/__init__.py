@@ -15,7 +15,7 @@ from catalogue.models.configuration import (
 from catalogue.models.defaults import Label, TierDefault
 from catalogue.models.duties import Duty, DutyException, GrantEntry, LegalHold
 from catalogue.models.outward import ExternalCatalogue, Publication
-from catalogue.models.ownership import Attestation, AttestationRound, HandOver
+from catalogue.models.ownership import Attestation, AttestationReply, AttestationRound, HandOver
 from catalogue.models.propagation import PropagatedStatus, Propagation
 from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
 from catalogue.models.retirement import Retirement
@@ -29,6 +29,7 @@ __all__ = [
     "Agreement",
     "AgreementVersion",
     "Attestation",
+    "AttestationReply",
     "AttestationRound",
     "Batch",
     "BatchItem",

@@ -94,6 +94,7 @@ class BatchItem(models.Model):
     words = models.TextField(blank=True, help_text="What would happen, in words.")
     problems = models.JSONField(default=list, help_text="[column, what to do] of everything that is in the way.")
     doubts = models.JSONField(default=list, help_text="[column, sentence] of what is possible, but hardly meant.")
+    stops = models.JSONField(default=list, help_text="[code, sentence] of every inequality that would not hold, as it was asked for.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     told = models.TextField(blank=True, help_text="What came of it.")
     done_at = models.DateTimeField(null=True)

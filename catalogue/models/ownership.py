@@ -107,3 +107,26 @@ class Attestation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} in {self.round}"
+
+
+@append_only
+class AttestationReply(models.Model):
+    """What came of an owner's word that an entry is not right: a steward's answer, and the version that takes it up."""
+
+    permission_from = ("attestation__service",)
+
+    attestation = models.OneToOneField(Attestation, on_delete=models.PROTECT, related_name="reply")
+    text = models.TextField()
+    version = models.ForeignKey(
+        ServiceVersion, null=True, on_delete=models.PROTECT, related_name="+", help_text="The version that takes it up."
+    )
+    replied_at = models.DateTimeField()
+    replied_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "attestation replies"
+
+    def __str__(self) -> str:
+        return f"reply to {self.attestation}"

@@ -22,6 +22,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.views import page_number, reads, show, works
 from itsm_backup.portal.words import many
 from monitoring import waking
+from monitoring.capability import measured_of_many
 
 SECTION = "services"
 
@@ -67,8 +68,9 @@ def _take_file(request: HttpRequest) -> HttpResponse:
             rows = sheets.read(sent.read(sheets.MOST_BYTES + 1))
             wishes = importing.wishes(rows, by=request.user, at=at)
             made = batching.propose(
-                act=Batch.Act.DRAFT, title=f"Import of {sent.name}"[:160], wishes=wishes, by=request.user, at=at, reason=reason
-            )
+                act=Batch.Act.DRAFT, title=f"Import of {sent.name}"[:160], wishes=wishes, by=request.user, at=at, reason=reason,
+                measure=measured_of_many,
+            )  # fmt: skip
         except (sheets.Unreadable, Refused) as error:
             problem = str(error)
         else:
@@ -154,5 +156,6 @@ def approve(request: HttpRequest) -> HttpResponse:
 
 
 def _proposed(request: HttpRequest, act: str, title: str, wishes: Any, reason: str) -> HttpResponse:
-    made = _done(request, lambda: batching.propose(act=act, title=title, wishes=wishes, by=request.user, at=now(), reason=reason))
+    asked = {"act": act, "title": title, "wishes": wishes, "by": request.user, "at": now(), "reason": reason, "measure": measured_of_many}
+    made = _done(request, lambda: batching.propose(**asked))
     return redirect("portal:batch", made.pk) if made else redirect("portal:approvals" if act == Batch.Act.APPROVE else "portal:batches")

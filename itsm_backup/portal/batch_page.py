@@ -34,6 +34,7 @@ class ItemRow:
     told: str
     problems: tuple[tuple[str, str], ...]
     doubts: tuple[tuple[str, str], ...]
+    stops: tuple[tuple[str, str], ...]  # code and sentence of what cannot hold, while nothing has happened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ class BatchPage:
     partly: bool
     approves: bool
     doubtful: int  # rows that can be done and hold a word that is hardly meant
+    unholdable: str  # how many rows cannot hold, and what that means; empty where all of them can
     submit_words: str
 
     @property
@@ -76,32 +78,50 @@ def batch_page(*, batch: Batch, user: Any, moment: Moment, page: int) -> BatchPa
     shown = items.count()
     first = PAGE * (min(max(1, page), max(1, -(-shown // PAGE))) - 1)
     worst = Case(
-        When(state=State.REFUSED, then=Value(0)), When(state=State.WAITING, doubts=[], then=Value(2)),
-        When(state=State.WAITING, then=Value(1)),
-        default=Value(3), output_field=IntegerField(),
+        When(state=State.REFUSED, then=Value(0)), When(~Q(stops=[]), state=State.WAITING, then=Value(1)),
+        When(state=State.WAITING, doubts=[], then=Value(3)), When(state=State.WAITING, then=Value(2)),
+        default=Value(4), output_field=IntegerField(),
     )  # fmt: skip
     rows = list(items.select_related("service", "version").order_by(worst, "place")[first : first + PAGE])
     waiting, refused, done = (counts.get(each, 0) for each in (State.WAITING, State.REFUSED, State.DONE))
-    mine, doubtful = batch.by_id == user.pk, items.filter(state=State.WAITING).exclude(doubts=[]).count() if state == "proposed" else 0
+    open_ones = items.filter(state=State.WAITING)
+    told = {"doubtful": Count("pk", filter=~Q(doubts=[])), "unholdable": Count("pk", filter=~Q(stops=[]))}
+    doubts = open_ones.aggregate(**told) if state == "proposed" else dict.fromkeys(told, 0)
+    mine = batch.by_id == user.pk
     return BatchPage(
-        pk=batch.pk, title=batch.title, sentence=_sentence(batch, state, counts, total), reason=batch.reason, by=person(batch.by),
+        pk=batch.pk, title=batch.title, sentence=_sentence(batch, state, counts, total, doubts["unholdable"]),
+        reason=batch.reason, by=person(batch.by),
         asked_at=instant(batch.asked_at),
         state=state, waiting=waiting, done=done, refused=refused, nothing=counts.get(State.NOTHING, 0),
         total=total, rows=tuple(_row(item, state, moment) for item in rows),
         paging=paging_of(first, len(rows), shown, PAGE, lambda number: moment.href("batch", batch.pk, page=number)),
         mine=mine, start_words=_start_words(batch.act, waiting), partly=bool(refused) and state == "proposed",
-        approves=batch.act == Batch.Act.APPROVE, doubtful=doubtful,
+        approves=batch.act == Batch.Act.APPROVE, doubtful=doubts["doubtful"],
+        unholdable=_unholdable(batch.act, doubts["unholdable"]),
         submit_words=_submit_words(batch) if mine and state == "finished" and done else "",
     )  # fmt: skip
+
+
+def _unholdable(act: str, count: int) -> str:
+    if not count:
+        return ""
+    told = f"{many(count, 'row')} {'promises' if count == 1 else 'promise'} what cannot hold as the catalogue stands now"
+    they = "it" if count == 1 else "they"
+    if act == Batch.Act.APPROVE:
+        return f"{told}: {they} will be refused, unless a deviation is granted before."
+    verb = "made" if act == Batch.Act.DRAFT else "submitted"
+    return f"{told}: {they} can be {verb}, but not approved until {they} {'is' if count == 1 else 'are'} changed or a deviation is granted."
 
 
 def _start_words(act: str, count: int) -> str:
     return _DEED[act][count == 1].format(f"{count:,}")
 
 
-def _sentence(batch: Batch, state: str, counts: Mapping[str, int], total: int) -> str:
+def _sentence(batch: Batch, state: str, counts: Mapping[str, int], total: int, unholdable: int) -> str:
     waiting, refused, done = (counts.get(each, 0) for each in (State.WAITING, State.REFUSED, State.DONE))
     if state == "proposed":
+        if batch.act == Batch.Act.APPROVE:  # what cannot hold is refused
+            waiting, refused = waiting - unholdable, refused + unholdable
         same = f", {counts[State.NOTHING]:,} say nothing new" if counts.get(State.NOTHING) else ""
         bad = f", {refused:,} cannot be done as {'it is' if refused == 1 else 'they are'}" if refused else ""
         return f"{batch.title}: {waiting:,} of {many(total, 'entry', 'entries')} can be done{same}{bad}."
@@ -113,7 +133,9 @@ def _sentence(batch: Batch, state: str, counts: Mapping[str, int], total: int) -
 
 
 def _row(item: BatchItem, state: str, moment: Moment) -> ItemRow:
-    verdict, words = _VERDICT.get(item.state, ("kept", "Good") if state == "proposed" else ("held", "Waits"))
+    stops = item.stops if state == "proposed" and item.state == State.WAITING else ()
+    fresh = ("at_risk", "Cannot hold") if stops else ("kept", "Good") if state == "proposed" else ("held", "Waits")
+    verdict, words = _VERDICT.get(item.state, fresh)
     href = ""
     if item.version is not None and item.service is not None:
         href = moment.href("version", item.service.code, item.version.number)
@@ -122,6 +144,7 @@ def _row(item: BatchItem, state: str, moment: Moment) -> ItemRow:
     return ItemRow(
         place=item.place, verdict=verdict, state=words, entry=Link(item.code or "–", href), words=item.words, told=item.told,
         problems=tuple((column, told) for column, told in item.problems), doubts=tuple((column, told) for column, told in item.doubts),
+        stops=tuple((code, told) for code, told in stops),
     )  # fmt: skip
 
 

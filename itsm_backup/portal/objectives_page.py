@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils.safestring import SafeString
 
+from catalogue.models import Offering
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.copy_places import PartRow, PlaceRow, part_row, place_row
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.method_pages import href_of
 from itsm_backup.portal.month_trend import Trend, trend, trend_words
+from itsm_backup.portal.package_claims import PackageClaims, claims_of_packages
 from itsm_backup.portal.standing import entries
 from itsm_backup.portal.words import PROVEN, VERDICTS, instant, many
 from monitoring.attaining import Attainment, Standing, standing_of
@@ -72,6 +75,7 @@ class ObjectivesPage:
     sentence: str
     month: str
     rows: tuple[ObjectiveRow, ...]
+    packages: tuple[PackageClaims, ...]  # levels of offerings beside the same figures
     budget: tuple[tuple[str, str], ...]
     exhaustion: SafeString | str
     burn: tuple[BurnRow, ...]
@@ -93,7 +97,8 @@ def find(*, code: str, user: Any, moment: Moment) -> Any:
     `service_page.find` asks for much more, and for most of the time that this page takes.
     """
     judged = () if moment.past else ("service__judged__evaluation",)  # in the past it is looked for
-    return entries(user, moment).filter(service__code=code).select_related("service", "commitment", *judged).first()
+    rows = entries(user, moment).annotate(has_offerings=Exists(Offering.objects.filter(version=OuterRef("pk"))))
+    return rows.filter(service__code=code).select_related("service", "commitment", *judged).first()
 
 
 def objectives_page(*, version: Any, user: Any, moment: Moment) -> ObjectivesPage:
@@ -109,6 +114,13 @@ def objectives_page(*, version: Any, user: Any, moment: Moment) -> ObjectivesPag
         sentence=_sentence(standing.attainments),
         month=f"{standing.period[0] + dt.timedelta(days=1):%B %Y}",
         rows=rows,
+        packages=claims_of_packages(
+            version.offerings.all() if version.has_offerings else (),
+            evaluation=evaluation,
+            moment=moment,
+            month=standing.months[-1],
+            code=version.service.code,
+        ),
         budget=_budget(standing),
         exhaustion=_exhaustion(standing, moment),
         burn=tuple(_burn_rows(standing)),

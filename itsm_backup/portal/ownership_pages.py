@@ -15,6 +15,7 @@ from itsm_backup.common.time import local_day
 from itsm_backup.portal import gaps as gap_rows
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.remarks import Remark, open_remarks, reply_words
 from itsm_backup.portal.service_list import Paging, paging_of
 from itsm_backup.portal.words import day, instant, many, person, zone
 from monitoring.gaps import ownership_gaps
@@ -22,6 +23,7 @@ from monitoring.models import BackupJob
 from monitoring.overlaps import overlaps
 
 MOST_JOBS, SHOWN = 5_000, 50
+REPLY = ("reply__replied_by", "reply__version")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,7 @@ class EntryOwnershipPage:
     matrix: tuple[MatrixRow, ...]
     gaps: tuple[str, ...]
     hand_overs: tuple[HandOverRow, ...]
+    remarks: tuple[Remark, ...]  # to be answered by this person
     attested: tuple[tuple[str, str], ...]
     may_hand_over: bool
     people: tuple[tuple[int, str], ...]
@@ -120,6 +123,7 @@ class AttestationRow:
     person: str
     state: str
     remark: str
+    reply: str
     open: bool
     said: Said  # in a form that was refused
 
@@ -291,7 +295,8 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
     links = {service.pk: Link(name, moment.href("service", service.code))}
     found = ownership_gaps(services=[service.pk], at=moment.at)
     may = not moment.past and version is not None and Service.objects.visible_to(user, "change").filter(pk=service.pk).exists()
-    answers = service.attestations.filter(answered_at__lte=moment.at).select_related("person", "round").order_by("-answered_at")
+    related = ("person", "round", *REPLY)
+    answers = service.attestations.filter(answered_at__lte=moment.at).select_related(*related).order_by("-answered_at")
     return EntryOwnershipPage(
         code=service.code,
         name=name,
@@ -301,9 +306,11 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
         hand_overs=_hand_overs(HandOver.objects.filter(service=service), links, user, moment),
         attested=tuple(
             (f"{row.round.title}: {'right' if row.right else 'not right'}",
-             f"{person(row.person)}, {day(row.answered_at.astimezone(zone()).date())}" + (f". {row.remark}" if row.remark else ""))
+             f"{person(row.person)}, {day(row.answered_at.astimezone(zone()).date())}" + (f". {row.remark}" if row.remark else "")
+             + (f" {told}" if (told := reply_words(row, moment)) else ""))
             for row in answers[:30]
         ),
+        remarks=open_remarks(service, moment) if may else (),
         may_hand_over=may,
         people=_people(moment) if may else (),
     )  # fmt: skip
@@ -329,7 +336,7 @@ def round_page(*, row: AttestationRound, user: Any, moment: Moment, said: Mappin
     `said` is what was typed into its form, where that was refused.
     """
     seen = Service.objects.visible_to(user)
-    rows = row.attestations.filter(Q(service__in=seen) | Q(person=user)).select_related("service", "version", "person")
+    rows = row.attestations.filter(Q(service__in=seen) | Q(person=user)).select_related("service", "version", "person", *REPLY)
     told = [(each.person_id == user.pk, _attestation(each, moment, said or {})) for each in rows]
     open_ones = sum(each.open for _, each in told)
     return RoundPage(
@@ -350,6 +357,7 @@ def _attestation(row: Attestation, moment: Moment, said: Mapping[int, Said]) -> 
         person=person(row.person),
         state=("right" if row.right else "not right") if answered else "not answered",
         remark=row.remark if answered else "",
+        reply=reply_words(row, moment),
         open=not answered,
         said=said.get(row.service_id, Said()),
     )

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value, prefetch_related_objects
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, QuerySet, Subquery, Value, prefetch_related_objects
 from django.db.models.functions import Coalesce, Concat, NullIf, Trim
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalogue import legal_holds
-from catalogue.checking import deviations_at, findings, question_of
 from catalogue.comparing import offered
-from catalogue.deviating import CODES
 from catalogue.impact import EffectiveTier
 from catalogue.models import Commitment, Deviation, LegalHold, Offering, Propagation, Retirement, Service, ServiceVersion, Team
 from catalogue.packages import line_of
@@ -28,14 +26,16 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.claiming import claims_of
 from itsm_backup.portal.claiming_copies import LEAST_WINDOW
 from itsm_backup.portal.framing import Claim, Exposure, Link
+from itsm_backup.portal.holding import held
 from itsm_backup.portal.method_pages import href_of
 from itsm_backup.portal.month_trend import Trend, trend, trend_words
+from itsm_backup.portal.package_claims import PackageClaims, claims_of_packages
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
 from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.service_reviews import Taught, reviews_of
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between
-from itsm_backup.portal.words import STATUSES, TIERS, counts_as, day, instant, person, short_instant, zone
-from monitoring.capability import measured
+from itsm_backup.portal.words import STATUSES, TIERS, counts_as, instant, person, short_instant, zone
+from monitoring.detecting import may_not_hold
 from monitoring.keeping import Kept, kept_of, promised_by
 from monitoring.models import BackupRun, Evaluation, RestoreTest
 from monitoring.trending import Month, trend_of
@@ -82,6 +82,7 @@ class ServicePage:
     months: Months
     summary: str
     offerings: tuple[str, ...]  # packages with their levels, a line each
+    packages: tuple[PackageClaims, ...]  # each of their levels beside what is measured
     jobs: tuple[proof.JobRow, ...]
     problems: tuple[ProblemRow, ...]
     history: tuple[HistoryRow, ...]
@@ -91,6 +92,7 @@ class ServicePage:
     affected: SafeString | str  # what reaches it from a provider, in a sentence
     why_affected: str
     leaves: SafeString | str  # when it leaves the catalogue, where that is planned
+    cannot_hold: str  # the first condition of the promise that does not hold, and how many more
     borne: tuple[str, ...]  # deviations that hold, one sentence each
 
 
@@ -114,6 +116,7 @@ def find(*, code: str, user: Any, moment: Moment) -> ServiceVersion | None:
             has_holds=Exists(LegalHold.objects.filter(**this)),
             was_reached=Exists(Propagation.objects.filter(**this)),
             has_deviations=Exists(Deviation.objects.filter(**this)),
+            may_not_hold=ExpressionWrapper(may_not_hold(moment.at, past=moment.past), BooleanField()),
             has_offerings=Exists(Offering.objects.filter(version=OuterRef("pk"))),
             has_reviews=Exists(PostIncidentReview.objects.filter(answers__service=OuterRef("service"), state="published")),
             leaves_at=Subquery(_planned(moment).values("ends_at")[:1]),
@@ -156,7 +159,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         code=service.code,
         name=version.name,
         summary=version.summary,
-        offerings=tuple(line_of(offered(row)) for row in version.offerings.all()) if version.has_offerings else (),
+        **_offered(version, evaluation, moment, months[-1], kept),
         status=version.stands,
         status_words=STATUSES[version.stands][0],
         why=moment.href("explain", "evaluation", evaluation.pk) if evaluation else "",
@@ -188,7 +191,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         leaves=instant(version.leaves_at) if version.leaves_at else "",
         affected=told_affected(version, moment),
         why_affected=why_affected(version, moment),
-        borne=_borne(version, user, moment) if version.has_deviations else (),
+        **held(version, user, moment)._asdict(),
     )
 
 
@@ -206,6 +209,16 @@ def _claims(
         commitment=_promised(version), evaluation=evaluation, moment=moment, month=month, kept=kept, runs=runs,
         bridged=version.known_today.get(version.service_id), code=version.service.code, zone_name=version.zone,
     )  # fmt: skip
+
+
+def _offered(version: Any, evaluation: Evaluation | None, moment: Moment, month: Month, kept: Kept) -> dict[str, Any]:
+    """Its offerings, a line each, and their levels beside the same figures."""
+    rows = list(version.offerings.all()) if version.has_offerings else []
+    packages = claims_of_packages(
+        rows, evaluation=evaluation, moment=moment, month=month, code=version.service.code, kept=kept,
+        bridged=version.known_today.get(version.service_id),
+    )  # fmt: skip
+    return {"offerings": tuple(line_of(offered(row)) for row in rows), "packages": packages}
 
 
 def _shown(runs: list[BackupRun], *, several: bool) -> list[BackupRun]:
@@ -244,24 +257,6 @@ def _promises_restores(version: Any) -> bool:
 def _hold(hold: LegalHold) -> str:
     ends = format_html("until {}", instant(hold.held_until)) if hold.held_until else "until it is released"
     return format_html("{}. {} answers for it; since {}, {}.", hold.reason.rstrip("."), person(hold.owner), instant(hold.held_from), ends)
-
-
-def _borne(version: Any, user: Any, moment: Moment) -> tuple[str, ...]:
-    """Every deviation that holds, and whether what is in force needs it: a later version may keep what an earlier one did not."""
-    service, at = version.service, moment.at
-    granted = deviations_at(service, at)
-    if not granted:
-        return ()
-    asked = question_of(version, reader=user, known_then=moment.past)
-    needed = {each.deviation.pk for each in findings(asked=asked, measured=measured(service, at), at=at) if each.deviation}
-    return tuple(_deviation(each, needed=each.pk in needed) for each in granted)
-
-
-def _deviation(row: Any, *, needed: bool) -> str:
-    words, until = CODES[row.code], day(row.expires_on)
-    if needed:
-        return f"{words}. It is borne until {until}; {person(row.owner)} answers for it."
-    return f"What is in force does not need it, but a deviation is granted until {until}: “{words}”; {person(row.owner)} answers for it."
 
 
 def _evaluation(version: Any, moment: Moment) -> Evaluation | None:

@@ -15,7 +15,7 @@ from django.shortcuts import redirect
 from django.utils.html import strip_tags
 from django.views.decorators.http import require_POST
 
-from catalogue import duties, publishing, reviewing
+from catalogue import duties, publishing, reviewing, withdrawing
 from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.http.typed import raw, typed
 from itsm_backup.common.time import now
@@ -163,7 +163,7 @@ def withdraw(request: HttpRequest, row: ServiceVersion) -> str:
     reason = typed(request, "reason")
     if not reason:
         raise publishing.NotReady(["Say why it is withdrawn: the reason is kept with it."])
-    publishing.withdraw(version=row, by=request.user, at=now(), reason=reason)
+    withdrawing.withdraw(version=row, by=request.user, at=now(), reason=reason)
     return f"Version {row.number} is withdrawn and never takes force."
 
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
-from catalogue import backing, checking, comparing, duties, publishing, wording
+from catalogue import backing, checking, comparing, duties, publishing, withdrawing, wording
 from catalogue.impact import EffectiveTier
 from catalogue.models import Service, ServiceVersion
 from itsm_backup.common.time import now
@@ -84,6 +84,8 @@ class VersionPage:
     may_comment: bool
     may_roll_back: bool
     may_withdraw: bool
+    withdraw_told: tuple[str, ...]  # what withdrawing does to versions on their way
+    withdraw_obstacles: tuple[str, ...]
     edit_href: str
     edit_words: str
     reviews: tuple[Link, ...]  # reviews of incidents that it was drafted because of
@@ -157,6 +159,7 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
     writes = not moment.past and Service.objects.visible_to(user, "change").filter(pk=version.service_id).exists()
     waits = version.state == ServiceVersion.State.IN_REVIEW and not moment.past
     checks = _findings(version, user, moment) if is_open else []
+    withdraws = found[0].ahead and not moment.past and (writes or _approves(version, user))
     return VersionPage(
         code=version.service.code,
         name=version.name,
@@ -184,13 +187,17 @@ def version_page(*, version: ServiceVersion, user: Any, moment: Moment, seen: st
         may_return=waits and (writes or not why_not),
         may_comment=not moment.past and is_open,
         may_roll_back=writes and version.state == ServiceVersion.State.APPROVED and not (found[0].in_force or found[0].ahead),
-        may_withdraw=found[0].ahead
-        and not moment.past
-        and (writes or Service.objects.visible_to(user, "approve").filter(pk=version.service_id).exists()),
+        may_withdraw=withdraws,
+        withdraw_told=tuple(withdrawing.consequences(version)) if withdraws else (),
+        withdraw_obstacles=tuple(withdrawing.obstacles(version)) if withdraws else (),
         edit_href=reverse("admin:catalogue_serviceversion_change", args=[version.pk]) if writes and user.is_staff and is_open else "",
         edit_words="Edit or submit it" if version.state == ServiceVersion.State.DRAFT else "In the administration",
         reviews=drafted_because_of(version=version, user=user, moment=moment),
     )
+
+
+def _approves(version: ServiceVersion, user: Any) -> bool:
+    return Service.objects.visible_to(user, "approve").filter(pk=version.service_id).exists()
 
 
 def _counts_as(version: ServiceVersion, moment: Moment) -> str:

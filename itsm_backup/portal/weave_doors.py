@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from catalogue import relating
+from catalogue import foreseeing, relating
 from catalogue.duties import NotAllowed, Refused
 from catalogue.models import RejectedRelation, Relation, SeenRelation, Service
 from catalogue.relating import CONFIRM, END
@@ -101,20 +102,23 @@ def _looked_at(request: HttpRequest, rows: list[Any], unread: list[Any], *, titl
     asked = request.POST.get("step", "")
     keep, partly = asked in ("keep", "keep_part"), asked == "keep_part"
     wanted = [wish for _, wish in rows]
-    outcomes = relating.carry_out(wanted, keep=keep and (partly or not unread), partly=partly, **said)
+    if keep and (partly or not unread):
+        outcomes = relating.carry_out(wanted, partly=partly, **said)
+        left = sum(bool(one.problem) for one in outcomes) + len(unread)
+        if partly or not left:
+            kept = many(sum(one.changes for one in outcomes), "relation")
+            messages.success(request, f"{kept} changed.{f' {left} left out.' if left else ''}")
+            return redirect(_safe(back) or reverse("portal:relations"))
+    outcomes, follows = relating.foresee(wanted, **said)
     lines = [line for line, _ in rows]
     bad = [one for one in outcomes if one.problem]
     good = [one for one in outcomes if one.changes]
-    if keep and (partly or not (bad or unread)):
-        messages.success(
-            request, f"{many(len(good), 'relation')} changed.{f' {len(bad) + len(unread)} left out.' if bad or unread else ''}"
-        )
-        return redirect(_safe(back) or reverse("portal:relations"))
     shown = [{"line": line, "one": one, "kind": _kind(one.wish.kind)} for line, one in zip(lines, outcomes, strict=True)]
     worst_first = sorted(shown, key=lambda row: not row["one"].problem)[:500]
     context = {
         "title": title, "shown": worst_first, "unread": unread, "bad": len(bad) + len(unread),
-        "good": len(good), "reason": said["reason"], "back": _safe(back), "content": content, "cells": request.POST.getlist("cell"),
+        "good": len(good), "follows": follows.sentences, "breaks": len(follows.breaks) + follows.hidden_breaks,
+        "reason": said["reason"], "back": _safe(back), "content": content, "cells": request.POST.getlist("cell"),
         "deed": request.POST.get("deed", ""), "kind": request.POST.get("kind", ""),
     }  # fmt: skip
     return show(request, "relations_preview", section="services", moment=asof.Moment(at=said["at"], now=said["at"]), **context)
@@ -172,7 +176,9 @@ def accept(request: HttpRequest, pk: int, said: dict[str, Any]) -> str:
     strength = request.POST.get("strength", "")
     if strength not in Relation.Strength.values:
         raise Refused("Choose whether the service stops with it (hard) or goes on (soft).")
-    return f"{relating.accept(seen=seen, strength=strength, **said)}: it stands in the catalogue."
+    act = partial(relating.accept, seen=seen, strength=strength, **said)
+    row, follows = foreseeing.weigh(act, ends=(seen.consumer, seen.provider), at=said["at"], reader=request.user)
+    return f"{row}: it stands in the catalogue. {follows.in_short()}".strip()
 
 
 @_deciding

@@ -1,6 +1,7 @@
 """The admin doors of monitoring: tools and their keys, jobs and when they are due, rules, and what was recorded."""
 
 from catalogue.admin.entries import facts_of_service, measuring
+from catalogue.admin.many import measuring_many
 from monitoring.admin.agreement import WriteBackAdmin, WriteConflictAdmin
 from monitoring.admin.cadence import PollingPolicyAdmin, RequestBudgetAdmin
 from monitoring.admin.facts import AlertAdmin, EvaluationAdmin, ExpectedRunAdmin, QuarantineAdmin, RunAdmin
@@ -15,12 +16,14 @@ from monitoring.admin.scope import AttributeMappingAdmin, ScopeClaimAdmin, Settl
 from monitoring.admin.standing import verdict
 from monitoring.admin.tokens import TokenAdmin
 from monitoring.admin.tools import ToolAdmin
-from monitoring.capability import measured
+from monitoring.capability import measured, measured_of_many
 
 if verdict not in facts_of_service:
     facts_of_service.append(verdict)
 if measured not in measuring:
     measuring.append(measured)
+if measured_of_many not in measuring_many:
+    measuring_many.append(measured_of_many)
 
 __all__ = [
     "AlertAdmin",

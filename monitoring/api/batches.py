@@ -19,6 +19,7 @@ from catalogue.models import Batch, BatchItem, Service
 from itsm_backup.common.time import now
 from monitoring import waking
 from monitoring.api.duties import acted, checked
+from monitoring.capability import measured_of_many
 
 MOST_VERSIONS = 2_000
 STATES = BatchItem.State
@@ -68,6 +69,11 @@ class StartSerializer(serializers.Serializer):
     partly = serializers.BooleanField(required=False, default=False, help_text="Also when some of them cannot be done.")
 
 
+class StopOfItemSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text="The inequality that does not hold.")
+    sentence = serializers.CharField()
+
+
 class ProblemOfItemSerializer(serializers.Serializer):
     column = serializers.CharField(allow_blank=True, help_text="Empty: of the entry as a whole.")
     told = serializers.CharField()
@@ -81,6 +87,7 @@ class BatchItemSerializer(serializers.Serializer):
     words = serializers.CharField(allow_blank=True, help_text="What would happen.")
     problems = serializers.SerializerMethodField()
     doubts = serializers.SerializerMethodField(help_text="What is possible, but hardly meant: a word that is nearly one in use.")
+    stops = serializers.SerializerMethodField(help_text="What could not hold when it was asked for: no version is approved with it.")
     told = serializers.CharField(allow_blank=True, help_text="What came of it.")
     done_at = serializers.DateTimeField(allow_null=True)
 
@@ -91,6 +98,10 @@ class BatchItemSerializer(serializers.Serializer):
     @extend_schema_field(ProblemOfItemSerializer(many=True))
     def get_doubts(self, item: BatchItem) -> list[dict[str, str]]:
         return [{"column": column, "told": told} for column, told in item.doubts]
+
+    @extend_schema_field(StopOfItemSerializer(many=True))
+    def get_stops(self, item: BatchItem) -> list[dict[str, str]]:
+        return [{"code": code, "sentence": sentence} for code, sentence in item.stops]
 
 
 def _rows(request: Any) -> QuerySet[Batch]:
@@ -121,7 +132,7 @@ class Batches(GenericAPIView):
         asked = checked(NewBatchSerializer, request)
         wishes = _of_entries(asked, request.user) if asked["act"] == Batch.Act.DRAFT else _of_versions(asked, request.user)
         title = asked["title"] or f"{Batch.Act(asked['act']).label.capitalize()}: {len(wishes)}"
-        propose = partial(batching.propose, act=asked["act"], title=title, wishes=wishes)
+        propose = partial(batching.propose, act=asked["act"], title=title, wishes=wishes, measure=measured_of_many)
         made = acted(propose, by=request.user, at=now(), reason=asked["reason"])
         return Response(BatchSerializer(_found(request, made.pk)).data, 201)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ParseError, PermissionDenied
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
-from catalogue import attesting
+from catalogue import attesting, replying
 from catalogue.models import Attestation, AttestationRound, Service
 from catalogue.refusing import WrongState
 from itsm_backup.common.time import now
@@ -154,6 +154,21 @@ def _rounds(request: Any, at: dt.datetime) -> QuerySet[AttestationRound]:
     return rows.filter(asked__gt=0).order_by("-opened_at", "-pk")
 
 
+class ReplySerializer(serializers.Serializer):
+    text = serializers.CharField()
+    version = serializers.IntegerField(source="version.number", default=None, allow_null=True, help_text="The version that takes it up.")
+    replied_by = serializers.CharField(source="replied_by.username")
+    replied_at = serializers.DateTimeField()
+
+
+class NewReplySerializer(serializers.Serializer):
+    text = serializers.CharField(max_length=2_000, help_text="What came of it, as the owner reads it.")
+    version = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=2**31 - 1,
+        help_text="Number of the version that takes it up, approved since.",
+    )  # fmt: skip
+
+
 class AttestationSerializer(serializers.Serializer):
     """Of an instant, which stands in the context as `at`: what was answered later is not told."""
 
@@ -166,6 +181,7 @@ class AttestationSerializer(serializers.Serializer):
     answered_at = serializers.SerializerMethodField()
     right = serializers.SerializerMethodField(help_text="Null: not answered.")
     remark = serializers.SerializerMethodField()
+    reply = serializers.SerializerMethodField(help_text="What came of “not right”; null: nothing yet.")
 
     def _is_answered(self, row: Attestation) -> bool:
         return row.answered_at is not None and row.answered_at <= self.context["at"]
@@ -178,6 +194,11 @@ class AttestationSerializer(serializers.Serializer):
 
     def get_remark(self, row: Attestation) -> str:
         return row.remark if self._is_answered(row) else ""
+
+    @extend_schema_field(ReplySerializer(allow_null=True))
+    def get_reply(self, row: Attestation) -> dict[str, Any] | None:
+        found = getattr(row, "reply", None)
+        return ReplySerializer(found).data if found is not None and found.replied_at <= self.context["at"] else None
 
 
 class AttestSerializer(serializers.Serializer):
@@ -233,6 +254,23 @@ class AnswerAttestation(GenericAPIView):
         return Response(AttestationSerializer(_rows(request).get(pk=pk), context={"at": now()}).data)
 
 
+class ReplyAttestation(GenericAPIView):
+    """Say what came of “not right”, with the version that takes it up where there is one. The answer stays, and the owner is told."""
+
+    queryset = Attestation.objects.none()
+
+    @extend_schema(operation_id="attestations_reply", request=NewReplySerializer, responses={200: AttestationSerializer, 409: None})
+    def post(self, request: Any, pk: int) -> Response:
+        said, row = checked(NewReplySerializer, request), _rows(request).filter(pk=pk).first()
+        if row is None:
+            raise NotFound(f"There is no attestation {pk} that you may see.")
+        version = row.service.versions.filter(number=said["version"]).first() if said["version"] else None
+        if said["version"] and version is None:
+            raise ParseError(f"version: {row.service.code} has no version {said['version']}.")
+        acted(replying.reply, attestation=row, text=said["text"], version=version, by=request.user, at=now())
+        return Response(AttestationSerializer(_rows(request).get(pk=pk), context={"at": now()}).data)
+
+
 def _answer(*, row: Attestation, said: dict[str, Any], by: Any, at: dt.datetime) -> None:
     """Answer this one. Raises NotReady without a remark where one is needed, WrongState where it was answered already."""
     right, wrong = ([row.service_id], {}) if said["right"] else ([], {row.service_id: said["remark"]})
@@ -242,4 +280,4 @@ def _answer(*, row: Attestation, said: dict[str, Any], by: Any, at: dt.datetime)
 
 def _rows(request: Any) -> QuerySet[Attestation]:
     mine = Q(service__in=Service.objects.visible_to(request.user)) | Q(person=request.user)
-    return Attestation.objects.filter(mine).select_related("round", "service", "version", "person")
+    return Attestation.objects.filter(mine).select_related("round", "service", "version", "person", "reply__version", "reply__replied_by")

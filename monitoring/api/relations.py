@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,10 +15,12 @@ from rest_framework.exceptions import APIException, ParseError, PermissionDenied
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
-from catalogue import impact, relating, weave
+from catalogue import foreseeing, impact, relating, weave
 from catalogue.duties import NotAllowed, Refused
+from catalogue.foreseeing import Consequences
 from catalogue.models import Relation, Service
 from itsm_backup.common.time import iso, now
+from monitoring.api.consequences import ConsequencesSerializer
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 
@@ -41,7 +44,7 @@ class StateChanged(APIException):
 
 
 class RelationSerializer(serializers.Serializer):
-    id = serializers.IntegerField()
+    id = serializers.IntegerField(allow_null=True, help_text="Null where nothing was kept.")
     consumer = serializers.CharField(help_text="Code of the service that needs the other.")
     provider = serializers.CharField(help_text="Code of the service that is needed.")
     kind = serializers.ChoiceField(choices=Relation.Kind.choices)
@@ -60,6 +63,11 @@ class NewRelationSerializer(serializers.Serializer):
     valid_from = serializers.DateTimeField(required=False, allow_null=True, default=None)
     valid_until = serializers.DateTimeField(required=False, allow_null=True, default=None)
     reason = serializers.CharField(max_length=1_000, help_text="Kept with the relation's history.")
+    keep = serializers.BooleanField(default=True, help_text="false: only say what would follow (200); nothing is kept.")
+
+
+class KeptRelationSerializer(RelationSerializer):
+    consequences = ConsequencesSerializer(help_text="What it means for promises and tiers along hard relations.")
 
 
 class RelationChangeSerializer(serializers.Serializer):
@@ -89,9 +97,17 @@ def etag_of(row: Relation) -> str:
     return f'"{row.pk}-{row.history.values_list("history_id", flat=True).first() or 0}"'
 
 
-def _answer(row: Relation, code: int = 200) -> Response:
-    codes = {row.consumer_id: row.consumer.code, row.provider_id: row.provider.code}
-    return Response(RelationSerializer(shown(row, codes)).data, status=code, headers={"ETag": etag_of(row)})
+def _answer(row: Relation) -> Response:
+    return Response(RelationSerializer(shown(row, _both(row))).data, headers={"ETag": etag_of(row)})
+
+
+def _kept(row: Relation, follows: Consequences, code: int = 200, headers: dict[str, str] | None = None) -> Response:
+    told = KeptRelationSerializer({**shown(row, _both(row)), "consequences": follows}).data
+    return Response(told, status=code, headers={"ETag": etag_of(row)} if headers is None else headers)
+
+
+def _both(row: Relation) -> dict[int, str]:
+    return {row.consumer_id: row.consumer.code, row.provider_id: row.provider.code}
 
 
 def _acted(act: Callable[..., Relation], **asked: Any) -> Relation:
@@ -126,16 +142,26 @@ class Relations(GenericAPIView):
         codes = _codes(pk for row in page for pk in (row.consumer_id, row.provider_id))
         return self.get_paginated_response(RelationSerializer([shown(row, codes) for row in page], many=True).data)
 
-    @extend_schema(operation_id="relations_create", request=NewRelationSerializer, responses={201: RelationSerializer})
+    @extend_schema(operation_id="relations_create", request=NewRelationSerializer,
+                   responses={201: KeptRelationSerializer, 200: KeptRelationSerializer})  # fmt: skip
     def post(self, request: Any) -> Response:
         sent = NewRelationSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         asked = dict(sent.validated_data)
-        at = now()
+        keep, at = asked.pop("keep"), now()
         ends = {side: get_for(Service.objects.all(), user=request.user, code=asked.pop(side)) for side in ("consumer", "provider")}
         if Relation.objects.filter(kind=asked["kind"], **ends).standing(at).exists():
             raise Conflict("This relation stands already. Change it with PATCH, or end it first.")
-        return _answer(_acted(relating.relate, **ends, **asked, by=request.user, at=at), status.HTTP_201_CREATED)
+        act = partial(_acted, relating.relate, **ends, **asked, by=request.user, at=at)
+        with transaction.atomic():
+            row, follows = foreseeing.weigh(
+                act, ends=ends.values(), at=max(at, asked["valid_from"] or at), reader=request.user
+            )  # fmt: skip
+            if not keep:
+                transaction.set_rollback(True)
+                row.pk = None
+                return _kept(row, follows, headers={})
+        return _kept(row, follows, status.HTTP_201_CREATED)
 
     def _standing(self, request: Any, at: Any) -> QuerySet[Relation]:
         seen = Service.objects.visible_to(request.user)
@@ -174,20 +200,24 @@ class RelationDetail(GenericAPIView):
     def get(self, request: Any, pk: int) -> Response:
         return _answer(_found(request, pk))
 
-    @extend_schema(operation_id="relations_change", request=RelationChangeSerializer, parameters=[IF_MATCH])
+    @extend_schema(operation_id="relations_change", request=RelationChangeSerializer, parameters=[IF_MATCH],
+                   responses=KeptRelationSerializer)  # fmt: skip
     def patch(self, request: Any, pk: int) -> Response:
         sent = RelationChangeSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         asked = dict(sent.validated_data)
         said = {"by": request.user, "at": now(), "reason": asked.pop("reason")}
+        follows = foreseeing.NOTHING
         with transaction.atomic():
             row = _based_on(request, pk)
             if asked.pop("confirmed", False):
                 row = _acted(relating.confirm, relation=row, **said)
             if asked:
-                ends = {"consumer": row.consumer, "provider": row.provider, "kind": row.kind}
-                row = _acted(relating.relate, **ends, **{"strength": row.strength, "valid_until": row.valid_until, **asked}, **said)
-        return _answer(row)
+                ends = {"consumer": row.consumer, "provider": row.provider}
+                wanted = {"kind": row.kind, "strength": row.strength, "valid_until": row.valid_until, **asked}
+                act = partial(_acted, relating.relate, **ends, **wanted, **said)
+                row, follows = foreseeing.weigh(act, ends=ends.values(), at=said["at"], reader=request.user)
+        return _kept(row, follows)
 
     @extend_schema(operation_id="relations_end", parameters=[EndSerializer, IF_MATCH], responses={200: RelationSerializer})
     def delete(self, request: Any, pk: int) -> Response:

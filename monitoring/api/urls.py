@@ -21,7 +21,14 @@ from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
 from monitoring.api.methods import MethodDetail, Methods
 from monitoring.api.objectives import ObjectivesOfService
 from monitoring.api.outflow import StatusPublications
-from monitoring.api.ownership import AnswerAttestation, AttestationRounds, Attestations, DoubleClaims, OwnershipGaps
+from monitoring.api.ownership import (
+    AnswerAttestation,
+    AttestationRounds,
+    Attestations,
+    DoubleClaims,
+    OwnershipGaps,
+    ReplyAttestation,
+)
 from monitoring.api.ownership_hand_overs import AcceptHandOver, DeclineHandOver, HandOvers
 from monitoring.api.propagations import PropagationDetail
 from monitoring.api.quarantine import Quarantine, QuarantineDetail, QuarantineOfTool, QuarantineSetAside
@@ -72,6 +79,7 @@ urlpatterns = [
     path("attestation-rounds/", AttestationRounds.as_view()),
     path("attestations/", Attestations.as_view()),
     path("attestations/<int:pk>/answer", AnswerAttestation.as_view()),
+    path("attestations/<int:pk>/reply", ReplyAttestation.as_view()),
     path("hand-overs/", HandOvers.as_view()),
     path("hand-overs/<int:pk>/accept", AcceptHandOver.as_view()),
     path("hand-overs/<int:pk>/decline", DeclineHandOver.as_view()),

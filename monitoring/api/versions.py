@@ -13,7 +13,7 @@ from rest_framework import exceptions, serializers, status
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
-from catalogue import comparing, publishing, wording
+from catalogue import comparing, publishing, withdrawing, wording
 from catalogue.comparing import ALL_FIELDS, COMMITMENT_FIELDS, CONTENT_FIELDS, OFFERING_FIELDS
 from catalogue.models import AgreementVersion, Offering, Service, ServiceVersion, Team
 from itsm_backup.common.time import now
@@ -335,7 +335,7 @@ class VersionAct(GenericAPIView):
             publishing.check_approver(version, user, now())
         if not given["reason"].strip():
             raise exceptions.ParseError("reason: say why; the authors read it.")
-        ends = {"return": publishing.return_to_draft, "cancel": publishing.cancel, "withdraw": publishing.withdraw}
+        ends = {"return": publishing.return_to_draft, "cancel": publishing.cancel, "withdraw": withdrawing.withdraw}
         return ends[act](**given)
 
 

@@ -196,6 +196,28 @@ def test_a_first_draft_takes_the_levels_of_its_tier_when_the_box_is_ticked(stewa
     assert service.versions.get().commitment.rpo_s == 43_200
 
 
+def test_the_check_of_a_first_version_counts_what_its_tier_usually_promises(steward, noon):
+    ship_defaults()
+    service = publishing.create_service(code="new", by=steward, at=noon, reason="New")
+    client, page = signed_in(steward), url(ServiceVersion, "check")
+    sent = {"service": service.pk, "tier": "2", "offerings": "Gold: recovery point 2 h"}
+    told = text(client.get(page, {**sent, "take_defaults": "on"}))
+    assert "Gold promises a recovery point of 2 h, but the entry is judged by a recovery point of 12 h" in told
+    assert "Checked with what tier 2 usually promises, where nothing is written." in told
+    assert "judged by" not in text(client.get(page, sent))
+    assert "judged by" not in text(client.get(page, {**sent, "take_defaults": "on", "rpo_s": "2 h"})), "what is written counts"
+
+
+def test_versions_that_are_over_have_no_check(steward, service, noon):
+    client = signed_in(steward)
+    draft = publishing.draft_version(service=service, content={}, commitment={}, by=steward, at=noon, reason="x")
+    assert "Can it hold?" in text(client.get(change_url(draft)))
+    publishing.cancel(version=draft, by=steward, at=noon, reason="x")
+    shown = text(client.get(change_url(draft)))
+    assert "Can it hold?" not in shown and "nothing can be checked" not in shown
+    assert "Can it hold?" in text(client.get(change_url(service.versions.get(number=1)))), "what is in force is checked"
+
+
 def test_defaults_and_labels_are_tracked(steward):
     ship_defaults()
     row = TierDefault.objects.get(tier=1)

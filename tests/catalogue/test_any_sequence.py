@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from catalogue import comparing, publishing
+from catalogue import comparing, publishing, withdrawing
 from catalogue.models import ServiceVersion
 from catalogue.refusing import NotReady, WrongState
 from itsm_backup.common.time import now
@@ -111,9 +111,18 @@ class Entry(RuleBasedStateMachine):
         asked = {"version": one.version, "by": self.approver, "at": self.at, "reason": "Too early"}
         if one.since <= self.at:
             with pytest.raises(WrongState, match="has been in force since"):
-                publishing.withdraw(**asked)
+                withdrawing.withdraw(**asked)
             return
-        publishing.withdraw(**asked)
+        place = self.told.index(one)
+        before = self.told[place - 1].says if place else {}
+        brought = {name: value for name, value in one.says.items() if value != before.get(name)}
+        if any(later.says[name] == value for later in self.told[place + 1 :] for name, value in brought.items()) or (
+            not before and self.told[place + 1 :]
+        ):  # a later one carries it; of a first version everything that nobody changed
+            with pytest.raises(NotReady, match="says the same"):
+                withdrawing.withdraw(**asked)
+            return
+        withdrawing.withdraw(**asked)
         self.told.remove(one)
 
     @invariant()

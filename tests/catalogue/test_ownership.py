@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from catalogue import attesting, handing_over, naming, publishing, responsibilities
+from catalogue import attesting, handing_over, naming, publishing, replying, responsibilities
 from catalogue.models import Attestation, DutyException, HandOver, Service
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup.common.models import Notice, because
@@ -153,14 +153,43 @@ def test_gaps_are_found():
     assert told(make_service("same", owner=make_author(), steward=make_author(), labels=["odd"])) == ["owner", "team", "review", "label"]
 
 
-def test_an_answer_that_something_is_wrong_is_a_gap_until_a_new_version_mends_it():
+def test_not_right_is_a_gap_until_a_steward_answers_it_whatever_is_approved_meanwhile():
     service = make_service(review_due_on=dt.date(2027, 1, 1))
     made = opened(service)
     assert told(service, NOON + 40 * DAY) == ["attestation"]
     attesting.answer(round=made, right=[], wrong={service.pk: "Tier is 1."}, by=make_user("owner"), at=NOON + 2 * DAY)
     assert told(service, NOON + 40 * DAY) == ["wrong"]
     make_service("pacs", at=NOON + 3 * DAY, tier=1)
-    assert told(service, NOON + 40 * DAY) == []
+    assert told(service, NOON + 40 * DAY) == ["wrong"], "nobody said that it mends what was meant"
+    asked = {"attestation": made.attestations.get(), "at": NOON + 4 * DAY}
+    with pytest.raises(NotAllowed):
+        replying.reply(text="It is", by=make_user("stranger"), **asked)
+    with pytest.raises(NotReady, match="Say in at most"):
+        replying.reply(text=" ", by=make_author(), **asked)
+    with pytest.raises(NotReady, match="approved after its owner said so"):
+        replying.reply(text="It is", version=service.versions.get(number=1), by=make_author(), **asked)
+    replying.reply(text="Tier 1 it is.", version=service.versions.get(number=2), by=make_author(), **asked)
+    assert told(service, NOON + 40 * DAY) == [] and told(service, NOON + 3 * DAY) == ["wrong"], "and of then what was known then"
+    mail = Notice.objects.get(key__startswith=f"told/attestation/{asked['attestation'].pk}/reply")
+    assert mail.recipient == "owner@example.org" and "“Tier is 1.”. Version 2 takes it up." in mail.body and "Tier 1 it is." in mail.body
+    with pytest.raises(WrongState, match="Nothing waits for an answer"):
+        replying.reply(text="Again", by=make_author(), **asked)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE catalogue_attestationreply SET text = 'other'")
+
+
+def test_not_right_is_over_when_the_owner_attests_anew():
+    service = make_service(review_due_on=dt.date(2027, 1, 1))
+    first = opened(service)
+    attesting.answer(round=first, right=[], wrong={service.pk: "Tier is 1."}, by=make_user("owner"), at=NOON + DAY)
+    again = attesting.open_round(
+        services=[service], title="Once more", due_on=(NOON + 60 * DAY).date(), by=make_author(), at=NOON + 2 * DAY
+    )  # fmt: skip
+    assert told(service, NOON + 3 * DAY) == ["wrong"]
+    attesting.answer(round=again, right=[service.pk], wrong={}, by=make_user("owner"), at=NOON + 4 * DAY)
+    assert told(service, NOON + 5 * DAY) == []
+    with pytest.raises(WrongState):
+        replying.reply(attestation=first.attestations.get(), text="x", by=make_author(), at=NOON + 5 * DAY)
 
 
 def test_gaps_ask_as_often_for_many_entries_as_for_few(django_assert_max_num_queries):

@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from catalogue import publishing
-from catalogue.models import Service
+from catalogue import publishing, withdrawing
+from catalogue.models import Comment, Service
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup.common.time import iso, now
 from tests.catalogue.makers import make_approver, make_author, make_draft, make_service, make_user
@@ -30,8 +30,8 @@ def test_what_would_have_ended_goes_on_and_the_next_version_takes_force_at_once(
         planned(ahead=1, rpo_s=3_600)
     publishing.cancel(version=service.versions.get(number=3), by=make_author(), at=now(), reason="x")
     with pytest.raises(NotAllowed, match="approver can"):
-        publishing.withdraw(version=two, by=make_user("reader", "catalogue.view_service"), at=now(), reason="x")
-    done = publishing.withdraw(version=two, by=make_approver(), at=now(), reason="The year was wrong")
+        withdrawing.withdraw(version=two, by=make_user("reader", "catalogue.view_service"), at=now(), reason="x")
+    done = withdrawing.withdraw(version=two, by=make_approver(), at=now(), reason="The year was wrong")
     assert (done.state, done.effective, done.approver) == ("cancelled", None, make_approver())
     one = service.versions.get(number=1)
     assert one.effective.upper is None and service.version_at(now() + 60 * DAY) == one
@@ -54,7 +54,7 @@ def test_what_lies_ahead_counts_nowhere_before_its_day(client):
 def test_an_entry_that_has_nothing_else_waits_in_the_pipeline_again():
     version = planned()
     assert version.service.lifecycle == "catalogue"
-    publishing.withdraw(version=version, by=make_author(), at=now(), reason="Too early")
+    withdrawing.withdraw(version=version, by=make_author(), at=now(), reason="Too early")
     assert Service.objects.get().lifecycle == "pipeline"
 
 
@@ -62,7 +62,7 @@ def test_what_has_been_in_force_is_never_withdrawn_by_nobody():
     service = make_service(at=now() - 9 * DAY)
     one = service.versions.get()
     with pytest.raises(WrongState, match=r"what was promised stays\. Draft the next version"):
-        publishing.withdraw(version=one, by=make_approver(), at=now(), reason="x")
+        withdrawing.withdraw(version=one, by=make_approver(), at=now(), reason="x")
     two = planned()
     statements = (
         ("state = 'cancelled', effective = NULL", one.pk), ("state = 'cancelled'", two.pk), ("approver_id = NULL", two.pk),
@@ -110,7 +110,52 @@ def test_an_entry_that_is_not_in_force_says_so_instead_of_not_being_there(client
 def test_one_between_two_others_goes_and_the_one_before_it_holds_until_the_one_after_it():
     service = make_service(at=now() - 9 * DAY)
     two, three = planned(ahead=5, rpo_s=7_200), planned(ahead=10, rpo_s=3_600)
-    publishing.withdraw(version=two, by=make_approver(), at=now(), reason="Not needed")
+    withdrawing.withdraw(version=two, by=make_approver(), at=now(), reason="Not needed")
     one = service.versions.get(number=1)
     assert one.effective.upper == three.effective.lower
     assert service.version_at(now() + 7 * DAY) == one and service.version_at(now() + 11 * DAY) == three
+
+
+def test_a_version_planned_after_it_that_carries_what_it_brought_in_goes_first(client):
+    service = make_service(at=now() - 9 * DAY)
+    two, three = planned(ahead=5, tier=2), planned(ahead=10, summary="Images of all wards")
+    with pytest.raises(NotReady, match=r"Version 3, planned for .*, says the same: Tier 3 → 2\. Withdraw version 3 first"):
+        withdrawing.withdraw(version=two, by=make_approver(), at=now(), reason="Not yet")
+    client.force_login(make_approver(), backend=BACKEND)
+    page = client.get("/services/pacs/versions/2/").content.decode()
+    assert "It cannot be withdrawn yet." in page and "Tier 3 → 2" in page and "Withdraw it before its day" not in page
+    etag = client.get("/api/v1/services/pacs/versions/2/")["ETag"]
+    said = {"content_type": "application/json", "headers": {"If-Match": etag}}
+    answer = client.post("/api/v1/services/pacs/versions/2/withdraw", {"reason": "Not yet"}, **said)
+    assert answer.status_code == 409 and "says the same: Tier 3 → 2" in answer.json()["detail"]
+    withdrawing.withdraw(version=three, by=make_approver(), at=now(), reason="Both")
+    withdrawing.withdraw(version=two, by=make_approver(), at=now(), reason="Both")
+    assert service.version_at(now() + 60 * DAY).number == 1
+
+
+def test_a_version_in_review_goes_back_to_draft_and_is_told_what_it_carries(client):
+    make_service(at=now() - 9 * DAY)
+    two = planned(ahead=5, tier=2)
+    three = publishing.submit(version=make_draft(at=now(), summary="All wards"), by=make_author(), at=now())
+    client.force_login(make_approver(), backend=BACKEND)
+    page = client.get("/services/pacs/versions/2/").content.decode()
+    assert "Version 3 goes back to draft, because it was read against this one. It says the same: Tier 3 → 2." in page
+    withdrawing.withdraw(version=two, by=make_approver(), at=now(), reason="Not yet")
+    three.refresh_from_db()
+    (said,) = Comment.objects.filter(version=three)
+    assert (three.state, said.is_return) == ("draft", True)
+    assert said.text.startswith("Version 2 is withdrawn: Not yet") and "still says what that brought in: Tier 3 → 2." in said.text
+
+
+def test_a_draft_stays_one_with_a_remark_only_where_it_carries_something():
+    make_service(at=now() - 9 * DAY)
+    two = planned(ahead=5, tier=2)
+    draft = make_draft(at=now(), tier=3)
+    withdrawing.withdraw(version=two, by=make_approver(), at=now(), reason="Not yet")
+    draft.refresh_from_db()
+    assert draft.state == "draft" and not Comment.objects.exists(), "it says something else there"
+    publishing.cancel(version=draft, by=make_author(), at=now(), reason="x")
+    two = planned(ahead=5, tier=1)
+    draft = make_draft(at=now(), summary="All wards")
+    withdrawing.withdraw(version=two, by=make_approver(), at=now(), reason="Not yet")
+    assert [(one.version, one.is_return) for one in Comment.objects.all()] == [(draft, False)]

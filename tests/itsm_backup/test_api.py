@@ -275,6 +275,14 @@ def _attestation() -> Attestation:
     return attesting.open_round(services=[service], title="Fuzzed", due_on=now().date(), by=make_admin(), at=now()).attestations.get()
 
 
+def _remark() -> Attestation:
+    """One in which its owner said that an entry is not right."""
+    service, at = make_service("SVC-ODD"), now()
+    made = attesting.open_round(services=[service], title="Fuzzed", due_on=at.date(), by=make_admin(), at=at)
+    attesting.answer(round=made, right=[], wrong={service.pk: "Its tier"}, by=made.attestations.get().person, at=at)
+    return made.attestations.get()
+
+
 def _hand_over() -> HandOver:
     """One that asks who calls."""
     caller, service = _caller(), make_service(f"SVC-{uuid.uuid4()}"[:30])
@@ -406,6 +414,7 @@ BODIES = {
         "person": make_user().username, "starts_at": iso(now()), "ends_at": iso(now() + dt.timedelta(hours=1)), **REASON,
     },
     "/api/v1/attestations/{id}/answer": lambda: {"right": False, "remark": "The team moved"},
+    "/api/v1/attestations/{id}/reply": lambda: {"text": "It is what the wards agreed"},
     "/api/v1/attestation-rounds/": lambda: {"title": "Fuzzed", "due_on": "2099-03-31", "services": ["SVC-001"]},
     "/api/v1/hand-overs/": lambda: {"service": "SVC-001", "duty": "owner", "receiver": _caller().username, **REASON},
     "/api/v1/hand-overs/{id}/decline": lambda: REASON,
@@ -458,6 +467,7 @@ KNOWN = {
     "/api/v1/agreements/{id}/versions/": lambda: {"id": _agreement(drafted=False).pk},
     "hand-overs": lambda: {"id": _hand_over().pk},
     "attestations": lambda: {"id": _attestation().pk},
+    "/api/v1/attestations/{id}/reply": lambda: {"id": _remark().pk},
     "deviations": lambda: {"id": _deviation().pk},
     "impact-analyses": lambda: {"id": _analysis().pk},
     "on-call": lambda: {"id": _on_call().pk},

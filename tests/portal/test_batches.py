@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 
 import pytest
@@ -182,3 +183,27 @@ def _asked(approver, steward, at_most, limit: int) -> list[int]:
             assert client.get(path).status_code == 200
         counts.append(len(asked.captured_queries))
     return counts
+
+
+def test_rows_that_cannot_hold_say_so_before_the_start_and_drafts_of_them_can_be_made(steward):
+    client = signed_in(steward)
+    head = b"code,name,tier,commissioned_at,rpo,retention,retention_min\n"
+    content = head + b"S-1,One,3,2026-01-01,26 h,5 d,30 d\nS-2,Two,3,2026-01-01,26 h,60 d,30 d\n"
+    shown = client.get(sent(client, content)["Location"]).content.decode()
+    assert "2 of 2 entries can be done" in shown or "2 entries can be done" in shown
+    assert "1 row promises what cannot hold as the catalogue stands now: it can be made, but not approved until it is changed" in shown
+    assert "Cannot hold" in shown and "RETENTION_BELOW_MINIMUM" in shown and "Make 2 drafts" in shown
+
+
+def test_an_approval_counts_what_will_be_refused(db):
+    at = now()
+    service = make_service("S-1", at=at - dt.timedelta(days=1))
+    promise = {"retention_days": 5, "retention_min_days": 30}
+    author = make_person("steward", at)
+    draft = publishing.draft_version(service=service, content={}, commitment=promise, by=author, at=at, reason="x")
+    publishing.submit(version=draft, by=author, at=at, announce=False)
+    client = signed_in(make_person("approver", at))
+    answer = client.post("/approvals/approve", {"which": "all", "reason": "Looked at"})
+    shown = client.get(answer["Location"]).content.decode()
+    assert "Approval of 1 version: 0 of 1 entry can be done, 1 cannot be done as it is" in shown
+    assert "it will be refused, unless a deviation is granted before" in shown

@@ -5,13 +5,26 @@ import re
 
 import pytest
 
-from catalogue import agreeing, attesting, chronicle, deviating, handing_over, legal_holds, publishing, relating, retiring
-from catalogue.models import Agreement, Attestation, HandOver, Revision, Service
+from catalogue import (
+    agreeing,
+    attesting,
+    chronicle,
+    deviating,
+    handing_over,
+    legal_holds,
+    linking,
+    overriding,
+    publishing,
+    relating,
+    retiring,
+    reviewing,
+)
+from catalogue.models import Agreement, Attestation, Cmdb, ConfigurationItem, HandOver, Revision, SeenRelation, Service
 from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from monitoring import correlation
 from monitoring.models import BackupJob
-from tests.factories import make_job, make_rule, make_service, make_tool
+from tests.factories import make_admin, make_job, make_rule, make_service, make_tool
 from tests.portal.makers import make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("1.5")]
@@ -103,6 +116,33 @@ def test_every_part_is_told_in_one_order_with_who_and_why(client, entry, people)
     assert times == sorted(times, reverse=True) and len(rows) == len(times)
     approved = next(row for row in rows if row.what == "Version 2 was approved")
     assert {(one.field, one.before, one.after) for one in approved.changes} >= {("tier", "2", "1")}
+
+
+def test_remarks_statuses_by_hand_rejections_and_items_are_told_to_who_may_read_them(client, entry, people, noon):
+    pool, boss, at = Service.objects.get(code="P-1"), make_admin("boss"), now()
+    reviewing.comment(version=entry.versions.get(number=2), text="Is tier 1 agreed?", by=people["approver"], at=at)
+    row = overriding.override(
+        service=entry, status="degraded", owner=people["stakeholder"], expires_at=at + DAY, by=boss, at=at, reason="Array rebuilds"
+    )  # fmt: skip
+    overriding.end(row=row, by=boss, at=at, reason="Rebuilt")
+    times = {"first_seen_at": at, "last_seen_at": at}
+    seen = SeenRelation.objects.create(consumer=entry, provider=pool, kind="stores_to", evidence="Its job writes there.", **times)
+    rejected = relating.reject(seen=seen, by=people["steward"], at=at, reason="A test job")
+    relating.propose_again(rejected=rejected, by=people["steward"], at=at, reason="It was none")
+    with because("test"):
+        cmdb = Cmdb.objects.create(name="Assets", kind="netbox", address="https://assets.example.org")
+    item = ConfigurationItem.objects.create(cmdb=cmdb, table="device", external_id="1", name="pacs-01", **times)
+    linking.link(item=item, service=entry, by=boss, at=at, reason="Its server")
+    linking.link(item=item, service=pool, by=boss, at=at, reason="Moved")
+    told = words(read(client, people["auditor"]))
+    for sentence in (
+        "Remark on version 2", "Is tier 1 agreed?", "Status set by hand to degraded until", "Status by hand ended: degraded", "Rebuilt",
+        "Seen, and rejected: SVC-003", "A test job", "Proposed again: SVC-003", "pacs-01 of Assets belongs to it", "Its server",
+        "pacs-01 of Assets belongs to it no longer", "Moved",
+    ):  # fmt: skip
+        assert sentence in told, sentence
+    assert "Its server" not in words(read(client, people["stakeholder"], f"{PAGE}?part=item")), "who reads no items"
+    assert "Seen, and rejected" not in words(read(client, make_person("steward", noon, services=[entry]), f"{PAGE}?part=rejection"))
 
 
 def test_the_entry_leads_there_in_one_click(client, entry, people):

@@ -231,6 +231,17 @@ def test_cells_are_changed_by_the_steward_of_the_row_only(client, woven, noon):
     assert client.post("/services/matrix/change", {**sent, "reason": " ", "step": "keep"}).status_code == 400
 
 
+def test_the_preview_says_which_promises_could_not_hold_and_which_tiers_rise(client, woven, root):
+    make_service("TAPES", name="Tape library", tier=4, rpo_s=720 * 3_600)
+    client.force_login(root, backend=BACKEND)
+    sent = {"cell": ["POOL>TAPES"], "deed": "hard", "kind": "stores_to", "reason": "x", "back": ""}
+    seen = client.post("/services/matrix/change", {**sent, "step": "look"}).content.decode()
+    assert "What it means for promises" in seen and "It stops with Tape library, which promises only" in seen
+    assert "Tape library (TAPES) counts as tier 1, before as 4." in seen
+    calm = client.post("/services/matrix/change", {**sent, "deed": "soft", "step": "look"}).content.decode()
+    assert "is new, soft" in calm and "What it means for promises" not in calm
+
+
 def test_what_is_to_be_decided(client, woven, root, noon):
     at = noon + HOUR
     said = {"by": root, "at": at, "reason": "test"}

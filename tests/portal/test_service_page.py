@@ -5,16 +5,19 @@ from decimal import Decimal
 
 import pytest
 
-from catalogue import deviating
+from catalogue import agreeing, deviating, publishing
 from catalogue.models import Commitment
 from itsm_backup import journey
+from itsm_backup.common.models import Notice
+from itsm_backup.portal import objectives_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.claiming import claims_of
 from itsm_backup.portal.service_page import find, service_page
 from itsm_backup.portal.words import person
+from monitoring import detecting
 from monitoring.trending import Month
 from tests.catalogue.makers import make_approver
-from tests.factories import make_job, make_service, make_user, push, run_record
+from tests.factories import make_admin, make_job, make_service, make_user, push, run_record
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("3.2")]
@@ -160,3 +163,49 @@ def test_it_asks_as_often_with_many_runs_as_with_few(estate, root, django_assert
     with django_assert_max_num_queries(8) as many:
         page_of(estate, root)
     assert len(many) == len(few)
+
+
+def test_it_says_that_what_is_in_force_cannot_hold_at_once_after_an_analysis_and_after_each_look(estate, root):
+    """And the steward reads it in the mail about the approval; a page of before says nothing of it."""
+    at, service = estate.at, estate.research
+    assert page_of(estate, root, service.code).cannot_hold == ""
+    analyst, approver = make_user("analyst"), make_approver()
+    content = {"mtpd_s": 3_600, "tolerated_loss_s": 60, "review_due_on": at.date() + dt.timedelta(days=90)}
+    row = agreeing.draft_analysis(service=service, content=content, by=analyst, at=at, reason="x")
+    agreeing.approve(row=row, by=approver, at=at, reason="Agreed")
+    told = page_of(estate, root, service.code).cannot_hold
+    assert told.startswith("A recovery point of") and "loses more than the 1 min that the impact analysis tolerates." in told
+    mails = {mail.recipient: mail.body for mail in Notice.objects.filter(key__startswith=f"told/impactanalysis/{row.pk}/approved/")}
+    steward = service.version_at(at).steward
+    assert "With it these promises of the entry cannot hold" in mails[steward.email] and "RPO_EXCEEDS_BIA_TOLERANCE" in mails[steward.email]
+    detecting.detect_changes(at=at)
+    assert page_of(estate, root, service.code).cannot_hold == told, "the look found it, too"
+    before = Moment(at=at - HOUR, now=at)
+    assert page_of(estate, root, service.code, before).cannot_hold == ""
+    agreeing.approve(
+        row=agreeing.draft_analysis(service=service, content={**content, "tolerated_loss_s": 999_999_999, "mtpd_s": 999_999_999},
+                                    by=analyst, at=at + HOUR, reason="x"),
+        by=approver, at=at + HOUR, reason="Agreed",
+    )  # fmt: skip
+    assert page_of(estate, root, service.code, Moment(at=at + HOUR, now=at + HOUR)).cannot_hold == ""
+
+
+def test_offerings_are_judged_by_the_same_figures_against_their_own_levels(estate, root):
+    service = estate.imaging
+    assert page_of(estate, root, service.code).packages == ()
+    offerings = [{"name": "Gold", "rpo_s": 60, "success_rate": Decimal("0.5")}, {"name": "Silver", "rpo_s": 999_999}, {"name": "Bare"}]
+    said = {"by": make_admin("writer"), "at": estate.at, "reason": "x"}
+    draft = publishing.draft_version(service=service, content={}, commitment={}, offerings=offerings, **said)
+    publishing.submit(version=draft, by=said["by"], at=estate.at, announce=False)
+    publishing.approve(version=draft, by=make_admin("boss"), at=estate.at)
+    journey.advance(at=estate.at)
+    page = page_of(estate, root, service.code)
+    own = next(one for one in page.claims if one.name == "Recovery point (RPO)")
+    found = {one.name: {claim.name: claim for claim in one.claims} for one in page.packages}
+    assert set(found) == {"Gold", "Silver"}
+    gold, silver = found["Gold"]["Recovery point (RPO)"], found["Silver"]["Recovery point (RPO)"]
+    assert gold.measured == silver.measured == own.measured and (gold.verdict, silver.verdict) == ("broken", "kept")
+    assert gold.promised == "1 min or less" and gold.why == "", "what is explained is the judgement of the entry"
+    version = objectives_page.find(code=service.code, user=root, moment=estate.moment)
+    shown = objectives_page.objectives_page(version=version, user=root, moment=estate.moment)
+    assert [one.name for one in shown.packages] == ["Gold", "Silver"] and shown.packages[0].claims[0].verdict == "broken"

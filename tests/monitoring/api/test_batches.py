@@ -112,3 +112,12 @@ def test_who_may_not_is_told_so_and_others_see_nothing_of_it(entries):
 def test_what_cannot_be_understood_is_refused_whole(entries, body, words):
     status, told = call(make_author(), "post", "", {"reason": "x", **body})
     assert status == 400 and words in told["detail"] and not Batch.objects.exists()
+
+
+def test_what_could_not_hold_is_told_of_each_before_the_start(entries):
+    changes = [{"code": "SVC-0", "retention": "5 d", "retention_min": "30 d"}, {"code": "SVC-1", "retention": "90 d"}]
+    _, batch = call(make_author(), "post", "", {"act": "draft", "reason": "Yearly check", "entries": changes})
+    rows = call(make_author(), "get", f"{batch['id']}/items/")[1]["results"]
+    told = {row["code"]: [one["code"] for one in row["stops"]] for row in rows}
+    assert told == {"SVC-0": ["RETENTION_BELOW_MINIMUM"], "SVC-1": []} and "5 d" in rows[0]["stops"][0]["sentence"]
+    assert batch["refused"] == 0, "a draft of it can be made"

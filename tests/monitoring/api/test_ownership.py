@@ -157,3 +157,23 @@ def test_lists_ask_as_often_for_many_entries_as_for_few(client, django_assert_ma
     for address in lists:
         with django_assert_max_num_queries(counts[address]):
             assert client.get(f"/api/v1/{address}").json()["count"] >= 8, address
+
+
+def test_a_steward_says_what_came_of_not_right():
+    at = now()
+    service = make_service("erp", at=at - 9 * DAY)
+    made = attesting.open_round(
+        services=[service], title="Yearly", due_on=(at + 30 * DAY).date(), by=makers.make_author(), at=at - 8 * DAY
+    )  # fmt: skip
+    attesting.answer(round=made, right=[], wrong={service.pk: "Tier is 1"}, by=owner_of(service), at=at - 7 * DAY)
+    row = made.attestations.get()
+    address, author = f"attestations/{row.pk}/reply", makers.make_author()
+    assert call(reader_of(service), "post", address, text="No").status_code == 403
+    assert call(make_user("stranger"), "post", address, text="No").status_code == 404
+    assert call(author, "post", address, text="x", version=9).status_code == 400
+    assert call(author, "post", address, text="x", version=1).status_code == 409
+    answer = call(author, "post", address, text="It stays 3: the wards agreed.")
+    assert answer.status_code == 200 and answer.json()["reply"]["text"] == "It stays 3: the wards agreed."
+    assert answer.json()["reply"]["version"] is None and call(author, "post", address, text="Again").status_code == 409
+    (then,) = call(author, "get", f"attestations/?as_of={iso(at - 6 * DAY)}").json()["results"]
+    assert (then["remark"], then["reply"]) == ("Tier is 1", None)

@@ -8,7 +8,7 @@ from django.test import Client
 from guardian.shortcuts import assign_perm
 
 from catalogue import relating
-from catalogue.models import Relation
+from catalogue.models import Relation, Service
 from itsm_backup.common.time import now
 from tests.factories import make_admin, make_service, make_user
 
@@ -103,3 +103,21 @@ def test_the_closure_of_a_service(steward, relation):
     assert call(steward, "get", "services/pool/closure/").json() == [{"service": "erp", "via": "pool", "steps": 1}]
     assert call(steward, "get", "services/erp/closure/?direction=down").json() == [{"service": "pool", "via": "erp", "steps": 1}]
     assert call(steward, "get", "services/erp/closure/?direction=left").status_code == 400
+
+
+def test_what_it_means_for_promises_is_told_when_it_is_kept_or_only_looked_at(services, steward):
+    make_service("slow", rpo_s=72 * 3_600, tier=4)
+    body = {"consumer": "erp", "provider": "slow", "kind": "depends_on", "reason": "Agreed"}
+    assert call(steward, "post", "relations/", body).status_code == 404, "nobody relates to what they may not see"
+    assign_perm("catalogue.view_service", steward, Service.objects.get(code="slow"))
+    looked = call(steward, "post", "relations/", {**body, "keep": False})
+    assert (looked.status_code, looked.json()["id"], Relation.objects.count()) == (200, None, 0)
+    found = looked.json()["consequences"]
+    assert [(one["service"], one["code"], one["borne_until"]) for one in found["breaks"]] == [
+        ("erp", "INHERITED_COMMITMENT_TOO_WEAK", None), ("slow", "INHERITED_COMMITMENT_TOO_WEAK", None)
+    ]  # fmt: skip
+    assert [(one["service"], one["after"]) for one in found["raises"]] == [("slow", 2)] and found["hidden_breaks"] == 0
+    soft = call(steward, "post", "relations/", {**body, "strength": "soft"})
+    assert (soft.status_code, soft.json()["consequences"]["breaks"]) == (201, [])
+    hard = call(steward, "patch", f"relations/{soft.json()['id']}/", {"strength": "hard", "reason": "x"}, **{"If-Match": soft["ETag"]})
+    assert [one["service"] for one in hard.json()["consequences"]["breaks"]] == ["erp", "slow"]

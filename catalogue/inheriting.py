@@ -1,0 +1,150 @@
+"""What a promise takes from the services that it hangs on, and from those that hang on it (INHERITED_COMMITMENT_TOO_WEAK)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.db.models import Exists, F, OuterRef, Value
+
+from catalogue import impact
+from catalogue.levels import INHERITABLE, Gap, Level, Question, times
+from catalogue.models import Commitment, Service, ServiceVersion
+
+INHERITED = "INHERITED_COMMITMENT_TOO_WEAK"
+Promises = Mapping[int, Mapping[str, Any]]  # service → its name, whether the reader may see it, and its levels
+
+
+class Other(NamedTuple):
+    """What another service promises of one level; `name` is empty where the reader may not see it, None where nobody is named."""
+
+    value: Any
+    name: str | None
+
+
+class Ends(NamedTuple):
+    """Of one level: the weakest service on which it hangs, and the strictest that hangs on it."""
+
+    below: Other | None = None
+    above: Other | None = None
+
+
+Chain = Mapping[str, Ends]  # level → both ends
+
+
+def gaps(asked: Question, chain: Chain) -> Iterator[Gap]:
+    """No provider along hard relations promises less than what stops with it: the weakest provider and the strictest consumer count."""
+    for level in INHERITABLE:
+        ends = chain.get(level.name, Ends())
+        below, above = ends.below, ends.above
+        for package, mine in [("", asked.promise[level.name]), *((f"{one['name']}: ", one[level.name]) for one in asked.offerings)]:
+            if mine is None:
+                continue
+            if below and below.value > mine:
+                said = f"{package}{_too_weak(below, mine, level)}"
+                yield Gap(INHERITED, said, f"{package}below {level.name}", times(below.value, mine))
+            if above and above.value < mine and not package:
+                yield Gap(INHERITED, _too_strict(above, mine, level), f"above {level.name}", times(mine, above.value))
+
+
+def chain_of(asked: Question, at: dt.datetime) -> Chain:
+    """Both ends of the chain of one service; three queries."""
+    service = asked.service.pk
+    walk = partial(impact.closure, [service], at=at, known_then=asked.known_then)
+    above = {relation.consumer_id for relation in walk(up=True)} - {service}
+    below = {relation.provider_id for relation in walk(up=False)} - {service}
+    if not above | below:
+        return {}
+    told = promises_of(above | below, at=at, reader=asked.reader)
+    return {
+        level.name: Ends(_worst(told, below, level, nobody=asked.for_many), _strictest(told, above, level, nobody=asked.for_many))
+        for level in INHERITABLE
+    }
+
+
+def chains_of(services: Collection[int], *, at: dt.datetime, reader: Any = None, nobody: bool = False) -> dict[int, Chain]:
+    """The same of many services; three queries, however many. `nobody` names no other service at all."""
+    relations = {*impact.closure(services, up=True, at=at), *impact.closure(services, up=False, at=at)}
+    told = promises_of({pk for relation in relations for pk in relation[:2]}, at=at, reader=reader)
+    found = ends_of(relations, told, nobody=nobody)
+    return {pk: found.get(pk, {}) for pk in services}
+
+
+def promises_of(services: Collection[int], *, at: dt.datetime, reader: Any = None) -> dict[int, dict[str, Any]]:
+    """What these services promise in force, and whether the reader may see them (all, without one); one query."""
+    versions = ServiceVersion.objects.in_force(at).filter(service__in=services)
+    seen: Any = Value(True)
+    if reader is not None:
+        seen = Exists(Service.objects.visible_to(reader).filter(pk=OuterRef("version__service")))
+    rows = Commitment.objects.filter(version__in=versions).annotate(seen=seen)
+    return {row["pk"]: row for row in rows.values("rpo_s", "rto_s", "seen", pk=F("version__service"), name=F("version__name"))}
+
+
+def ends_of(relations: Iterable[impact.Walked], told: Promises, *, nobody: bool = False) -> Mapping[int, Chain]:
+    """Both ends of every chain among these hard relations, by service. Pure."""
+    consumers: dict[int, list[int]] = {}
+    providers: dict[int, list[int]] = {}
+    for relation in relations:
+        consumers.setdefault(relation.provider_id, []).append(relation.consumer_id)
+        providers.setdefault(relation.consumer_id, []).append(relation.provider_id)
+    found: defaultdict[int, dict[str, Ends]] = defaultdict(dict)
+    for level in INHERITABLE:
+        known = sorted((row[level.name], pk) for pk, row in told.items() if row[level.name] is not None)
+        weakest = _spread([pk for _, pk in reversed(known)], consumers)
+        strictest = _spread([pk for _, pk in known], providers)
+        for pk in weakest.keys() | strictest.keys():
+            below, above = ([told[one] for one in [side.get(pk)] if one is not None] for side in (weakest, strictest))
+            found[pk][level.name] = Ends(
+                _other(below[0], level, nobody) if below else None, _other(above[0], level, nobody) if above else None
+            )
+    return dict(found)
+
+
+def _spread(order: Iterable[int], beyond: Mapping[int, list[int]]) -> dict[int, int]:
+    """Of every service the first in this order, but itself, from which it is reached.
+
+    Two are remembered of each, so that a circle, in which a service reaches itself, hides nothing that stands behind it.
+    """
+    met: dict[int, list[int]] = {}
+    for start in order:
+        waiting = [start]
+        while waiting:
+            for reached in beyond.get(waiting.pop(), ()):
+                firsts = met.setdefault(reached, [])
+                if len(firsts) < 2 and start not in firsts:
+                    firsts.append(start)
+                    waiting.append(reached)
+    return {pk: others[0] for pk, firsts in met.items() if (others := [one for one in firsts if one != pk])}
+
+
+def _worst(told: Promises, services: Iterable[int], level: Level, *, nobody: bool) -> Other | None:
+    known = [_other(told[pk], level, nobody) for pk in services if pk in told and told[pk][level.name] is not None]
+    return max(known, key=lambda other: (other.value, other.name or ""), default=None)
+
+
+def _strictest(told: Promises, services: Iterable[int], level: Level, *, nobody: bool) -> Other | None:
+    known = [_other(told[pk], level, nobody) for pk in services if pk in told and told[pk][level.name] is not None]
+    return min(known, key=lambda other: (other.value, other.name or ""), default=None)
+
+
+def _other(row: Mapping[str, Any], level: Level, nobody: bool) -> Other:
+    return Other(row[level.name], None if nobody else row["name"] if row["seen"] else "")
+
+
+def _unnamed(other: Other) -> str:
+    return "another service" if other.name is None else "a service that you may not see"
+
+
+def _too_weak(other: Other, mine: Any, level: Level) -> str:
+    if not other.name:
+        return f"It stops with {_unnamed(other)}, and that promises less than {level.words(mine)}: that cannot hold."
+    return f"It stops with {other.name}, which promises only {level.words(other.value)}: {level.words(mine)} cannot hold."
+
+
+def _too_strict(other: Other, mine: Any, level: Level) -> str:
+    if not other.name:
+        return f"{_unnamed(other).capitalize()} stops with it and promises more: {level.words(mine)} is too weak for that."
+    return f"{other.name} stops with it and promises {level.words(other.value)}: {level.words(mine)} is too weak for that."
