@@ -252,6 +252,6 @@ def who_may(action: str, service: Any, *, except_ids: Iterable[int | None] = ())
 def names(people: Iterable[Any]) -> str:
     """`A. Berg, C. Diaz or E. Falk`; empty text for nobody. At most five are named."""
     shown = [person.get_full_name() or person.get_username() for person in people]
-    if len(shown) > 5:
-        return f"{', '.join(shown[:5])} or {len(shown) - 5} others"
+    if more := len(shown[5:]):
+        return f"{', '.join(shown[:5])} or {more} {'other' if more == 1 else 'others'}"
     return " or ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))

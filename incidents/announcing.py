@@ -13,8 +13,9 @@ from psycopg.types.json import Jsonb
 
 from incidents import prioritising
 from incidents.models import Escalation, Incident, IncidentEntry, MajorIncident, OwnChannel, Telling
+from incidents.models.escalation import Tell
 from incidents.models.own_channels import OWN
-from incidents.reaching import Recipient, operations_team
+from incidents.reaching import Recipient, operations_team, reach
 from incidents.timing import Step, told_at
 from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
@@ -96,16 +97,18 @@ def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> 
     return _write(incident, "reopened", subject, alert, at, {"now": alert.title}, told_of(incident))
 
 
-def announce_handing(*, incident: Incident, by: Any, at: dt.datetime) -> list[Recipient]:
-    """Tell the team that has the incident from now on; returns whom."""
+def announce_handing(*, incident: Incident, by: Any, at: dt.datetime, to: Any = None) -> list[Recipient]:
+    """Tell the person, or else the team, that has the incident from now on; returns whom. Who has no address has the team told instead."""
+    named = [{"tell": Tell.PERSON, "person": to.pk, "name": to.get_full_name() or to.get_username()}] if to else []
     team = operations_team(incident)
+    whom = reach(named, incident=incident, at=at) if named else [team] if team else []
     subject = f"[{incident.number}] {incident.priority} Handed to you: {incident.title}"
     more = {"by": by.get_full_name() or by.get_username()}
-    return _write(incident, "handed", subject, first_alert(incident), at, more, [team] if team else [])
+    return _write(incident, "handed", subject, first_alert(incident), at, more, whom)
 
 
 def told_of(incident: Incident) -> list[Recipient]:
-    """Everybody who was told that the incident is there, each address once, and the team that it was handed to.
+    """Everybody who was told that the incident is there, each address once, and the team and the person that it was handed to.
 
     Of incidents older than policies, the operations team.
     """
@@ -116,13 +119,21 @@ def told_of(incident: Incident) -> list[Recipient]:
     kept = {f"{OWN}{pk}" for pk in OwnChannel.objects.filter(pk__in=[key.removeprefix(OWN) for key in own]).values_list("pk", flat=True)}
     found = {key: one for key, one in found.items() if key in kept or not one.channel.startswith(OWN)}
     team = operations_team(incident)
-    if team and team.address not in found and _was_handed_to(incident, team):
-        found[team.address] = team
+    for one in filter(None, (team, _assignee(incident))):
+        if one.address not in found and _was_handed_to(incident, one):
+            found[one.address] = one
     return list(found.values()) if team is None or escalations.exists() else [team]
 
 
-def _was_handed_to(incident: Incident, team: Recipient) -> bool:
-    return Notice.objects.filter(key__startswith=f"incident/{incident.pk}/handed/", recipient=team.address).exists()
+def _assignee(incident: Incident) -> Recipient | None:
+    one = incident.assignee
+    if one is None or not one.is_active or not one.email:
+        return None
+    return Recipient(who=one.get_full_name() or one.get_username(), address=one.email, thread=f"person/{one.pk}")
+
+
+def _was_handed_to(incident: Incident, one: Recipient) -> bool:
+    return Notice.objects.filter(key__startswith=f"incident/{incident.pk}/handed/", recipient=one.address).exists()
 
 
 def first_alert(incident: Incident) -> Alert | None:

@@ -7,12 +7,15 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from guardian.models import GroupObjectPermission, UserObjectPermission
 
-from catalogue.models import Team
+from catalogue.models import ServiceVersion, Team
 from incidents import announcing, escalating, lapsing, targeting, working
 from incidents.models import Incident, IncidentEntry
 from incidents.working import NotPossible
+from monitoring.models import Alert
 
 CHANGE = "incidents.change_incident"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -24,13 +27,35 @@ def workers() -> QuerySet[Any]:
     return people.filter(is_active=True).order_by("first_name", "last_name", "username")
 
 
-@transaction.atomic
-def assign(*, incident: Incident, assignee: Any, by: Any, at: dt.datetime) -> Incident:
-    """Hand the incident to somebody, who goes on with it; a new or waiting one becomes in progress.
+def workers_on(incident: Incident) -> QuerySet[Any]:
+    """Those of them who may see the incident: by role, as owner of a service that it hit, or by a right on a service or tool of it."""
+    alerts = Alert.objects.filter(incident_alert__incident=incident)
+    services, tools = alerts.filter(service__isnull=False).values("service"), alerts.filter(service=None).values("tool")
+    owned = ServiceVersion.objects.approved().filter(effective__endswith=None, service__in=services)
+    seen = Q(pk__in=owned.values("owner"))
+    for right, rows, key in (("catalogue.view_service", services, "service"), ("monitoring.view_tool", tools, "tool")):
+        by_role = Q(pk__in=get_user_model().objects.with_perm(right, backend=_BACKEND, include_superusers=False).values("pk"))
+        seen |= (by_role & Exists(rows)) | _granted(right, rows.values_list(Cast(key, TextField())))
+    return workers().filter(seen)
 
-    Raises NotPossible when it is over, already theirs, or beyond what they may work on.
+
+def _granted(right: str, rows: QuerySet[Any]) -> Q:
+    """Who has the right on one of the rows by itself, or by a role that is limited to them."""
+    app, _, codename = right.partition(".")
+    of_them = {"permission__codename": codename, "permission__content_type__app_label": app}
+    on = {**of_them, "object_pk__in": rows}
+    own, roles = UserObjectPermission.objects.filter(**on), GroupObjectPermission.objects.filter(**on)
+    return Q(pk__in=own.values("user")) | Q(groups__in=roles.values("group"))
+
+
+@transaction.atomic
+def assign(*, incident: Incident, assignee: Any, by: Any, at: dt.datetime, was: str | None = None) -> Incident:
+    """Hand the incident to somebody, who goes on with it and is told; a new or waiting one becomes in progress.
+
+    `was` is whose it was on the page that was looked at (`whose`). Raises NotPossible when it is over, already theirs, somebody else's
+    meanwhile, or beyond what they may work on.
     """
-    incident = _open(incident)
+    incident = _open(incident, was)
     name = assignee.get_full_name() or assignee.get_username()
     if incident.assignee_id == assignee.pk:
         raise NotPossible(f"{incident.number} is with {name} already.")
@@ -41,16 +66,18 @@ def assign(*, incident: Incident, assignee: Any, by: Any, at: dt.datetime) -> In
     Incident.objects.filter(pk=incident.pk).update(assignee=assignee, updated_at=at)
     IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=f"Handed to {name}", by=by)
     incident.assignee = assignee
+    if assignee.pk != by.pk:
+        announcing.announce_handing(incident=incident, to=assignee, by=by, at=at)
     return incident
 
 
 @transaction.atomic
-def assign_team(*, incident: Incident, team: Team, by: Any, at: dt.datetime) -> Incident:
+def assign_team(*, incident: Incident, team: Team, by: Any, at: dt.datetime, was: str | None = None) -> Incident:
     """Hand the incident to a team: nobody's until one of it takes it, its targets in the hours of that team, which is told.
 
-    Raises NotPossible when it is over, or already theirs.
+    Raises NotPossible when it is over, already theirs, or somebody else's meanwhile.
     """
-    incident = _open(incident)
+    incident = _open(incident, was)
     if incident.team_id == team.pk and incident.assignee is None:
         raise NotPossible(f"{incident.number} is with {team} already.")
     before = incident.team
@@ -66,8 +93,18 @@ def assign_team(*, incident: Incident, team: Team, by: Any, at: dt.datetime) -> 
     return incident
 
 
-def _open(incident: Incident) -> Incident:
+def whose(incident: Incident) -> str:
+    """Whose it is, as a form carries it: `person:12`, or else `team:3`; empty for nobody's."""
+    if incident.assignee_id:
+        return f"person:{incident.assignee_id}"
+    return f"team:{incident.team_id}" if incident.team_id else ""
+
+
+def _open(incident: Incident, was: str | None) -> Incident:
     incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident.pk)
     if not incident.is_open:
         raise NotPossible(f"{incident.number} is {incident.get_state_display().lower()}; nobody has to work on it.")
+    if was is not None and was != whose(incident):
+        name = incident.assignee.get_full_name() or incident.assignee.get_username() if incident.assignee else incident.team or "nobody"
+        raise NotPossible(f"{incident.number} is with {name} meanwhile. Hand it over again if it should still go to somebody else.")
     return incident

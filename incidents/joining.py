@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from incidents import waiting, weighing
+from incidents import recognising, waiting, weighing
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from incidents.models.incident import OPEN_STATES
 from monitoring.models import Alert
@@ -31,6 +31,7 @@ def join_alike(*, incident: Incident, alerts: Sequence[int], told: bool, at: dt.
         ]
     )
     incident.updated_at = at
-    incident.save(update_fields=["updated_at"])
+    recognising.learns(incident, joining, at=at)
+    incident.save(update_fields=["updated_at", "signature", "studied_at"])
     weighing.weigh_with(incident=incident, alerts=joining, told=told, at=at)
     return [one.pk for one in joining]

@@ -92,9 +92,12 @@ def _lighten(incident: Incident, at: dt.datetime) -> None:
     """Weigh what is left; a person gave the reason for which it may be lighter now."""
     left = Alert.objects.filter(incident_alert__incident=incident).order_by("opened_at", "pk")
     alert = left.filter(state__in=OPEN_ALERTS).first() or left[0]
+    before = incident.priority
     weighing.weigh_again(incident=incident, alert=alert, at=at)
     incident.updated_at = at
     incident.save()
+    if incident.priority != before:
+        weighing.tell(incident, before, alert, at)
 
 
 def _reason(reason: str) -> str:

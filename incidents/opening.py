@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
-from incidents import announcing, escalating, feeling, joining, prioritising, resolving, targeting, waiting, weighing
+from incidents import announcing, escalating, feeling, joining, prioritising, recognising, resolving, targeting, waiting, weighing
 from incidents.models import Incident, IncidentAlert, IncidentEntry
 from incidents.models.incident import ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import iso
@@ -171,7 +171,7 @@ def _take_cause(incident: Incident, alert: Alert, at: dt.datetime) -> bool:
     if not alert.cause_is_specific or incident.cause_is_specific or not incident.is_open or _same_cause(alert):
         return False
     incident.cause_key, incident.cause_is_specific, incident.title = alert.cause_key, True, weighing.title_of(alert)
-    _study_anew(incident, alert)
+    recognising.study_anew(incident, alert)
     incident.updated_at = at
     incident.save()
     return True
@@ -192,19 +192,16 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.resolved_at = incident.closed_at = incident.resolved_by_evaluation = None
     incident.resolution = incident.cause_category = ""
     incident.reopened += 1
-    _study_anew(incident, alert)
-    incident.updated_at = at
+    recognising.study_anew(incident, alert)
+    incident.updated_at, before = at, incident.priority
     weighing.weigh_again(incident=incident, alert=alert, at=at)
     incident.save()
+    IncidentAlert.objects.filter(incident=incident, alert=alert).update(told_occurrences=alert.occurrences, told_at=alert.last_seen_at)
     IncidentEntry.objects.create(incident=incident, at=alert.last_seen_at, kind="state", text=f"Reopened: {alert.title}", alert=alert)
+    if incident.priority != before:
+        weighing.tell(incident, before, alert, at)
     told = announcing.announce_reopening(incident=incident, alert=alert, at=at)
     escalating.resume(incident=incident, at=at, already=told)
-
-
-def _study_anew(incident: Incident, alert: Alert) -> None:
-    """What it says of its cause decides which known error and problem are its own. The caller saves it."""
-    incident.signature = f"{alert.alert_class}: {alert.cause}" if alert.cause else incident.signature
-    incident.studied_at = None
 
 
 def _open(alert: Alert, at: dt.datetime) -> tuple[Incident, dict[int, int]]:
@@ -243,6 +240,7 @@ def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
         IncidentEntry.objects.create(incident=incident, at=at_earliest, kind="joined", text=alert.title, alert=alert)
     if not _take_cause(incident, alert, at):
         incident.updated_at = at
-        incident.save(update_fields=["updated_at"])
+        recognising.learns(incident, [alert], at=at)
+        incident.save(update_fields=["updated_at", "signature", "studied_at"])
     if joins and incident.is_open:
         weighing.weigh_with(incident=incident, alerts=[alert], at=at)

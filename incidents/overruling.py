@@ -25,6 +25,8 @@ def set_priority(*, incident: Incident, priority: str, reason: str, by: Any, at:
         raise NotPossible(f"Say why {incident.number} gets another priority.")
     if priority and priority == incident.priority_set:
         raise NotPossible(f"{incident.number} is {priority} by hand already.")
+    if not priority and not incident.priority_set:
+        raise NotPossible(f"{incident.number} is {incident.priority} as it is reckoned already.")
     reckoned = incident.priority_set_against or incident.priority
     before, incident.priority = incident.priority, priority or reckoned
     incident.priority_set, incident.priority_set_against = priority, reckoned if priority else ""
@@ -32,7 +34,8 @@ def set_priority(*, incident: Incident, priority: str, reason: str, by: Any, at:
     targeting.set_targets(incident=incident, at=at)
     incident.save()
     whom = by.get_full_name() or by.get_username()
-    text = f"{incident.priority}, was {before}: {'set' if priority else 'given back to the reckoning'} by {whom}: {reason.strip()}"
+    changed = f"{incident.priority}, was {before}" if incident.priority != before else f"Still {incident.priority}"
+    text = f"{changed}: {'set' if priority else 'given back to the reckoning'} by {whom}: {reason.strip()}"
     IncidentEntry.objects.create(incident=incident, at=at, kind="priority", text=text, by=by)
     if incident.priority < before:
         reached = announcing.announce_rise(incident=incident, alert=None, before=before, at=at, because=text)

@@ -25,10 +25,11 @@ LOWEST = {"impact": "low", "urgency": "low", "priority": "P5", "reason": "Nothin
 
 
 def weigh(services: Sequence[int], *, at: dt.datetime, tiers: Mapping[int, int] | None = None) -> dict[str, Any]:
-    """{"impact", "urgency", "priority", "reason", "service", "team"}: the worst over the services; `service` is the one hit hardest.
+    """{"impact", "urgency", "priority", "reason", "service", "team", "judged_at"}: the worst over the services; `service` is the one
+    hit hardest.
 
-    `team` is its operations team. Of equal priorities that of the strictest tier counts, then that of the smallest code. `tiers` are the
-    effective ones where the catalogue was walked through already.
+    `team` is its operations team, `judged_at` the instant of its figures. Of equal priorities that of the strictest tier counts, then that
+    of the smallest code. `tiers` are the effective ones where the catalogue was walked through already.
     """
     newest = ServiceState.objects.filter(pk__in=services).values("evaluation")
     judged: list[Any] = list(Evaluation.objects.filter(pk__in=newest).annotate(is_damaged=IS_DAMAGED))
@@ -38,9 +39,10 @@ def weigh(services: Sequence[int], *, at: dt.datetime, tiers: Mapping[int, int] 
     teams = dict(versions.values_list("service", "operations_team"))
     order = [*teams, *services]
     if not order:
-        return {**LOWEST, "service": None, "team": None}
+        return {**LOWEST, "service": None, "team": None, "judged_at": None}
     hardest = min(order, key=lambda pk: found.get(pk, LOWEST)["priority"])  # the first of those that weigh the same
-    return {**found.get(hardest, LOWEST), "service": hardest, "team": teams.get(hardest)}
+    of_then = {one.service_id: one.at for one in judged}
+    return {**found.get(hardest, LOWEST), "service": hardest, "team": teams.get(hardest), "judged_at": of_then.get(hardest)}
 
 
 def services_of(alerts: Iterable[Alert]) -> list[int]:

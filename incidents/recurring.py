@@ -8,11 +8,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from incidents import prioritising, reasoning, signing
+from incidents import prioritising, reasoning, recognising, signing
 from incidents.models import Incident, Problem, ProblemEntry, ProblemIncident
 from itsm_backup.common.time import parse_instant
 from monitoring.carrying import each
-from monitoring.models import Alert, BackupRun
 
 LOOK_BACK = reasoning.MONTHS * reasoning.A_MONTH
 BATCH = 200
@@ -41,7 +40,7 @@ def _waiting(incident_id: int) -> Incident | None:
 
 
 def _take_kind(incident: Incident) -> None:
-    incident.signature = incident.signature or signature_of(incident)
+    incident.signature = incident.signature or recognising.signature_of(incident)
     incident.service_type = prioritising.type_of(incident.service_id, at=incident.opened_at)
 
 
@@ -61,22 +60,15 @@ def _study(incident_id: int, at: dt.datetime) -> bool:
         return False  # another worker proposed the problem of this kind first; the next pass joins it
 
 
-def signature_of(incident: Incident) -> str:
-    """Class of alert and kind of failure, by the message of the newest run behind the alert that opened it."""
-    alert = Alert.objects.filter(incident_alert__incident=incident).order_by("incident_alert__attached_at", "pk").first()
-    if alert is None:
-        return ""
-    run = BackupRun.objects.filter(pk__in=alert.run_ids).exclude(message=None).order_by("-pk").first()
-    told = alert.cause or signing.signature_of((run.message or "") if run else "")
-    return f"{alert.alert_class}: {told}" if told else alert.alert_class
-
-
 def _consider(incident: Incident, at: dt.datetime) -> None:
     """Join the live problem of its kind, or propose one where there are reasons and nobody muted it.
 
     A problem of the type of its service goes before one of all types: what fails alike on databases may have another cause elsewhere.
-    Failures over several types are one only of those that have no problem of their type, and whose type nobody muted.
+    Failures over several types are one only of those that have no problem of their type, and whose type nobody muted. That something
+    fails or is late, without a word of why, is no reason that several have in common.
     """
+    if incident.signature in signing.OF_NO_CAUSE:
+        return
     told = Problem.objects.live() | Problem.objects.filter(muted_until__gt=at)
     known = list(told.filter(signature=incident.signature).select_for_update().order_by("pk"))
     live = {one.service_type.casefold(): one for one in known if one.is_live}
@@ -102,12 +94,17 @@ def _propose(incident: Incident, alike: list[Incident], reasons: list[dict[str, 
     kind = signing.words_of(incident.signature)
     where = f" on {reasoning.services_words(service_type)}" if service_type else ""
     problem = Problem.objects.create(
-        signature=incident.signature, service_type=service_type, title=f"{kind}{where}, again and again"[:240], because=reasons,
+        signature=incident.signature, service_type=service_type, title=f"{kind}{where}, {_how(reasons)}"[:240], because=reasons,
         proposed_at=at, updated_at=at,
     )  # fmt: skip
     ProblemIncident.objects.bulk_create([ProblemIncident(problem=problem, incident=one, attached_at=at) for one in alike])
     told = "; ".join(reason["words"] for reason in reasons)
     ProblemEntry.objects.create(problem=problem, at=at, text=f"Proposed with {len(alike)} incidents: {told}")
+
+
+def _how(reasons: list[dict[str, Any]]) -> str:
+    """What came once, and was grave, did not come again."""
+    return "a major incident" if {reason["rule"] for reason in reasons} == {"major"} else "again and again"
 
 
 def _count_again(problem: Problem, at: dt.datetime) -> str:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, Sum
 
 from incidents import announcing, escalating, prioritising, targeting, weighing
-from incidents.models import Incident, IncidentEntry
+from incidents.models import Incident
 from incidents.reaching import Recipient
 from monitoring.carrying import each
 from monitoring.models import Alert, ServiceState, Watermark
@@ -68,8 +68,7 @@ def _take(incident: Incident, services: list[int], verdicts: dict[int, str], at:
         incident.service_id = hit_before  # the title names it, and is shown to who may see it
     if incident.priority == before:
         return False
-    text = f"{incident.priority}, was {before}. {incident.priority_reason}"
-    IncidentEntry.objects.create(incident=incident, at=at, kind="priority", text=text, alert=announcing.first_alert(incident))
+    weighing.tell(incident, before, announcing.first_alert(incident), at)
     targeting.set_targets(incident=incident, at=at)
     if incident.priority < before:
         _tell_of_rise(incident, before, impact_before, at)

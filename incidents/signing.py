@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from monitoring.models import Alert
+
 LONGEST = 160
 # Kinds that many tools tell in words of their own; the first that is found in the message counts. Order matters: what made
 # other things fail stands before what only failed with it.
@@ -58,6 +60,21 @@ KINDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 _KINDS = [(kind, re.compile("|".join(patterns), re.IGNORECASE)) for kind, _, patterns in KINDS]
 WORDS = {kind: words for kind, words, _ in KINDS}
+# The cause rules that come with the product, each with the kind of failure that it names: a rule and a message tell one reason alike.
+OF_RULES = {
+    "storage-full": "disk-full",
+    "storage-not-writable": "disk-full",
+    "repository-damaged": "damaged",
+    "database-down": "source-down",
+    "network-unreachable": "unreachable",
+    "access-denied": "permission",
+    "log-archive-broken": "log-archiving",
+    "dump-failed": "command-failed",
+    "switched-off": "stopped",
+}
+# That something failed, or is late, is what every cause looks like: alone it says nothing of why.
+CLASSES = {value: str(label) for value, label in Alert.Class.choices}
+OF_NO_CAUSE = frozenset({"job_failed", "job_missed", "job_flapping", "rpo_breach", "rpo_at_risk"})
 # What differs from one time to the next, in the order in which it is taken out.
 _MASKS = [
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
@@ -98,7 +115,23 @@ def signature_of(message: str) -> str:
     return next((line for line in lines if len(line.replace("<", "").replace(">", "")) > 3), "")[:LONGEST]
 
 
+def reason_of(*, cause: str, message: str) -> str:
+    """Why it failed: the kind that the message tells, else the recognised cause, else the message, masked; empty where none says it."""
+    if not cause:
+        return signature_of(message)
+    return kind_of(message) or OF_RULES.get(cause, cause) if cause in _SHIPPED else cause
+
+
+_SHIPPED = {*OF_RULES, *WORDS}
+
+
 def words_of(signature: str) -> str:
     """A signature of an incident in words: its kind of failure where one is known."""
-    told = signature.partition(": ")[2] or signature
-    return WORDS.get(told, told[:1].upper() + told[1:].replace("_", " "))
+    head, _, rest = signature.partition(": ")
+    told = rest if rest and head in CLASSES else signature  # as signatures began before one reason had one
+    if words := WORDS.get(OF_RULES.get(told, told)) or CLASSES.get(told):
+        return words
+    return told[:1].upper() + (told[1:].replace("_", " ").replace("-", " ") if _NAME.fullmatch(told) else told[1:])
+
+
+_NAME = re.compile(r"[\w-]+")  # of a cause rule, rather than a message

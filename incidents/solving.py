@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from incidents.models import Incident, Problem, ProblemEntry
+from incidents.models.incident import IncidentQuerySet
 from incidents.working import NotPossible
 
 STAYS_AWAY = MUTED = dt.timedelta(days=30)
@@ -67,9 +68,14 @@ def _check(problem: Problem, to: str, at: dt.datetime) -> None:
         raise NotPossible(f"{still.number} is open, and of the same kind. Close the problem when that is over, too.")
 
 
+def standing_against(problem: Problem) -> IncidentQuerySet:
+    """Open incidents of its kind: what fails in them after the fix is in place says that it came back."""
+    return Incident.objects.of_kind(problem.signature, problem.service_type).open().order_by("pk")
+
+
 def outcome_of(before: str) -> str:
     """How a problem ended that is closed from this state."""
-    outcomes = {"resolved": Problem.Outcome.FIXED, "assess": Problem.Outcome.NO_PROBLEM}
+    outcomes = dict.fromkeys(("proposed", "new", "assess"), Problem.Outcome.NO_PROBLEM) | {"resolved": Problem.Outcome.FIXED}
     return outcomes.get(before, Problem.Outcome.RISK_ACCEPTED)
 
 

@@ -28,8 +28,7 @@ def weigh_with(*, incident: Incident, alerts: Sequence[Alert], at: dt.datetime, 
     if found["priority"] < before or level:
         take(incident, found)
         targeting.set_targets(incident=incident, at=at)
-        happened_at = max(alert.opened_at, incident.opened_at)
-        IncidentEntry.objects.create(incident=incident, at=happened_at, kind="priority", text=incident.priority_reason, alert=alert)
+        tell(incident, before, alert, at)
     incident.title = named(incident, services)
     incident.save()
     reached = []
@@ -49,6 +48,12 @@ def weigh_again(*, incident: Incident, alert: Alert, at: dt.datetime) -> None:
     incident.title = named(incident, services)
     if incident.title == told and alert.service_id:
         incident.service_id = alert.service_id  # the title names it, and is shown to who may see the service of the incident
+
+
+def tell(incident: Incident, before: str, alert: Alert | None, at: dt.datetime) -> None:
+    """The line of the story at the instant at which it was reckoned: its figures are of then, whenever the alert began."""
+    changed = f"{incident.priority}, was {before}. " if incident.priority != before else ""
+    IncidentEntry.objects.create(incident=incident, at=at, kind="priority", text=f"{changed}{incident.priority_reason}", alert=alert)
 
 
 def title_of(alert: Alert) -> str:
@@ -74,7 +79,7 @@ def by_hand(incident: Incident, reckoned: str) -> str:
 def take(incident: Incident, found: dict[str, Any]) -> None:
     """Have the incident say what `prioritising.weigh` found. The caller saves it."""
     incident.priority, incident.impact, incident.urgency = by_hand(incident, found["priority"]), found["impact"], found["urgency"]
-    incident.priority_reason, incident.service_id = found["reason"], found["service"]
+    incident.priority_reason, incident.service_id, incident.judged_at = found["reason"], found["service"], found["judged_at"]
 
 
 def named(incident: Incident, services: list[int]) -> str:

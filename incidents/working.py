@@ -37,7 +37,11 @@ BY_HAND = [one for one in Incident.Resolution if one != Incident.Resolution.RECO
 
 
 class NotPossible(Exception):
-    """The incident does not allow this now; the message says why and what is possible."""
+    """The incident does not allow this now; the message says why and what is possible, `field` which of what was sent is wrong."""
+
+    def __init__(self, told: str, *, field: str = "") -> None:
+        super().__init__(told)
+        self.field = field
 
 
 def take(*, incident: Incident, by: Any, at: dt.datetime, until: dt.datetime | None = None) -> Incident:
@@ -95,6 +99,9 @@ def _check(incident: Incident, to: str, reason: str, at: dt.datetime) -> None:
     """Raises NotPossible where the table, the reason or the time stands against the step."""
     needs_reason = TRANSITIONS.get((incident.state, to))
     label = Incident.State(to).label.lower()
+    if incident.state == to and not incident.merged_into_id:
+        whose = f", with {incident.assignee.get_full_name() or incident.assignee.get_username()}" if incident.assignee else ""
+        raise NotPossible(f"{incident.number} is {label} already{whose}.")
     if needs_reason is None or incident.merged_into_id:
         raise NotPossible(f"{incident.number} is {incident.get_state_display().lower()} and cannot become {label}.")
     if needs_reason and not reason:

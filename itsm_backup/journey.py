@@ -11,7 +11,7 @@ from django.db import connection
 
 from catalogue import propagating
 from catalogue.models import ServiceStatus
-from incidents import closing, delivering, escalating, nominating, opening, recurring, reminding, resolving, reweighing
+from incidents import closing, continuing, delivering, escalating, nominating, opening, recurring, reminding, resolving, reweighing
 from itsm_backup.common import outbox
 from itsm_backup.common.time import now
 from monitoring import alerting, answers, correlation, evaluation, intake, noticing, rereading, settling, silence
@@ -40,6 +40,7 @@ STAGES: dict[str, Stage] = {
     "propagate": propagating.propagate,  # a status, a relation      → who is affected
     "alert": alerting.follow_services,  # breach                     → Alert
     "open": opening.open_for_alerts,  # Alert                      → Incident, one per cause
+    "continue": continuing.tell_repeats,  # it goes on happening   → the story says so
     "resolve": resolving.resolve_on_evidence,  # evidence               → Incident resolved
     "weigh": reweighing.weigh_changed,  # what changed since        → priority, targets
     "propose": nominating.propose_candidates,  # grave enough         → candidate of a major incident

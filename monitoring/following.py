@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
@@ -22,6 +23,7 @@ from monitoring.narrating import REOPEN_WITHIN, Episode, Event, Order, Telling, 
 from monitoring.planning import COUNTED
 from monitoring.recalling import BAD, News, events_of, outcomes_before
 
+FAILED_BEFORE = dt.timedelta(days=7)  # so far back a failure counts that was going on when its tool began to be watched
 ERROR_FROM = 2  # the first failure is a warning, a repeated one an error
 CLASSES = ("job_failed", "job_missed", flapping.KIND)
 _EVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -36,7 +38,8 @@ def follow_jobs(news: Sequence[News], at: dt.datetime) -> None:
     if not news:
         return
     since = _beginnings(news, at)
-    events, alerts = events_of(since, at), _alerts(news, {job: start - REOPEN_WITHIN for job, (start, _) in since.items()}, held=True)
+    events = _events(news, since, at)
+    alerts = _alerts(news, {job: start - REOPEN_WITHIN for job, (start, _) in since.items()}, held=True)
     thresholds = workflow.flapping(workflow.current())
     before = outcomes_before(news, since, [pk for pk in since if _may_flap(events[pk], alerts[pk])], thresholds["window"])
     causes = Causes()
@@ -44,6 +47,27 @@ def follow_jobs(news: Sequence[News], at: dt.datetime) -> None:
         pk = one.job.pk
         known = flapping.Flapping(thresholds, before=before.get(pk, ()))
         _follow(one, since[pk], events[pk], alerts[pk], known, causes, at)
+
+
+def _events(news: Sequence[News], since: dict[int, Order], at: dt.datetime) -> dict[int, list[Event]]:
+    """What happened since then. What goes on failing where telling begins at all is told from its first failure; `since` says so."""
+    floors = {one.job.pk: one.floor for one in news}
+    anew = {job for job, order in since.items() if order == (floors[job], -1)}
+    found = events_of({job: (start - FAILED_BEFORE, last) if job in anew else (start, last) for job, (start, last) in since.items()}, at)
+    for job in anew:
+        found[job] = _going_on(found[job], floors[job])
+        if found[job] and found[job][0].at < floors[job]:
+            since[job] = found[job][0].at, -1
+    return found
+
+
+def _going_on(events: list[Event], floor: dt.datetime) -> list[Event]:
+    """The events from the floor on, with the failures right before it where it goes on failing: alone they make no alert."""
+    heard_of = [event for event in events if event.at >= floor]
+    if not heard_of or heard_of[0].is_good:
+        return heard_of
+    before = list(takewhile(lambda event: not event.is_good, reversed(events[: len(events) - len(heard_of)])))
+    return [*reversed(before), *heard_of]
 
 
 def _may_flap(events: Iterable[Event], alerts: Iterable[Alert]) -> bool:

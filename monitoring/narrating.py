@@ -16,6 +16,7 @@ from monitoring.models import Alert, BackupJob, BackupRun, ExpectedRun
 
 REOPEN_WITHIN = dt.timedelta(hours=1)
 RUNS_KEPT = 50
+MISSED = "job_missed"
 Order = tuple[dt.datetime, int]
 
 
@@ -41,7 +42,7 @@ class Event(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def alert_class(self) -> str:
-        return "job_failed" if self.run else "job_missed"
+        return "job_failed" if self.run else MISSED
 
     @property
     def order(self) -> Order:
@@ -127,7 +128,8 @@ class Telling:
         elif episode.resolved_at:
             episode.reopened, episode.resolved_at = episode.reopened + 1, None
         if anew or cause.is_specific or not episode.cause.is_specific:  # what failed before a good run says nothing of what fails now
-            episode.cause, episode.title = cause, title
+            goes_on = kind == MISSED and not anew and episode.occurrences > 0
+            episode.cause, episode.title = cause, episode.title if goes_on else title  # it began with the first that was due
         episode.last_seen_at = at
         self.latest[kind] = self.touched[id(episode)] = episode
         return episode

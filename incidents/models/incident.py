@@ -121,6 +121,7 @@ class Incident(models.Model):
     impact_at_opening = FeltField(default=dict, help_text="Who felt it when it opened: a frozen copy.")
     updated_at = models.DateTimeField()
     weighed_at = models.DateTimeField(null=True, editable=False)
+    judged_at = models.DateTimeField(null=True, editable=False, help_text="The instant of the figures its priority stands on.")
     weighed_evaluation = models.BigIntegerField(default=0, editable=False, help_text="The newest judgement its priority stands on.")
     weighed_catalogue = models.BigIntegerField(default=0, editable=False, help_text="The state of the catalogue it stands on.")
     signature = models.CharField(max_length=200, blank=True, help_text="What kind of failure it is, without names, places and times.")
@@ -188,6 +189,8 @@ class IncidentAlert(models.Model):
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="incident_alerts")
     alert = models.OneToOneField(Alert, on_delete=models.PROTECT, related_name="incident_alert")
     attached_at = models.DateTimeField()
+    told_occurrences = models.PositiveIntegerField(default=1, help_text="How many of its occurrences the story of the incident tells.")
+    told_at = models.DateTimeField(null=True, help_text="When the newest happened that the story tells.")
 
     def __str__(self) -> str:
         return f"{self.alert} in {self.incident}"

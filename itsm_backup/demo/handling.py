@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.contrib.auth import get_user_model
+from django.db.models import Min, Q
 
 from incidents import working
 from incidents.models import Incident
@@ -13,14 +14,14 @@ REACTION = dt.timedelta(minutes=25)
 OPERATOR = "operator"
 
 
-def handle(*, since: dt.datetime, at: dt.datetime) -> int:
-    """Have the operator take every new incident of the replayed history that is old enough; returns how many."""
+def handle(*, at: dt.datetime) -> int:
+    """Have the operator take every new incident of the replayed history that was known long enough by `at`; returns how many."""
     operator = get_user_model().objects.filter(username=OPERATOR).first()
     if operator is None:
         return 0
-    waiting = Incident.objects.filter(state="new", opened_at__lte=at - REACTION, incident_alerts__alert__job__tool__replayed=True)
-    waiting |= Incident.objects.filter(state="new", opened_at__lte=at - REACTION, incident_alerts__alert__tool__replayed=True)
-    taken = list(waiting.distinct())
+    replayed = Q(incident_alerts__alert__job__tool__replayed=True) | Q(incident_alerts__alert__tool__replayed=True)
+    known = Incident.objects.filter(replayed, state="new").annotate(known_at=Min("incident_alerts__attached_at"))
+    taken = list(known.filter(known_at__lte=at - REACTION).order_by("known_at", "pk"))
     for incident in taken:
-        working.take(incident=incident, by=operator, at=max(incident.opened_at + REACTION, since))
+        working.take(incident=incident, by=operator, at=incident.known_at + REACTION)
     return len(taken)

@@ -26,11 +26,14 @@ from monitoring.partitions import ensure_partitions
 
 STANDING: dict[str, Any] = {"steward": "steward", "monitoring_admin": "monitoring-admin", "approver": "approver"}
 EVENING = dt.time(23, 55)
-# Evenings at which the history is looked at, in days before the anchor: every ten days, and the last days each.
-EVENINGS = (90, 80, 70, 60, 50, 40, 30, 20, 13, 8, 6, 5, 4, 3, 2)
-LOOKED_BEFORE = 5  # days before the anchor on which its entries were looked at for changes first
+# When the history is looked at, in days before the anchor: first when every night has run once, then every ten days in the evening,
+# and each of the last nights when its latest deadline is over, so that what was missed is told in its own night.
+FIRST, NOON = 89, dt.time(12)
+EVENINGS = (80, 70, 60, 50, 40, 30, 20, 13)
+NIGHTS, AFTER_DEADLINES = (8, 7, 6, 5, 4, 3, 2, 1, 0), dt.time(1, 10)
+LOOKED_BEFORE = 5  # days before the anchor, on whose evening its entries were looked at for changes first
 TRIED_BEFORE = 60  # days before the anchor on which its tools were tried first
-CLOSE_HOURS, CLOSE_STEP = 25, dt.timedelta(hours=5)
+CLOSE = (25, 20, 15, 10, 8, 7, 6, 5, 4, 3, 2, 1, 0)  # hours before the anchor: what goes on when it is loaded began in the last ones
 AT_ONCE = 2  # tools; while one waits for the database, another is read
 RESUME_WITHIN = dt.timedelta(hours=1)  # after this an interrupted load begins anew: its stories count from its anchor
 Tell = Callable[[str], None]
@@ -96,14 +99,14 @@ def _try_tools(*, at: dt.datetime) -> None:
 
 
 def step(*, mark: Replay, at: dt.datetime) -> None:
-    """One look at the history: what was decided and told until `at`, what followed from it, and who took care of it."""
+    """One look at the history: who took care of what was known, what was decided and told until `at`, and what followed from it."""
+    handling.handle(at=at)
     amending.amend(anchor_at=mark.anchor_at, since=mark.fed_until, at=at)
     since = mark.fed_until
     _replay_all(list(replaying.demo_tools()), anchor_at=mark.anchor_at, since=since, at=at)
     journey.advance(at=at)
     if any(since < look <= at for look in (day_at(mark.anchor_at, LOOKED_BEFORE, EVENING), mark.anchor_at)):
         detecting.detect_changes(at=at)
-    handling.handle(since=since, at=at)
     mark.fed_until = at
     mark.save(update_fields=["fed_until"])
 
@@ -143,11 +146,8 @@ def _declare(*, at: dt.datetime, tell: Tell) -> Replay:
 
 
 def _instants(anchor_at: dt.datetime) -> Iterator[dt.datetime]:
-    """When the history is looked at: on chosen evenings, and closer to the anchor every few hours."""
-    for days_ago in EVENINGS:
-        yield day_at(anchor_at, days_ago, EVENING)
-    instant = anchor_at - dt.timedelta(hours=CLOSE_HOURS)
-    while instant <= anchor_at:
-        if instant > day_at(anchor_at, EVENINGS[-1], EVENING):
-            yield instant
-        instant += CLOSE_STEP
+    """When the history is looked at: on chosen days, in the last nights, and closer to the anchor by the hour."""
+    days = [day_at(anchor_at, FIRST, NOON), *(day_at(anchor_at, days_ago, EVENING) for days_ago in EVENINGS)]
+    nights = [day_at(anchor_at, days_ago, AFTER_DEADLINES) for days_ago in NIGHTS]
+    close = [anchor_at - dt.timedelta(hours=hours) for hours in CLOSE]
+    yield from sorted(instant for instant in {*days, *nights, *close} if instant <= anchor_at)

@@ -20,7 +20,7 @@ from incidents.assigning import CHANGE
 from incidents.models import Incident
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.incident_page import FOR_HOURS, RESOLVE, STEPS
+from itsm_backup.portal.incident_deeds import FOR_HOURS, RESOLVE, STEPS
 from itsm_backup.portal.views import incident_shown
 from monitoring.models import Alert
 
@@ -43,7 +43,7 @@ def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
                 told = act(request, incident)
             except working.NotPossible as error:
                 at = now()
-                failed = {"form": form, "why": str(error), "typed": request.POST.get(field, ""), "sent": request.POST}
+                failed = {"form": form, "why": str(error), "at": error.field, "typed": request.POST.get(field, ""), "sent": request.POST}
                 messages.error(request, str(error))
                 return incident_shown(request, moment=Moment(at=at, now=at), number=number, failed=failed)
             messages.success(request, told)
@@ -76,20 +76,20 @@ def acknowledge(request: HttpRequest, incident: Incident) -> str:
 
 @deed(CHANGE, "assign", "whom")
 def assign(request: HttpRequest, incident: Incident) -> str:
-    return hand(incident, request.POST.get("whom", ""), request)
+    return hand(incident, request.POST.get("whom", ""), request, was=request.POST.get("was"))
 
 
-def hand(incident: Incident, whom: str, request: HttpRequest) -> str:
-    """Hand it to `person:12` or `team:3`; returns what was done. Raises NotPossible for anybody else."""
+def hand(incident: Incident, whom: str, request: HttpRequest, *, was: str | None = None) -> str:
+    """Hand it to `person:12` or `team:3`; returns what was done. Raises NotPossible for anybody else, and where it is not with `was`."""
     kind, _, key = whom.partition(":")
     known = {"person": assigning.workers(), "team": Team.objects.visible_to(request.user)}.get(kind)
     chosen: Any = known.filter(pk=int(key)).first() if known is not None and key.isdigit() and key.isascii() and len(key) < 18 else None
     if chosen is None:
         raise working.NotPossible("Choose somebody who may work on incidents, or a team.")
     if kind == "team":
-        assigning.assign_team(incident=incident, team=chosen, by=request.user, at=now())
+        assigning.assign_team(incident=incident, team=chosen, by=request.user, at=now(), was=was)
         return f"{incident.number} is with {chosen} now."
-    assigning.assign(incident=incident, assignee=chosen, by=request.user, at=now())
+    assigning.assign(incident=incident, assignee=chosen, by=request.user, at=now(), was=was)
     return f"{incident.number} is with {chosen.get_full_name() or chosen.get_username()} now."
 
 
@@ -125,10 +125,12 @@ def priority(request: HttpRequest, incident: Incident) -> str:
 
 @deed(CHANGE, "merge", "reason")
 def merge(request: HttpRequest, incident: Incident) -> str:
-    number = NUMBER.fullmatch(request.POST.get("into", "").strip())
+    named = request.POST.get("into", "").strip()
+    number = NUMBER.fullmatch(named)
     into = Incident.objects.visible_to(request.user, "change").filter(pk=int(number[1])).first() if number else None
     if into is None:
-        raise working.NotPossible("Name the open incident that it is the same as, such as INC-0042.")
+        unknown = f"There is no incident INC-{int(number[1]):04d} that you may work on. " if number else ""
+        raise working.NotPossible(f"{unknown}Name the open incident that it is the same as, such as INC-0042.", field="into")
     merging.merge(incident=incident, into=into, reason=typed(request, "reason", 2_000), by=request.user, at=now())
     return f"{incident.number} is part of {into.number} now."
 

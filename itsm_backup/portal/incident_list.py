@@ -116,7 +116,11 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Ma
 def whom(user: Any, incident: Any = None) -> tuple[tuple[str, tuple[Choice, ...]], ...]:
     """People who may work on incidents and teams, as groups to choose from; whose `incident` it is stands chosen."""
     full = NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value(""))
-    people = assigning.workers().order_by().values_list(Value("person"), "pk", Coalesce(full, "username"))
+    people = (
+        (assigning.workers_on(incident) if incident else assigning.workers())
+        .order_by()
+        .values_list(Value("person"), "pk", Coalesce(full, "username"))
+    )
     teams = Team.objects.visible_to(user).order_by().values_list(Value("team"), "pk", Cast("name", TextField()))
     rows = sorted(people.union(teams), key=lambda row: row[2])  # one question for both
     mine = ("person", incident.assignee_id if incident else None)

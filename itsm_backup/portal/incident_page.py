@@ -13,11 +13,9 @@ from django.db.models.fields.json import KeyTransform as KT
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from catalogue.duties import names
 from catalogue.models import ServiceVersion
-from incidents import assigning, belonging, knowing, withholding, working
+from incidents import assigning, belonging, knowing, withholding
 from incidents.models import Incident, IncidentEntry, MajorIncident, PostIncidentReview, Problem
-from incidents.models.escalation import PRIORITIES
 from incidents.models.felt import SIDES
 from incidents.models.reviews import READ_EARLY
 from itsm_backup.common.models import Notice
@@ -25,33 +23,17 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.escalation_page import Told, ToldRow, told_of
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
-from itsm_backup.portal.incident_list import due_of, is_his_then, known_at, state_then, whom
+from itsm_backup.portal.incident_deeds import Deeds, deeds_of
+from itsm_backup.portal.incident_list import due_of, is_his_then, known_at, state_then
 from itsm_backup.portal.major_lead import Lead, lead_of
-from itsm_backup.portal.service_list import Choice
 from itsm_backup.portal.trouble import BAD_NOW
 from itsm_backup.portal.words import clock, clock_within, many, percent, person, recent
 from monitoring.methods.workflow import PRIORITIES as BY_LEVELS
 from monitoring.models import Alert, BackupRun
 
 MOST_ENTRIES, MOST_ALERTS, MOST_TOLD = 100, 50, 3
-RESOLVE = "incidents.resolve_incident"
+MERGED_INTO = "Merged into"
 LEVELS = ("high", "medium", "low")
-_HOLD = ("Put it on hold", "Nobody is told, and its time stands still, until it goes on.")
-_REOPEN = ("Reopen it", "It goes on as the same incident; possible for 7 days after its end.")
-_CANCEL = ("Cancel it", "It was no incident. It comes back if it happens again; if it is the same as another one, merge it.")
-FOR_HOURS = {"1": "an hour", "4": "4 hours", "8": "8 hours", "24": "a day", "72": "3 days"}
-STEPS = {  # what can be done by hand, beside acknowledging and resolving
-    ("new", "on_hold"): _HOLD,
-    ("in_progress", "on_hold"): _HOLD,
-    ("on_hold", "in_progress"): ("Go on with it", "Its time counts again."),
-    ("new", "cancelled"): _CANCEL,
-    ("in_progress", "cancelled"): _CANCEL,
-    ("on_hold", "cancelled"): _CANCEL,
-    ("resolved", "closed"): ("Close it", "You confirm that it is over. By itself it closes after 5 days."),
-    ("resolved", "in_progress"): _REOPEN,
-    ("closed", "in_progress"): _REOPEN,
-    ("cancelled", "in_progress"): _REOPEN,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,36 +53,6 @@ class AlertRow:
     since: SafeString
     said: str  # by the tool, in its newest run
     why: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One step to another state that can be taken now."""
-
-    to: str
-    words: str
-    says: str  # what it does
-    needs_reason: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deeds:
-    """What this person may do with this incident now; `refusal` says why there is nothing to do, and who can."""
-
-    acknowledge: bool = False
-    how_long: tuple[Choice, ...] = ()  # it may be acknowledged
-    review: bool = False
-    whom: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
-    note: bool = False
-    resolve: bool = False
-    resolutions: tuple[Choice, ...] = ()
-    causes: tuple[Choice, ...] = ()
-    steps: tuple[Step, ...] = ()
-    priorities: tuple[Choice, ...] = ()
-    merge: bool = False
-    propose: bool = False  # as a major incident
-    alerts: tuple[Choice, ...] = ()  # its alerts, where some can be split off
-    refusal: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +83,10 @@ class IncidentPage:
     major: Lead | None
     facts: tuple[tuple[str, str | SafeString, str], ...]  # label, value, verdict class or ""
     priority_reason: str
-    reckoned: str | None  # when, of what is still open
+    figures_of: str | None  # the instant of the figures in the reason
     arithmetic: Arithmetic
     related: tuple[tuple[str, Link], ...]
+    alerts_went_to: Link | None  # the incident that it was merged into
     impact: Impact
     branches: tuple[Branch, ...]
     alerts: tuple[AlertRow, ...]
@@ -177,15 +130,17 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
     rows = IncidentEntry.objects.told_to(user).filter(incident=incident, at__lte=moment.at).select_related("by")
     entries = list(rows.order_by("-at", "-pk")[:MOST_ENTRIES])
     story = _story(incident, entries, moment)
+    related = _related(incident, entries, user, moment)
     return IncidentPage(
         number=incident.number,
         title=incident.told_title,
         major=lead_of(incident=incident, user=user, moment=moment) if incident.is_major else None,
         facts=_facts(incident, told, moment),
         priority_reason=incident.priority_reason,
-        reckoned=clock_within(incident.weighed_at, moment) if incident.weighed_at and incident.weighed_at <= moment.at else None,
+        figures_of=clock_within(incident.judged_at, moment) if incident.judged_at and incident.judged_at <= moment.at else None,
         arithmetic=_arithmetic(incident),
-        related=_related(incident, entries, user, moment),
+        related=related,
+        alerts_went_to=_alerts_went_to(entries, related),
         impact=impact,
         branches=impact.branches,
         alerts=tuple(_alert_row(alert, moment, plain, says=withholding.is_told_all(user)) for alert in alerts),
@@ -218,7 +173,7 @@ def _related(incident: Incident, entries: list[IncidentEntry], user: Any, moment
     related = Q(pk__in=[incident.merged_into_id, incident.split_from_id]) | Q(merged_into=incident.pk) | Q(split_from=incident.pk)
     rows = list(Incident.objects.visible_to(user).filter(related).order_by("pk")[:MOST_ALERTS])
     kinds = {
-        "Merged into": lambda row: row.pk == incident.merged_into_id,
+        MERGED_INTO: lambda row: row.pk == incident.merged_into_id,
         "Split off from": lambda row: row.pk == incident.split_from_id,
         "Merged into this": lambda row: row.merged_into_id == incident.pk,
         "Split off from this": lambda row: row.split_from_id == incident.pk,
@@ -226,6 +181,13 @@ def _related(incident: Incident, entries: list[IncidentEntry], user: Any, moment
     return tuple(
         (words, Link(row.number, moment.href("incident", row.number))) for words, fits in kinds.items() for row in rows if fits(row)
     )
+
+
+def _alerts_went_to(entries: list[IncidentEntry], related: tuple[tuple[str, Link], ...]) -> Link | None:
+    """Of one that was merged by then: who feels it, and why, stands there."""
+    if not any(entry.kind == "merged" and entry.text.startswith("Merged into ") for entry in entries):
+        return None
+    return next((link for words, link in related if words == MERGED_INTO), None)
 
 
 def _known(incident: Incident, user: Any, moment: Moment) -> tuple[KnownRow, ...] | None:
@@ -311,11 +273,17 @@ def _alert_row(alert: Any, moment: Moment, plain: Callable[[str], str], *, says:
         service=service,
         state=state.capitalize(),
         verdict=BAD_NOW[state],
-        count=many(alert.occurrences, "time"),
+        count=_count(alert, moment),
         since=clock(alert.opened_at, moment),
         said=(alert.said or "").strip() if says else "",
         why=moment.href("explain", "alert", alert.pk),
     )
+
+
+def _count(alert: Alert, moment: Moment) -> str:
+    """`4 times, the last today 23:40`."""
+    newest = f", the last {clock_within(alert.last_seen_at, moment)}" if alert.occurrences > 1 and alert.last_seen_at <= moment.at else ""
+    return f"{many(alert.occurrences, 'time')}{newest}"
 
 
 def _story(incident: Incident, entries: list[IncidentEntry], moment: Moment) -> tuple[Story, ...]:
@@ -349,48 +317,3 @@ def _delivery(notice: Notice, moment: Moment) -> str:
     if not notice.attempts or moment.past:
         return "Not sent yet"
     return f"Not sent yet, {many(notice.attempts, 'attempt')}: {notice.latest_error}"
-
-
-def deeds_of(*, incident: Any, alerts: list[Alert], user: Any, moment: Moment) -> Deeds:
-    """Forms that would be taken if sent now. The past has none; who lacks the right is told who has it."""
-    if moment.past:
-        return Deeds(refusal="You are looking at the past. Go back to now to work on it.")
-    if not user.has_perm(assigning.CHANGE):
-        who = names(assigning.workers()[:6])
-        return Deeds(refusal=f"Operators can work on this. {who} can." if who else "Operators can work on this.")
-    steps = _steps(incident, moment)
-    if not incident.is_open:
-        may_review = incident.state != "cancelled" and incident.review_state in (None, "proposed", "declined")
-        may_review = may_review and user.has_perm("incidents.add_postincidentreview")
-        return Deeds(note=True, review=may_review, steps=steps, refusal=f"{incident.number} is {incident.get_state_display().lower()}.")
-    return Deeds(
-        acknowledge=incident.state == "new",
-        how_long=_HOW_LONG,
-        whom=whom(user, incident),
-        note=True,
-        resolve=user.has_perm(RESOLVE),
-        resolutions=tuple(Choice(value=one.value, words=one.label, chosen=False) for one in working.BY_HAND),
-        causes=tuple(Choice(value=value, words=words, chosen=False) for value, words in Incident.CauseCategory.choices),
-        steps=steps,
-        priorities=tuple(Choice(value=one, words=one, chosen=one == incident.priority) for one in PRIORITIES),
-        merge=True,
-        propose=not incident.is_led,
-        alerts=tuple(Choice(value=str(one.pk), words=one.title, chosen=False) for one in alerts) if len(alerts) > 1 else (),
-    )
-
-
-_HOW_LONG = (
-    Choice(value="", words="until it is over", chosen=True),
-    *(Choice(value=value, words=f"for {words}", chosen=False) for value, words in FOR_HOURS.items()),
-)
-
-
-def _steps(incident: Incident, moment: Moment) -> tuple[Step, ...]:
-    if incident.merged_into_id:
-        return ()
-    too_late = not incident.is_open and moment.at > incident.ended_at + working.REOPEN_WITHIN
-    return tuple(
-        Step(to=to, words=words, says=says, needs_reason=working.TRANSITIONS[incident.state, to])
-        for (before, to), (words, says) in STEPS.items()
-        if before == incident.state and not (to == "in_progress" and too_late)
-    )

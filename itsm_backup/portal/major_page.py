@@ -13,7 +13,8 @@ from incidents.models import Incident, MajorAppointment, MajorIncident
 from incidents.models.major import LIVE_STATES, LONGEST_MIN, SHORTEST_MIN, TRANSITIONS
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.incident_page import Step, Story
+from itsm_backup.portal.incident_deeds import Step
+from itsm_backup.portal.incident_page import Story
 from itsm_backup.portal.major_lead import Due, due_of, state_then, verdict_class
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.update_page import Telling, telling_of

@@ -80,7 +80,8 @@ def _deed(permission: str) -> Callable[[Callable[[HttpRequest, Problem], Any]], 
 @_deed(problem_page.CHANGE)
 def step(request: HttpRequest, found: Problem) -> Any:
     moved = solving.move(problem=found, to=raw(request, "to"), reason=typed(request, "reason"), by=request.user, at=now())
-    return f"{found.number}: {moved.get_state_display().lower()}.", ("portal:problem", found.number)
+    against = problem_page.standing_words(moved, request.user) if moved.state == Problem.State.RESOLVED else ""
+    return f"{found.number}: {moved.get_state_display().lower()}. {against}".strip(), ("portal:problem", found.number)
 
 
 @_deed(problem_page.CHANGE)

@@ -17,13 +17,14 @@ from incidents.models.problems import LIVE_STATES
 from itsm_backup.portal import problem_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.incident_page import Step, Story
+from itsm_backup.portal.incident_deeds import Step
+from itsm_backup.portal.incident_page import Story
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.words import clock, many, person, recent
 
 VIEWS = {"": "Open", "proposed": "Proposed", "over": "Over"}
 CHANGE = "incidents.change_problem"
-MOST = 100
+MOST, NAMED = 100, 5
 STEPS = {
     ("proposed", "new"): ("Accept it", "It is a problem, and yours until somebody else takes it."),
     ("proposed", "rejected"): ("Reject it", "It is none. Its kind of failure is not proposed again for 30 days."),
@@ -150,7 +151,7 @@ def problem_page(*, problem: Problem, user: Any, moment: Moment, sent: Mapping[s
     """The page of a problem that `find` gave; `sent` is what was typed into a form that was refused."""
     may = user.has_perm(CHANGE) and not moment.past
     steps = tuple(
-        Step(to=to, words=words, says=says, needs_reason=solving.TRANSITIONS[problem.state, to])
+        Step(to=to, words=words, says=f"{says}{_against(problem, to, user)}", needs_reason=solving.TRANSITIONS[problem.state, to])
         for (before, to), (words, says) in STEPS.items()
         if before == problem.state and may
     )
@@ -172,6 +173,26 @@ def problem_page(*, problem: Problem, user: Any, moment: Moment, sent: Mapping[s
         ),
         may_draft=may and working and user.has_perm("incidents.add_knownerror"),
     )
+
+
+def _against(problem: Problem, to: str, user: Any) -> str:
+    """Before the fix is said to be in place: which incidents of its kind are open."""
+    return f" {standing_words(problem, user)}" if to == "resolved" else ""
+
+
+def standing_words(problem: Problem, user: Any) -> str:
+    """`INC-0014 and 2 others are open …`: what fails in them from now on says that it came back; numbers that the user may see."""
+    rows = solving.standing_against(problem)
+    count = rows.count()
+    if not count:
+        return ""
+    numbers = [row.number for row in rows.visible_to(user)[:NAMED]]
+    others = count - len(numbers)
+    named = ", ".join(
+        [*numbers, *([f"{others} other{'s' if others > 1 else ''}" if numbers else many(others, "incident")] if others else [])]
+    )
+    verb = "is open and of the same kind: while it is" if count == 1 else "are open and of the same kind: while they are"
+    return f"{named} {verb}, the problem cannot be closed, and what fails there after the fix has come back."
 
 
 def _facts(problem: Problem, moment: Moment) -> tuple[tuple[str, str | SafeString], ...]:

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from itsm_backup.demo import keeping, planning, stories, strays
+from itsm_backup.demo import keeping, loading, planning, stories, strays
 from itsm_backup.demo.world import day_at, estate, world
 
 NOW = dt.datetime(2026, 11, 27, 9, 42, tzinfo=dt.UTC)
@@ -94,3 +94,14 @@ def test_a_listing_holds_what_was_never_read_and_thins_out_the_rest():
     assert read[-1] == unread[-1] == [run for run in runs if run.leaves_copy][-1]
     later = keeping.kept(runs, at=NOW + 24 * HOUR, read_until=NOW)
     assert {run.id for run in later} <= {run.id for run in read}
+
+
+@pytest.mark.parametrize("anchor", HOURS)
+def test_each_missed_night_and_the_full_pool_are_looked_at_soon_after_they_happened(anchor):
+    looks = list(loading._instants(anchor))
+    assert looks == sorted(set(looks)) and looks[-1] == anchor
+    nights = [day_at(anchor, days_ago, dt.time(1)) for days_ago in range(9)]
+    late = [min(look for look in looks if look >= night) - night for night in nights if night <= anchor]
+    assert max(late) <= HOUR
+    full_from = stories.pool_full_from(world(anchor).jobs, anchor)
+    assert all(later - earlier <= 2 * HOUR for earlier, later in itertools.pairwise(looks) if later > full_from)

@@ -25,7 +25,7 @@ from catalogue.models import (
 from incidents.models import Incident
 from itsm_backup import digesting, journey, tasks
 from itsm_backup.common.models import Notice, because
-from itsm_backup.demo import amending, feeding, loading, removing, stories, weaving, world
+from itsm_backup.demo import amending, feeding, handling, loading, removing, stories, weaving, world
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import day_at
 from itsm_backup.estate.beginning import begin
@@ -74,7 +74,7 @@ def told(django_db_setup, django_db_blocker, tmp_path_factory):
     """Loaded once for the module, inside a transaction that is undone at its end; every test has a savepoint of its own."""
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
         patch.setattr(world, "DAYS", 11)
-        patch.setattr(loading, "_instants", lambda anchor: [day_at(anchor, 5, dt.time(23, 55)), anchor - 5 * HOUR, anchor])
+        patch.setattr(loading, "_instants", lambda anchor: [day_at(anchor, 5, dt.time(23, 55)), anchor - 5 * HOUR, anchor - HOUR, anchor])
         begin(at=NOW, data_dir=tmp_path_factory.mktemp("demo"), empty=False)
         journey.advance(at=NOW)
         before, said = tables(), []
@@ -100,7 +100,7 @@ def test_most_services_keep_their_promise(told):
     kept = ServiceState.objects.filter(verdict__in=["kept", "at_risk"]).count()
     assert ServiceState.objects.count() == 48 and 41 <= kept <= 45  # the product's own database is one of them
     assert home().sentence == f"{kept} of 48 services keep their backup promise."
-    assert told[1][-1].endswith("runs, step 3 of 3")
+    assert told[1][-1].endswith("runs, step 4 of 4")
 
 
 def test_the_full_pool_is_told_on_the_home_page_and_has_one_incident(told):
@@ -110,6 +110,8 @@ def test_the_full_pool_is_told_on_the_home_page_and_has_one_incident(told):
     incident = Incident.objects.get(pk=int(worst.handled.words[4:]))
     assert incident.title == "Backups of Imaging archive (PACS) and 2 more services fail because the storage is full"
     assert incident.assignee.username == "operator"
+    known_at = incident.incident_alerts.earliest("attached_at").attached_at
+    assert incident.acknowledged_at == known_at + handling.REACTION, "nobody takes what is not known yet"
     hit = {code for code in incident.incident_alerts.values_list("alert__service__code", flat=True) if code}
     assert {"SVC-003", "SVC-011"} <= hit, "several services fail on the same repository"
 

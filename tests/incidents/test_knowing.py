@@ -51,7 +51,7 @@ def test_one_draft_of_a_kind_is_worked_on_at_a_time(incidents, noon):
 
 
 def test_only_what_is_published_is_suggested_and_only_where_it_fits(published, incidents, noon):
-    (other,) = make_incidents(1, at=noon, signature="job_failed: other")
+    (other,) = make_incidents(1, at=noon, signature="other")
     assert [one.known_error for one in knowing.suggestions_for(incidents[1])] == [published]
     assert knowing.suggestions_for(other) == []
     knowing.move(known_error=published, to="retired", reason="fixed for good", by=make_user(), at=noon)

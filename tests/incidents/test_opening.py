@@ -43,7 +43,7 @@ def test_the_second_opens_one_and_writes_one_message_to_the_team(start, noon):
     incident, notice = Incident.objects.get(), Notice.objects.get()
     assert (incident.state, incident.service.code, incident.opened_at) == ("new", "SVC-a", noon - HOUR)
     assert (notice.recipient, notice.thread) == ("storage@example.org", f"incident/{incident.pk}")
-    assert kinds(incident) == ["opened", "mail"]
+    assert kinds(incident) == ["opened", "mail", "repeated"]
     assert incident.impact_at_opening["services"][0]["code"] == "SVC-a"
 
 

@@ -17,7 +17,7 @@ from tests.incidents.makers import HOUR, fail, make_estate
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.3")]
 DAY = dt.timedelta(days=1)
-SIGNATURE = "job_failed: disk-full"
+SIGNATURE = "disk-full"
 
 
 def make_incidents(*ages_d: float, at: dt.datetime, signature: str = SIGNATURE, **fields) -> list[Incident]:
@@ -48,7 +48,7 @@ def test_many_in_a_month_are_proposed_with_their_incidents_and_counts(noon):
 
 def test_few_are_none(noon):
     make_incidents(20, 1, at=noon)
-    make_incidents(1, 2, at=noon, signature="job_failed: other")
+    make_incidents(1, 2, at=noon, signature="other")
     recurring.study_incidents(at=noon)
     assert not Problem.objects.exists()
 
@@ -260,6 +260,18 @@ def test_the_database_keeps_one_live_problem_for_each_kind(problem, noon):
         Problem.objects.create(service_type="database", **for_databases)
     with pytest.raises(IntegrityError), transaction.atomic():
         Problem.objects.filter(pk=problem.pk).update(state="resolved")
+
+
+def test_the_fix_is_said_to_be_in_place_with_what_is_open_against_it(noon):
+    made = make_incidents(20, 10, 5, 1, at=noon)
+    recurring.study_incidents(at=noon)
+    Incident.objects.filter(pk=made[-1].pk).update(state="new", resolved_at=None)
+    problem = go(Problem.objects.get(), "new", "assess", "root_cause_analysis", at=noon)
+    solving.write(problem=problem, root_cause="too small", permanent_fix="CHG-0042", by=make_user(), at=noon)
+    problem = go(problem, "fix_in_progress", at=noon)
+    page = problem_page.problem_page(problem=problem, user=make_admin(), moment=Moment(at=noon, now=noon))
+    assert f"{made[-1].number} is open and of the same kind" in page.steps[0].says
+    assert f"{made[-1].number} is open" in problem_page.standing_words(go(problem, "resolved", at=noon), make_admin())
 
 
 def test_a_real_failure_gets_the_signature_of_its_message(noon):

@@ -128,7 +128,7 @@ def test_who_may_not_work_on_it_is_told_so(incident, noon):
 
 def test_a_second_ack_is_answered_in_words(incident, operator, noon):
     replying.take(letter("ack"), at=noon)
-    assert "cannot become in progress" in replying.take(letter("ack", id="2"), at=noon).told
+    assert "is in progress already, with" in replying.take(letter("ack", id="2"), at=noon).told
 
 
 @pytest.mark.parametrize("head", [{"Auto_Submitted": "auto-replied"}, {"Precedence": "bulk"}, {"List_Id": "<x>"}, {"Return_Path": "<>"}])

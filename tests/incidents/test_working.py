@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from incidents import assigning, nominating, working
+from incidents import assigning, nominating, overruling, working
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
@@ -81,6 +81,60 @@ def test_it_is_handed_only_to_who_may_work_on_it(incident, noon):
             assigning.assign(incident=incident, assignee=somebody, by=make_user(), at=noon)
     incident.refresh_from_db()
     assert (incident.state, incident.assignee) == ("new", None)
+
+
+def test_who_is_handed_it_by_name_is_told_and_is_told_when_it_is_over(incident, noon):
+    person = make_person("operator", noon)
+    type(person).objects.filter(pk=person.pk).update(email="nia@example.org")
+    person.refresh_from_db()
+    assigning.assign(incident=incident, assignee=person, by=make_user("olive"), at=noon)
+    told = Notice.objects.get(recipient="nia@example.org")
+    assert "Handed to you" in told.subject and "by olive" in told.body
+    incident.refresh_from_db()
+    ended = {"resolution": "fixed", "cause": "storage", "reason": "done"}
+    working.move(incident=incident, to="resolved", by=make_user(), at=noon + HOUR, **ended)
+    assert Notice.objects.filter(recipient="nia@example.org", subject__contains="Resolved").exists()
+
+
+def test_who_takes_it_for_themselves_is_not_written_to(incident, noon):
+    person = make_person("operator", noon)
+    assigning.assign(incident=incident, assignee=person, by=person, at=noon)
+    assert not Notice.objects.filter(subject__contains="Handed to you").exists()
+
+
+def test_it_is_not_handed_on_from_a_page_that_somebody_else_made_stale(incident, noon):
+    first, second = make_person("operator", noon), make_person("operator", noon)
+    was = assigning.whose(incident)
+    assigning.assign(incident=incident, assignee=first, by=make_user(), at=noon, was=was)
+    with pytest.raises(working.NotPossible, match="meanwhile"):
+        assigning.assign(incident=incident, assignee=second, by=make_user(), at=noon, was=was)
+    incident.refresh_from_db()
+    assert incident.assignee == first
+    with pytest.raises(working.NotPossible, match="meanwhile"):
+        assigning.assign_team(incident=incident, team=make_team("Others"), by=make_user(), at=noon, was=was)
+    assert assigning.assign(incident=incident, assignee=second, by=make_user(), at=noon, was=assigning.whose(incident)).assignee == second
+
+
+def test_offered_are_only_those_who_may_work_on_it(incident, noon):
+    own, elsewhere = incident.service, make_service("SVC-elsewhere", at=noon)
+    everywhere, limited = make_person("operator", noon), make_person("operator", noon, services=[own])
+    make_person("operator", noon, services=[elsewhere])
+    make_person("stakeholder", noon)
+    by_tool = make_person("operator", noon, tools=[Tool.objects.get()])
+    offered = set(assigning.workers_on(incident))
+    assert offered == {one for one in assigning.workers() if Incident.objects.visible_to(one, "change").filter(pk=incident.pk).exists()}
+    assert {everywhere, limited} <= offered and (by_tool in offered) == Incident.objects.visible_to(by_tool).exists()
+
+
+def test_taking_what_is_taken_says_with_whom_it_is(incident, noon):
+    working.take(incident=incident, by=make_user("chris"), at=noon)
+    with pytest.raises(working.NotPossible, match=f"^{incident.number} is in progress already, with chris.$"):
+        working.take(incident=incident, by=make_user("olive"), at=noon)
+
+
+def test_a_priority_that_nobody_set_is_not_given_back(incident, noon):
+    with pytest.raises(working.NotPossible, match="as it is reckoned already"):
+        overruling.set_priority(incident=incident, priority="", reason="why not", by=make_user(), at=noon)
 
 
 def test_an_empty_note_is_none(incident, noon):

@@ -3,7 +3,7 @@
 import pytest
 
 from catalogue.models import Relation
-from incidents import assigning, working
+from incidents import assigning, merging, working
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
@@ -232,7 +232,7 @@ def test_a_form_that_came_too_late_says_what_is_possible(at_work):
     client.post(f"{address}acknowledge")
     response = client.post(f"{address}acknowledge")
     assert response.status_code == 409
-    assert "is in progress and cannot become in progress" in response.content.decode()
+    assert "is in progress already, with " in response.content.decode()
 
 
 def test_who_may_only_look_is_refused_and_who_may_not_look_finds_nothing(estate_now, client):
@@ -281,3 +281,32 @@ def test_what_was_cancelled_handles_nothing_any_more(estate, root):
     working.move(incident=Incident.objects.get(), to="cancelled", reason="A test", by=root, at=estate.at)
     alert = Alert.objects.select_related("incident_alert__incident").get(pk=alert.pk)
     assert handled_in([alert], Moment(at=estate.at + HOUR, now=estate.at + HOUR))[1] == "Watching, no incident"
+
+
+def test_a_merge_into_nothing_says_so_at_the_field(at_work):
+    client, _, address = at_work
+    page = client.post(f"{address}merge", {"into": "INC-9999", "reason": "the same"}).content.decode()
+    assert "There is no incident INC-9999 that you may work on." in page and 'id="into-error"' in page
+    assert 'id="merge-error"' not in page
+
+
+def test_an_old_page_hands_nothing_on(at_work, estate_now):
+    client, _, address = at_work
+    other, third = make_person("operator", estate_now.at), make_person("operator", estate_now.at)
+    was = assigning.whose(Incident.objects.get())
+    client.post(f"{address}assign", {"whom": f"person:{other.pk}", "was": was})
+    late = client.post(f"{address}assign", {"whom": f"person:{third.pk}", "was": was})
+    assert late.status_code == 409 and "meanwhile" in late.content.decode()
+    assert Incident.objects.get().assignee == other
+    assert f'name="was" value="person:{other.pk}"' in late.content.decode()
+
+
+def test_one_that_was_merged_says_where_its_alerts_went(estate, root):
+    first = Incident.objects.get()
+    other = Incident.objects.create(
+        cause_key="other", title="Another", opened_at=estate.at, updated_at=estate.at, priority="P4", impact="low", urgency="low"
+    )
+    merging.merge(incident=first, into=other, reason="the same", by=root, at=estate.at)
+    found = find(number=first.number, user=root, moment=estate.moment)
+    page = incident_page(incident=found, user=root, moment=estate.moment)
+    assert page.alerts_went_to is not None and page.alerts_went_to.words == other.number
