@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitoring.connectors import reading, running
+from monitoring.connectors import reading
 from monitoring.connectors.barman_listing import Listing, read_listing
 from monitoring.connectors.barman_runs import LISTINGS, OPERATIONS, parse, read_runs
 from monitoring.connectors.base import Answer, Reading, Reject, Runner, SettingField, Step, Tested
 from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
-from monitoring.connectors.programs import limit_s, masked, not_started, time_limit, unrecognised
+from monitoring.connectors.programs import failed, limit_s, masked, not_started, time_limit, unrecognised
 
 MOST_SHOWN, SHOW_TIMEOUT_S = 10, 30.0  # with the listing they stay within the quarter of an hour for which a poll is claimed
 _VERSION = re.compile(r"^(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?\S{0,30})")
@@ -139,12 +139,7 @@ def _is_json(answer: Answer) -> bool:
 
 
 def _problem(step: Step) -> str:
-    if step.exit_code in (running.NOT_FOUND, running.NOT_RUNNABLE) and step.stderr:
-        return reading.plain(step.stderr)  # Barman never ran: this is our own sentence
-    if step.exit_code == running.TIMED_OUT:
-        return "Barman did not answer in time. Check the machine it runs on or raise the time limit of this tool."
-    said = " ".join(reading.plain(step.stderr or step.stdout or "").split())[:300]
-    return f"Barman failed. Check its configuration and the rights of this account. It said: {said or f'exit code {step.exit_code}'}"
+    return failed(step, program="Barman", late="Check the machine it runs on or raise the time limit of this tool.")
 
 
 def _read_listing(result: Reading, answer: Answer, index: int) -> set[str]:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from monitoring.connectors import reading, running
+from monitoring.connectors import reading
 from monitoring.connectors.base import Answer, Reading, Reject, Runner, SettingField, Step
 from monitoring.connectors.capabilities import PROGRAM_LIMITS, declare, full, none, part
 from monitoring.connectors.pgbackrest_info import read_info
 from monitoring.connectors.pgbackrest_runs import OPERATIONS, parse, read_run
-from monitoring.connectors.programs import limit_s, masked, not_started, time_limit, unrecognised
+from monitoring.connectors.programs import failed, limit_s, masked, not_started, time_limit, unrecognised
 
 _VERSION = re.compile(r"pgBackRest (\d{1,4}\.\d{1,4}\S{0,30})")
 _STANZA = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,126}")
@@ -105,12 +105,7 @@ class PgBackRest:
 
 
 def _problem(step: Step) -> str:
-    if step.exit_code in (running.NOT_FOUND, running.NOT_RUNNABLE) and step.stderr:
-        return reading.plain(step.stderr)  # pgBackRest never ran: this is our own sentence
-    if step.exit_code == running.TIMED_OUT:
-        return "pgBackRest did not answer in time. Check the connection to its repositories or raise the time limit of this tool."
-    said = " ".join(reading.plain(step.stderr or step.stdout or "").split())[:300]
-    return f"pgBackRest failed. Check its configuration and the rights of this account. It said: {said or f'exit code {step.exit_code}'}"
+    return failed(step, program="pgBackRest", late="Check the connection to its repositories or raise the time limit of this tool.")
 
 
 def _read_info(result: Reading, answer: Answer, index: int) -> set[str]:

@@ -63,3 +63,13 @@ def unrecognised(index: int, step: Step, *, what: str, example: str) -> Reject:
     told = f"the command {reading.excerpt(step.command)!r}" if step.command else f"the step {reading.excerpt(step.name)!r}"
     reason = f"No {what} call was recognised in {told}: send the command as it ran, e.g. '{example}'."
     return Reject(index=index, reason=reason, excerpt=reading.excerpt(step.stdout or step.stderr or ""))
+
+
+def failed(step: Step, *, program: str, late: str) -> str:
+    """What a call that failed is told as; `late` says what to do about one that did not end in time."""
+    if step.exit_code in (running.NOT_FOUND, running.NOT_RUNNABLE) and step.stderr:
+        return reading.plain(step.stderr)  # it never ran: this is our own sentence
+    if step.exit_code == running.TIMED_OUT:
+        return f"{program} did not answer in time. {late}"
+    said = " ".join(reading.plain(step.stderr or step.stdout or "").split())[:300]
+    return f"{program} failed. Check its configuration and the rights of this account. It said: {said or f'exit code {step.exit_code}'}"
