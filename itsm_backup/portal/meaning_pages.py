@@ -126,7 +126,8 @@ def _sentence(held: StatusMap | None) -> str:
     if held is None:
         return "No map is in force: every word means what the connector says."
     count = len(held.words) + len(held.units)
-    return f"Version {held.number} is in force: {many(count, 'word or number', 'words and numbers')} mean something of their own here."
+    own = many(count, "word or number means something of its own here", "words and numbers mean something of their own here")
+    return f"Version {held.number} is in force: {own}."
 
 
 def _words(tool: Tool, shown: Meaning, moment: Moment) -> tuple[WordRow, ...]:
