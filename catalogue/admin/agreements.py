@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from catalogue import agreeing, checking, deviating
-from catalogue.admin.beside import BesideEntry, in_portal
+from catalogue.admin.beside import BesideEntry
 from catalogue.admin.entries import Fact, measured_of
 from catalogue.models import Agreement, AgreementVersion, Deviation, ImpactAnalysis, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, Refused
@@ -201,7 +201,7 @@ def _kept_by(request: HttpRequest, row: AgreementVersion) -> Any:
     seen = Service.objects.visible_to(request.user)
     live = ServiceVersion.objects.in_force(now()).filter(Q(sla=row) | Q(ola=row) | Q(contract=row), service__in=seen)
     found = list(live.order_by("service__code").values_list("service__code", "name")[: MOST_NAMED + 1])
-    links = [(in_portal("commitment", code), code, name) for code, name in found[:MOST_NAMED]]
+    links = [(reverse("portal:commitment", args=[code]), code, name) for code, name in found[:MOST_NAMED]]
     more = " and more" if found[MOST_NAMED:] else ""
     return format_html("{}{}", format_html_join(", ", '<a href="{}">{}</a> {}', links), more) if links else "none"
 
@@ -212,7 +212,7 @@ class AnalysisAdmin(BesideEntry, TextAdmin):
     heading = "Impact analyses"
     about = "What the business can bear when a service stops: the bounds of every promise."
     owner = "service"
-    portal_page = "commitment"
+    portal_page = ("portal:commitment", "service.code")
     with_checks = True
     change_form_template = "admin/catalogue/beside.html"
     list_display = ("service", "number", "state", "review_due_on", "approver", "approved_at")
@@ -260,7 +260,7 @@ def _may_end(request: HttpRequest, row: Deviation) -> str:
 @admin.register(Deviation)
 class DeviationAdmin(BesideEntry, TrackedAdmin):
     place = 9
-    portal_page = "commitment"
+    portal_page = ("portal:commitment", "service.code")
     with_checks = True
     change_form_template = "admin/catalogue/beside.html"
     about = "Where a promise is borne that an inequality forbids: why, by whom, and until when."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 from catalogue import checking
@@ -13,14 +12,6 @@ from catalogue.admin.entries import Fact, measured_of, shown_facts
 from catalogue.models import Service
 from itsm_backup.common.admin.rights import told
 from itsm_backup.common.time import now
-
-
-def in_portal(page: str, *args: Any) -> str:
-    """The address of a portal page; empty where there is no portal."""
-    try:
-        return reverse(f"portal:{page}", args=args)
-    except NoReverseMatch:
-        return ""
 
 
 def stands(service: Service) -> Fact:
@@ -45,7 +36,7 @@ def promise_of(service: Service, reader: Any) -> dict[str, Any]:
 class BesideEntry:
     """A door to rows that belong to one entry. `portal_page` shows them; `with_checks` adds what of its promise does not hold."""
 
-    portal_page = "service"
+    portal_page: tuple[str, ...] = ("portal:service", "service.code")
     with_checks = False
 
     def entry_of(self, request: HttpRequest, row: Any) -> Service | None:
@@ -60,9 +51,6 @@ class BesideEntry:
         narrowed = super()._choices(db_field, request, offered)  # type: ignore[misc]
         named = request.GET.get("service", "") if db_field.name == "service" else ""
         return narrowed.filter(pk=named) if named.isdecimal() else narrowed
-
-    def portal_url(self, row: Any) -> str:
-        return in_portal(self.portal_page, row.service.code)
 
     def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
         service = self.entry_of(request, row)

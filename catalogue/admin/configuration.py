@@ -200,7 +200,7 @@ class ConfigurationItemAdmin(FactAdmin):
 
 @admin.register(ItemLink)
 class ItemLinkAdmin(BesideEntry, TrackedAdmin):
-    portal_page = "agreement_of"
+    portal_page = ("portal:agreement_of", "service.code")
     place = 14
     heading = "Items of entries"
     singular = "item of an entry"

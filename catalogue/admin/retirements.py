@@ -95,7 +95,7 @@ RETIREMENT_ACTS = (
 @admin.register(Retirement)
 class RetirementAdmin(BesideEntry, FactAdmin, ActingAdmin):
     place = 2
-    portal_page = "retirement"
+    portal_page = ("portal:retirement", "service.code")
     about = "Entries that leave the catalogue, or left it: who asked, who decided, when, and what stands in the way."
     acts = RETIREMENT_ACTS
     list_display = ("service", "state", "ends_at", "successor", "asked_by", "asked_at", "decided_by", "over_at")

@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from catalogue.admin.beside import in_portal
 from catalogue.admin.entries import Fact, shown_facts
 from catalogue.models import ScopeDecision, ScopeLine
 from catalogue.scoping import QUESTIONS
@@ -29,13 +28,11 @@ def _stands(decision: ScopeDecision) -> list[Fact]:
 class ScopeLineAdmin(TrackedAdmin):
     place = 10
     heading = "Scope register"
+    portal_page = ("portal:scope_line", "pk")
     about = "Backup services as people know them. Where each stands is decided in the portal."
     list_display = ("name", "created_at")
     search_fields = ("name",)
     fields = ("name",)
-
-    def portal_url(self, row: Any) -> str:
-        return in_portal("scope_line", row.pk)
 
     def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
         newest = row.decisions.select_related("entry").order_by("-decided_at", "-pk").first() if row else None
@@ -55,13 +52,11 @@ class ScopeDecisionAdmin(TrackedAdmin):
     heading = "Scope decisions"
     about = "Every decision on a backup service, newest first. The newest one holds; none is ever changed."
     list_display = ("line", "outcome", "entry", "hosting", "decided_by", "decided_at", "review_on")
+    portal_page = ("portal:scope_line", "line_id")
     list_select_related = ("line", "entry", "decided_by")
     list_filter = ("outcome", "hosting")
     search_fields = ("line__name", "entry__code", "reason")
     fields = ("line", "outcome", "entry", ("hosting", "provider"), "answers_in_words", "reason", "review_on", ("decided_by", "decided_at"))
-
-    def portal_url(self, row: Any) -> str:
-        return in_portal("scope_line", row.line_id)
 
     @admin.display(description="Answers")
     def answers_in_words(self, row: ScopeDecision) -> Any:

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from catalogue import foreseeing, relating
-from catalogue.admin.beside import BesideEntry, in_portal, stands
+from catalogue.admin.beside import BesideEntry, stands
 from catalogue.admin.entries import Fact
 from catalogue.admin.related import warn
 from catalogue.duties import Refused
@@ -22,6 +22,7 @@ from itsm_backup.common.time import now
 @admin.register(Relation)
 class RelationAdmin(TrackedAdmin):
     place = 4
+    portal_page = ("portal:service_graph", "consumer.code")
     about = "Which service feels it when another one stops. The matrix in the portal changes many at once."
     list_display = ("consumer", "kind", "provider", "strength_word", "origin", "confirmed_at", "valid_until")
     list_filter = ("consumer", "provider", "kind", "strength", "origin", ("confirmed_at", admin.EmptyFieldListFilter))
@@ -39,9 +40,6 @@ class RelationAdmin(TrackedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields if obj else self.fields[:5]  # where it comes from and who confirmed it shows once it is there
-
-    def portal_url(self, row: Any) -> str:
-        return in_portal("service_graph", row.consumer.code)
 
     def facts_beside(self, request: HttpRequest, row: Any) -> list[Fact]:
         return [stands(row.consumer), stands(row.provider)] if row else []
@@ -65,6 +63,7 @@ class RelationAdmin(TrackedAdmin):
 @admin.register(RejectedRelation)
 class RejectedRelationAdmin(TrackedAdmin):
     place = 6
+    portal_page = ("portal:relations",)
     heading = "Rejected relations"
     about = "What monitoring saw and a steward rejected, with the reason. The portal's page of relations takes a rejection back."
     list_display = ("seen", "reason", "rejected_by", "rejected_at")
@@ -84,7 +83,7 @@ class RejectedRelationAdmin(TrackedAdmin):
 @admin.register(StatusOverride)
 class StatusOverrideAdmin(BesideEntry, TrackedAdmin):
     place = 4
-    portal_page = "status"
+    portal_page = ("portal:status", "service.code")
     heading = "Statuses set by hand"
     singular = "status set by hand"
     about = "Where a person's word stood in place of the computed status: who, why, until when. The page of a status sets and ends it."

@@ -21,6 +21,7 @@ class StepInline(TrackedInline, admin.StackedInline):
 @admin.register(EscalationPolicy)
 class PolicyAdmin(TrackedAdmin):
     place = 2
+    portal_page = ("portal:escalation",)
     about = "Who is told of an incident, when, and how often. The portal (Incidents, Who is told when) tries them without telling anybody."
     history_parts = (EscalationStep,)
     inlines = (StepInline,)
@@ -62,6 +63,7 @@ class SwapInline(TrackedInline, admin.TabularInline):
 @admin.register(Rota)
 class RotaAdmin(TrackedAdmin):
     place = 4
+    portal_page = ("portal:on_call",)
     heading = "On-call rotas"
     singular = "on-call rota"
     about = "Who takes turns in being on call for a team. The portal (Incidents, On call) says who it is now and next, and swaps."

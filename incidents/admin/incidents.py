@@ -33,6 +33,7 @@ class EntryInline(FactInline, admin.TabularInline):
 
 @admin.register(Incident)
 class IncidentAdmin(FactAdmin):
+    portal_page = ("portal:incident", "number")
     about = "One for each cause, with its alerts and all that was done."
     inlines = (AlertInline, EntryInline)
     list_display = ("number", "told", "state", "priority", "hit_hardest", "team", "assignee", "opened_at", "breach_at", "resolved_at")

@@ -18,6 +18,7 @@ class AppointmentInline(FactInline, admin.TabularInline):
 @admin.register(MajorIncident)
 class MajorAdmin(FactAdmin):
     place = 10
+    portal_page = ("portal:major", "number")
     about = "Incidents that are led and told of as major ones. They are worked on in the portal."
     inlines = (AppointmentInline,)
     list_display = ("number", "incident", "state", "manager", "communications_lead", "next_update_at", "declared_at")

@@ -31,6 +31,7 @@ class ProblemEntryInline(FactInline, admin.TabularInline):
 @admin.register(Problem)
 class ProblemAdmin(FactAdmin):
     place = 8
+    portal_page = ("portal:problem", "number")
     about = "What incidents of one kind have behind them. They are worked on in the portal."
     inlines = (CameInline, ProblemEntryInline)
     list_display = ("number", "title", "state", "assignee", "proposed_at", "fixed_at")
@@ -56,6 +57,7 @@ class FeedbackInline(FactInline, admin.TabularInline):
 @admin.register(KnownError)
 class KnownErrorAdmin(TrackedAdmin):
     place = 9
+    portal_page = ("portal:known_error", "number")
     about = "What is known of a kind of failure, and what helps. Drafts are made, published and retired in the portal."
     inlines = (FeedbackInline,)
     list_display = ("number", "title", "kind", "state")

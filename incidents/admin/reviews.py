@@ -26,6 +26,7 @@ class ActionInline(FactInline, admin.TabularInline):
 @admin.register(PostIncidentReview)
 class ReviewAdmin(TrackedAdmin):
     place = 10
+    portal_page = ("portal:review", "number")
     about = "What incidents teach, and whether the catalogue was right. They are written and published in the portal."
     history_parts = (ReviewAnswer, ReviewAction)
     inlines = (AnswerInline, ActionInline)

@@ -50,6 +50,7 @@ class DeliveryInline(FactInline, admin.TabularInline):
 @admin.register(MajorUpdate)
 class MajorUpdateAdmin(FactAdmin):
     place = 12
+    portal_page = ("portal:major_update", "major.number", "pk")
     about = "What people were told of major incidents. It is written and approved in the portal."
     inlines = (MessageInline, DeliveryInline)
     list_display = ("__str__", "state", "drafted_at", "approver", "sent_at")

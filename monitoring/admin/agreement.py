@@ -32,6 +32,7 @@ class WriteBackAdmin(FactAdmin):
 @admin.register(WriteConflict)
 class WriteConflictAdmin(FactAdmin):
     place = 9
+    portal_page = ("portal:agreement_of", "service.code")
     heading = "Conflicts with CMDBs"
     about = "Columns in which a CMDB holds what nobody wrote from here. The portal decides them."
     list_display = ("item", "service", "field", "ours", "theirs", "why", "found_at", "ended_at")

@@ -17,6 +17,7 @@ from monitoring.models import PollingPolicy, RequestBudget
 @admin.register(PollingPolicy)
 class PollingPolicyAdmin(TrackedAdmin):
     place = 2
+    portal_page = ("portal:cadence",)
     about = "The share of a recovery point after which a tool is asked again, and the bounds."
     list_display = ("__str__", in_words(PollingPolicy._meta.get_field("least_s")), in_words(PollingPolicy._meta.get_field("most_s")))
     fields = (("tier_1_fraction", "tier_2_fraction"), ("tier_3_fraction", "tier_4_fraction"), ("least_s", "most_s"), "use_fraction")

@@ -21,6 +21,7 @@ def pretty(value: Any) -> Any:
 @admin.register(BackupRun)
 class RunAdmin(FactAdmin):
     place = 10
+    portal_page = ("portal:run", "pk")
     about = "Executions as the tools told them."
     list_display = ("run", "job", "service", "outcome_words", "occurred_at", "took", "message")
     list_filter = ("outcome", "operation", "tool")
@@ -107,6 +108,7 @@ class EvaluationAdmin(FactAdmin):
 @admin.register(Alert)
 class AlertAdmin(FactAdmin):
     place = 9
+    portal_page = ("portal:service", "service.code")
     about = "Conditions that somebody should know of, from first sight to end."
     list_display = ("title", "state", "priority", "service", "tool", "opened_at", "occurrences")
     list_filter = ("state", "alert_class", "priority", "service", "tool")
@@ -120,6 +122,7 @@ class AlertAdmin(FactAdmin):
 @admin.register(QuarantinedRecord)
 class QuarantineAdmin(FactAdmin):
     place = 8
+    portal_page = ("portal:quarantine", "tool.name")
     about = "Records that could not be read, and why. The good ones of the same batch were stored."
     list_display = ("reason", "tool", "created_at", "resolved_at", "set_aside")
     list_filter = ("tool", ("resolved_at", admin.EmptyFieldListFilter), "set_aside")

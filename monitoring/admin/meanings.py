@@ -28,6 +28,7 @@ class ReadAdmin(TrackedAdmin):
 @admin.register(StatusMap)
 class StatusMapAdmin(ReadAdmin):
     place = 7
+    portal_page = ("portal:meaning", "tool.name")
     heading = "Status maps"
     about = "What a tool's own words and numbers mean. The portal writes them, shows their effect and has them approved."
     list_display = ("tool", "number", "state", "author", "approver", "approved_at")
@@ -40,6 +41,7 @@ class StatusMapAdmin(ReadAdmin):
 @admin.register(CapabilityWeights)
 class CapabilityWeightsAdmin(ReadAdmin):
     place = 8
+    portal_page = ("portal:compare_tools",)
     heading = "Weights of capabilities"
     about = "How much each capability counts when tools are compared. The portal's comparison sets them."
     fields = tuple(CAPABILITIES)

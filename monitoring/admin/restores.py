@@ -14,6 +14,7 @@ from monitoring.models import RestorePlan
 @admin.register(RestorePlan)
 class RestorePlanAdmin(TrackedAdmin):
     place = 11
+    portal_page = ("portal:restore_plan", "pk")
     heading = "Restore tests by people"
     singular = "restore test by a person"
     about = "Planned, recorded by who ran them, verified by somebody else. The portal's page Restore tests plans and records them."

@@ -71,6 +71,7 @@ class CauseAdmin(RuleAdmin):
 @admin.register(RuleVersion)
 class VersionAdmin(RuleAdmin):
     place = 5
+    portal_page = ("portal:rule_version", "pk")
     about = "What rules say, version by version: who wrote it, who put it in force, and why."
     list_display = ("name", "number", "kind", "state", "author", "approver", "approved_at")
     list_filter = ("state", "kind")
@@ -82,6 +83,7 @@ class VersionAdmin(RuleAdmin):
 @admin.register(StatusWorkflow)
 class WorkflowAdmin(TrackedAdmin):
     place = 6
+    portal_page = ("portal:thresholds",)
     heading = "Status thresholds"
     singular = "status thresholds"
     about = "The thresholds by which measurements become a status. The portal (Services, Thresholds) tries others on past days first."

@@ -35,6 +35,7 @@ class ScopeClaimAdmin(TrackedAdmin):
 @admin.register(AttributeMapping)
 class AttributeMappingAdmin(TrackedAdmin):
     place = 7
+    portal_page = ("portal:mapping", "tool.name")
     heading = "Attribute mappings"
     about = "Which of a tool's own attributes mean which fields of the catalogue. The portal writes, tries and approves them."
     list_display = ("tool", "number", "state", "author", "approver", "approved_at")
@@ -56,6 +57,7 @@ class AttributeMappingAdmin(TrackedAdmin):
 @admin.register(SettledChange)
 class SettledChangeAdmin(TrackedAdmin):
     place = 7
+    portal_page = ("portal:detected",)
     heading = "Settled changes"
     about = "Detected changes of which a steward said that no new version is needed, and why. The portal's page of detected changes asks."
     list_display = ("change", "reason", "settled_by", "settled_at")

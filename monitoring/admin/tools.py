@@ -60,6 +60,7 @@ def health(tool: Tool) -> list[tuple[str, Any]]:
 @admin.register(Tool)
 class ToolAdmin(TrackedAdmin):
     place = 1
+    portal_page = ("portal:tool", "name")
     about = "What we read from or what reports to us, how it is reached, and how it is."
     grantable = ("change", "poll")
     history_masked = ("ping_key",)

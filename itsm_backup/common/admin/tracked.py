@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from django import forms
@@ -11,6 +12,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
 
 from itsm_backup.common.admin.acts import ActingAdmin
@@ -54,22 +56,38 @@ class InWords:
         return in_words(field) if person or not field.is_relation else name
 
 
-class TrackedAdmin(ShortTexts, NamedColumns, FilteringAdmin, SavingAdmin, GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):
+class InPortal:
+    """Leads from a row to where the portal shows it: `portal_page` names the page and what of the row its address needs."""
+
+    portal_page: tuple[str, ...] = ()
+
+    def portal_url(self, row: Any) -> str:
+        """Where the portal shows the row; empty where it does not."""
+        if not self.portal_page:
+            return ""
+        page, *parts = self.portal_page
+        try:
+            return reverse(page, args=[attrgetter(part)(row) for part in parts])
+        except (AttributeError, NoReverseMatch):  # it belongs to nothing that has a page
+            return ""
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any) -> HttpResponse:
+        context.setdefault("portal_url", self.portal_url(obj) if obj else "")
+        page: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[misc]
+        return page
+
+
+class TrackedAdmin(InPortal, ShortTexts, NamedColumns, FilteringAdmin, SavingAdmin, GrantsAdmin, ActingAdmin, HistoryAdmin, InWords):
     """A row that people configure: reason on every path, rights on single rows, acts, history with differences."""
 
     change_form_template = "admin/tracked_change_form.html"
     list_per_page = 50
-
-    def portal_url(self, row: Any) -> str:
-        """Where the portal shows the row; empty where it does not."""
-        return ""
 
     def facts_beside(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
         """(label, words) of what stands above the form; `row` is None while a new one is written."""
         return []
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any) -> HttpResponse:
-        context.setdefault("portal_url", self.portal_url(obj) if obj else "")
         context.setdefault("facts", self.facts_beside(request, obj))
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
@@ -128,7 +146,7 @@ class PlainForm(forms.ModelForm):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
-class FactAdmin(ShortTexts, NamedColumns, FilteringAdmin, InWords, SavingAdmin, LoggedAdmin):
+class FactAdmin(InPortal, ShortTexts, NamedColumns, FilteringAdmin, InWords, SavingAdmin, LoggedAdmin):
     """What the machine recorded: to read, never to write."""
 
     form = PlainForm
