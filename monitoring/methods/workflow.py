@@ -12,6 +12,7 @@ from monitoring.methods.registry import method
 from monitoring.methods.statistics import TOLERANCE, poisson_upper_tail
 
 MOST_REPEATS = 10_000
+MOMENT = dt.timedelta(microseconds=1)  # what is due at the very end of a time is due
 PRIORITIES = {
     ("high", "high"): "P1",
     ("high", "medium"): "P2",
@@ -104,8 +105,8 @@ def effective_tier(inputs: Inputs) -> dict[str, int]:
 def escalation(inputs: Inputs) -> list[dict[str, Any]]:
     """Who is told when: each level once, `after_seconds` from the opening, while nobody has acknowledged.
 
-    The first is a `notify`, later ones `escalate`. Then the latest level reached is repeated every `repeat_seconds`,
-    counted from the acknowledgement, or from the last level when nobody acknowledges. Resolution ends everything.
+    The first is a `notify`, later ones `escalate`. Then the latest level reached is repeated every `repeat_seconds`: counted
+    from the last level while nobody has acknowledged, and from the acknowledgement after it. Resolution ends everything.
     """
     opened_at, until = instant(inputs["opened_at"]), instant(inputs["evaluated_until"])
     acknowledged_at, resolved_at = instant_or_none(inputs["acknowledged_at"]), instant_or_none(inputs["resolved_at"])
@@ -117,16 +118,19 @@ def escalation(inputs: Inputs) -> list[dict[str, Any]]:
             break
         steps.append({"at": text(at), "level": level["level"], "kind": "escalate" if steps else "notify"})
     everyone_told = len(steps) == len(inputs["levels"])
-    if not steps or not inputs["repeat_seconds"] or (acknowledged_at is None and not everyone_told):
+    if not steps or not inputs["repeat_seconds"]:
         return steps
     repeat = dt.timedelta(seconds=inputs["repeat_seconds"])
     if repeat <= dt.timedelta(0):
         raise ValueError("repeat_seconds is not a positive number")
-    latest = steps[-1]
-    at = (acknowledged_at or instant(latest["at"])) + repeat
-    while at <= until and (resolved_at is None or at < resolved_at) and len(steps) < MOST_REPEATS:
-        steps.append({"at": text(at), "level": latest["level"], "kind": "repeat"})
-        at += repeat
+    latest, ends = steps[-1], [end for end in (resolved_at, until + MOMENT) if end is not None]
+    spans = [(instant(latest["at"]), min([*ends, acknowledged_at] if acknowledged_at else ends))] if everyone_told else []
+    spans += [(acknowledged_at, min(ends))] if acknowledged_at else []
+    for since, end in spans:
+        at = since + repeat
+        while at < end and len(steps) < MOST_REPEATS:
+            steps.append({"at": text(at), "level": latest["level"], "kind": "repeat"})
+            at += repeat
     return steps
 
 

@@ -33,6 +33,14 @@ def test_it_escalates_no_further_once_acknowledged_or_resolved():
     assert escalate(repeat_seconds=None) == [("02:00", "notify"), ("02:30", "escalate")]
 
 
+def test_a_late_acknowledgement_takes_back_no_repeat_that_was_told():
+    untold = escalate(evaluated_until="2026-09-10T04:45:00Z")
+    assert untold[2:] == [("03:30", "repeat"), ("04:30", "repeat")]
+    late = escalate(acknowledged_at="2026-09-10T04:45:00Z", evaluated_until="2026-09-10T07:00:00Z")
+    assert late == [*untold, ("05:45", "repeat"), ("06:45", "repeat")]
+    assert escalate(acknowledged_at="2026-09-10T03:30:00Z")[2:] == [("04:30", "repeat")]
+
+
 def test_it_refuses_repeats_that_never_advance():
     with pytest.raises(MethodError, match="positive"):
         escalate(repeat_seconds=-5)
