@@ -47,11 +47,11 @@ def is_beyond(score: float | None, threshold: float) -> bool:
 def anomaly(inputs: Inputs) -> dict[str, Any]:
     """Modified z-score 0.6745·(x − median)/MAD; anomalous beyond the threshold (3.5).
 
-    At least 14 values, else `insufficient_history`. A MAD of 0 falls back to the mean absolute deviation × 1.253314
+    At least 14 known values, else `insufficient_history`. A MAD of 0 falls back to the mean absolute deviation × 1.253314
     (`meanad`); a constant history to a relative tolerance of 1 % (`constant`), outside of which the score is null.
     Flags every normal weekly full where incrementals are the rule: use BM-ANO-WD there. Source: Iglewicz & Hoaglin 1993.
     """
-    history = [float(entry["gib"]) for entry in inputs["history"]]
+    history = [float(entry["gib"]) for entry in inputs["history"] if entry["gib"] is not None]
     if len(history) < LEAST_HISTORY:
         return {"state": "insufficient_history", "minimum": LEAST_HISTORY}
     found = robust_score(history, inputs["value"], relative_tolerance=inputs.get("relative_tolerance", 0.01))
@@ -71,12 +71,12 @@ def weekday_anomaly(inputs: Inputs) -> dict[str, Any]:
     Anomalous when the score is beyond the threshold *and* the value differs from its weekday's median by at least the
     effect ratio (× 1.25): odd but trivial is not reported. Needs `min_per_weekday` (4) values of that weekday, else
     `insufficient_history`. Weekdays (0 = Monday) in `timezone`, UTC by default. A value of 0 is always anomalous;
-    zeros in the history are left out.
+    zeros and what is not known are left out of the history.
     """
     zone = ZoneInfo(inputs.get("timezone", "UTC"))
     by_weekday: dict[int, list[float]] = {}
     for entry in inputs["history"]:
-        if entry["gib"] > 0:
+        if entry["gib"] is not None and entry["gib"] > 0:
             by_weekday.setdefault(instant(entry["captured_at"]).astimezone(zone).weekday(), []).append(float(entry["gib"]))
     weekday = instant(inputs["at"]).astimezone(zone).weekday()
     if len(by_weekday.get(weekday, [])) < inputs["min_per_weekday"]:

@@ -173,10 +173,10 @@ def gate(*, completeness: float | None, referential: float | None, uniqueness: f
 
 
 def _is_skewed(record: dict[str, Any], limit: dt.timedelta) -> bool:
-    if record["ended_at"] is None:
+    started_at, ended_at, received_at = (instant_or_none(record.get(name)) for name in ("started_at", "ended_at", "received_at"))
+    if ended_at is None:
         return False
-    ended_at = instant(record["ended_at"])
-    return ended_at < instant(record["started_at"]) or ended_at - instant(record["received_at"]) > limit
+    return bool((started_at and ended_at < started_at) or (received_at and ended_at - received_at > limit))
 
 
 @method("BM-RECON", "Reconciliation of monitoring and report")

@@ -128,7 +128,7 @@ def coverage(inputs: Inputs) -> dict[str, Any]:
 def _gap(job: dict[str, Any], at: dt.datetime) -> str | None:
     if not job["monitored"]:
         return "NOT_MONITORED"
-    seen_at = instant_or_none(job["last_seen_at"])
+    seen_at = instant_or_none(job.get("last_seen_at"))
     return None if seen_at and at - seen_at <= dt.timedelta(seconds=job["freshness_limit_seconds"]) else "STALE"
 
 

@@ -105,7 +105,8 @@ def breaches(
 
 
 def _points(inputs: Inputs, needed: Iterable[str] | None = ()) -> list[Point]:
-    return [_point(point) for point in inputs["points"] if all(point.get(quality) for quality in needed or ())]
+    arrived = [point for point in inputs["points"] if point["available_at"] is not None]
+    return [_point(point) for point in arrived if all(point.get(quality) for quality in needed or ())]
 
 
 def _point(point: dict[str, Any]) -> Point:
@@ -124,9 +125,9 @@ def exposure_at_instants(inputs: Inputs) -> list[dict[str, Any]]:
     """E(t) = t − max{captured_at of the points usable at t}.
 
     `captured_at` is the instant the data is consistent at (snapshot or start), not the end of the job; a point counts from
-    `available_at` (job end, or arrival of the copy) until the first of `expires_at`, `invalid_from` and `gone_at`. Without
-    a usable point E counts from `commissioned_at` and the state is `never_protected`. E equal to the RPO complies (`ok`);
-    above it is `breached`. A point found corrupt later makes the exposure jump back; earlier values are not rewritten.
+    `available_at` (job end, or arrival of the copy; null while it is on its way) until the first of `expires_at`, `invalid_from` and
+    `gone_at`. Without a usable point E counts from `commissioned_at` and the state is `never_protected`. E equal to the RPO complies
+    (`ok`); above it is `breached`. A point found corrupt later makes the exposure jump back; earlier values are not rewritten.
     `need` restricts the points as in BM-RPO-TW.
 
     Source: SP 800-34 and ISO 22301 definition of RPO; the supremum is the state just before the next point arrives.
@@ -218,10 +219,10 @@ def exposure_by_logs(inputs: Inputs) -> dict[str, Any]:
     database needs heartbeat records, else exposure grows falsely.
     """
     at, base = instant(inputs["at"]), inputs["base"]
-    if base is None or not _point(base).is_usable(at):
+    if base is None or base["available_at"] is None or not _point(base).is_usable(at):
         return {"recovery_point": None, "exposure_seconds": None, "chain_gap_at": None}
     recovery_point, sequence, gap = instant(base["captured_at"]), base["end_seq"], None
-    arrived = [log for log in inputs["logs"] if instant(log["available_at"]) <= at]
+    arrived = [log for log in inputs["logs"] if log["available_at"] is not None and instant(log["available_at"]) <= at]
     for log in sorted(arrived, key=lambda log: (log["from_seq"], log["to_seq"])):
         if log["from_seq"] > sequence:
             gap = sequence

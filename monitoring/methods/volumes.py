@@ -84,7 +84,8 @@ def change_rate(inputs: Inputs) -> dict[str, Any]:
     latest = previous_at = None
     for run in _by_time(inputs):
         captured_at = instant(run["captured_at"])
-        if run["kind"] != "full" and previous_at and captured_at > previous_at and run.get("bytes_changed") is not None:
+        is_told = run.get("bytes_changed") is not None and run.get("bytes_logical") is not None
+        if run["kind"] != "full" and previous_at and captured_at > previous_at and is_told:
             days = (captured_at - previous_at).total_seconds() / 86_400
             latest = rates[run["id"]] = rate(run["bytes_changed"], run["bytes_logical"] * days)
         previous_at = captured_at

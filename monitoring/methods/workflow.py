@@ -68,7 +68,7 @@ def priority(inputs: Inputs) -> dict[str, str]:
 
     Impact from the effective tier (1 high, 2 medium, 3 and 4 low), one step up when at least `wide_threshold` services
     share the cause (10, or a quarter of all services if that is fewer). Urgency: high when exposure / RPO > 1 or a real
-    restore is failing; medium from 0.75 on, or when the exposure at the next possible completion would exceed the RPO;
+    restore is failing; medium from 0.75 on, or when the exposure at the next possible completion, where it is known, would exceed the RPO;
     else low. High-high is P1, each step down in either direction is one priority lower, low-low is P5.
     """
     steps = ["low", "medium", "high"]
@@ -76,10 +76,10 @@ def priority(inputs: Inputs) -> dict[str, str]:
     if inputs["affected_services"] >= inputs["wide_threshold"]:
         rank = min(2, rank + 1)
     exposure_s, rpo_s = inputs["exposure_seconds"], inputs["rpo_seconds"]
-    if exposure_s > rpo_s or inputs["restore_in_progress_failed"]:
+    if exposure_s > rpo_s or inputs.get("restore_in_progress_failed"):
         urgency = "high"
     else:
-        soon = exposure_s >= 0.75 * rpo_s or inputs["exposure_at_next_completion_seconds"] > rpo_s
+        soon = exposure_s >= 0.75 * rpo_s or (inputs["exposure_at_next_completion_seconds"] or 0) > rpo_s
         urgency = "medium" if soon else "low"
     return {"impact": steps[rank], "urgency": urgency, "priority": PRIORITIES[steps[rank], urgency]}
 
@@ -109,7 +109,7 @@ def escalation(inputs: Inputs) -> list[dict[str, Any]]:
     from the last level while nobody has acknowledged, and from the acknowledgement after it. Resolution ends everything.
     """
     opened_at, until = instant(inputs["opened_at"]), instant(inputs["evaluated_until"])
-    acknowledged_at, resolved_at = instant_or_none(inputs["acknowledged_at"]), instant_or_none(inputs["resolved_at"])
+    acknowledged_at, resolved_at = instant_or_none(inputs.get("acknowledged_at")), instant_or_none(inputs.get("resolved_at"))
     steps: list[dict[str, Any]] = []
     for level in sorted(inputs["levels"], key=lambda level: level["after_seconds"]):
         at = opened_at + dt.timedelta(seconds=level["after_seconds"])

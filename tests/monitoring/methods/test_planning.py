@@ -121,6 +121,7 @@ def test_it_blocks_qualifies_or_passes_the_data():
     assert gate(record("a"), ingested="2026-10-01T03:00:00Z") == "blocked"
     assert gate(record("a", received_at="2026-09-30T22:54:00Z")) == "qualified"
     assert gate(record("a", ended_at="2026-09-30T21:00:00Z")) == "qualified"
+    assert gate(record("a", ended_at="2026-09-30T21:00:00Z", started_at=None)) == gate(record("a", received_at=None)) == "passed"
     assert gate(record("a"), record("a")) == "qualified"
     assert gate(record("a"), record("a", attempt=2)) == "passed"
     assert gate(record("a", job_mapped=False)) == "blocked"

@@ -150,6 +150,16 @@ def test_exposure_for_a_scenario_counts_only_the_copies_it_needs():
     assert measure("BM-RPO-EXP", inputs | {"need": ["offsite"]})[0]["exposure_seconds"] == 1200
 
 
+def test_a_copy_that_is_still_on_its_way_counts_for_nothing():
+    point = {"captured_at": iso(10), "available_at": None}
+    inputs = {"commissioned_at": iso(0), "rpo_seconds": 60, "points": [point], "instants": [iso(20)]}
+    assert measure("BM-RPO-EXP", inputs)[0]["state"] == "never_protected"
+    log = {"from_seq": 1, "to_seq": 2, "last_txn_at": iso(5), "available_at": None}
+    given = {"at": iso(10), "base": {"captured_at": iso(0), "available_at": iso(1), "end_seq": 1}, "logs": [log]}
+    assert measure("BM-RPO-LOG", given)["recovery_point"] == iso(0)
+    assert measure("BM-RPO-LOG", given | {"base": given["base"] | {"available_at": None}})["recovery_point"] is None
+
+
 def test_logs_on_a_base_that_is_not_usable_are_worth_nothing():
     log = {"from_seq": 1, "to_seq": 2, "last_txn_at": iso(5), "available_at": iso(6)}
     base = {"captured_at": iso(0), "available_at": iso(1), "end_seq": 1}

@@ -40,3 +40,13 @@ def test_items_out_of_scope_need_no_restore_test():
     items = [{"id": "a", "tier": 1, "in_scope": False}, {"id": "b", "tier": 1}]
     given = {"at": AT, "cadence_days": {"1": 90}, "items": items}
     assert measure("BM-RTC", given) == {"covered": [], "total": 1, "rate": 0.0, "overdue": ["b"]}
+
+
+def test_what_is_not_known_has_no_change_rate_and_is_no_history():
+    full, next_one = (
+        {"id": name, "kind": kind, "captured_at": f"2026-09-0{day}T22:00:00Z"} for name, kind, day in (("f", "full", 1), ("i", "incr", 2))
+    )
+    assert measure("BM-CHG", {"runs": [full, next_one | {"bytes_changed": 5, "bytes_logical": None}]}) == {"latest": None}
+    history = [{"captured_at": f"2026-09-{day:02}T22:00:00Z", "gib": 10 if day > 1 else None} for day in range(1, 16)]
+    assert measure("BM-ANO-MAD", {"history": history, "value": 10, "threshold": 3.5})["median"] == 10.0
+    assert measure("BM-ANO-MAD", {"history": history[:14], "value": 10, "threshold": 3.5})["state"] == "insufficient_history"

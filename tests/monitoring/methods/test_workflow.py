@@ -112,6 +112,7 @@ def prioritise(**changes: Any) -> str:
         ({"exposure_seconds": 100}, "P2"),
         ({"exposure_seconds": 101}, "P1"),
         ({"exposure_at_next_completion_seconds": 101}, "P2"),
+        ({"exposure_at_next_completion_seconds": None}, "P3"),
         ({"restore_in_progress_failed": True}, "P1"),
         ({"affected_services": 10}, "P3"),
         ({"effective_tier": 2, "affected_services": 10}, "P3"),
