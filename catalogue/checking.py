@@ -94,15 +94,14 @@ def findings_of_many(*, asked: Sequence[Question], measured: Mapping[int, Measur
     services = {one.service.pk for one in asked} - {None}  # one that is not stored yet has nothing around it
     rows = ImpactAnalysis.objects.filter(service__in=services, state="approved", approved_at__lte=at)
     analyses = {row.service_id: row for row in rows.order_by("number")}
-    granted = granted_to(services, at)
     chains = inheriting.chains_of(services, at=at, reader=asked[0].reader, nobody=asked[0].for_many) if asked else {}
-    return [
-        _found(
-            _gaps(one, analyses.get(one.service.pk), measured.get(one.service.pk, UNMEASURED), chains.get(one.service.pk, {}), at),
-            granted.get(one.service.pk, []),
-        )
+    gaps = [
+        _gaps(one, analyses.get(one.service.pk), measured.get(one.service.pk, UNMEASURED), chains.get(one.service.pk, {}), at)
         for one in asked
     ]
+    broken = {one.service.pk for one, found in zip(asked, gaps, strict=True) if found} - {None}
+    granted = granted_to(broken, at) if broken else {}
+    return [_found(found, granted.get(one.service.pk, [])) for one, found in zip(asked, gaps, strict=True)]
 
 
 def _found(gaps: Iterable[Gap], granted: list[Deviation]) -> list[Finding]:

@@ -113,6 +113,17 @@ def closure(service_ids: Iterable[int], *, up: bool, at: dt.datetime, hard_only:
         return list(map(Walked._make, cursor.fetchall()))
 
 
+def around(service_ids: Iterable[int], *, at: dt.datetime) -> set[Walked]:
+    """Every hard relation on any way from these services, upwards and downwards; one query."""
+    walks = [
+        _WALK.format(standing=standing_sql(False), materialized="NOT MATERIALIZED", near=near, far=far, strengths="strength = 'hard'")
+        for near, far in ENDS.values()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(f"({walk})" for walk in walks), {"ids": sorted(set(service_ids)), "at": at})
+        return set(map(Walked._make, cursor.fetchall()))
+
+
 def nearest_first(service_ids: Iterable[int], relations: Iterable[Walked], *, up: bool = True) -> list[Consumer]:
     """Everything that these relations reach from the services, each once by its shortest way; without the services themselves."""
     asked = sorted(set(service_ids))

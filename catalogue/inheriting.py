@@ -66,8 +66,8 @@ def chain_of(asked: Question, at: dt.datetime) -> Chain:
 
 
 def chains_of(services: Collection[int], *, at: dt.datetime, reader: Any = None, nobody: bool = False) -> dict[int, Chain]:
-    """The same of many services; three queries, however many. `nobody` names no other service at all."""
-    relations = {*impact.closure(services, up=True, at=at), *impact.closure(services, up=False, at=at)}
+    """The same of many services; two queries, however many. `nobody` names no other service at all."""
+    relations = impact.around(services, at=at)
     told = promises_of({pk for relation in relations for pk in relation[:2]}, at=at, reader=reader)
     found = ends_of(relations, told, nobody=nobody)
     return {pk: found.get(pk, {}) for pk in services}
