@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,7 +22,8 @@ from monitoring.models import BackupJob, BackupRun, QuarantinedRecord, RawAnswer
 from monitoring.storing import Again
 
 LOOK_BACK = dt.timedelta(days=90)
-MOST_ANSWERS, MOST_EXAMPLES = 5_000, 50
+MOST_ANSWERS, MOST_EXAMPLES, MOST_TOLD = 5_000, 50, 40
+FEW_NAMES = 3  # so few copies, each with a word of its own, may have words
 _SHOWN = ("outcome", "bytes_source", "bytes_stored")
 
 
@@ -209,10 +210,18 @@ def _many(count: int, one: str) -> str:
 
 
 def told(tool: Tool, at: dt.datetime, *, looked_at: int = 40) -> list[tuple[str, str, int]]:
-    """(word, outcome that the connector gives it, how often) in the latest kept answers, the most frequent first."""
+    """(word, outcome that the connector gives it, how often) in the latest kept answers, the most frequent first.
+
+    Where every copy of a listing has a word of its own, these are names, which mean nothing.
+    """
     seen: Counter[tuple[str, str]] = Counter()
+    listed: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for answer in answers.latest(tool=tool, at=at, most=looked_at):
         for record in reader_of(answer.kind, tool.kind).read(answer).records:
             if record.native_status and record.state == "finished":
-                seen[(record.native_status[:120], record.outcome or "unknown")] += 1
-    return [(word, outcome, count) for (word, outcome), count in seen.most_common(40)]
+                word = record.native_status[:120]
+                seen[(word, record.outcome or "unknown")] += 1
+                if record.evidence_kind == "artefact":
+                    listed[word].add(record.identity)
+    names = listed if len(listed) > FEW_NAMES and all(len(one) == 1 for one in listed.values()) else {}
+    return [(word, outcome, count) for (word, outcome), count in seen.most_common() if word not in names][:MOST_TOLD]

@@ -106,7 +106,7 @@ def _row(one: Shift, moment: Moment, swaps: dict[Any, int]) -> ShiftRow:
         person=person(one.person),
         since=clock(one.starts_at, moment),
         until=clock(one.ends_at, moment),
-        note=_note(one),
+        note=f"{person(one.instead_of)}: {one.reason}" if one.instead_of else "",
         swap=next((pk for (start, end), pk in swaps.items() if one.instead_of and start <= one.starts_at and one.ends_at <= end), 0),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -10,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from catalogue.models import ServiceStatus
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup import journey
-from monitoring import intake, meaning, pinging, redefining
+from monitoring import intake, meaning, pinging, redefining, restating
 from monitoring.connectors.base import Answer, Step
 from monitoring.meaning import Meaning
 from monitoring.models import BackupJob, BackupRun, Evaluation, QuarantinedRecord, RestorePoint, RunRevision, StatusMap, ToolState
@@ -211,3 +212,22 @@ def test_a_new_document_reads_what_was_quarantined_and_shows_it_before(noon, mon
     mapping.approve(row=row, by=approver, at=noon, reason="ok", accepts_good=1)
     assert outcomes() == {"a": "success", "b": "success"}
     assert not QuarantinedRecord.objects.filter(resolved_at=None).exists()
+
+
+def test_names_of_archives_are_no_words(noon):
+    tool = make_tool("borg", name="borg", at=noon - 10 * DAY)
+    made = [
+        {"id": f"{number:064x}", "name": f"web02-{noon - number * DAY:%Y-%m-%dT%H:%M}", "start": f"{noon - number * DAY:%Y-%m-%dT%H:%M:%S}"}
+        for number in range(1, 6)
+    ]
+    told = json.dumps({"archives": made, "repository": {"id": "a" * 64, "location": "/srv/borg"}, "encryption": {"mode": "none"}})
+    steps = [Step(name="list", command="borg list --json /srv/borg", exit_code=0, stdout=told)]
+    intake.receive(tool=tool, answer=Answer(kind="poll", steps=steps, meta={"repository": "/srv/borg"}), at=noon)
+    assert BackupRun.objects.count() == 5 and restating.told(tool, noon) == []
+    scripts = make_tool("push", name="listing", at=noon - 10 * DAY)
+    push(
+        scripts,
+        *(run_record("nightly", "success", noon - n * HOUR, native_status="DONE", evidence_kind="artefact") for n in range(1, 6)),
+        at=noon,
+    )
+    assert restating.told(scripts, noon) == [("DONE", "success", 5)]
