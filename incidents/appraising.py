@@ -41,9 +41,11 @@ def _rpo(entry: Facts, facts: Facts) -> Appraisal:
     if found is None:
         return Appraisal("unknown", "No copy is known that the recovery point could be measured by.", links[:1])
     worst = f"the newest copy was at most {duration_words(found['worst_s'])} old; {duration_words(promised)} were promised"
-    refuted = entry.get("refuted") or {}
-    if not found["beyond_s"] and refuted.get("detail") == "damage_found":
-        return Appraisal("unknown", f"{refuted['words']} Whether it could have been restored is not known: {worst}.", _told(links))
+    refuted, failed = entry.get("refuted") or {}, failed_test(entry)
+    if not found["beyond_s"] and (refuted.get("detail") == "damage_found" or failed):
+        why = refuted["words"] if refuted.get("detail") == "damage_found" else failed
+        links += [_run(entry["failed_test"], "The restore test")] if failed else []
+        return Appraisal("unknown", f"{why} Whether it could have been restored is not known: {worst}.", _told(links))
     if not found["beyond_s"]:
         return Appraisal("yes", f"From opening to end {worst}.", _told(links))
     over = duration_words(found["worst_s"] - promised)
@@ -55,11 +57,25 @@ def _rto(entry: Facts, facts: Facts) -> Appraisal:
     promised, links = entry["promised"]["rto_s"], [_version(entry)]
     if not promised:
         return Appraisal("unknown", "No recovery time was promised.", links)
-    test = next((one for one in entry["tests"] if one["scope"] == "full" and one["duration_s"] is not None), None)
+    passed = (one for one in entry["tests"] if one["scope"] == "full" and one["outcome"] == "passed")
+    test = next((one for one in passed if one["duration_s"] is not None), None)
+    if failed := failed_test(entry):
+        before = f" One of {_day(test['at'])} had taken {duration_words(test['duration_s'])}." if test else ""
+        answer = "no" if entry["failed_test"]["scope"] == "full" else "unknown"  # a sample does not say how long all of it takes
+        links.append(_run(entry["failed_test"], "The restore test"))
+        return Appraisal(answer, f"{failed} {duration_words(promised)} were promised.{before}", links)
     if test is None:
         return Appraisal("unknown", f"{duration_words(promised)} were promised; how long a full restore takes was never measured.", links)
     took = f"The full restore of {_day(test['at'])} took {duration_words(test['duration_s'])}; {duration_words(promised)} were promised."
     return Appraisal("yes" if test["duration_s"] <= promised else "no", took, [*links, _run(test, "The restore test")])
+
+
+def failed_test(entry: Facts) -> str:
+    """Which restore test stood against the copies, in a sentence; empty where none did."""
+    test = entry.get("failed_test")  # what was kept by earlier versions of the product does not say
+    if not test:
+        return ""
+    return f"The {'full restore' if test['scope'] == 'full' else 'restore of a sample'} of {_day(test['at'])} failed."
 
 
 def _retention(entry: Facts, facts: Facts) -> Appraisal:
@@ -109,11 +125,17 @@ def _contacts(entry: Facts, facts: Facts) -> Appraisal:
         return Appraisal("no", f"Others were told than those who are named: {'; '.join(facts['instead'])}.", links)
     if not facts["told"]:
         return Appraisal("unknown", "Nobody was told of it.", links)
-    if not facts["acknowledged_at"]:
-        return Appraisal("unknown", f"{_messages(facts)} sent; nobody acknowledged.", links)
-    taken = duration_words((parse_instant(facts["acknowledged_at"]) - parse_instant(facts["since"])).total_seconds())
-    late = facts["acknowledge_by"] and facts["acknowledged_at"] > facts["acknowledge_by"]
-    words = f"{_messages(facts)} sent to who is named, and somebody took it after {taken}{', later than its target' if late else ''}."
+    taken_at = facts["acknowledged_at"] and parse_instant(facts["acknowledged_at"])
+    sent = [parse_instant(one["sent_at"]) for one in facts["told"] if one["sent_at"]]
+    count = sum(taken_at is None or at <= taken_at for at in sent)  # later ones reached nobody who could have taken it sooner
+    if not count:
+        when = "before somebody took it" if taken_at else "until now"
+        return Appraisal("unknown", f"{_messages(len(facts['told']))} written, and no mail server took one {when}.", links)
+    if not taken_at:
+        return Appraisal("unknown", f"{_messages(count)} sent; nobody acknowledged.", links)
+    taken = duration_words((taken_at - parse_instant(facts["since"])).total_seconds())
+    late = facts["acknowledge_by"] and taken_at > parse_instant(facts["acknowledge_by"])
+    words = f"{_messages(count)} sent to who is named, and somebody took it after {taken}{', later than its target' if late else ''}."
     return Appraisal("unknown" if late else "yes", words, links)
 
 
@@ -187,8 +209,7 @@ def _told(links: list[Link]) -> list[Link]:
     return [one for one in links if one]
 
 
-def _messages(facts: Facts) -> str:
-    count = len(facts["told"])
+def _messages(count: int) -> str:
     return f"{count} message{' was' if count == 1 else 's were'}"
 
 

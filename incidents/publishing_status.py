@@ -7,9 +7,9 @@ import hashlib
 import secrets
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from incidents.models import Audience, MajorDelivery, MajorIncident, MajorMessage, StatusLink
+from incidents.models import Audience, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate, StatusLink
 from incidents.working import NotPossible
 
 MAKE = "incidents.add_statuslink"
@@ -31,6 +31,18 @@ def told_to(audience: str, *, at: dt.datetime, user: Any = None) -> QuerySet[Maj
         told = MajorDelivery.objects.filter(message=OuterRef("pk"), person=user)
         rows = rows.filter(Q(update__major__in=MajorIncident.objects.visible_to(user)) | Exists(told))
     return rows.select_related("update__major").order_by("-update__sent_at", "-pk")
+
+
+def told_of(user: Any, *, at: dt.datetime) -> QuerySet[MajorIncident]:
+    """Major incidents that go on by what this reader was told: of each the newest update that went to them, or to business users where
+    they may see it. `told_next_at` is when it said that people are told again."""
+    mine = MajorDelivery.objects.filter(update=OuterRef("pk"), person=user)
+    seen = Q(audiences__contains=[Audience.BUSINESS], major__in=MajorIncident.objects.visible_to(user))
+    told = MajorUpdate.objects.filter(Exists(mine) | seen, major=OuterRef("pk"), state="sent", sent_at__lte=at)
+    newest = told.order_by("-sent_at", "-number")
+    rows = MajorIncident.objects.live().annotate(told_kind=Subquery(newest.values("kind")[:1]))
+    rows = rows.annotate(told_next_at=Subquery(newest.values("next_update_at")[:1]))
+    return rows.filter(told_kind=MajorUpdate.Kind.UPDATE)
 
 
 def make_link(*, label: str, by: Any, at: dt.datetime) -> tuple[StatusLink, str]:

@@ -93,6 +93,7 @@ def _service(version: ServiceVersion, tier: int, incident: Incident, until: dt.d
         "restore": _restore(before),
         "refuted": _refuted([at_opening, *judged.filter(at__gt=incident.opened_at, at__lte=until).order_by("at", "pk")[:MOST_LINES]]),
         "tests": _tests(version.service_id, incident.opened_at),
+        "failed_test": _failed_test(version.service_id, incident.opened_at, until),
         "status": _status(version.service_id, incident.opened_at, until),
         "by_hand": _by_hand(version.service_id, incident.opened_at, until),
         "evaluation": before.pk if before else None,
@@ -163,9 +164,22 @@ def _refuted(judged: list[Evaluation | None]) -> dict[str, Any] | None:
 def _tests(service_id: int, at: dt.datetime) -> list[dict[str, Any]]:
     rows = RestoreTest.objects.filter(job__service=service_id, ended_at__lte=at).order_by("-ended_at")[:5]
     return [
-        {"at": iso(one.ended_at), "scope": one.scope, "outcome": one.outcome, "duration_s": one.duration_s, "run": one.run_id}
+        {
+            "at": iso(one.ended_at), "scope": one.scope, "outcome": "failed" if one.verified is False else one.outcome,
+            "duration_s": one.duration_s, "run": one.run_id,
+        }
         for one in rows
-    ]
+    ]  # fmt: skip
+
+
+def _failed_test(service_id: int, since: dt.datetime, until: dt.datetime) -> dict[str, Any] | None:
+    """The restore test that stood against its copies: the newest one when it began, or else the first that failed meanwhile."""
+    failed = Q(outcome="failed") | Q(verified=False)
+    tests = RestoreTest.objects.filter(failed | Q(scope="full", outcome="passed"), job__service=service_id)  # a sample proves nothing
+    found = tests.filter(ended_at__lte=since).order_by("-ended_at", "-pk").first()
+    if found is None or not (found.outcome == "failed" or found.verified is False):
+        found = tests.filter(failed, ended_at__gt=since, ended_at__lte=until).order_by("ended_at", "pk").first()
+    return {"at": iso(found.ended_at), "scope": found.scope, "run": found.run_id} if found else None
 
 
 def _status(service_id: int, since: dt.datetime, until: dt.datetime) -> list[dict[str, Any]]:

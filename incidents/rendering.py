@@ -105,7 +105,7 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
         "loss": "\n".join(_loss(one, damaged, failed) for one in services[:MOST]) if incident["is_open"] else "",
         "exposure": "\n".join(f"  {_exposure(one, at)}" for one in services),
         "measured": _measured(services, figures["measured"], damaged, failed),
-        "labels": _some(figures["labels"]),
+        "labels": _some([one[:1].upper() + one[1:].replace("_", " ") for one in figures["labels"]]),
         "regulations": _some(figures["regulations"]),
         "cause": figures["cause"],
         "alerts": "\n".join(f"  {one}" for one in figures["alerts"][:20]),

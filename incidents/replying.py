@@ -11,13 +11,14 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 
 from incidents import reading_mail, working
-from incidents.models import Incident, Reply
+from incidents.models import Incident, MajorIncident, Reply
 from incidents.reading_mail import LONGEST_TEXT, Letter
 from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
 
 _OURS = re.compile(r"<notice-(\d{1,18})@")
 _KEY = re.compile(r"incident/(\d{1,18})/")
+_OF_MAJOR = re.compile(r"major/(\d{1,18})/")
 
 
 class _No(Exception):
@@ -67,16 +68,27 @@ def _incident(letter: Letter, person: Any) -> Incident:
     """The incident whose mail it answers. Raises _No where there is none that the person may work on."""
     numbers = [int(found[1]) for one in letter.answers if (found := _OURS.match(one))]
     notices = {notice.pk: notice for notice in Notice.objects.filter(pk__in=numbers)}
-    for number in numbers:
-        notice = notices.get(number)
-        key = _KEY.match(notice.key) if notice and notice.message_id in letter.answers else None
+    ours = [notice for number in numbers if (notice := notices.get(number)) and notice.message_id in letter.answers]
+    for notice in ours:
+        key = _KEY.match(notice.key)
         if key is None:
             continue
         incident: Incident | None = Incident.objects.visible_to(person, "change").filter(pk=int(key[1])).first()
         if incident is None:
             raise _No("You may not work on this incident. Ask an operator.")
         return incident
+    if major := next((found for notice in ours if (found := _OF_MAJOR.match(notice.key))), None):
+        raise _No(_instead(int(major[1]), person))
     raise _No("It answers no mail about an incident that we sent. Reply to such a mail, with its thread.")
+
+
+def _instead(major: int, person: Any) -> str:
+    """What to do for who answers what was told of a major incident; the incident is named to who may work on it."""
+    found = MajorIncident.objects.filter(pk=major, incident__in=Incident.objects.visible_to(person, "change")).first()
+    if found is None:
+        return "What was told of a major incident is not answered by mail. Tell who is named in it as telling people of it."
+    number = found.incident.number
+    return f"What was told of {found.number} is not answered by mail. Reply to a mail about {number}, or write into its story."
 
 
 def _do(letter: Letter, incident: Incident, person: Any, at: dt.datetime) -> Reply:

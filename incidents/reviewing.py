@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -104,15 +104,26 @@ def write(*, review: PostIncidentReview, by: Any, at: dt.datetime, **texts: str)
 
 @_writing
 def answer(
-    *, review: PostIncidentReview, question: str, said: str, note: str = "", service: Service | None = None, by: Any, at: dt.datetime
+    *,
+    review: PostIncidentReview,
+    question: str,
+    said: str,
+    note: str = "",
+    service: Service | None = None,
+    by: Any,
+    at: dt.datetime,
+    was: Mapping[str, str] | None = None,
 ) -> ReviewAnswer:
     """Answer a question of the catalogue, for the entry of `service` where it is about another one than the data chose.
 
-    Raises NotPossible for a "no" that does not say what the entry should say instead.
+    Raises NotPossible for a "no" that does not say what the entry should say instead; and where somebody answered it since whoever
+    answers has read it: `was` is what they read, of what `stands` tells.
     """
     row = ReviewAnswer.objects.select_for_update(of=("self",)).filter(review=review, question=question).first()
     if row is None or said not in ReviewAnswer.Answer:
         raise NotPossible("Answer one of the questions with yes, no or not known.")
+    if was is not None and any(stands(row)[name] != text for name, text in was.items()):
+        raise NotPossible(_meanwhile(row))
     if said == ReviewAnswer.Answer.NO and not note.strip():
         raise NotPossible(f"“{row.get_question_display()}” No: write what the entry should say instead, for its steward.")
     if len(note.strip()) > MOST:
@@ -130,6 +141,19 @@ def answer(
         row.save()
     _stored(review, words, by, at)
     return row
+
+
+def stands(row: ReviewAnswer) -> dict[str, str]:
+    """What it says by now: the answer, the entry that it is about, and the note."""
+    return {"answer": row.answer, "service": row.service.code if row.service else "", "note": row.note}
+
+
+def _meanwhile(row: ReviewAnswer) -> str:
+    who = (row.answered_by.get_full_name() or row.answered_by.get_username()) if row.answered_by else "somebody else"
+    answered = row.get_answer_display() or "not answered"
+    return (
+        f"“{row.get_question_display()}” was answered by {who} meanwhile: {answered}. Read theirs, and answer again if that is not right."
+    )
 
 
 @transaction.atomic

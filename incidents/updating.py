@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from incidents import addressing, announcing, gathering, leading, phrasing, rendering
-from incidents.models import Audience, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate
+from incidents.models import Audience, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate, MajorWording
 from incidents.models.major import TOLD_STATES
 from incidents.working import NotPossible
 from itsm_backup.common import outbox
@@ -48,6 +48,7 @@ def draft(*, major: MajorIncident, words: str, details: str, audiences: Sequence
         drafted_at=at,
     )
     _render(update, at)
+    _keep_wording(update, by, at)
     leading.tell(major, f"{update} drafted by {leading.name_of(by)}", by, at)
     return update
 
@@ -62,6 +63,7 @@ def reword(*, update: MajorUpdate, words: str, details: str, by: Any, at: dt.dat
     update.words, update.details = words.strip(), details.strip()
     update.author_ids = sorted({*update.author_ids, by.pk})
     _render(update, at)
+    _keep_wording(update, by, at)
     leading.tell(update.major, f"{update} put in other words by {leading.name_of(by)}", by, at)
     return update
 
@@ -178,6 +180,10 @@ def _render(update: MajorUpdate, at: dt.datetime) -> None:
         version = template.history.order_by("-history_id").values_list("history_id", flat=True).first()
         said = {"subject": subject, "body": body, "template_version": version or 0, "recipients": reached[audience]}
         MajorMessage.objects.update_or_create(update=update, audience=audience, defaults=said)
+
+
+def _keep_wording(update: MajorUpdate, by: Any, at: dt.datetime) -> None:
+    MajorWording.objects.create(update=update, words=update.words, details=update.details, by=by, at=at)
 
 
 def _locked(update: MajorUpdate) -> MajorUpdate:

@@ -92,6 +92,12 @@ class SaidSerializer(serializers.Serializer):
         max_length=4_000, required=False, allow_blank=True, default="", help_text="For a no: what the entry should say instead."
     )
     service = TextField(max_length=40, required=False, help_text="Code of the entry, where it is about another one of the incident.")
+    was = serializers.ChoiceField(
+        choices=ReviewAnswer.Answer.choices,
+        required=False,
+        allow_blank=True,
+        help_text="The answer as you read it; another one is refused.",
+    )
 
 
 class NewActionSerializer(serializers.Serializer):
@@ -206,6 +212,7 @@ class ReviewAnswers(GenericAPIView):
         code = said.get("service")
         service = get_for(Service.objects.all(), user=request.user, code=code) if code else None
         told = {"question": said["question"], "said": said["answer"], "note": said["note"], "service": service}
+        told["was"] = {"answer": said["was"]} if "was" in said else None
         return _on_review(request, number, reviewing.answer, **told)
 
 

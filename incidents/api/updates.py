@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from incidents import leading, rendering, updating
 from incidents.api.acts import TextField
 from incidents.api.major import done, find, sent
-from incidents.models import Audience, AudienceTemplate, MajorDelivery, MajorMessage, MajorUpdate
+from incidents.models import Audience, AudienceTemplate, MajorDelivery, MajorMessage, MajorUpdate, MajorWording
 from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from monitoring.api.permissions import get_for
@@ -52,6 +52,14 @@ class MajorDeliverySerializer(serializers.ModelSerializer):
         fields = ["who", "address", "why", "audience", "accepted_at", "attempts", "given_up_at", "latest_error", "message_id"]
 
 
+class MajorWordingSerializer(serializers.ModelSerializer):
+    by = serializers.CharField(source="by.username")
+
+    class Meta:
+        model = MajorWording
+        fields = ["words", "details", "at", "by"]
+
+
 class UpdateSerializer(serializers.ModelSerializer):
     approver = serializers.CharField(source="approver.username", default=None, allow_null=True)
 
@@ -66,11 +74,12 @@ class UpdateSerializer(serializers.ModelSerializer):
 class UpdateDetailSerializer(UpdateSerializer):
     messages = MajorMessageSerializer(many=True)
     deliveries = serializers.SerializerMethodField()
+    wordings = MajorWordingSerializer(many=True, help_text="Every wording that it had, the first on top.")
     texts_hash = serializers.SerializerMethodField(help_text="SHA-256 of the texts as they stand; who approves names what they read by it.")
     changes = serializers.SerializerMethodField(help_text="What a draft would say otherwise now; it is approved when nothing stands here.")
 
     class Meta(UpdateSerializer.Meta):
-        fields = [*UpdateSerializer.Meta.fields, "messages", "deliveries", "texts_hash", "changes"]
+        fields = [*UpdateSerializer.Meta.fields, "messages", "deliveries", "wordings", "texts_hash", "changes"]
 
     @extend_schema_field(MajorDeliverySerializer(many=True))
     def get_deliveries(self, row: MajorUpdate) -> list[Any]:

@@ -12,7 +12,7 @@ from incidents.models.reviews import EntryProposal, PostIncidentReview, ReviewAc
 from incidents.models.rota import Rota, RotaMember, RotaSwap
 from incidents.models.status_links import StatusLink
 from incidents.models.targets import ResponseTarget, WorkingHours
-from incidents.models.updates import Audience, AudienceTemplate, MajorDelivery, MajorMessage, MajorUpdate
+from incidents.models.updates import Audience, AudienceTemplate, MajorDelivery, MajorMessage, MajorUpdate, MajorWording
 
 __all__ = [
     "Audience",
@@ -34,6 +34,7 @@ __all__ = [
     "MajorIncident",
     "MajorMessage",
     "MajorUpdate",
+    "MajorWording",
     "OwnChannel",
     "PostIncidentReview",
     "Problem",

@@ -105,7 +105,8 @@ class MajorIncident(models.Model):
                 operation=pgtrigger.UpdateOf("state"),
                 condition=pgtrigger.Q(new__state="closed"),
                 func="""
-                IF NOT EXISTS (SELECT 1 FROM incidents_majorupdate u WHERE u.major_id = NEW.id AND u.kind = 'closure' AND u.state = 'sent')
+                IF NOT EXISTS (SELECT 1 FROM incidents_majorupdate u WHERE u.major_id = NEW.id AND u.kind = 'closure' AND u.state = 'sent'
+                               AND u.sent_at >= NEW.resolved_at)
                 THEN RAISE EXCEPTION 'a major incident is closed when people were told that it is over'; END IF;
                 IF NOT EXISTS (SELECT 1 FROM incidents_postincidentreview r WHERE r.incident_id = NEW.incident_id AND r.state = 'published')
                 THEN RAISE EXCEPTION 'a major incident is closed when its review is published'; END IF;

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from catalogue.models import Service, ServiceVersion
 from catalogue.models.ownership import answered_is_fixed
 from incidents.models.incident import Incident
-from itsm_backup.common.models import Tracked, TrackedQuerySet, VisibleQuerySet, tracked
+from itsm_backup.common.models import Tracked, TrackedQuerySet, VisibleQuerySet, authors_stay, tracked
 
 UNFINISHED = ["proposed", "draft", "in_review"]
 READ_EARLY = "incidents.read_early_postincidentreview"
@@ -131,7 +131,7 @@ class PostIncidentReview(Tracked):
             models.Index(fields=["state", "-id"], name="review_by_state"),
             models.Index(fields=["-published_at"], name="review_library", condition=Q(state="published")),
         ]
-        triggers = [_guard("published_is_fixed", pgtrigger.Update | pgtrigger.Delete, _PUBLISHED_IS_FIXED)]
+        triggers = [_guard("published_is_fixed", pgtrigger.Update | pgtrigger.Delete, _PUBLISHED_IS_FIXED), authors_stay()]
 
     def __str__(self) -> str:
         return self.number

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 
 from incidents import phrasing
 from incidents.models.major import MajorIncident
-from itsm_backup.common.models import Notice, Tracked, append_only, tracked
+from itsm_backup.common.models import Notice, Tracked, append_only, authors_stay, tracked
 
 
 class Audience(models.TextChoices):
@@ -114,11 +114,29 @@ class MajorUpdate(models.Model):
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 condition=pgtrigger.Q(old__state__in=["sent", "withdrawn"]),
                 func="RAISE EXCEPTION 'what was sent or withdrawn never changes';",
-            )
+            ),
+            authors_stay(),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.number} of {self.major}"
+
+
+@append_only
+class MajorWording(models.Model):
+    """The words of an update as somebody wrote them: what a draft said before it was changed can be read."""
+
+    update = models.ForeignKey(MajorUpdate, on_delete=models.PROTECT, related_name="wordings")
+    words = models.TextField()
+    details = models.TextField(blank=True)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.update} by {self.by}"
 
 
 class MajorMessage(models.Model):

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from catalogue.models import Service, ServiceVersion
+from incidents import publishing_status
 from incidents.models import Incident, MajorIncident
 from incidents.models.major import GOING_ON
 from itsm_backup.common.time import duration_words
@@ -124,7 +125,8 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     incidents = Incident.objects.visible_to(user)
     open_then = Q(resolved_at=None) | Q(resolved_at__gt=moment.at)  # of the present the index of open ones knows
     incidents = incidents.filter(open_then, opened_at__lte=moment.at).exclude(state="cancelled") if moment.past else incidents.open()
-    majors = MajorIncident.objects.filter(state__in=GOING_ON).visible_to(user)
+    works = user.has_perm(publishing_status.READS_ALL)
+    majors = MajorIncident.objects.filter(state__in=GOING_ON).visible_to(user) if works else publishing_status.told_of(user, at=moment.at)
     found = get_user_model().objects.filter(pk=user.pk).values_list(
         told_as_one(
             services,
@@ -135,7 +137,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
         ),
         told_as_one(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("*")),
         told_as_one(incidents, open_incidents=Count("pk")),
-        told_as_one(majors, majors=Count("pk"), next_update=Min("next_update_at")),
+        told_as_one(majors, majors=Count("pk"), next_update=Min("next_update_at" if works else "told_next_at")),
         told_as_one(
             ToolState.objects.filter(tool__enabled=True),
             tools=Count("pk"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -216,21 +217,32 @@ def _columns(cause: TreeNode, struck: list[Any], consumers: list[Any], stands: d
     """(head, boxes, members) from left to right; boxes of a column are at most six, the last one tells how many more."""
     columns = [("Cause", [cause], ((cause.title, cause.note, cause.verdict, ""),))]
     columns.append(_column("Services hit", struck, [(0,)] * len(struck), stands, moment))
-    feeling, parents = struck, [(index,) for index in range(min(len(struck), MOST_BOXES))]
+    places = {one["service"]: min(index, MOST_BOXES - 1) for index, one in enumerate(struck)}
+    feeling = [(_department(one), (places[one["service"]],)) for one in struck]
     if consumers:
-        places = {one["service"]: index for index, one in enumerate(struck)}
-        via = [(places.get(one["via"], 0),) for one in consumers]
-        columns.append(_column("Depends on it", consumers, _within(via), stands, moment))
-        feeling, parents = consumers, [(index,) for index in range(min(len(consumers), MOST_BOXES))]
-    columns.append(_departments(feeling, struck, parents))
+        reached = {_department(one) for one in consumers}
+        alone = [(name, above) for name, above in feeling if name not in reached]  # only services in breach are of these
+        most = MOST_BOXES - bool(alone)
+        for one in consumers:  # nearest first: through which service in breach each is reached
+            places.setdefault(one["service"], places.get(one["via"], 0))
+        via = [(places[one["service"]],) for one in consumers]
+        head, nodes, members = _column("Depends on it", consumers, via, stands, moment, most)
+        feeling = [(_department(one), (min(index, most - 1),)) for index, one in enumerate(consumers)]
+        if alone:  # their line passes below what depends on it
+            feeling += [(name, (len(nodes),)) for name, _ in alone]
+            nodes = [*nodes, TreeNode("", parents=tuple(sorted({one for _, above in alone for one in above})))]
+        columns.append((head, nodes, members))
+    columns.append(_departments(feeling, [*struck, *consumers]))
     return columns
 
 
-def _within(parents: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    return [tuple(min(index, MOST_BOXES - 1) for index in one) for one in parents]
+def _department(entry: dict[str, Any]) -> str:
+    return entry["department"] or "No department"
 
 
-def _column(head: str, entries: list[Any], parents: list[tuple[int, ...]], stands: dict[int, Stand], moment: Moment) -> Any:
+def _column(
+    head: str, entries: list[Any], parents: list[tuple[int, ...]], stands: dict[int, Stand], moment: Moment, most: int = MOST_BOXES
+) -> Any:
     nodes, members = [], []
     for entry, above in zip(entries[:MOST_LISTED], parents, strict=False):  # nearest first
         stand = stands[entry["service"]]
@@ -241,7 +253,7 @@ def _column(head: str, entries: list[Any], parents: list[tuple[int, ...]], stand
         members.append((stand.row.name, told, stand.verdict, moment.href("service", stand.row.service.code)))
     if more := len(entries) - len(members):
         members.append((f"and {more:,} more", "", "", ""))
-    return head, _at_most(nodes, len(entries)), tuple(members)
+    return head, _at_most(nodes, len(entries), most), tuple(members)
 
 
 def _copy_age(stand: Stand) -> str:
@@ -254,26 +266,19 @@ def _promise(stand: Stand) -> str:
     return f", promise {duration_words(stand.rpo_s)}" if stand.rpo_s else ""
 
 
-def _departments(feeling: list[Any], struck: list[Any], parents: list[tuple[int, ...]]) -> Any:
-    """Departments by whose services they feel it, the services in breach included."""
-    joined: dict[str, list[int]] = {}
-    for index, entry in enumerate(feeling):
-        joined.setdefault(entry["department"] or "No department", []).extend(parents[index] if index < len(parents) else ())
-    for entry in struck:
-        joined.setdefault(entry["department"] or "No department", [])
-    counts = {
-        name: sum((one["department"] or "No department") == name for one in {id(one): one for one in [*feeling, *struck]}.values())
-        for name in joined
-    }
-    nodes = [TreeNode(name, many(counts[name], "service"), "", tuple(sorted(set(above)))) for name, above in joined.items()]
+def _departments(feeling: list[tuple[str, tuple[int, ...]]], involved: list[Any]) -> Any:
+    """Departments by whose services they feel it, those in breach included; `feeling` says from which boxes a line leads to each."""
+    joined: dict[str, set[int]] = {}
+    for name, above in feeling:
+        joined.setdefault(name, set()).update(above)
+    counts = Counter(_department(one) for one in involved)
+    nodes = [TreeNode(name, many(counts[name], "service"), "", tuple(sorted(above))) for name, above in joined.items()]
     return "Who feels it", _at_most(nodes, len(nodes)), tuple((name, many(counts[name], "service"), "", "") for name in joined)
 
 
-def _at_most(nodes: list[TreeNode], among: int) -> list[TreeNode]:
-    """The first boxes of a column `among` so many; the last one tells how many more."""
-    if among <= MOST_BOXES:
+def _at_most(nodes: list[TreeNode], among: int, most: int = MOST_BOXES) -> list[TreeNode]:
+    """The first boxes of a column `among` so many; the last one tells how many more, with the lines of all that it stands for."""
+    if among <= most:
         return nodes
-    return [
-        *nodes[: MOST_BOXES - 1],
-        TreeNode(f"and {among - MOST_BOXES + 1:,} more", "see the list", "", nodes[MOST_BOXES - 1].parents),
-    ]
+    above = {parent for node in nodes[most - 1 :] for parent in node.parents}
+    return [*nodes[: most - 1], TreeNode(f"and {among - most + 1:,} more", "see the list", "", tuple(sorted(above)))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,20 +16,20 @@ from incidents import assigning, belonging, knowing, withholding
 from incidents.models import Incident, IncidentEntry, MajorIncident, PostIncidentReview, Problem
 from incidents.models.felt import SIDES
 from incidents.models.reviews import READ_EARLY
-from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.escalation_page import Told, ToldRow, told_of
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
 from itsm_backup.portal.incident_deeds import Deeds, deeds_of
 from itsm_backup.portal.incident_list import due_of, is_his_then, known_at, state_then
+from itsm_backup.portal.incident_told import Mails, MessageRow, delivery, latest_messages, mails_of, notice_of
 from itsm_backup.portal.major_lead import Lead, lead_of
 from itsm_backup.portal.trouble import BAD_NOW
 from itsm_backup.portal.words import clock, clock_within, many, percent, person, recent
 from monitoring.methods.workflow import PRIORITIES as BY_LEVELS
 from monitoring.models import Alert, BackupRun
 
-MOST_ENTRIES, MOST_ALERTS, MOST_TOLD = 100, 50, 3
+MOST_ENTRIES, MOST_ALERTS = 100, 50
 MERGED_INTO = "Merged into"
 LEVELS = ("high", "medium", "low")
 
@@ -97,11 +95,12 @@ class IncidentPage:
     may_draft: bool
     deeds: Deeds
     why: Link
-    latest_told: tuple[ToldRow, ...]  # messages, newest first
+    latest_told: tuple[MessageRow, ...]  # newest first
 
     @property
-    def told_last(self) -> ToldRow | None:
-        told = [*(self.told.rows[-1:] if self.told else ()), *self.latest_told[:1]]  # who a level names, rather than its mail
+    def told_last(self) -> ToldRow | MessageRow | None:
+        by_level = self.told.rows[-1:] if self.told else ()  # whom a level names, rather than its mail
+        told: list[ToldRow | MessageRow] = [*by_level, *self.latest_told[:1]]
         return max(told, key=lambda row: row.at.timestamp() if row.at else 0, default=None)
 
 
@@ -122,19 +121,20 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
 
 def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = False) -> IncidentPage:
     """The page of an incident that `find` gave; with `opening` its impact is the copy that was kept when it opened."""
-    alerts = _alerts(incident, user, moment)
+    alerts = alerts_of(incident, user, moment)
     plain = withholding.for_reader(user, [incident])
     incident.told_title = plain(incident.told_title)
     impact = impact_of(incident=incident, alerts=alerts, user=user, moment=moment, opening=opening)
     told = told_of(incident=incident, user=user, moment=moment)
     rows = IncidentEntry.objects.told_to(user).filter(incident=incident, at__lte=moment.at).select_related("by")
     entries = list(rows.order_by("-at", "-pk")[:MOST_ENTRIES])
-    story = _story(incident, entries, moment)
     related = _related(incident, entries, user, moment)
+    mails = mails_of(incident)
+    major = lead_of(incident=incident, user=user, moment=moment) if incident.is_major else None
     return IncidentPage(
         number=incident.number,
         title=incident.told_title,
-        major=lead_of(incident=incident, user=user, moment=moment) if incident.is_major else None,
+        major=major,
         facts=_facts(incident, told, moment),
         priority_reason=incident.priority_reason,
         figures_of=clock_within(incident.judged_at, moment) if incident.judged_at and incident.judged_at <= moment.at else None,
@@ -144,9 +144,12 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         impact=impact,
         branches=impact.branches,
         alerts=tuple(_alert_row(alert, moment, plain, says=withholding.is_told_all(user)) for alert in alerts),
-        story=tuple(replace(one, text=plain(one.text), who=plain(one.who)) for one in story),
+        story=tuple(replace(one, text=plain(one.text), who=plain(one.who)) for one in _story(entries, mails, moment)),
         told=told,
-        latest_told=_latest_told(entries, moment),
+        latest_told=tuple(
+            replace(one, who=plain(one.who), how=plain(one.how), became=plain(one.became))
+            for one in latest_messages(entries, mails, major.messages if major else (), moment)
+        ),
         known=_known(incident, user, moment),
         problem=Link(f"PRB-{incident.problem_pk:04d} {incident.problem_title}", moment.href("problem", f"PRB-{incident.problem_pk:04d}"))
         if incident.problem_pk and user.has_perm("incidents.view_problem")
@@ -214,7 +217,7 @@ def rate_of(helped: int, failed: int) -> str:
     return f"helped {helped:,} of {many(helped + failed, 'time')} ({percent(helped / (helped + failed))})"
 
 
-def _alerts(incident: Incident, user: Any, moment: Moment) -> list[Alert]:
+def alerts_of(incident: Incident, user: Any, moment: Moment) -> list[Alert]:
     """The alerts of the incident that the user may see, as they were known at the moment."""
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
     held = belonging.held_then(incident, at=moment.at) if moment.past else Q(incident_alert__incident=incident)
@@ -286,34 +289,11 @@ def _count(alert: Alert, moment: Moment) -> str:
     return f"{many(alert.occurrences, 'time')}{newest}"
 
 
-def _story(incident: Incident, entries: list[IncidentEntry], moment: Moment) -> tuple[Story, ...]:
-    mails = {(notice.created_at, notice.subject): notice for notice in Notice.objects.filter(key__startswith=f"incident/{incident.pk}/")}
+def _story(entries: list[IncidentEntry], mails: Mails, moment: Moment) -> tuple[Story, ...]:
     told = []
     for entry in entries:
-        note = person(entry.by) if entry.by and person(entry.by) not in entry.text else ""
-        if entry.kind == "mail":
-            notice = mails.get((entry.at, entry.text.partition(": ")[2]))
-            note = _delivery(notice, moment) if notice else ""
+        notice = notice_of(entry, mails)
+        by = person(entry.by) if entry.by and person(entry.by) not in entry.text else ""
+        note = by if entry.kind != "mail" else delivery(notice, moment) if notice else ""
         told.append(Story(when=clock(entry.at, moment), text=entry.text, who=note))
     return tuple(told)
-
-
-BEFORE_SUBJECT = re.compile(r": (?=\[INC-)|(?<=^Nobody was told): ")  # "replayed: …" stands before some
-
-
-def _latest_told(entries: list[IncidentEntry], moment: Moment) -> tuple[ToldRow, ...]:
-    """The newest messages: to whom, and what their subject said."""
-    mails = [entry for entry in entries if entry.kind == "mail"][:MOST_TOLD]
-    parts = ((entry, *BEFORE_SUBJECT.split(entry.text, maxsplit=1), "") for entry in mails)
-    return tuple(ToldRow(when=clock(entry.at, moment), who=whom, how=said, at=entry.at) for entry, whom, said, *_ in parts)
-
-
-def _delivery(notice: Notice, moment: Moment) -> str:
-    """What became of a mail, as far as it was known at the moment; a withheld one says so in its own line."""
-    if notice.sent_at and notice.sent_at <= moment.at:
-        return f"Sent {notice.sent_at.astimezone(dt.UTC):%d %b %H:%M} UTC"
-    if notice.given_up_at:
-        return "" if not notice.attempts else f"Given up after {many(notice.attempts, 'attempt')}: {notice.latest_error}"
-    if not notice.attempts or moment.past:
-        return "Not sent yet"
-    return f"Not sent yet, {many(notice.attempts, 'attempt')}: {notice.latest_error}"

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from incidents import knowing
 from incidents.assigning import CHANGE as WORK
@@ -23,6 +21,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.deeds import deed
 from itsm_backup.portal.meanwhile import newly_typed
 from itsm_backup.portal.problem_doors import DRAFT
+from itsm_backup.portal.returning import posted
 from itsm_backup.portal.views import page_number, reads, show
 
 MAY_SEE = "incidents.view_knownerror"
@@ -71,11 +70,10 @@ def _deed(act: Callable[[HttpRequest, KnownError], str]) -> Any:
             messages.success(request, act(request, found))
         except NotPossible as error:
             at = now()
-            messages.error(request, str(error))
             return _shown(request, Moment(at=at, now=at), number, failed={"why": str(error), "sent": request.POST})
         return redirect("portal:known_error", found.number)
 
-    return require_POST(login_required(doing))
+    return posted(doing, page="portal:known_error")
 
 
 @_deed

@@ -7,11 +7,9 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from incidents import leading, nominating
 from incidents.models import Incident, MajorIncident
@@ -21,6 +19,7 @@ from itsm_backup.common.time import now
 from itsm_backup.portal import major_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.deeds import deed
+from itsm_backup.portal.returning import posted
 from itsm_backup.portal.views import page_number, reads, show
 
 MAY_SEE = "incidents.view_majorincident"
@@ -68,12 +67,11 @@ def deed_on_major(permission: str, form: str) -> Callable[[Callable[[HttpRequest
             try:
                 told = act(request, found)
             except NotPossible as error:
-                messages.error(request, str(error))
                 return shown(request, Moment(at=at, now=at), number, failed={"form": form, "why": str(error), "sent": request.POST})
             messages.success(request, told)
             return redirect("portal:major", found.number)
 
-        return require_POST(login_required(doing))
+        return posted(doing, page="portal:major")
 
     return making
 

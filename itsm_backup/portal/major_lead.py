@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Count, Q, QuerySet
+
 from incidents import publishing_status
-from incidents.models import Audience, Incident, MajorIncident, MajorUpdate
+from incidents.models import Audience, Incident, MajorAppointment, MajorIncident, MajorUpdate
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.words import clock_within, person
+from itsm_backup.portal.incident_told import MOST_TOLD, MessageRow
+from itsm_backup.portal.words import clock, clock_within, person
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Lead:
     due: Due | None
     told: tuple[str, Link, str] | None  # when people were last told, the update, whom
     doing: str  # what was said to be done
+    messages: tuple[MessageRow, ...]  # the newest updates, and how many of each a mail server took
 
 
 def state_then(row: MajorIncident, moment: Moment) -> str:
@@ -45,15 +50,26 @@ def state_then(row: MajorIncident, moment: Moment) -> str:
 
 
 def due_of(row: MajorIncident, moment: Moment) -> Due | None:
-    """When people are told again; None in the past, and where nothing is due."""
-    if moment.past or row.next_update_at is None:
+    """When people are told again; None where nothing is due."""
+    due_at = due_then(row, moment) if moment.past else row.next_update_at
+    if due_at is None:
         return None
-    left_s = (row.next_update_at - moment.at).total_seconds()
+    left_s = (due_at - moment.at).total_seconds()
     if left_s < 0:
-        return Due(words=f"{clock_within(row.next_update_at, moment)}, {duration_words(-left_s)} overdue", verdict="broken")
-    return Due(
-        words=f"{clock_within(row.next_update_at, moment)}, in {duration_words(left_s)}", verdict="kept" if left_s > 600 else "at_risk"
-    )
+        return Due(words=f"{clock_within(due_at, moment)}, {duration_words(-left_s)} overdue", verdict="broken")
+    return Due(words=f"{clock_within(due_at, moment)}, in {duration_words(left_s)}", verdict="kept" if left_s > 600 else "at_risk")
+
+
+def due_then(row: MajorIncident, moment: Moment) -> dt.datetime | None:
+    """When people were to be told again, of one that went on then: as the newest update said, or an interval after it was declared."""
+    if state_then(row, moment) != "Declared" or row.declared_at is None:
+        return None
+    told = row.updates.filter(sent_at__lte=moment.at, kind="update").order_by("-sent_at", "-number").first()
+    if told:
+        return told.next_update_at
+    if row.incident.entries.filter(kind="major", at__gt=moment.at, text__startswith="Told of every ").exists():
+        return None  # it had another interval then
+    return row.declared_at + dt.timedelta(minutes=row.interval_min or 0)
 
 
 def verdict_class(due: Due) -> str:
@@ -67,20 +83,53 @@ def lead_of(*, incident: Incident, user: Any, moment: Moment) -> Lead | None:
     if row is None:
         return None
     read = publishing_status.readable_by(user)
-    update = row.updates.filter(sent_at__lte=moment.at, audiences__overlap=read).order_by("-sent_at", "-number").first()
+    updates = list(sent_updates(row, read, moment)[:MOST_TOLD])
+    led = leaders_then(row, moment) if moment.past else {"manager": row.manager, "communications_lead": row.communications_lead}
     return Lead(
         link=Link(row.number, moment.href("major", row.number)),
         state=state_then(row, moment),
-        manager=person(row.manager) if row.manager and not moment.past else "",
-        lead=person(row.communications_lead) if row.communications_lead and not moment.past else "",
+        manager=person(led["manager"]) if led.get("manager") else "",
+        lead=person(led["communications_lead"]) if led.get("communications_lead") else "",
         due=due_of(row, moment),
-        told=_last_told(row, update, read, moment),
-        doing=update.words if update else "",
+        told=_last_told(row, updates[0], read, moment) if updates else None,
+        doing=updates[0].words if updates else "",
+        messages=tuple(message_of(one, read, moment) for one in updates),
     )
 
 
-def _last_told(row: MajorIncident, update: MajorUpdate | None, read: list[Audience], moment: Moment) -> tuple[str, Link, str] | None:
-    if update is None or update.sent_at is None:
+def leaders_then(row: MajorIncident, moment: Moment) -> dict[str, Any]:
+    """Who had which part then."""
+    found = MajorAppointment.objects.filter(major=row, at__lte=moment.at).select_related("person").order_by("at", "pk")
+    return {one.part: one.person for one in found}
+
+
+def sent_updates(row: MajorIncident, read: list[Audience], moment: Moment) -> QuerySet[MajorUpdate]:
+    """Those that an audience among these was told by then, newest first."""
+    rows = row.updates.filter(sent_at__lte=moment.at, audiences__overlap=read)
+    return with_taken(rows, moment).order_by("-sent_at", "-number")
+
+
+def with_taken(rows: QuerySet[MajorUpdate], moment: Moment) -> QuerySet[MajorUpdate]:
+    """Each with how many messages were `written`, and how many of them a mail server had `taken` by then."""
+    taken = Count("deliveries", filter=Q(deliveries__notice__sent_at__lte=moment.at))
+    return rows.annotate(written=Count("deliveries"), taken=taken)
+
+
+def message_of(update: Any, read: list[Audience], moment: Moment) -> MessageRow:
+    """An update of `with_taken` as one message."""
+    verdict = "kept" if update.taken == update.written else "at_risk"
+    became = f"{update.taken:,} of {update.written:,} taken by the mail server"
+    name, words = f"{update.get_kind_display()} {update.number}", whom(update, read)
+    who = words[:1].upper() + words[1:]
+    return MessageRow(when=clock(update.sent_at, moment), who=who, how=name, at=update.sent_at, verdict=verdict, became=became)
+
+
+def whom(update: MajorUpdate, read: list[Audience]) -> str:
+    return ", ".join(Audience(one).label.lower() for one in update.audiences if one in read)
+
+
+def _last_told(row: MajorIncident, update: MajorUpdate, read: list[Audience], moment: Moment) -> tuple[str, Link, str] | None:
+    if update.sent_at is None:
         return None
     link = Link(f"{update.get_kind_display()} {update.number}", moment.href("major_update", row.number, update.number))
-    return clock_within(update.sent_at, moment), link, ", ".join(Audience(one).label.lower() for one in update.audiences if one in read)
+    return clock_within(update.sent_at, moment), link, whom(update, read)

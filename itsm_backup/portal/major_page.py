@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KeyTransform as KT
 from django.utils.safestring import SafeString
 
 from incidents import leading
 from incidents.models import Incident, MajorAppointment, MajorIncident
+from incidents.models.felt import SIDES
 from incidents.models.major import LIVE_STATES, LONGEST_MIN, SHORTEST_MIN, TRANSITIONS
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.impact_tree import Impact, impact_of
 from itsm_backup.portal.incident_deeds import Step
-from itsm_backup.portal.incident_page import Story
+from itsm_backup.portal.incident_page import Story, alerts_of
 from itsm_backup.portal.major_lead import Due, due_of, state_then, verdict_class
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.update_page import Telling, telling_of
@@ -82,6 +85,7 @@ class MajorPage:
     steps: tuple[Step, ...]
     refusal: str
     telling: Telling
+    impact: Impact
     story: tuple[Story, ...]
     appointments: tuple[tuple[SafeString, str, str, str], ...]  # when, part, who, why
 
@@ -90,7 +94,7 @@ def rows_for(user: Any, moment: Moment) -> QuerySet[Any]:
     """Major incidents that the user may see and that were proposed by then, with the incident as they may read of it."""
     told = Incident.objects.told_to(user).filter(pk=OuterRef("incident")).values("told_title")[:1]
     rows = MajorIncident.objects.visible_to(user).filter(proposed_at__lte=moment.at).annotate(told_title=Subquery(told))
-    return rows.select_related("incident", "manager", "communications_lead")
+    return rows.select_related("incident", "manager", "communications_lead").defer("incident__impact_at_opening")
 
 
 def majors_page(*, user: Any, moment: Moment, view: str, page: int) -> MajorsPage:
@@ -135,14 +139,15 @@ def _row(row: Any, moment: Moment) -> MajorRow:
         state=state_then(row, moment),
         manager=person(row.manager) if row.manager and not moment.past else "",
         lead=person(row.communications_lead) if row.communications_lead and not moment.past else "",
-        due=due_of(row, moment),
+        due=None if moment.past else due_of(row, moment),
         since=recent(row.declared_at or row.proposed_at, moment),
     )
 
 
 def find(*, number: str, user: Any, moment: Moment) -> Any:
     """The major incident if the user may see it and it was proposed by then."""
-    return rows_for(user, moment).filter(pk=int(number.upper().removeprefix("MAJ-"))).first()
+    then = {f"{side}_then": KT("service", KT(side, "incident__impact_at_opening")) for side in SIDES}
+    return rows_for(user, moment).annotate(**then).filter(pk=int(number.upper().removeprefix("MAJ-"))).first()
 
 
 def major_page(*, major: Any, user: Any, moment: Moment) -> MajorPage:
@@ -171,9 +176,19 @@ def major_page(*, major: Any, user: Any, moment: Moment) -> MajorPage:
         ),
         refusal=_refusal(may, moment),
         telling=telling_of(major=major, user=user, moment=moment),
+        impact=_impact(major, user, moment),
         story=tuple(Story(when=clock(one.at, moment), text=one.text, who="") for one in entries.order_by("-at", "-pk")[:MOST]),
         appointments=tuple((clock(one.at, moment), one.get_part_display(), person(one.person), one.reason) for one in appointments),
     )
+
+
+def _impact(major: Any, user: Any, moment: Moment) -> Impact:
+    """Who feels it, as on the page of its incident."""
+    incident = major.incident
+    incident.told_title = major.told_title or major.number
+    for side in SIDES:
+        setattr(incident, f"{side}_then", getattr(major, f"{side}_then"))
+    return impact_of(incident=incident, alerts=alerts_of(incident, user, moment), user=user, moment=moment)
 
 
 def _refusal(may: bool, moment: Moment) -> str:
@@ -204,7 +219,7 @@ def _facts(major: Any, appointments: list[MajorAppointment], moment: Moment) -> 
     if due := due_of(major, moment):
         facts.append(
             (
-                "Next update" if major.state in ("declared", "mitigating") else "Closing message",
+                "Next update" if moment.past or major.state in ("declared", "mitigating") else "Closing message",
                 due.words[:1].upper() + due.words[1:],
                 verdict_class(due),
             )

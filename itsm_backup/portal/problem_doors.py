@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from incidents import knowing, solving
 from incidents.models import Problem
@@ -20,6 +18,7 @@ from itsm_backup.common.time import now
 from itsm_backup.portal import problem_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.meanwhile import newly_typed
+from itsm_backup.portal.returning import posted
 from itsm_backup.portal.views import page_number, reads, show
 
 MAY_SEE, DRAFT = "incidents.view_problem", "incidents.add_knownerror"
@@ -67,12 +66,11 @@ def _deed(permission: str) -> Callable[[Callable[[HttpRequest, Problem], Any]], 
             try:
                 told, where = act(request, found)
             except NotPossible as error:
-                messages.error(request, str(error))
                 return _shown(request, Moment(at=at, now=at), number, failed={"why": str(error), "sent": request.POST})
             messages.success(request, told)
             return redirect(*where)
 
-        return require_POST(login_required(doing))
+        return posted(doing, page="portal:problem")
 
     return making
 

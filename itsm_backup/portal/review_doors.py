@@ -24,6 +24,7 @@ from itsm_backup.common.time import now
 from itsm_backup.portal import review_list, review_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.meanwhile import newly_typed
+from itsm_backup.portal.returning import posted
 from itsm_backup.portal.review_page import CHANGE, PUBLISH
 from itsm_backup.portal.views import incident_shown, page_number, reads, show
 
@@ -65,7 +66,7 @@ def _deed(permission: str, form: str) -> Callable[[Deed], Any]:
                 raise PermissionDenied(f"Working on {found.number} takes the role operator.")
             return _done(request, found, form, lambda: act(request, found))
 
-        return require_POST(login_required(doing))
+        return posted(doing, page="portal:review")
 
     return making
 
@@ -83,7 +84,6 @@ def _done(request: HttpRequest, found: PostIncidentReview, form: str, act: Calla
         told = act()
     except NotPossible as error:
         at = now()
-        messages.error(request, str(error))
         return _shown(request, Moment(at=at, now=at), found.number, failed={"form": form, "why": str(error), "sent": request.POST})
     messages.success(request, told)
     newest = PostIncidentReview.objects.filter(incident=found.incident_id).order_by("-revision").first()
@@ -141,15 +141,23 @@ def answers(request: HttpRequest, found: PostIncidentReview) -> str:
             raw(request, f"entry-{question}"),
         )
         row = known.get(question)
-        before = (row.answer, row.note, row.service.code if row.service else "") if row else ("", "", "")
-        if not said or (said, note, entry or before[2]) == before:
+        was = _as_read(request, question, row)
+        if not said or {"answer": said, "service": entry or was["service"], "note": note} == was:
             continue
         service = Service.objects.visible_to(request.user).filter(code=entry).first() if entry else None
-        reviewing.answer(review=found, question=question, said=said, note=note, service=service, by=request.user, at=at)
+        reviewing.answer(review=found, question=question, said=said, note=note, service=service, by=request.user, at=at, was=was)
         changed += 1
     if not changed:
         raise NotPossible("Nothing is new. Choose an answer, or change a note.")
     return f"{changed} answer{'s' if changed > 1 else ''} kept."
+
+
+def _as_read(request: HttpRequest, question: str, row: ReviewAnswer | None) -> dict[str, str]:
+    """The answer as the form showed it; as it stands where the form does not say."""
+    if f"was-{question}" not in request.POST:
+        return reviewing.stands(row) if row else {"answer": "", "service": "", "note": ""}
+    parts = [*typed(request, f"was-{question}", most=reviewing.MOST + 100).split("|", 2), "", ""]
+    return {"answer": parts[0], "service": parts[1], "note": parts[2]}
 
 
 @_deed(CHANGE, "reread")
@@ -191,7 +199,7 @@ def _on_action(act: Callable[[HttpRequest, ReviewAction], str]) -> Any:
             )
         return _done(request, found, f"action-{pk}", lambda: act(request, action))
 
-    return require_POST(login_required(doing))
+    return posted(doing, page="portal:review")
 
 
 @_on_action
@@ -214,9 +222,7 @@ def hand_action(request: HttpRequest, action: ReviewAction) -> str:
     return f"{handed.owner.get_full_name() or handed.owner.get_username()} does it by {handed.due_on:%d %b %Y}."
 
 
-@require_POST
-@login_required
-def answer_proposal(request: HttpRequest, *, number: str, pk: int) -> HttpResponse:
+def _answer_proposal(request: HttpRequest, *, number: str, pk: int) -> HttpResponse:
     """The steward of the entry drafts a version, says what settled it, or declines."""
     found = _found(request, number)
     proposal = EntryProposal.objects.visible_to(request.user).select_related("service").filter(pk=pk, incident=found.incident_id).first()
@@ -234,3 +240,6 @@ def answer_proposal(request: HttpRequest, *, number: str, pk: int) -> HttpRespon
         return f"{made.get_state_display()}."
 
     return _done(request, found, f"proposal-{pk}", act)
+
+
+answer_proposal = posted(_answer_proposal, page="portal:review")

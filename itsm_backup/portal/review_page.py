@@ -19,6 +19,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_page import Story
 from itsm_backup.portal.review_list import known_then
+from itsm_backup.portal.review_stood import Stood, stood_of, written
 from itsm_backup.portal.service_list import Choice
 from itsm_backup.portal.words import clock, day, many, person, recent
 
@@ -56,6 +57,7 @@ class Question:
     note: str
     who: str
     entry: str
+    was: str | None  # all that it says, as the form carries it
     proposal: Proposal | None
 
 
@@ -81,16 +83,6 @@ class Action:
     may_hand: bool
     due_on: str
     owner_id: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stood:
-    """One entry: a promise beside what was so, row by row."""
-
-    entry: Link
-    version: Link
-    today: str
-    rows: tuple[tuple[str, str, str, str], ...]  # what, promised, real, verdict or ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +155,7 @@ def review_page(*, review: Any, user: Any, moment: Moment) -> ReviewPage:
         entries=tuple(Choice(value=one["code"], words=one["name"], chosen=False) for one in facts.get("services", [])),
         texts=tuple((name, label, getattr(review, name), hint) for name, (label, hint) in HINTS.items()),
         actions=tuple(_action(one, user, moment, rights[CHANGE]) for one in actions),
-        stood=tuple(_stood(one, moment) for one in facts.get("services", [])),
+        stood=tuple(stood_of(one, moment) for one in facts.get("services", [])),
         timeline=tuple(_line(one, moment) for one in facts.get("timeline", [])),
         told=tuple(_line(one, moment) for one in facts.get("told", [])),
         recorded=recent(review.facts_at, moment) if review.facts_at else "",
@@ -260,7 +252,8 @@ def _questions(review: Any, answers: list[Any], seen: set[int], user: Any, momen
                 key=one.question, words=one.get_question_display(), says=SAYS[one.proposed],
                 because=disclosing.reason_for(one, seen), links=_links(one, moment) if is_open else (), answer=one.answer,
                 answered=WORDS[one.answer], note=one.note if is_open else "", who=person(one.answered_by) if one.answered_by else "",
-                entry=one.service.code if one.service and is_open else "", proposal=proposal,
+                entry=one.service.code if one.service and is_open else "",
+                was="|".join(reviewing.stands(one).values()) if is_open else None, proposal=proposal,
             )
         )  # fmt: skip
     return tuple(found)
@@ -300,54 +293,8 @@ def _action(one: ReviewAction, user: Any, moment: Moment, may_change: bool) -> A
     )  # fmt: skip
 
 
-def _stood(one: dict[str, Any], moment: Moment) -> Stood:
-    promised, exposure, kept, restore = one["promised"], one["exposure"], one["retention"], one["restore"]
-    rows = []
-    if exposure:
-        worst = f"up to {duration_words(exposure['worst_s'])}, at {_at(exposure['worst_at'])}"
-        over = exposure["beyond_s"]
-        beyond = f"; beyond the promise for {duration_words(over)}" if over else ""
-        rows.append(("Age of the newest copy (RPO)", _span(promised["rpo_s"]), worst + beyond, _kept(over)))
-        rows.append(("Work that could have been lost", "–", f"what was done since {_at(exposure['copy_at'])}", ""))
-    else:
-        rows.append(("Age of the newest copy (RPO)", _span(promised["rpo_s"]), "no copy known", "no_data"))
-    took = restore["measured_s"] if restore else None
-    slow = took is not None and promised["rto_s"] and took > promised["rto_s"]
-    measured = duration_words(took) if took is not None else "never measured"
-    rows.append(("Time of a restore (RTO)", _span(promised["rto_s"]), measured, "no_data" if took is None else _kept(int(slow or 0))))
-    days = promised["retention_days"]
-    oldest = f"oldest copy of {_at(kept['oldest_at'])}" if kept else "not known"
-    rows.append(("Retention", f"{days} d" if days else "not promised", oldest, ""))
-    rows.append(
-        ("Restore proven before", _cadence(promised["restore_test_days"]), restore["words"] if restore else "Nothing on record", "")
-    )
-    return Stood(
-        entry=Link(one["name"], moment.href("service", one["code"])),
-        version=Link(f"Version {one['version']}", moment.href("version", one["code"], one["version"])),
-        today=f"tier {one['tier']}" + (f", carries tier {one['effective_tier']}" if one["effective_tier"] < one["tier"] else ""),
-        rows=tuple(rows),
-    )
-
-
-def _span(seconds: int | None) -> str:
-    return duration_words(seconds) if seconds else "not promised"
-
-
-def _cadence(days: int | None) -> str:
-    return f"a test every {days} d" if days else "not promised"
-
-
-def _kept(over: int | None) -> str:
-    return "" if over is None else "broken" if over else "kept"
-
-
-def _at(text: str) -> str:
-    at = parse_instant(text)
-    return f"{at.day} {at:%b %H:%M} UTC"
-
-
 def _line(one: dict[str, Any], moment: Moment) -> Story:
-    sent = f"Sent {_at(one['sent_at'])}" if one.get("sent_at") else "Not sent" if "sent_at" in one else ""
+    sent = f"Sent {written(one['sent_at'])}" if one.get("sent_at") else "Not sent" if "sent_at" in one else ""
     return Story(when=clock(parse_instant(one["at"]), moment), text=one["text"], who=one.get("who") or sent)
 
 

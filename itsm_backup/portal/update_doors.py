@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from incidents import announcing, updating
 from incidents.models import MajorIncident, MajorUpdate
@@ -20,6 +18,7 @@ from itsm_backup.common.time import now
 from itsm_backup.portal import major_page, update_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.major_doors import deed_on_major, may_see, who_can
+from itsm_backup.portal.returning import posted
 from itsm_backup.portal.views import reads, show
 from itsm_backup.portal.words import many
 
@@ -32,7 +31,7 @@ def major_update(request: HttpRequest, *, moment: Moment, number: str, pk: int) 
 
 def _found(request: HttpRequest, number: str, pk: int, moment: Moment) -> tuple[MajorIncident, MajorUpdate]:
     major = major_page.find(number=number, user=request.user, moment=moment)
-    update = update_page.find(major=major, number=pk) if major else None
+    update = update_page.find(major=major, number=pk, moment=moment) if major else None
     if update is None:
         raise Http404(str(pk))
     return major, update
@@ -72,12 +71,11 @@ def _deed(permission: str) -> Callable[[Callable[[HttpRequest, MajorUpdate], str
             try:
                 told = act(request, update)
             except NotPossible as error:
-                messages.error(request, str(error))
                 return _shown(request, moment, *_found(request, number, pk, moment), failed={"why": str(error), "sent": request.POST})
             messages.success(request, told)
             return redirect("portal:major_update", major.number, pk)
 
-        return require_POST(login_required(doing))
+        return posted(doing, page="portal:major_update", parts=("number", "pk"))
 
     return making
 

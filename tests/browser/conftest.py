@@ -75,6 +75,29 @@ def tab(chromium: Any, live_server: Any) -> Callable[..., Any]:
     return opened
 
 
+LOOKS = [("desk", "light"), ("desk", "dark"), ("phone", "light"), ("phone", "dark")]
+
+
+@pytest.fixture
+def look_at(tmp_path):
+    """Opens an address in a tab and asserts, in both widths and both themes, that it fits and that axe finds nothing."""
+
+    from axe_playwright_python.sync_playwright import Axe
+
+    def looked(page: Any, name: str, address: str) -> None:
+        page.goto(address)
+        for size, scheme in LOOKS:
+            width, height = SIZES[size]
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=tmp_path / f"{name}-{size}-{scheme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, size)
+            assert [(one["id"], one["nodes"][0]["target"]) for one in Axe().run(page).response["violations"]] == [], (name, size, scheme)
+        page.set_viewport_size({"width": SIZES["desk"][0], "height": SIZES["desk"][1]})
+
+    return looked
+
+
 @pytest.fixture
 def estate_now(transactional_db: Any) -> Estate:
     """The small estate as it stands at the present minute."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from catalogue.models import Relation
-from incidents.models import Incident
+from incidents import leading, nominating, updating
+from incidents.models import Incident, IncidentEntry
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from itsm_backup.common.time import now
@@ -142,7 +143,7 @@ def test_queue_and_incident_fit(tab, estate_now, present, size, scheme, tmp_path
     page.set_default_timeout(30_000)
     for name, address in (("queue", "/incidents/"), ("incident", f"/incidents/{Incident.objects.order_by('pk').first().number}/")):
         page.goto(address)
-        for summary in page.locator("main details:not(.tree-list) > summary").all():
+        for summary in page.locator("main details > summary").all():
             summary.click()
         page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
@@ -181,15 +182,60 @@ def test_who_feels_it_follows_the_catalogue_and_the_copy_of_the_opening_stays(ta
     assert page.complaints == []
 
 
-@pytest.mark.req("5.1")
-def test_the_page_answers_four_questions_without_scrolling(tab, estate_now, present):
-    """What happened, who feels it, what do we do, what was told to whom: at 1440 by 900."""
-    incident = Incident.objects.get()
-    page = tab(make_person("operator", present))
-    page.goto(f"/incidents/{incident.number}/")
+def four_answers(page) -> None:
+    """What happened, who feels it, what do we do, what was told to whom: on the first screen, in the typefaces of the product."""
+    page.evaluate("document.fonts.ready")
+    assert page.evaluate("[...document.fonts].filter((one) => one.status === 'loaded').length") >= 3
     for heading in ("#story-title", "#impact-title", "#now-title", "#told-now-title"):
         box = page.locator(heading).bounding_box()
         assert box and box["y"] + box["height"] < 900, heading
+
+
+@pytest.mark.req("5.1")
+def test_the_page_answers_four_questions_without_scrolling(tab, estate_now, present):
+    """At 1440 by 900: new, with several mails, with many services that depend on it, and as a major incident."""
+    incident = Incident.objects.get()
+    operator, manager = make_person("operator", present), make_person("incident-manager", present)
+    page = tab(operator)
+    page.goto(f"/incidents/{incident.number}/")
+    four_answers(page)
     assert page.locator(".incident-now").bounding_box()["y"] < 400
     page.click(".incident-now >> text=Acknowledge or hand over")
     assert page.locator("#deeds").bounding_box()["y"] < 900
+    for number, department in enumerate(("Surgery", "Emergency", "Cardiology", "Labs", "Wards", "Pharmacy", "Outpatients")):
+        ward = make_service(f"WARD-{number}", at=estate_now.at - 3 * HOUR, tier=1, name=f"Ward {number}", department=department)
+        with because("test"):
+            Relation.objects.create(provider=estate_now.imaging, consumer=ward)
+    for minute in range(3):
+        text = f"[{incident.number}] P1 Imaging archive is past its recovery point"
+        told = f"Mail to radiology-duty-{minute}@northmoor-hospitals.example: {text}"
+        IncidentEntry.objects.create(incident=incident, at=now(), kind="mail", text=told)
+    page.goto(f"/incidents/{incident.number}/")
+    four_answers(page)
+    major = nominating.propose(incident=incident, reason="No images for anybody", by=operator, at=now())
+    people = {"manager": manager, "communications_lead": operator}
+    leading.declare(major=major, interval_min=None, by=manager, at=now(), **people)
+    words = "New disks are built in, and every copy that is missing is made again as soon as the pool has room for all of them." * 2
+    said = {"words": words, "details": "", "audiences": ["responders", "owners", "executives", "business"]}
+    updating.send(update=updating.draft(major=major, by=operator, at=now(), **said), by=manager, at=now())
+    for address in (f"/incidents/{incident.number}/", f"/major/{major.number}/"):
+        page.goto(address)
+        four_answers(page)
+    assert page.complaints == []
+
+
+@pytest.mark.req("5.2")
+def test_on_a_phone_who_feels_it_and_what_is_done_with_those_chosen_are_at_hand(tab, estate_now, present):
+    fail_more(estate_now, "mail", "wiki")
+    page = tab(make_person("operator", present), size="phone", scripts=False)
+    incident = Incident.objects.order_by("pk").first()
+    page.goto(f"/incidents/{incident.number}/")
+    assert not page.is_visible(".tree-wide")
+    felt = page.inner_text("#impact-list")
+    assert "Imaging archive" in felt and "Radiology reporting" in felt and "Radiology" in felt
+    page.goto("/incidents/")
+    bar = page.locator(".queue-acts")
+    assert bar.bounding_box()["y"] > 844
+    page.check(f"input[value={incident.number}]")
+    box = bar.bounding_box()
+    assert box["y"] + box["height"] <= 845 and page.is_visible("button[value=acknowledge]")

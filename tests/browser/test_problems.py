@@ -101,14 +101,13 @@ def test_the_same_failure_on_three_databases_is_proposed_with_its_incidents_and_
 
 
 @pytest.mark.req("5.3")
-@pytest.mark.parametrize(("size", "scheme"), [("desk", "light"), ("phone", "dark")])
-def test_problem_and_known_error_fit(tab, estate_now, present, size, scheme, tmp_path):
+def test_problem_and_known_error_fit_and_are_accessible(tab, estate_now, present, look_at):
     fail_alike(estate_now, "mail")
-    page = tab(make_person("operator", present), size=size, scheme=scheme)
-    page.set_default_timeout(30_000)
-    page.goto(f"/incidents/problems/{Problem.objects.get().number}/")
-    page.screenshot(path=tmp_path / "proposed.png", full_page=True)
+    page = tab(make_person("operator", present))
+    page.set_default_timeout(60_000)
+    look_at(page, "proposed", f"/incidents/problems/{Problem.objects.get().number}/")
     page.click("text=Accept it")
+    page.locator(".messages", has_text="new").wait_for()
     page.click("text=Draft a known error of it")
     page.locator(".messages", has_text="is a draft").wait_for()
     for name, address in (
@@ -118,7 +117,5 @@ def test_problem_and_known_error_fit(tab, estate_now, present, size, scheme, tmp
         ("known-error", f"/incidents/known-errors/{KnownError.objects.get().number}/"),
         ("incident", f"/incidents/{Incident.objects.latest('pk').number}/"),
     ):
-        page.goto(address)
-        page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        look_at(page, name, address)
     assert page.complaints == []

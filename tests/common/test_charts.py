@@ -269,3 +269,14 @@ def test_no_line_of_two_hundred_services_passes_behind_a_box_or_lies_upon_anothe
         for end, y in re.findall(r"([0-9.]+) ([0-9.]+)H", way):
             source_at.setdefault((end, y), set()).add((source, line.dashed))
     assert source_at and all(len(each) == 1 for each in source_at.values())
+
+
+def test_a_line_that_passes_a_column_is_drawn_and_is_no_row():
+    columns = [
+        ("A", [TreeNode("one")]),
+        ("B", [TreeNode("two", parents=(0,)), TreeNode("", parents=(0,))]),
+        ("C", [TreeNode("three", parents=(1,))]),
+    ]
+    chart = impact_tree(columns=columns, sentence="s")
+    assert [row[1] for row in chart.rows] == ["one", "two", "three"]
+    assert chart.svg.count('class="node ') == 3 and chart.svg.count('class="edge"') == 4

@@ -8,7 +8,7 @@ import sys
 import pytest
 from django.core.management import call_command
 
-from incidents import reading_mail, replying
+from incidents import leading, nominating, reading_mail, replying
 from incidents.models import Incident, Reply
 from itsm_backup.common.models import Notice
 from tests.incidents.makers import HOUR, fail, make_estate
@@ -170,3 +170,18 @@ def test_what_it_reads_of_names_and_ids(noon):
         b"From: A\r\nIn-Reply-To: <one@x>\r\nReferences: <zero@x>\r\n <one@x>\r\n\r\nhello\r\n-- \r\nsignature", authenticated_by="x"
     )
     assert (found.answers, found.text, found.message_id.endswith("@no-message-id>")) == (("<one@x>", "<zero@x>"), "hello", True)
+
+
+def test_who_answers_what_was_told_of_a_major_incident_is_told_where_to_reply(incident, operator, noon):
+    major = nominating.propose(incident=incident, reason="Nobody can work", by=operator, at=noon)
+    people = {"manager": make_person("incident-manager", noon), "communications_lead": operator}
+    leading.declare(major=major, interval_min=None, by=people["manager"], at=noon, **people)
+    to = Notice.objects.filter(key__startswith=f"major/{major.pk}/").latest("pk").message_id
+    told = replying.take(letter("I am on it", to=to), at=noon).told
+    assert (
+        told
+        == f"What was told of {major.number} is not answered by mail. Reply to a mail about {incident.number}, or write into its story."
+    )
+    operator.groups.clear()
+    told = replying.take(letter("I am on it", to=to, id="2"), at=noon).told
+    assert told.startswith("What was told of a major incident is not answered by mail.") and incident.number not in told

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from catalogue import publishing
 from catalogue.models import Relation
@@ -312,3 +312,8 @@ def test_reviews_on_their_way_are_read_by_those_who_work_on_them(draft, author, 
     published(draft, author, publisher, later)
     assert list(seen(reader)) == [draft] and not seen(other).exists()
     assert not seen(reader, "change").exists()
+
+
+def test_who_wrote_a_review_stays_one_of_its_authors_by_sql_too(draft):
+    with pytest.raises(DatabaseError, match="stays one of its authors"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE incidents_postincidentreview SET author_ids = '{}' WHERE id = %s", [draft.pk])

@@ -17,7 +17,9 @@ from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.update_page import telling_of
+from itsm_backup.portal.major_lead import lead_of
+from itsm_backup.portal.update_page import states_then, telling_of, update_page
+from itsm_backup.portal.words import person
 from monitoring import tokens
 from monitoring.models import Alert
 from tests.factories import make_admin, make_service, make_user, push, restore_record, run_record
@@ -463,3 +465,89 @@ def test_no_door_sends_what_somebody_changed_meanwhile(estate, major, people):
     assert api.post(f"{door}send/", {"read": seen}, content_type="application/json").status_code == 409
     assert api.post(f"{door}send/", {}, content_type="application/json").status_code == 400
     assert not MajorDelivery.objects.exists()
+
+
+def test_labels_are_told_in_words(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    update.figures = {**update.figures, "labels": ["personal_data"]}
+    assert rendering.values_of(major, update, at=estate.at)["labels"] == "Personal data"
+
+
+def test_what_came_back_is_not_closed_by_the_message_of_before_by_sql_either(estate, major, people):
+    over(major, people, at=estate.at + HOUR)
+    updating.send(update=drafted(major, people, at=estate.at + HOUR), by=people["manager"], at=estate.at + HOUR)
+    again(major, people, at=estate.at + 2 * HOUR)
+    at = estate.at + 3 * HOUR
+    ended = {"resolution": "fixed", "cause": "storage", "reason": "more disks"}
+    working.move(incident=Incident.objects.get(), to="resolved", by=people["lead"], at=at, **ended)
+    for to in ("resolved", "review"):
+        leading.move(major=major, to=to, reason="", by=people["manager"], at=at)
+    publish_review(Incident.objects.get(), people, at=at)
+    closed = {"state": "closed", "closed_at": at, "next_update_at": None, "remind_at": None}
+    with pytest.raises(DatabaseError, match="told that it is over"), transaction.atomic():
+        MajorIncident.objects.filter(pk=major.pk).update(**closed)
+    updating.send(update=drafted(major, people, at=at), by=people["manager"], at=at)
+    assert MajorIncident.objects.filter(pk=major.pk).update(**closed) == 1
+
+
+def test_who_wrote_an_update_stays_one_of_its_authors_by_sql_too(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    with pytest.raises(DatabaseError, match="stays one of its authors"), transaction.atomic():
+        MajorUpdate.objects.filter(pk=update.pk).update(author_ids=[])
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        update.wordings.update(words="x")
+
+
+def test_the_page_of_the_past_says_of_an_update_what_was_so_then(estate, major, people):
+    update = drafted(major, people, at=estate.at, words="Disks are ordered.")
+    updating.reword(update=update, words="Disks are here.", details="", by=people["boss"], at=estate.at + 2 * MINUTE)
+    update.refresh_from_db()
+    updating.send(update=update, by=people["manager"], at=estate.at + 4 * MINUTE)
+    update.refresh_from_db()
+
+    def then(minutes, after=30):
+        moment = Moment(at=estate.at + minutes * MINUTE, now=estate.at + after * MINUTE)
+        return update_page(update=update, user=people["manager"], moment=moment)
+
+    first, second, third = then(1), then(3), then(5)
+    assert (first.state, first.messages, first.not_kept) == ("Draft", (), True)
+    assert [one.words for one in first.wordings] == ["Disks are ordered."]
+    assert dict(first.facts).keys() == {"State", "Written by"}
+    assert set(dict(second.facts)["Written by"].split(", ")) == {"Executive Person", "Operator Person"}
+    assert second.state == "Draft" and "Disks are here." in second.messages[0].body and "Approved by" not in dict(second.facts)
+    assert {to.became for one in second.messages for to in one.recipients if not to.verdict} == {"Is told when it is approved"}
+    assert third.state == "Sent" and dict(third.facts)["Approved by"] == "Incident-manager Person"
+    rows = telling_of(major=major, user=people["lead"], moment=Moment(at=estate.at + MINUTE, now=estate.at + HOUR)).rows
+    assert [(row.state, row.who) for row in rows] == [("Draft", "")]
+    now = then(30)
+    assert [(one.words, one.who) for one in now.wordings] == [
+        ("Disks are here.", "Executive Person"),
+        ("Disks are ordered.", "Operator Person"),
+    ]
+
+
+def test_what_was_withdrawn_was_a_draft_before(estate, major, people):
+    update = drafted(major, people, at=estate.at)
+    updating.withdraw(update=update, reason="Not needed", by=people["lead"], at=estate.at + 2 * MINUTE)
+    states = [
+        states_then(major, [update], Moment(at=estate.at + minutes * MINUTE, now=estate.at + HOUR))[update.pk]
+        for minutes in (1, 3)
+        if update.refresh_from_db() is None
+    ]
+    assert states == ["draft", "withdrawn"]
+
+
+def test_the_banner_of_the_past_says_who_led_it_and_when_people_were_told(estate, major, people):
+    updating.send(update=drafted(major, people, at=estate.at + 4 * MINUTE), by=people["manager"], at=estate.at + 4 * MINUTE)
+    said = {"part": "manager", "person": make_person("incident-manager", estate.at), "reason": "Shift ends"}
+    leading.appoint(major=major, by=people["manager"], at=estate.at + 20 * MINUTE, **said)
+
+    def then(minutes):
+        moment = Moment(at=estate.at + minutes * MINUTE, now=estate.at + HOUR)
+        return lead_of(incident=Incident.objects.get(), user=people["lead"], moment=moment)
+
+    before, after = then(1), then(10)
+    assert (before.state, before.told, before.manager) == ("Declared", None, person(people["manager"]))
+    assert before.due.words.endswith("in 29 min") and after.due.words.endswith("in 24 min")
+    assert after.told[1].words == "Update 1" and after.lead == person(people["lead"])
+    assert [row.how for row in after.messages] == ["Update 1"] and before.messages == ()

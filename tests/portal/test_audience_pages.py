@@ -10,7 +10,8 @@ import pytest
 from django.urls import reverse
 
 from incidents import leading, nominating, publishing_status, updating, working
-from incidents.models import Incident, MajorIncident, StatusLink
+from incidents.models import Incident, MajorDelivery, MajorIncident, StatusLink
+from itsm_backup.common.models import Notice
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_page import find, incident_page
@@ -180,3 +181,39 @@ def test_who_does_not_work_on_them_is_refused_and_the_rest_of_the_world_sees_not
     limited = make_person("operator", estate_now.at, services=[estate_now.research])
     client.force_login(limited, backend=BACKEND)
     assert client.get(f"/major/{major.number}/").status_code in (403, 404)
+
+
+def bar(client, person, path="/services/"):
+    client.force_login(person, backend=BACKEND)
+    found = re.search(r'<span class="rail-major[^"]*">(.*?)</span>', read(client, path))
+    return re.sub(r"<[^>]+>", "", found[1]) if found else ""
+
+
+def test_the_bar_of_who_only_reads_counts_what_they_were_told_of(client, estate_now, people, major):
+    assert bar(client, people["user"]) == bar(client, people["boss"]) == "" and bar(client, people["lead"]).startswith("1 major incident")
+    tell(major, people, at=estate_now.at, audiences=("responders", "executives"))
+    assert bar(client, people["user"]) == ""
+    assert bar(client, people["boss"]).startswith("1 major incident, next update ")
+    tell(major, people, at=estate_now.at)
+    assert bar(client, people["user"]) == bar(client, people["lead"]) != ""
+
+
+def test_who_was_told_by_mail_has_the_bar_though_they_may_see_none_of_it(client, estate_now, people, major):
+    told = tell(major, people, at=estate_now.at)
+    other = make_person("stakeholder", estate_now.at, services=[estate_now.research])
+    assert bar(client, other) == ""
+    row = told.deliveries.filter(message__audience="business").first()
+    notice = Notice.objects.create(
+        key="test", thread="test", recipient="o@example.org", subject="x", body="x", created_at=estate_now.at, not_before=estate_now.at
+    )
+    MajorDelivery.objects.create(
+        update=told, message=row.message, who="Other", address="o@example.org", why="x", person=other, notice=notice
+    )
+    assert bar(client, other).startswith("1 major incident, next update ")
+    ended = {"resolution": "fixed", "cause": "storage", "reason": "more disks"}
+    working.move(incident=major.incident, to="resolved", by=people["lead"], at=estate_now.at, **ended)
+    leading.move(major=major, to="mitigating", reason="", by=people["manager"], at=estate_now.at)
+    leading.move(major=major, to="resolved", reason="", by=people["manager"], at=estate_now.at)
+    assert bar(client, people["user"]) and not bar(client, people["lead"]), "they were not told yet that it is over"
+    tell(major, people, at=estate_now.at + dt.timedelta(microseconds=1))
+    assert bar(client, people["user"]) == ""

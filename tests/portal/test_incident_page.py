@@ -8,7 +8,8 @@ from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_list import incidents_page
-from itsm_backup.portal.incident_page import BEFORE_SUBJECT, find, incident_page
+from itsm_backup.portal.incident_page import find, incident_page
+from itsm_backup.portal.incident_told import BEFORE_SUBJECT
 from itsm_backup.portal.trouble import handled_in
 from itsm_backup.portal.words import person
 from monitoring.models import Alert
@@ -310,3 +311,15 @@ def test_one_that_was_merged_says_where_its_alerts_went(estate, root):
     found = find(number=first.number, user=root, moment=estate.moment)
     page = incident_page(incident=found, user=root, moment=estate.moment)
     assert page.alerts_went_to is not None and page.alerts_went_to.words == other.number
+
+
+def test_the_card_says_what_became_of_each_mail(estate, root):
+    def became():
+        return {(row.verdict, row.became) for row in page_of(estate, root).latest_told}
+
+    Notice.objects.update(attempts=3, sent_at=None, latest_error="Connection refused")
+    assert became() == {("at_risk", "Not sent yet, 3 attempts: Connection refused")}
+    Notice.objects.update(given_up_at=estate.at)
+    assert became() == {("broken", "Given up after 3 attempts: Connection refused")}
+    Notice.objects.update(sent_at=estate.at, given_up_at=None)
+    assert became() == {("kept", f"Sent {estate.at:%d %b %H:%M} UTC")}

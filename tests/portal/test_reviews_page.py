@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -125,3 +127,43 @@ def test_what_waits_for_somebody_stands_on_their_first_page(incident, estate_now
     reviewing.publish(review=draft, by=publisher, at=estate_now.at)
     assert waits(publisher) == [] and waits(operator) == ["1 action of a review is yours"]
     assert waits(steward) == ["1 answer of a review asks an entry to say something else"]
+
+
+def test_the_second_answer_to_a_question_does_not_wipe_out_the_first(client, incident, estate_now, operator):
+    draft = reviewing.start(incident=incident, by=operator, at=estate_now.at)
+    other = make_person("operator", estate_now.at)
+    other.last_name = "Second"
+    other.save()
+    page = signed_in(client, other).get(f"/reviews/{draft.number}/").content.decode()
+    was = re.search(r'name="was-rpo" value="([^"]*)"', page)[1]
+    reviewing.answer(review=draft, question="rpo", said="yes", by=operator, at=estate_now.at)
+    sent = {"answer-rpo": "no", "note-rpo": "Should be 4 h", "was-rpo": was}
+    answer = client.post(f"/reviews/{draft.number}/answers", sent)
+    text = answer.content.decode()
+    assert answer.status_code == 409 and "was answered by Operator Person meanwhile: Yes." in text and text.count("meanwhile: Yes") == 1
+    assert draft.answers.get(question="rpo").answer == "yes" and "Should be 4 h" in text
+    sent["was-rpo"] = re.search(r'name="was-rpo" value="([^"]*)"', text)[1]
+    assert client.post(f"/reviews/{draft.number}/answers", sent).status_code == 302, "who has read theirs may answer otherwise"
+    assert draft.answers.get(question="rpo").answer == "no"
+
+
+def test_what_somebody_else_answered_stays_when_another_question_is_answered_on_an_old_page(client, incident, estate_now, operator):
+    draft = reviewing.start(incident=incident, by=operator, at=estate_now.at)
+    reviewing.answer(review=draft, question="rpo", said="yes", by=operator, at=estate_now.at)
+    was = "yes|SVC-003|"
+    reviewing.answer(review=draft, question="rpo", said="unknown", by=operator, at=estate_now.at)
+    signed_in(client, operator)
+    client.post(
+        f"/reviews/{draft.number}/answers",
+        {"answer-rpo": "yes", "note-rpo": "", "was-rpo": was, "answer-tier": "yes", "was-tier": "|SVC-003|"},
+    )
+    assert draft.answers.get(question="rpo").answer == "unknown" and draft.answers.get(question="tier").answer == "yes"
+
+
+def test_a_form_that_is_looked_at_leads_back_to_its_page_and_a_refusal_stands_once(client, incident, estate_now, operator):
+    draft = reviewing.start(incident=incident, by=operator, at=estate_now.at)
+    signed_in(client, operator)
+    answer = client.get(f"/reviews/{draft.number}/answers")
+    assert (answer.status_code, answer["Location"]) == (302, f"/reviews/{draft.number}/")
+    page = client.post(f"/reviews/{draft.number}/step", {"act": "submit"}).content.decode()
+    assert page.count("Write what caused it.") == 1

@@ -15,7 +15,7 @@ GAP, PITCH, HEAD, BOX = 38, 58, 28, 50
 
 @dataclass(frozen=True)
 class TreeNode:
-    """A box of the tree; `parents` are indexes of boxes in the column before."""
+    """A box of the tree; `parents` are indexes of boxes in the column before. Without a title it is the line that passes this column."""
 
     title: str
     note: str = ""
@@ -35,15 +35,19 @@ def impact_tree(*, columns: Sequence[tuple[str, Sequence[TreeNode]]], sentence: 
         parts.append(text(head, x, 12, "tree-head"))
         for node, middle in zip(nodes, middles, strict=True):
             parts += [_edge(x, before[parent], middle) for parent in node.parents]
-            parts.append(_box(node, x, middle - BOX / 2, width))
+            parts.append(_box(node, x, middle - BOX / 2, width) if node.title else _passing(x, middle, width))
         before, x = middles, x + width + GAP
-    rows = tuple((head, node.title, node.note, node.verdict.replace("_", " ")) for head, nodes in columns for node in nodes)
+    rows = tuple((head, node.title, node.note, node.verdict.replace("_", " ")) for head, nodes in columns for node in nodes if node.title)
     svg = picture("tree", x - GAP + 0.5, HEAD + tallest * PITCH - 6, sentence, parts, fixed=True)
     return Chart(svg=svg, sentence=sentence, head=("Step", "Name", "What we know", "Verdict"), rows=rows)
 
 
 def _edge(x: float, from_y: float, to_y: float) -> SafeString:
     return tag("path", class_="edge", d=f"M{number(x - GAP)} {number(from_y)}H{number(x - GAP / 2)}V{number(to_y)}H{number(x)}")
+
+
+def _passing(x: float, y: float, width: float) -> SafeString:
+    return tag("path", class_="edge", d=f"M{number(x)} {number(y)}H{number(x + width)}")
 
 
 def _box(node: TreeNode, x: float, y: float, width: float) -> SafeString:
