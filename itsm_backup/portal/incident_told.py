@@ -29,6 +29,7 @@ class MessageRow:
     at: dt.datetime
     verdict: str = ""
     became: str = ""
+    whole: bool = False  # whom it went to is shown however long it is
 
 
 def mails_of(incident: Incident) -> Mails:
@@ -51,8 +52,11 @@ def latest_messages(
 
 def _row(entry: IncidentEntry, notice: Notice | None, moment: Moment) -> MessageRow:
     whom, said, *_ = (*BEFORE_SUBJECT.split(entry.text, maxsplit=1), "")
-    verdict = verdict_of(notice, moment) if notice else ""
-    became = delivery(notice, moment) if notice else ""
+    verdict = became = ""
+    if notice:
+        verdict, became = verdict_of(notice, moment), delivery(notice, moment)
+    if verdict == "no_data" and notice:
+        whom, became = whom.partition(" (not sent")[0], f"Not sent: {notice.latest_error}"
     return MessageRow(when=clock(entry.at, moment), who=whom, how=said, at=entry.at, verdict=verdict, became=became)
 
 

@@ -121,7 +121,8 @@ def message_of(update: Any, read: list[Audience], moment: Moment) -> MessageRow:
     became = f"{update.taken:,} of {update.written:,} taken by the mail server"
     name, words = f"{update.get_kind_display()} {update.number}", whom(update, read)
     who = words[:1].upper() + words[1:]
-    return MessageRow(when=clock(update.sent_at, moment), who=who, how=name, at=update.sent_at, verdict=verdict, became=became)
+    told = {"who": who, "how": name, "verdict": verdict, "became": became}
+    return MessageRow(when=clock(update.sent_at, moment), at=update.sent_at, whole=True, **told)
 
 
 def whom(update: MajorUpdate, read: list[Audience]) -> str:

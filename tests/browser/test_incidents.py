@@ -215,7 +215,7 @@ def test_the_page_answers_four_questions_without_scrolling(tab, estate_now, pres
     major = nominating.propose(incident=incident, reason="No images for anybody", by=operator, at=now())
     people = {"manager": manager, "communications_lead": operator}
     leading.declare(major=major, interval_min=None, by=manager, at=now(), **people)
-    words = "New disks are built in, and every copy that is missing is made again as soon as the pool has room for all of them." * 2
+    words = "New disks are built in, and every copy that is missing is made again. " * 2
     said = {"words": words, "details": "", "audiences": ["responders", "owners", "executives", "business"]}
     updating.send(update=updating.draft(major=major, by=operator, at=now(), **said), by=manager, at=now())
     for address in (f"/incidents/{incident.number}/", f"/major/{major.number}/"):

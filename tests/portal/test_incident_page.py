@@ -321,5 +321,7 @@ def test_the_card_says_what_became_of_each_mail(estate, root):
     assert became() == {("at_risk", "Not sent yet, 3 attempts: Connection refused")}
     Notice.objects.update(given_up_at=estate.at)
     assert became() == {("broken", "Given up after 3 attempts: Connection refused")}
+    Notice.objects.update(attempts=0, latest_error="replayed from recordings")
+    assert became() == {("no_data", "Not sent: replayed from recordings")}
     Notice.objects.update(sent_at=estate.at, given_up_at=None)
     assert became() == {("kept", f"Sent {estate.at:%d %b %H:%M} UTC")}
