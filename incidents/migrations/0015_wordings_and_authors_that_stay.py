@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0013_types_of_services'),
+        ('incidents', '0014_one_reason_has_one_signature'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
