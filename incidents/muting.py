@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from catalogue.models import Deviation, DutyException, LegalHold, ScopeDecision, StatusOverride, Window
 from incidents import solving
-from incidents.models import Channel, Incident, IncidentEntry, Problem, ProblemEntry
+from incidents.models import Channel, Incident, IncidentEntry, Problem, ProblemEntry, RiskAcceptance
 from itsm_backup.common.models import Tracked
 from itsm_backup.common.time import UTC
 from monitoring.models import BackupJob, Tool
@@ -24,6 +24,7 @@ KINDS = {
     "channel": "Channel switched off",
     "incident": "Incident on hold",
     "problem": "Kind of failure muted",
+    "risk": "Risk accepted",
     "deviation": "Deviation",
     "scope": "Left out of the catalogue",
     "duties": "Duties not kept apart",
@@ -36,6 +37,7 @@ EFFECTS = {
     "channel": "The operations team is told in its place",
     "incident": "Nobody is told again until it goes on",
     "problem": "However often it comes again, no problem of it is proposed",
+    "risk": "Nobody fixes what is behind it; the workaround stays",
     "deviation": "The promise stands although it cannot hold",
     "scope": "Nothing is promised, and nothing is judged",
     "duties": "One person holds two duties that exclude each other",
@@ -61,7 +63,8 @@ def mutes(*, user: Any, at: dt.datetime) -> list[Mute]:
     """What holds at `at` and the person may see, what has no end first, then by end. A fixed number of questions."""
     found = [
         *_windows(user, at), *_statuses(user, at), *_switched_off(Tool, "tool", user, at), *_switched_off(Channel, "channel", user, at),
-        *_waiting(user, at), *_rejected(user, at), *_deviations(user, at), *_left_out(user, at), *_exceptions(user, at), *_holds(user, at),
+        *_waiting(user, at), *_rejected(user, at), *_accepted(user, at), *_deviations(user, at), *_left_out(user, at),
+        *_exceptions(user, at), *_holds(user, at),
     ]  # fmt: skip
     return sorted(found, key=lambda one: (one.until is not None, one.until or one.since, one.what))
 
@@ -136,6 +139,24 @@ def _rejected(user: Any, at: dt.datetime) -> Iterator[Mute]:
         yield Mute(
             kind="problem", row=row, what=f"{row.number}: {row.title}", services=(), owner=line.by,
             reason=line.text.partition(": ")[2], since=line.at, until=row.muted_until,
+        )  # fmt: skip
+
+
+def _accepted(user: Any, at: dt.datetime) -> Iterator[Mute]:
+    """Risks that somebody bears until a day; for who reads problems. Those of before there were days have no end, and say so."""
+    if not user.has_perm("incidents.view_problem"):
+        return
+    rows = RiskAcceptance.objects.visible_to(user).in_force(at).select_related("problem", "owner")
+    for one in rows[:MOST]:
+        yield Mute(
+            kind="risk", row=one.problem, what=f"{one.problem.number}: {one.problem.title}", services=(), owner=one.owner,
+            reason=one.reason, since=one.answered_at or at, until=_after(one.until),
+        )  # fmt: skip
+    endless = Problem.objects.visible_to(user).filter(outcome=Problem.Outcome.RISK_ACCEPTED, closed_at__lte=at, acceptances=None)
+    for problem in endless.select_related("assignee")[:MOST]:
+        yield Mute(
+            kind="risk", row=problem, what=f"{problem.number}: {problem.title}", services=(), owner=problem.assignee,
+            reason="Accepted before an end was asked for", since=problem.closed_at or at, until=None,
         )  # fmt: skip
 
 

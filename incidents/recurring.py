@@ -9,7 +9,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from incidents import prioritising, reasoning, recognising, signing
-from incidents.models import Incident, Problem, ProblemEntry, ProblemIncident
+from incidents.models import Incident, Problem, ProblemEntry, ProblemIncident, RiskAcceptance
+from incidents.models.problems import LIVE_STATES
 from itsm_backup.common.time import parse_instant
 from monitoring.carrying import each
 
@@ -63,15 +64,18 @@ def _study(incident_id: int, at: dt.datetime) -> bool:
 def _consider(incident: Incident, at: dt.datetime) -> None:
     """Join the live problem of its kind, or propose one where there are reasons and nobody muted it.
 
+    One whose risk is accepted is joined, too: while that holds, nobody is asked again.
+
     A problem of the type of its service goes before one of all types: what fails alike on databases may have another cause elsewhere.
     Failures over several types are one only of those that have no problem of their type, and whose type nobody muted. That something
     fails or is late, without a word of why, is no reason that several have in common.
     """
     if incident.signature in signing.OF_NO_CAUSE:
         return
-    told = Problem.objects.live() | Problem.objects.filter(muted_until__gt=at)
-    known = list(told.filter(signature=incident.signature).select_for_update().order_by("pk"))
-    live = {one.service_type.casefold(): one for one in known if one.is_live}
+    accepted = RiskAcceptance.objects.in_force(at).values("problem")
+    told = Problem.objects.filter(Q(state__in=LIVE_STATES) | Q(muted_until__gt=at) | Q(pk__in=accepted))
+    known = list(told.filter(signature=incident.signature).select_for_update(of=("self",)).order_by("pk"))
+    live = {one.service_type.casefold(): one for one in known if one.is_live or one.outcome == Problem.Outcome.RISK_ACCEPTED}
     own = incident.service_type.casefold()
     if problem := live.get(own) or live.get(""):
         _join(problem, incident, at)

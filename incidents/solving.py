@@ -22,9 +22,7 @@ TRANSITIONS: dict[tuple[str, str], bool] = {
     ("assess", "root_cause_analysis"): False,
     ("assess", "closed"): True,
     ("root_cause_analysis", "fix_in_progress"): False,
-    ("root_cause_analysis", "closed"): True,
     ("fix_in_progress", "resolved"): False,
-    ("fix_in_progress", "closed"): True,
     ("resolved", "fix_in_progress"): True,
     ("resolved", "closed"): False,
 }
@@ -35,6 +33,8 @@ def move(*, problem: Problem, to: str, reason: str, by: Any, at: dt.datetime) ->
     """Move the problem on. Raises NotPossible for a step that the table does not have, or that lacks what it stands on."""
     problem = Problem.objects.select_for_update().get(pk=problem.pk)
     needs_reason = TRANSITIONS.get((problem.state, to))
+    if to == "closed" and problem.state in ("root_cause_analysis", "fix_in_progress"):
+        raise NotPossible("A risk is accepted until a day, with an owner, and granted by somebody else. Ask for that.")
     if needs_reason is None:
         raise NotPossible(f"{problem.number} is {problem.get_state_display().lower()}. Choose one of the steps that are offered.")
     if needs_reason and not reason.strip():

@@ -32,7 +32,7 @@ _TECHNICAL = (
     " monitoring.externalmonitoring monitoring.statuspublication"
     " monitoring.conflictdecision incidents.escalationpolicy incidents.escalationstep incidents.escalation incidents.telling"
     " incidents.rota incidents.rotamember incidents.rotaswap incidents.responsetarget incidents.workinghours"
-    " incidents.problem incidents.knownerror incidents.majorincident incidents.majorappointment"
+    " incidents.problem incidents.riskacceptance incidents.knownerror incidents.majorincident incidents.majorappointment"
     " incidents.audiencetemplate incidents.majorupdate incidents.majormessage incidents.majordelivery"
 )
 

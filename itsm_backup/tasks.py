@@ -9,7 +9,7 @@ from django.conf import settings
 
 from catalogue import attesting, batching, cmdb_relations, deviating, inventorying, retiring, telling_outward, working_through
 from catalogue.models import Batch, Cmdb, ItemLink
-from incidents import following_up
+from incidents import accepting, following_up, knowing
 from itsm_backup import deadman, digesting, granting, health, journey
 from itsm_backup.common.time import now
 from itsm_backup.demo import feeding
@@ -62,7 +62,8 @@ def demo_feed() -> None:
 @shared_task(name="itsm_backup.tend")
 def tend() -> None:
     """Hourly care: partitions for what is to come, limited roles, relations that jobs and CMDBs tell of, changes behind entries, how often
-    tools are asked, entries whose last day has come, reminders, and a look at everything that a lost mark could have left behind."""
+    tools are asked, entries and accepted risks whose last day has come, reminders, and a look at everything that a lost mark could
+    have left behind."""
     at = now()
     granting.refresh_scopes(at=at)
     partitions.ensure_partitions(at=at)
@@ -75,6 +76,8 @@ def tend() -> None:
     attesting.follow_owners(at=at)
     attesting.remind(at=at)
     following_up.remind(at=at)
+    accepting.look_again(at=at)
+    knowing.remind(at=at)
     batching.forget_unstarted(at=at)
     journey.look_at_everything(at=at)
 

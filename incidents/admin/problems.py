@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from incidents import signing
-from incidents.models import Feedback, Incident, KnownError, Problem, ProblemEntry, ProblemIncident
+from incidents.models import Feedback, Incident, KnownError, Problem, ProblemEntry, ProblemIncident, RiskAcceptance
 from itsm_backup.common.admin import FactAdmin, FactInline, TrackedAdmin
 
 
@@ -28,12 +28,18 @@ class ProblemEntryInline(FactInline, admin.TabularInline):
     verbose_name_plural = "What happened"
 
 
+class RiskInline(FactInline, admin.TabularInline):
+    model = RiskAcceptance
+    fields = ("until", "owner", "reason", "asked_by", "asked_at", "granted", "answered_by", "answered_at", "ended_at")
+    verbose_name_plural = "Risk accepted"
+
+
 @admin.register(Problem)
 class ProblemAdmin(FactAdmin):
     place = 8
     portal_page = ("portal:problem", "number")
     about = "What incidents of one kind have behind them. They are worked on in the portal."
-    inlines = (CameInline, ProblemEntryInline)
+    inlines = (CameInline, RiskInline, ProblemEntryInline)
     list_display = ("number", "title", "state", "assignee", "proposed_at", "fixed_at")
     list_filter = ("state",)
     list_select_related = ("assignee",)
@@ -47,7 +53,7 @@ class ProblemAdmin(FactAdmin):
 
 class FeedbackInline(FactInline, admin.TabularInline):
     model = Feedback
-    fields = ("incident", "helped", "at", "by")
+    fields = ("incident", "helped", "at", "by", "corrects")
     verbose_name_plural = "Whether it helped"
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -60,10 +66,10 @@ class KnownErrorAdmin(TrackedAdmin):
     portal_page = ("portal:known_error", "number")
     about = "What is known of a kind of failure, and what helps. Drafts are made, published and retired in the portal."
     inlines = (FeedbackInline,)
-    list_display = ("number", "title", "kind", "state")
+    list_display = ("number", "title", "kind", "state", "review_on")
     list_filter = ("state",)
     search_fields = ("title", "symptom", "workaround", "signature")
-    fields = ("signature", "title", "symptom", "root_cause", "workaround")
+    fields = ("signature", "title", "symptom", "root_cause", "workaround", "review_on")
 
     @admin.display(description="kind of failure", ordering="signature")
     def kind(self, row: KnownError) -> str:

@@ -11,13 +11,13 @@ from django.urls import path, re_path
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.response import Response
 
-from incidents import knowing, solving, working
+from incidents import accepting, assigning, knowing, solving, working
 from incidents.api.acts import Conflict, TextField
-from incidents.models import Incident, KnownError, Problem, ProblemEntry
+from incidents.models import Incident, KnownError, Problem, ProblemEntry, RiskAcceptance
 from itsm_backup.common.time import now
 from monitoring.api.filters import words
 from monitoring.api.permissions import get_for
@@ -46,12 +46,22 @@ class ProblemSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
+class RiskSerializer(serializers.ModelSerializer):
+    owner, asked_by = serializers.CharField(source="owner.username"), serializers.CharField(source="asked_by.username")
+    answered_by = serializers.CharField(source="answered_by.username", default=None, allow_null=True)
+
+    class Meta:
+        model = RiskAcceptance
+        fields = ["until", "owner", "reason", "asked_by", "asked_at", "granted", "answered_by", "answered_at", "ended_at"]
+
+
 class ProblemDetailSerializer(ProblemSerializer):
     incidents = serializers.SerializerMethodField(help_text="Numbers of its incidents that you may see, the newest first.")
     timeline = ProblemEntrySerializer(source="entries", many=True)
+    risks = RiskSerializer(source="acceptances", many=True, help_text="What was asked for its risk, the newest first.")
 
     class Meta(ProblemSerializer.Meta):
-        fields = [*ProblemSerializer.Meta.fields, "incidents", "timeline"]
+        fields = [*ProblemSerializer.Meta.fields, "incidents", "risks", "timeline"]
 
     def get_incidents(self, row: Problem) -> list[str]:
         seen = Incident.objects.visible_to(self.context["user"]).filter(problem_incidents__problem=row)
@@ -69,6 +79,17 @@ class ProblemTextsSerializer(serializers.Serializer):
     permanent_fix = TextField(max_length=200, required=False, allow_blank=True, help_text="The change that removes the cause.")
 
 
+class RiskAskedSerializer(serializers.Serializer):
+    until = serializers.DateField(help_text="The last day on which it holds, within a year.")
+    owner = TextField(max_length=150, help_text="User name of who answers for it.")
+    reason = TextField(max_length=2_000)
+
+
+class RiskAnswerSerializer(serializers.Serializer):
+    granted = serializers.BooleanField()
+    reason = TextField(max_length=2_000, required=False, allow_blank=True, default="", help_text="Why it is refused.")
+
+
 class KnownErrorSerializer(serializers.ModelSerializer):
     number = serializers.CharField()
     problem = serializers.CharField(source="problem.number", default=None, allow_null=True)
@@ -77,12 +98,15 @@ class KnownErrorSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = KnownError
-        fields = ["number", "title", "signature", "state", "symptom", "root_cause", "workaround", "problem", "helped", "failed"]
+        fields = [
+            "number", "title", "signature", "state", "symptom", "root_cause", "workaround", "problem", "review_on", "helped", "failed",
+        ]  # fmt: skip
 
 
 class FeedbackSerializer(serializers.Serializer):
     incident = TextField(max_length=24, help_text="Number of the incident, such as INC-0042.")
     helped = serializers.BooleanField()
+    corrects = serializers.BooleanField(required=False, default=False, help_text="In place of what was said before.")
 
 
 class ProblemFilters(filters.FilterSet):
@@ -147,6 +171,38 @@ class ProblemTexts(GenericAPIView):
         return _on_problem(request, number, solving.write, **_sent(self, request))
 
 
+class AskRisk(GenericAPIView):
+    """Ask that its risk is accepted until a day; somebody else grants it."""
+
+    serializer_class = RiskAskedSerializer
+    queryset = Problem.objects.none()
+
+    @extend_schema(operation_id="problems_risk", responses={200: ProblemDetailSerializer, 409: None})
+    def post(self, request: Any, number: str) -> Response:
+        said = _sent(self, request)
+        owner = assigning.workers().filter(username=said["owner"]).first()
+        if owner is None:
+            raise ValidationError({"owner": ["Name somebody who may work on incidents."]})
+        return _on_problem(request, number, accepting.ask, **{**said, "owner": owner})
+
+
+class AnswerRisk(GenericAPIView):
+    """Grant what was asked for, which closes the problem, or refuse it with a reason; not who asked for it or owns it."""
+
+    serializer_class = RiskAnswerSerializer
+    queryset = Problem.objects.none()
+
+    @extend_schema(operation_id="problems_risk_answer", responses={200: ProblemDetailSerializer, 409: None})
+    def post(self, request: Any, number: str) -> Response:
+        said = _sent(self, request)
+        found = get_for(Problem.objects.all(), user=request.user, action="change", pk=_key(_PROBLEM, number))
+        waiting = found.acceptances.filter(granted=None).first()
+        if waiting is None:
+            raise Conflict(f"Nobody asked to accept the risk of {found.number}, or it was answered meanwhile.")
+        _done(accepting.answer, acceptance=waiting, by=request.user, at=now(), **said)
+        return Response(_problem_detail(request.user, number))
+
+
 class KnownErrors(ListAPIView):
     """Known errors by title, with how often each helped."""
 
@@ -160,7 +216,7 @@ class KnownErrors(ListAPIView):
 
 
 class SayFeedback(GenericAPIView):
-    """Say whether it helped with an incident, once."""
+    """Say whether it helped with an incident, once; or correct what was said."""
 
     serializer_class = FeedbackSerializer
     queryset = KnownError.objects.none()
@@ -172,7 +228,7 @@ class SayFeedback(GenericAPIView):
         said = _sent(self, request)
         found = get_for(KnownError.objects.all(), user=request.user, pk=_key(_KNOWN, number))
         incident = get_for(Incident.objects.all(), user=request.user, action="change", pk=key_of(said["incident"]))
-        _done(knowing.say, known_error=found, incident=incident, helped=said["helped"], by=request.user, at=now())
+        _done(knowing.say, **{**said, "known_error": found, "incident": incident}, by=request.user, at=now())
         return Response(KnownErrorSerializer(knowing.rated(KnownError.objects.filter(pk=found.pk)).get()).data)
 
 
@@ -208,7 +264,9 @@ def _problems(user: Any) -> QuerySet[Problem]:
 
 
 def _problem_detail(user: Any, number: str) -> dict[str, Any]:
-    rows = Problem.objects.select_related("assignee").prefetch_related("entries__by")
+    rows = Problem.objects.select_related("assignee").prefetch_related(
+        "entries__by", *(f"acceptances__{one}" for one in ("owner", "asked_by", "answered_by"))
+    )
     found = get_for(rows, user=user, pk=_key(_PROBLEM, number))
     return dict(ProblemDetailSerializer(found, context={"user": user}).data)
 
@@ -218,6 +276,8 @@ urlpatterns = [
     path("problems/<str:number>/", ProblemDetail.as_view()),
     re_path(r"^problems/(?P<number>[^/]+)/state/?$", ProblemStep.as_view()),
     re_path(r"^problems/(?P<number>[^/]+)/texts/?$", ProblemTexts.as_view()),
+    re_path(r"^problems/(?P<number>[^/]+)/risk/?$", AskRisk.as_view()),
+    re_path(r"^problems/(?P<number>[^/]+)/risk/answer/?$", AnswerRisk.as_view()),
     path("known-errors/", KnownErrors.as_view()),
     re_path(r"^known-errors/(?P<number>[^/]+)/feedback/?$", SayFeedback.as_view()),
 ]

@@ -9,6 +9,7 @@ from incidents.models.own_channels import OwnChannel
 from incidents.models.problems import Feedback, KnownError, Problem, ProblemEntry, ProblemIncident
 from incidents.models.replies import Reply
 from incidents.models.reviews import EntryProposal, PostIncidentReview, ReviewAction, ReviewAnswer
+from incidents.models.risks import RiskAcceptance
 from incidents.models.rota import Rota, RotaMember, RotaSwap
 from incidents.models.status_links import StatusLink
 from incidents.models.targets import ResponseTarget, WorkingHours
@@ -44,6 +45,7 @@ __all__ = [
     "ResponseTarget",
     "ReviewAction",
     "ReviewAnswer",
+    "RiskAcceptance",
     "Rota",
     "RotaMember",
     "RotaSwap",

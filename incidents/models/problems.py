@@ -138,6 +138,7 @@ class KnownError(Tracked):
     workaround = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT, editable=False)
     problem = models.ForeignKey(Problem, null=True, editable=False, on_delete=models.PROTECT, related_name="known_errors")
+    review_on = models.DateField("looked at again", null=True, blank=True, help_text="By then somebody looks whether it still helps.")
 
     class Meta:
         ordering = ["title"]
@@ -162,17 +163,20 @@ class KnownError(Tracked):
 
 @append_only
 class Feedback(models.Model):
-    """Whether a known error helped with an incident: said once for each."""
+    """Whether a known error helped with an incident: said once for each. What was said by mistake is corrected by a further row."""
 
     known_error = models.ForeignKey(KnownError, on_delete=models.PROTECT, related_name="feedback")
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="feedback")
     helped = models.BooleanField()
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    corrects = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="corrected_by")
 
     class Meta:
         verbose_name_plural = "feedback"
-        constraints = [models.UniqueConstraint(fields=["known_error", "incident"], name="feedback_once_per_incident")]
+        constraints = [
+            models.UniqueConstraint(fields=["known_error", "incident"], condition=Q(corrects=None), name="feedback_once_per_incident")
+        ]
 
     def __str__(self) -> str:
         return f"{self.known_error} {'helped' if self.helped else 'did not help'} with {self.incident}"

@@ -20,7 +20,7 @@ from itsm_backup.portal import known_error_page, known_error_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.deeds import deed
 from itsm_backup.portal.meanwhile import newly_typed
-from itsm_backup.portal.problem_doors import DRAFT
+from itsm_backup.portal.problem_doors import DRAFT, day
 from itsm_backup.portal.returning import posted
 from itsm_backup.portal.views import page_number, reads, show
 
@@ -79,7 +79,8 @@ def _deed(act: Callable[[HttpRequest, KnownError], str]) -> Any:
 @_deed
 def write(request: HttpRequest, found: KnownError) -> str:
     texts = newly_typed(request, found, {name: knowing.FIELDS[name] for name in TEXTS})
-    knowing.write(known_error=found, reason=typed(request, "reason", most=100), by=request.user, at=now(), **texts)
+    said = {"reason": typed(request, "reason", most=100), "review_on": day(request, "review_on")}
+    knowing.write(known_error=found, by=request.user, at=now(), **said, **texts)
     return f"{found.number} is changed."
 
 
@@ -102,6 +103,6 @@ def feedback(request: HttpRequest, incident: Incident) -> str:
     found = KnownError.objects.visible_to(request.user).filter(pk=int(key)).first() if key.isdigit() and len(key) < 18 else None
     if found is None:
         raise NotPossible("Choose one of the known errors that are suggested.")
-    helped = raw(request, "helped") == "yes"
-    knowing.say(known_error=found, incident=incident, helped=helped, by=request.user, at=now())
+    helped, corrects = raw(request, "helped") == "yes", raw(request, "corrects") == "yes"
+    knowing.say(known_error=found, incident=incident, helped=helped, corrects=corrects, by=request.user, at=now())
     return f"Thank you. {found.number} {'helped' if helped else 'did not help'}."

@@ -26,7 +26,11 @@ STEPS = {
     "retired": (("published", "Bring it back"),),
 }
 CHANGE = "incidents.change_knownerror"
-MOST_LINES = 100
+MOST_LINES, MOST_QUOTED = 100, 200
+CHANGED = {
+    "title": "Title", "symptom": "Symptom", "root_cause": "Root cause", "workaround": "Workaround", "signature": "Signature",
+    "review_on": "Looked at again by",
+}  # fmt: skip
 NEWEST, MOST_ENTRIES = 10, 10
 LOOKED_AT = 50  # so many of its newest incidents say which entries it hits: ten years of them are not read for each look
 
@@ -74,6 +78,7 @@ class KnownErrorPage:
     story: tuple[Story, ...]
     steps: tuple[tuple[str, str], ...]
     may_write: bool
+    review_on: str  # as a form has it
 
 
 def known_errors_page(*, user: Any, moment: Moment, view: str, query: str, page: int) -> KnownErrorsPage:
@@ -108,7 +113,7 @@ def holding(rows: QuerySet[KnownError], query: str) -> QuerySet[KnownError]:
     for word in query.split()[:10]:
         found &= _any(Q(**{f"{name}__icontains": word}) for name in ("title", "symptom", "root_cause", "workaround", "signature"))
     if kind := signing.kind_of(query):
-        found |= Q(signature__endswith=f": {kind}") | Q(signature=kind)
+        found |= Q(signature=kind)
     number = query.strip().upper().removeprefix("KE-")
     if number.isascii() and number.isdigit() and len(number) < 18:
         found |= Q(pk=int(number))
@@ -139,7 +144,7 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
     newest = Incident.objects.visible_to(user).of_kind(known_error.signature).order_by("-opened_at", "-pk").values("pk")[:LOOKED_AT]
     hit = Alert.objects.filter(incident_alert__incident__in=newest, service__isnull=False)
     services = _services(hit.values("service"), user, moment)
-    said = dict(known_error.feedback.values_list("incident", "helped"))
+    said = dict(knowing.said_by(moment.at).filter(known_error=known_error.pk).values_list("incident", "helped"))
     words = {True: "helped", False: "did not help"}
     problem = known_error.problem
     return KnownErrorPage(
@@ -150,6 +155,7 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
             ("Kind of failure", signing.words_of(known_error.signature)),
             ("Hit rate", rate_of(known_error.helped, known_error.failed)),
             ("Seen in", many(count, "incident")),
+            *review_of(known_error, moment),
         ),
         texts=(
             ("title", "Title", known_error.title),
@@ -170,10 +176,27 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
             )
             for row in seen[:NEWEST]
         ),
-        story=tuple(_line(row, moment) for row in known_error.history.select_related("history_user").order_by("-history_id")[:MOST_LINES]),
+        story=story_of(known_error, moment),
         steps=STEPS[known_error.state] if may else (),
         may_write=may,
+        review_on=known_error.review_on.isoformat() if known_error.review_on else "",
     )
+
+
+def review_of(known_error: Any, moment: Moment) -> tuple[tuple[str, str], ...]:
+    """By when somebody looks whether it still helps, of what is published."""
+    if known_error.review_on is None or known_error.state != KnownError.State.PUBLISHED:
+        return ()
+    late = " (over)" if known_error.review_on <= moment.at.date() else ""
+    return (("Looked at again by", f"{known_error.review_on:%d %b %Y}{late}"),)
+
+
+def story_of(known_error: Any, moment: Moment) -> tuple[Story, ...]:
+    """Every change known at the moment, newest first, with what was changed."""
+    rows = known_error.history.filter(history_date__lte=moment.at).select_related("history_user").order_by("-history_id")
+    rows = list(rows[: MOST_LINES + 1])
+    before = [*rows[1:], None]
+    return tuple(_line(row, earlier, moment) for row, earlier in zip(rows, before, strict=True))[:MOST_LINES]
 
 
 def _services(hit: Any, user: Any, moment: Moment) -> tuple[Link, ...]:
@@ -183,7 +206,20 @@ def _services(hit: Any, user: Any, moment: Moment) -> tuple[Link, ...]:
     return tuple(Link(name, moment.href("service", code)) for name, code in named)
 
 
-def _line(row: Any, moment: Moment) -> Story:
+def _line(row: Any, before: Any, moment: Moment) -> Story:
     what = {"+": "Written: ", "~": f"{row.get_state_display()}: ", "-": "Deleted: "}[row.history_type]
     who = person(row.history_user) if row.history_user else ""
-    return Story(when=clock(row.history_date, moment), text=f"{what}{row.history_change_reason}", who=who)
+    changed = _changes(row, before) if before is not None else []
+    text = "\n".join([f"{what}{row.history_change_reason}", *changed])
+    return Story(when=clock(row.history_date, moment), text=text, who=who)
+
+
+def _changes(row: Any, before: Any) -> list[str]:
+    """`Workaround: “Prune”, was “none”`."""
+    told = ((label, getattr(row, name), getattr(before, name)) for name, label in CHANGED.items())
+    return [f"{label}: {_quoted(now)}, was {_quoted(was)}" for label, now, was in told if now != was]
+
+
+def _quoted(value: Any) -> str:
+    words = " ".join(str(value or "").split())
+    return f"“{words[:MOST_QUOTED]}{'…' if len(words) > MOST_QUOTED else ''}”" if words else "nothing"

@@ -10,9 +10,9 @@ from incidents.models import Incident, KnownError
 from itsm_backup.portal import known_error_page as present
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.incident_page import Story, rate_of
+from itsm_backup.portal.incident_page import rate_of
 from itsm_backup.portal.service_list import PAGE, Choice, paging_of
-from itsm_backup.portal.words import clock, many, person
+from itsm_backup.portal.words import many
 
 MOST = 100
 
@@ -60,22 +60,13 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> present.
     page = present.known_error_page(known_error=known_error, user=user, moment=moment)
     alike = Incident.objects.filter(signature=known_error.signature, incident_alerts__attached_at__lte=moment.at)
     known = {one.number for one in alike.only("pk").distinct()}
-    said = {one.incident.number for one in known_error.feedback.filter(at__lte=moment.at).select_related("incident")}
-    changes = known_error.history.filter(history_date__lte=moment.at).select_related("history_user").order_by("-history_id")[:MOST]
     return replace(
         page,
         facts=tuple((label, many(len(known), "incident") if label == "Seen in" else value) for label, value in page.facts),
-        seen=tuple(replace(one, helped=one.helped if one.number in said else "") for one in page.seen if one.number in known),
-        story=tuple(_line(one, moment) for one in changes),
+        seen=tuple(one for one in page.seen if one.number in known),
     )
 
 
 def _holds(one: KnownError, query: str) -> bool:
     told = " ".join([one.number, one.title, one.symptom, one.root_cause, one.workaround, one.signature]).casefold()
     return all(word in told for word in query.casefold().split()[:10])
-
-
-def _line(row: Any, moment: Moment) -> Story:
-    what = "Written" if row.history_type == "+" else row.get_state_display()
-    who = person(row.history_user) if row.history_user else ""
-    return Story(when=clock(row.history_date, moment), text=f"{what}: {row.history_change_reason}", who=who)

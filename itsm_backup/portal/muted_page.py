@@ -102,8 +102,8 @@ def _href(one: Mute, moment: Moment) -> str:
         return moment.href("commitment", row.service.code)
     if one.kind == "tool":
         return moment.href("tool", row.name)
-    if one.kind in ("incident", "problem"):
-        return moment.href(one.kind, row.number)
+    if one.kind in ("incident", "problem", "risk"):
+        return moment.href("incident" if one.kind == "incident" else "problem", row.number)
     if one.kind == "scope":
         return moment.href("scope_line", row.line_id)
     return moment.href("duties") if one.kind == "duties" else moment.href("escalation")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from incidents import knowing, solving
+from incidents import accepting, assigning, knowing, solving
 from incidents.models import Problem
 from incidents.working import NotPossible
 from itsm_backup.common.http.typed import raw, typed
@@ -87,6 +88,36 @@ def write(request: HttpRequest, found: Problem) -> Any:
     texts = newly_typed(request, found, {name: solving.FIELDS[name] for name in TEXTS})
     solving.write(problem=found, by=request.user, at=now(), **texts)
     return f"{found.number} says more now.", ("portal:problem", found.number)
+
+
+def day(request: HttpRequest, name: str) -> dt.date | None:
+    """The day in the field; None where none stands there, or one that no calendar has."""
+    try:
+        return dt.date.fromisoformat(raw(request, name))
+    except ValueError:
+        return None
+
+
+@_deed(problem_page.CHANGE)
+def ask_risk(request: HttpRequest, found: Problem) -> Any:
+    """Ask that its risk is accepted until a day."""
+    key = raw(request, "owner")
+    owner = assigning.workers().filter(pk=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 18 else None
+    said = {"owner": owner, "until": day(request, "until"), "reason": typed(request, "reason")}
+    accepting.ask(problem=found, by=request.user, at=now(), **said)
+    return f"It is asked for. Somebody else grants it; until then {found.number} goes on.", ("portal:problem", found.number)
+
+
+@_deed(problem_page.CHANGE)
+def answer_risk(request: HttpRequest, found: Problem) -> Any:
+    """Grant or refuse what was asked for."""
+    waiting = found.acceptances.filter(granted=None).first()
+    if waiting is None:
+        raise NotPossible("It was answered meanwhile.")
+    granted = raw(request, "answer") == "grant"
+    accepting.answer(acceptance=waiting, granted=granted, reason=typed(request, "reason"), by=request.user, at=now())
+    told = f"The risk is accepted until {waiting.until:%d %b %Y}." if granted else "The risk is not accepted."
+    return told, ("portal:problem", found.number)
 
 
 @_deed(DRAFT)

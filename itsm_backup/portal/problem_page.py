@@ -19,6 +19,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_deeds import Step
 from itsm_backup.portal.incident_page import Story
+from itsm_backup.portal.problem_risk import Risk, risk_of
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.words import clock, many, person, recent
 
@@ -32,9 +33,7 @@ STEPS = {
     ("assess", "root_cause_analysis"): ("Seek the root cause", ""),
     ("assess", "closed"): ("Close it: no problem of its own", "It is another one, or none."),
     ("root_cause_analysis", "fix_in_progress"): ("The cause is known: have it fixed", "Asks for the root cause."),
-    ("root_cause_analysis", "closed"): ("Accept the risk", "Nobody fixes it; the workaround stays."),
     ("fix_in_progress", "resolved"): ("The fix is in place", "Asks for the change. From now on it must not come back."),
-    ("fix_in_progress", "closed"): ("Accept the risk", "Nobody fixes it; the workaround stays."),
     ("resolved", "fix_in_progress"): ("Go on with the fix", ""),
     ("resolved", "closed"): ("Close it", "Possible when it has not come back for 30 days."),
 }
@@ -93,6 +92,7 @@ class ProblemPage:
     story: tuple[Story, ...]
     known_errors: tuple[Link, ...]
     may_draft: bool
+    risk: Risk
 
 
 def problems_page(*, user: Any, moment: Moment, view: str, page: int) -> ProblemsPage:
@@ -156,11 +156,12 @@ def problem_page(*, problem: Problem, user: Any, moment: Moment, sent: Mapping[s
         if before == problem.state and may
     )
     working = problem.is_live and problem.state != "proposed"
+    risk = risk_of(problem=problem, user=user, moment=moment, may=may)
     entries = problem.entries.filter(at__lte=moment.at).select_related("by")
     return ProblemPage(
         number=problem.number,
         title=problem.title,
-        facts=(*_facts(problem, moment), ("Hit", _types(problem, user, moment))),
+        facts=(*_facts(problem, moment), *risk.facts, ("Hit", _types(problem, user, moment))),
         reasons=tuple(reason["words"] for reason in problem.because),
         texts=_texts(problem, sent or {}),
         may_write=may and working,
@@ -172,6 +173,7 @@ def problem_page(*, problem: Problem, user: Any, moment: Moment, sent: Mapping[s
             Link(f"{row.number} {row.title}", moment.href("known_error", row.number)) for row in _known_errors(problem, moment)
         ),
         may_draft=may and working and user.has_perm("incidents.add_knownerror"),
+        risk=risk,
     )
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from threading import Barrier, Thread
+
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from incidents import knowing, recurring, solving, working
 from incidents.models import Feedback, KnownError, Problem
-from itsm_backup.common.models import because
-from tests.factories import make_user
+from itsm_backup.common.models import Notice, because
+from itsm_backup.common.time import now
+from itsm_backup.portal import known_error_page
+from itsm_backup.portal.asof import Moment
+from tests.factories import make_admin, make_user
+from tests.incidents.makers import HOUR
 from tests.incidents.test_recurring import make_incidents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.4")]
+DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
@@ -95,3 +103,63 @@ def test_what_is_published_says_what_helps(incidents, noon):
         made.state = "published"
         made.save()
     assert KnownError.objects.get().state == "draft"
+
+
+def test_what_was_said_by_mistake_is_corrected_and_counted_as_corrected(published, incidents, noon):
+    said = {"known_error": published, "incident": incidents[0], "by": make_user()}
+    with pytest.raises(working.NotPossible, match="Nobody said yet"):
+        knowing.say(helped=True, corrects=True, at=noon, **said)
+    knowing.say(helped=False, at=noon, **said)
+    with pytest.raises(working.NotPossible, match="said already"):
+        knowing.say(helped=False, corrects=True, at=noon, **said)
+    knowing.say(helped=True, corrects=True, at=noon + HOUR, **said)
+    (found,) = knowing.suggestions_for(incidents[0])
+    assert (found.helped, found.failed, found.said) == (1, 0, True)
+    assert incidents[0].entries.latest("pk").text.startswith(f"Corrected: {published.number} helped")
+    then = knowing.as_of(KnownError.objects.all(), at=noon + HOUR / 2)
+    assert knowing.said_by(noon + HOUR / 2).get().helped is False and len(then) <= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_say_it_at_once_the_second_is_told_so(published, incidents, noon):
+    start, told, people = Barrier(2), [], [make_user(), make_user()]
+
+    def say(by, helped):
+        start.wait(10)
+        try:
+            told.append(knowing.say(known_error=published, incident=incidents[0], helped=helped, by=by, at=noon).pk)
+        except working.NotPossible as error:
+            told.append(str(error))
+        finally:
+            connection.close()
+
+    threads = [Thread(target=say, args=asked) for asked in zip(people, (True, False), strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(isinstance(one, int) for one in told) == [False, True]
+    assert next(one for one in told if isinstance(one, str)).startswith("It is said already")
+    assert Feedback.objects.count() == 1
+
+
+def test_what_is_published_is_looked_at_again_and_its_publisher_is_reminded_once_a_week(published, noon):
+    published.refresh_from_db()
+    assert published.review_on == (noon + knowing.REVIEWED_AFTER).date()
+    said = {"by": make_user(is_superuser=True, email="olive@example.org"), "at": noon, "reason": "test"}
+    with pytest.raises(working.NotPossible, match="later than today"):
+        knowing.write(known_error=published, review_on=noon.date(), **said)
+    row = knowing.write(known_error=published, review_on=(noon + 7 * DAY).date(), **said)
+    assert knowing.remind(at=noon + 6 * DAY) == 0
+    assert [knowing.remind(at=noon + days * DAY) for days in (7, 8, 14)] == [1, 0, 1]
+    told = Notice.objects.order_by("pk").first()
+    assert (told.recipient, told.subject) == ("olive@example.org", f"[{row.number}] Look at it again: {row.title}")
+    knowing.move(known_error=row, to="retired", **said)
+    assert knowing.remind(at=noon + 21 * DAY) == 0
+
+
+def test_its_history_says_what_was_changed(published, noon):
+    knowing.write(known_error=published, workaround="Add a disk", reason="better", by=make_user(), at=noon)
+    found = known_error_page.find(number=published.number, user=make_admin())
+    page = known_error_page.known_error_page(known_error=found, user=make_admin(), moment=Moment(at=now(), now=now()))
+    assert page.story[0].text == "Published: better\nWorkaround: “Add a disk”, was “Prune by hand”"

@@ -52,7 +52,19 @@ from catalogue.models import (
     StatusOverride,
 )
 from catalogue.propagating import hash_of
-from incidents import confirming, following_up, knowing, leading, nominating, publishing_status, reviewing, solving, updating, working
+from incidents import (
+    accepting,
+    confirming,
+    following_up,
+    knowing,
+    leading,
+    nominating,
+    publishing_status,
+    reviewing,
+    solving,
+    updating,
+    working,
+)
 from incidents.models import (
     Incident,
     IncidentAlert,
@@ -184,6 +196,20 @@ def _problem() -> Problem:
     made = Problem.objects.create(signature=incident.signature, title="Again", because=told, proposed_at=at, updated_at=at)
     ProblemIncident.objects.create(problem=made, incident=incident, attached_at=at)
     return made
+
+
+def _sought() -> Problem:
+    """A problem whose root cause is sought."""
+    made = _problem()
+    for to in ("new", "assess", "root_cause_analysis"):
+        made = solving.move(problem=made, to=to, reason="", by=make_admin(), at=now())
+    return made
+
+
+def _borne() -> Problem:
+    """One whose risk is to be accepted, as somebody else asked."""
+    said = {"owner": make_admin(), "until": now().date() + dt.timedelta(days=30), "reason": "Fuzzed"}
+    return accepting.ask(problem=_sought(), by=make_admin(), at=now(), **said).problem
 
 
 def _over() -> Incident:
@@ -397,6 +423,10 @@ BODIES = {
     "/api/v1/major-incidents/{number}/appoint/": lambda: {"part": "manager", "person": _leader("declare_majorincident").username, **REASON},
     "/api/v1/major-incidents/{number}/interval/": lambda: {"interval_min": 45, **REASON},
     "/api/v1/problems/{number}/texts/": lambda: {"workaround": "Prune by hand"},
+    "/api/v1/problems/{number}/risk/": lambda: {
+        "until": (now().date() + dt.timedelta(days=30)).isoformat(), "owner": _leader("change_incident").username, **REASON,
+    },
+    "/api/v1/problems/{number}/risk/answer/": lambda: {"granted": True},
     "/api/v1/own-channels/": lambda: {"name": f"Phone {uuid.uuid4()}"[:40], "kind": "service", "address": "ntfy://ntfy.example.org/x"},
     "/api/v1/own-channels/{id}/": lambda: {"code": "123456"},
     "/api/v1/digest/": lambda: {"digest": "daily", "told_at": "07:00", "zone": "UTC", "waits": ["P4"]},
@@ -517,6 +547,8 @@ KNOWN = {
     "scope": lambda: {"id": _decided().line_id},
     "services": lambda: {"code": "SVC-001", "number": 1, "act": "submit"},
     "tools": lambda: {"name": "scripts"},
+    "/api/v1/problems/{number}/risk/": lambda: {"number": _sought().number},
+    "/api/v1/problems/{number}/risk/answer/": lambda: {"number": _borne().number},
     "/api/v1/problems/{number}/texts/": lambda: {
         "number": solving.move(problem=_problem(), to="new", reason="", by=make_admin(), at=now()).number
     },
