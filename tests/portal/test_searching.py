@@ -70,7 +70,7 @@ def test_it_finds_what_belongs_to_incidents_by_number_words_and_what_a_tool_said
     incident = Incident.objects.get()
     problem = Problem.objects.create(signature="x", title="Storage fills up", proposed_at=estate.at, updated_at=estate.at)
     with because("test"):
-        known = KnownError.objects.create(signature="job_failed: disk-full", title="Full disk", symptom="It stops", workaround="Make room")
+        known = KnownError.objects.create(signature="disk-full", title="Full disk", symptom="It stops", workaround="Make room")
     major = nominating.propose(incident=incident, reason="The clinic waits", by=root, at=estate.at)
     review = reviewing.start(incident=incident_over(incident), by=root, at=estate.at)
     assert found(estate, root, problem.number) == {"Problems": [f"{problem.number} Storage fills up"]}
