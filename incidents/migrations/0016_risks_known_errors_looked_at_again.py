@@ -26,7 +26,7 @@ def reviewed(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0014_one_reason_has_one_signature'),
+        ('incidents', '0015_wordings_and_authors_that_stay'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
