@@ -20,19 +20,23 @@ from catalogue.models import Commitment, Offering, ServiceVersion
 Content = Mapping[str, Any]
 Level = ServiceVersion.Level
 MAJOR = ("kind", "tier", "labels", "hosting", "provider", "regions", "regulations", "zone", "commissioned_at", "sla", "ola", "contract")
-MINOR = ("summary", "department", "application_type", "owner", "steward", "operations_team", "supplier", "review_due_on")
-PATCH = ("name", "short_name")
+MINOR = (
+    "summary", "department", "application_type", "owner", "steward", "operations_team", "supplier", "escalation_policy", "review_due_on",
+)  # fmt: skip
+PATCH = ("name", "short_name", "change_reference")
 CONTENT_FIELDS = (
     "name", "short_name", "summary", "kind", "department", "application_type", "labels", "tier", "zone", "commissioned_at",
     "hosting", "provider", "regions", "owner", "steward", "operations_team", "supplier", "regulations", "review_due_on",
-    "sla", "ola", "contract",
+    "sla", "ola", "contract", "escalation_policy", "change_reference",
 )  # fmt: skip
+OF_ITS_OWN = ("change_reference",)  # what belongs to one version alone: the next one does not begin with it
 COMMITMENT_FIELDS = (
     "rpo_s", "rto_s", "retention_days", "success_rate", "on_time_rate", "window_opens", "window_closes", "restore_test_days",
     "rpo_attainment_rate", "retention_min_days", "retention_max_days", "immutability_days", "copy_scheme", "encryption",
 )  # fmt: skip
 OFFERING_FIELDS = ("name", "price", "rpo_s", "rto_s", "retention_days", "success_rate")
 ALL_FIELDS = (*CONTENT_FIELDS, *COMMITMENT_FIELDS, "offerings")
+_LATER: dict[str, Any] = {"escalation_policy": "", "change_reference": ""}  # what contents and hashes of before do not hold means this
 
 
 class Change(NamedTuple):
@@ -80,22 +84,24 @@ def as_json(value: Any) -> Any:
 
 
 def hash_of(content: Content) -> str:
-    """SHA-256 over the content, the same in every process."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """SHA-256 over the content, the same in every process, and the same as before a field came to it that says nothing."""
+    said = {name: value for name, value in content.items() if name not in _LATER or value != _LATER[name]}
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def diff(old: Content, new: Content) -> list[Change]:
     """What differs, in the order of the fields. `applied` to `old` it gives `new`."""
     names = [*(name for name in ALL_FIELDS if name in old or name in new), *sorted((old.keys() | new.keys()) - set(ALL_FIELDS))]
-    return [Change(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+    pairs = [Change(name, old.get(name, _LATER.get(name)), new.get(name, _LATER.get(name))) for name in names]
+    return [each for each in pairs if each.before != each.after]
 
 
 def applied(changes: Iterable[Change], old: Content) -> dict[str, Any]:
     """`old` with the changes made. Raises ValueError when a change starts from another value than stands there."""
     new = dict(old)
     for change in changes:
-        if new.get(change.field) != change.before:
+        if new.get(change.field, _LATER.get(change.field)) != change.before:
             raise ValueError(f"{change.field} is {new.get(change.field)!r}, not {change.before!r}: the change was made to other content.")
         new[change.field] = change.after
     return new

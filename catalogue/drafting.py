@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from catalogue import comparing, duties, naming, wording
-from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS, OFFERING_FIELDS
+from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS, OF_ITS_OWN, OFFERING_FIELDS
 from catalogue.models import Commitment, Label, Offering, Revision, Service, ServiceVersion, TierDefault
 from catalogue.refusing import TRANSITIONS, NotReady, locked, problems_of
 from itsm_backup.common.models import because
@@ -55,7 +55,7 @@ def draft_version(
         promise = Commitment(version=version)
         packages: list[Offering] = []
         if newest is not None:
-            _put(version, {name: getattr(newest, name) for name in CONTENT_FIELDS})
+            _put(version, {name: getattr(newest, name) for name in CONTENT_FIELDS if name not in OF_ITS_OWN})
             earlier = Commitment.objects.filter(version=newest).first()
             _put(promise, {name: getattr(earlier, name) for name in COMMITMENT_FIELDS} if earlier else {})
             packages = list(newest.offerings.all())
@@ -65,7 +65,7 @@ def draft_version(
 
 def roll_back(*, to: ServiceVersion, by: Any, at: dt.datetime, reason: str) -> ServiceVersion:
     """A draft with the whole content of an earlier version of the entry: history goes on, it never goes back."""
-    content = {name: getattr(to, name) for name in CONTENT_FIELDS}
+    content = {name: getattr(to, name) for name in CONTENT_FIELDS if name not in OF_ITS_OWN}
     earlier = getattr(to, "commitment", None) or Commitment()
     promise = {name: getattr(earlier, name) for name in COMMITMENT_FIELDS}
     packages = [{name: getattr(row, name) for name in OFFERING_FIELDS} for row in to.offerings.all()]

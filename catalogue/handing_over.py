@@ -1,4 +1,7 @@
-"""Handing a duty over: somebody asks, the receiver accepts, an approver puts the version in force that names the receiver."""
+"""Handing a duty over: somebody asks, the receiver accepts, an approver puts the version in force that names the receiver.
+
+The backups of an entry go from team to team in the same way, and a member of the new team accepts.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,36 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
 from catalogue import duties, naming, publishing
-from catalogue.models import HandOver, Service
+from catalogue.models import HandOver, Service, Team, TeamMember
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup.common import outbox
 
 
-def ask(*, service: Service, duty: str, receiver: Any, by: Any, at: dt.datetime, reason: str) -> HandOver:
-    """Ask `receiver` to take the duty (owner or steward) over; they are told by mail. Raises NotReady when that cannot be."""
+def ask(
+    *, service: Service, duty: str, by: Any, at: dt.datetime, reason: str, receiver: Any = None, team: Team | None = None
+) -> HandOver:  # fmt: skip
+    """Ask `receiver` to take the duty (owner or steward) over, or the members of `team` to run its backups; they are told by mail.
+
+    Raises NotReady when that cannot be.
+    """
+    of_team = duty == HandOver.Duty.OPERATIONS_TEAM
+    if (team if of_team else receiver) is None:
+        raise NotReady(["Choose the team that takes it over." if of_team else "Choose who takes it over."])
     with transaction.atomic():
         service = Service.objects.select_for_update().get(pk=service.pk)
         version = service.version_at(at)
         problems = []
         if version is None:
             problems.append(f"{service.code} is not in force, so nobody holds a duty for it yet: write that into its draft.")
-        elif getattr(version, f"{duty}_id") == receiver.pk:
-            problems.append(f"{duties.names([receiver])} holds this duty already.")
-        if not receiver.is_active:
-            problems.append(f"{duties.names([receiver])} has left: choose somebody with a live account.")
-        elif barred := naming.refusal(receiver, duty, at):
-            problems.append(barred)
+        elif getattr(version, f"{duty}_id") == (team.pk if of_team and team else receiver.pk):
+            problems.append(f"{team if of_team else duties.names([receiver])} holds this duty already.")
+        problems += _of_team(team, by) if of_team and team else _of_person(receiver, duty, at)
         if open_one := service.versions.filter(state__in=("draft", "in_review")).first():
             problems.append(
                 f"Version {open_one.number} of {service.code} is {open_one.get_state_display()}: finish or cancel it first, or name the"
@@ -36,17 +46,43 @@ def ask(*, service: Service, duty: str, receiver: Any, by: Any, at: dt.datetime,
             )
         if service.hand_overs.filter(duty=duty, answered_at=None).exists():
             problems.append("A hand-over of this duty waits for its answer already.")
-        if problems:
+        if problems or version is None:
             raise NotReady(problems)
-        giver = getattr(version, duty)
-        row = HandOver(service=service, duty=duty, giver=giver, receiver=receiver, asked_by=by, asked_at=at, reason=reason)
+        row = HandOver(service=service, duty=duty, asked_by=by, asked_at=at, reason=reason)
+        if of_team:
+            row.former_team, row.team = version.operations_team, team
+        else:
+            row.giver, row.receiver = getattr(version, duty), receiver
         row.save()
         _tell(row, version.name, at)
     return row
 
 
+def _of_person(receiver: Any, duty: str, at: dt.datetime) -> list[str]:
+    if not receiver.is_active:
+        return [f"{duties.names([receiver])} has left: choose somebody with a live account."]
+    barred = naming.refusal(receiver, duty, at)
+    return [barred] if barred else []
+
+
+def _of_team(team: Team, by: Any) -> list[str]:
+    if answering(team).exclude(pk=by.pk).exists():
+        return []
+    return [f"Nobody but you could accept for {team}: say first who belongs to it (Administration, Teams)."]
+
+
+def answering(team: Team) -> QuerySet[Any]:
+    """Members of the team with a live account: each of them can answer for it."""
+    return get_user_model().objects.filter(is_active=True, pk__in=team.members.values("person")).order_by("pk")
+
+
+def asked_of(person: Any) -> Q:
+    """Of hand-overs those that this person is asked to answer: named as receiver, or as a member of the team."""
+    return Q(receiver=person) | Q(team__in=TeamMember.objects.filter(person=person).values("team"))
+
+
 def accept(*, hand_over: HandOver, by: Any, at: dt.datetime, reason: str = "") -> HandOver:
-    """The receiver takes the duty: a version that names them is written and waits for approval.
+    """The receiver takes the duty: a version that names them is written and waits for approval. For a team one of its members does.
 
     Its author is who asked. Raises NotAllowed for everybody but the receiver, NotReady while another version is open, WrongState.
     """
@@ -57,8 +93,8 @@ def accept(*, hand_over: HandOver, by: Any, at: dt.datetime, reason: str = "") -
             raise NotReady(
                 [f"Version {open_one.number} is {open_one.get_state_display()}: {asker} finishes or cancels it first. Then accept."]
             )
-        content = {row.duty: row.receiver}
-        why = f"{row.get_duty_display().capitalize()} handed over to {duties.names([row.receiver])}: {row.reason}"
+        content = {row.duty: row.team or row.receiver}
+        why = f"{row.get_duty_display().capitalize()} handed over to {row.receiving}: {row.reason}"
         draft = publishing.draft_version(service=row.service, content=content, commitment={}, by=row.asked_by, at=at, reason=why)
         draft = publishing.submit(version=draft, by=row.asked_by, at=at, reason=why)
         row.version, row.answered_at, row.accepted, row.answer = draft, at, True, reason.strip()
@@ -78,22 +114,30 @@ def decline(*, hand_over: HandOver, by: Any, at: dt.datetime, reason: str) -> Ha
 
 
 def _open(hand_over: HandOver, by: Any) -> HandOver:
-    row: HandOver = HandOver.objects.select_for_update(of=("self",)).select_related("service", "receiver", "asked_by").get(pk=hand_over.pk)
-    if row.receiver_id != by.pk:
-        raise NotAllowed(f"Only {duties.names([row.receiver])} can answer this.")
+    """The hand-over, held, with who answers it as its receiver."""
+    rows = HandOver.objects.select_for_update(of=("self",)).select_related("service", "receiver", "asked_by", "team")
+    row: HandOver = rows.get(pk=hand_over.pk)
+    if row.team is not None:
+        if by.pk == row.asked_by_id or not answering(row.team).filter(pk=by.pk).exists():
+            able = duties.names(answering(row.team).exclude(pk=row.asked_by_id))
+            raise NotAllowed(f"Only a member of {row.team} who did not ask for it can answer this: {able or 'nobody yet'}.")
+    elif row.receiver_id != by.pk:
+        raise NotAllowed(f"Only {row.receiving} can answer this.")
     if row.answered_at is not None:
         raise WrongState("It was answered already. Nothing was changed.")
+    row.receiver = by
     return row
 
 
 def _tell(row: HandOver, name: str, at: dt.datetime) -> None:
-    if not row.receiver.email:
-        return
     context = {
         "hand_over": row, "name": name, "by": duties.names([row.asked_by]), "organisation": settings.ORGANISATION,
         "address": f"{settings.BASE_URL}/services/{row.service.code}/ownership/",
     }  # fmt: skip
-    outbox.write(
-        key=f"hand-over/{row.pk}", thread=f"hand-over/{row.pk}", recipient=row.receiver.email,
-        subject=f"Will you be {row.get_duty_display()} of {name}?", body=render_to_string("catalogue/email/hand_over.txt", context), at=at,
-    )  # fmt: skip
+    people = answering(row.team).exclude(pk=row.asked_by_id) if row.team else [row.receiver]
+    for person in people:
+        thread = f"hand-over/{row.pk}" + (f"/{person.pk}" if row.team else "")
+        question = f"Will {row.team} run the backups of {name}?" if row.team else f"Will you be {row.get_duty_display()} of {name}?"
+        if person and person.email:
+            body = render_to_string("catalogue/email/hand_over.txt", context)
+            outbox.write(key=thread, thread=thread, recipient=person.email, subject=question, body=body, at=at)

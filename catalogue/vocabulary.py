@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from catalogue.models import Label, Service, ServiceVersion
 
-SINGLE = ("department", "application_type", "provider", "supplier", "copy_scheme")
+SINGLE = ("department", "application_type", "provider", "supplier", "escalation_policy", "copy_scheme")
 SEVERAL = ("labels", "regions", "regulations")
 FIELDS = (*SINGLE, *SEVERAL)
 _LEAST_LETTERS = 5  # shorter words differ by one letter and mean something else: East and West

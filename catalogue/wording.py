@@ -25,12 +25,12 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("What it is", ("name", "short_name", "summary", "kind", "department", "application_type", "labels", "tier", "zone",
                     "commissioned_at")),
     ("Where it runs", ("hosting", "provider", "regions")),
-    ("Who answers for it", ("owner", "steward", "operations_team", "supplier")),
+    ("Who answers for it", ("owner", "steward", "operations_team", "supplier", "escalation_policy")),
     ("What it promises", ("rpo_s", "rto_s", "success_rate", "on_time_rate", "rpo_attainment_rate", "window_opens", "window_closes",
                           "restore_test_days", "offerings")),
     ("How it is protected", ("retention_days", "retention_min_days", "retention_max_days", "copy_scheme", "encryption",
                              "immutability_days")),
-    ("What stands behind it", ("sla", "ola", "contract", "regulations", "review_due_on")),
+    ("What stands behind it", ("sla", "ola", "contract", "regulations", "review_due_on", "change_reference")),
 )  # fmt: skip
 
 

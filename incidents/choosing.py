@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Prefetch
 
+from catalogue.models import ServiceVersion
 from incidents.models import EscalationPolicy, EscalationStep
 from incidents.models.escalation import Tell
 from incidents.timing import Snapshot
@@ -33,15 +35,33 @@ def _ship() -> None:
             EscalationStep.objects.create(policy=policy, after_min=0, tell=Tell.OPERATIONS_TEAM)
 
 
-def choose(*, priority: str, tier: int, among: Iterable[EscalationPolicy] | None = None) -> EscalationPolicy | None:
-    """The first policy that is enabled, tells anybody, and is for this priority and tier; None when even the default tells nobody."""
-    return next((one for one in (policies() if among is None else among) if one.enabled and fits(one, priority=priority, tier=tier)), None)
+def choose(
+    *, priority: str, tier: int, named: str = "", among: Iterable[EscalationPolicy] | None = None
+) -> EscalationPolicy | None:  # fmt: skip
+    """The policy that the entry names, whatever tiers it is for otherwise; else the first for this priority and tier. Either is enabled,
+    for the priority, and tells anybody; None when even the default tells nobody.
+    """
+    there = [one for one in (policies() if among is None else among) if one.enabled]
+    own = (one for one in there if named and one.name == named and fits(one, priority=priority, tier=None))
+    return next(own, None) or next((one for one in there if fits(one, priority=priority, tier=tier)), None)
 
 
-def fits(policy: EscalationPolicy, *, priority: str, tier: int) -> bool:
-    """Whether the policy is for incidents of this priority and tier, and tells anybody."""
+def fits(policy: EscalationPolicy, *, priority: str, tier: int | None) -> bool:
+    """Whether the policy is for incidents of this priority and tier (None: of any), and tells anybody."""
     for_priority = not policy.priorities or priority in policy.priorities
-    return for_priority and (not policy.tiers or tier in policy.tiers) and bool(policy.steps.all())
+    for_tier = tier is None or not policy.tiers or tier in policy.tiers
+    return for_priority and for_tier and bool(policy.steps.all())
+
+
+def named_by(services: Iterable[int | None], *, at: dt.datetime) -> dict[int | None, str]:
+    """Service → the policy that its version in force names, of those that name one."""
+    rows = ServiceVersion.objects.in_force(at).filter(service__in=[pk for pk in services if pk]).exclude(escalation_policy="")
+    return dict(rows.values_list("service", "escalation_policy"))
+
+
+def missing(name: str) -> bool:
+    """Whether an entry that names this policy names none that counts: it is not there, not enabled, or tells nobody."""
+    return bool(name) and not any(one.name == name and one.enabled and one.steps.all() for one in policies())
 
 
 def snapshot(policy: EscalationPolicy | None) -> Snapshot:

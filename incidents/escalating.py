@@ -9,7 +9,7 @@ from django.db import transaction
 
 from catalogue import impact
 from incidents import announcing, choosing, lapsing, preferring, prioritising, reaching, timing
-from incidents.models import Escalation, Incident, Telling
+from incidents.models import Escalation, EscalationPolicy, Incident, Telling
 from incidents.reaching import Recipient
 from monitoring.carrying import each
 
@@ -31,7 +31,7 @@ def begin(*, incident: Incident, at: dt.datetime, already: Sequence[Recipient] =
     """
     before = Escalation.objects.filter(incident=incident).order_by("-number").first()
     Escalation.objects.filter(incident=incident, ended_at=None).update(ended_at=at, next_at=None)
-    policy = choosing.choose(priority=incident.priority, tier=tier or tier_of(incident, at=at))
+    policy = _policy_for(incident, tier or tier_of(incident, at=at), at)
     made = Escalation.objects.create(
         incident=incident,
         number=before.number + 1 if before else 1,
@@ -50,7 +50,7 @@ def follow_priority(*, incident: Incident, at: dt.datetime, already: Sequence[Re
     current = Escalation.objects.select_for_update().filter(incident=incident, ended_at=None).first()
     if current is None:
         return
-    policy = choosing.choose(priority=incident.priority, tier=tier_of(incident, at=at))
+    policy = _policy_for(incident, tier_of(incident, at=at), at)
     same = policy is not None and (policy.pk == current.policy_id or (current.policy_id is None and policy.is_default))
     if not same:
         begin(incident=incident, at=at, already=already)
@@ -71,6 +71,12 @@ def resume(*, incident: Incident, at: dt.datetime, already: Sequence[Recipient])
 def look_again(*, incident: Incident, at: dt.datetime) -> None:
     """Somebody acknowledged, held, resolved or went on: what is due next is worked out anew by the journey."""
     Escalation.objects.filter(incident=incident, ended_at=None).update(next_at=at)
+
+
+def _policy_for(incident: Incident, tier: int, at: dt.datetime) -> EscalationPolicy | None:
+    """The policy for its priority and tier, or the one that the entry of the service hit hardest names."""
+    named = choosing.named_by([incident.service_id], at=at).get(incident.service_id, "")
+    return choosing.choose(priority=incident.priority, tier=tier, named=named)
 
 
 def tier_of(incident: Incident, *, at: dt.datetime) -> int:

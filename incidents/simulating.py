@@ -89,12 +89,14 @@ def _courses(
     policies = choosing.policies()
     drafted = with_draft(policies, draft)
     tiers = impact.effective_tiers(sorted({one.service_id for one in incidents if one.service_id}), at=at)
+    named = choosing.named_by({one.service_id for one in incidents}, at=at)
     directory, waits = Directory(incidents=incidents, at=at), preferring.what_waits()
     said = {policy.pk: choosing.snapshot(policy) for policy in policies}
     courses = []
     for incident in incidents:
         tier = tiers.get(incident.service_id, 5)
-        chosen = [choosing.choose(priority=incident.priority, tier=tier, among=some) for some in (policies, drafted)]
+        wanted = {"priority": incident.priority, "tier": tier, "named": named.get(incident.service_id, "")}
+        chosen = [choosing.choose(**wanted, among=some) for some in (policies, drafted)]
         told = [_told(incident, said[one.pk], starts[incident.pk], until, directory, waits) if one else () for one in chosen]
         courses.append(Course(incident=incident, now=told[0], then=told[1] if draft else told[0]))
     return courses

@@ -22,7 +22,7 @@ _TECHNICAL = (
     " monitoring.restorepoint monitoring.runrevision monitoring.quarantinedrecord monitoring.attributionrule"
     " monitoring.attributioncondition monitoring.causerule monitoring.ruleversion monitoring.statusworkflow monitoring.toolmap"
     " reporting.reportschedule reporting.reporttemplate"
-    " catalogue.statusoverride"
+    " catalogue.statusoverride catalogue.teammember"
     " catalogue.dutyexception catalogue.legalhold catalogue.scopeline catalogue.scopedecision monitoring.scopeclaim"
     " catalogue.externalcatalogue catalogue.publication"
     " monitoring.attributemapping monitoring.assessment monitoring.capabilityweights monitoring.toolday monitoring.statusmap"
@@ -78,7 +78,7 @@ ROLES = {
         everywhere=_permissions(
             _TECHNICAL,
             "add change: catalogue.service catalogue.serviceversion catalogue.commitment catalogue.team",
-            "add change delete: catalogue.relation catalogue.window",
+            "add change delete: catalogue.relation catalogue.window catalogue.teammember",
             "add change: catalogue.offering catalogue.agreement catalogue.agreementversion catalogue.impactanalysis catalogue.deviation"
             " catalogue.label catalogue.tierdefault",
             "add change: catalogue.scopeline monitoring.scopeclaim monitoring.repository",

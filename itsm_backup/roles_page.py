@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.apps import apps
 
-from itsm_backup.common.admin.right_words import right_words
+from itsm_backup.common.admin.right_words import kind_words, right_words
 from itsm_backup.roles import ROLES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "roles.md"
@@ -29,9 +29,8 @@ def matrix() -> str:
             held[f"{app}.{model}"][name].append(action)
     lines = [f"| | {' | '.join(f'`{name}`' for name in ROLES)} |", f"|---{'|---' * len(ROLES)}|"]
     for label in sorted(held, key=_place):
-        meta = apps.get_model(label)._meta
         cells = (_words(held[label].get(name, []), label) for name in ROLES)
-        lines.append(f"| {meta.verbose_name_plural} | {' | '.join(cells)} |")
+        lines.append(f"| {kind_words(apps.get_model(label))} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -65,6 +65,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const form = checks && checks.closest("form");
   if (form) {
     let waiting = 0;
+    const list = () => checks.querySelector("details");
+    if (list() && matchMedia("(max-width:48rem)").matches) list().open = false; // on a phone it is one line that opens
     form.addEventListener("input", () => {
       clearTimeout(waiting);
       waiting = setTimeout(async () => {
@@ -72,7 +74,10 @@ document.addEventListener("DOMContentLoaded", () => {
         if (!typed.get("service")) typed.set("service", checks.dataset.service || "");
         typed.delete("csrfmiddlewaretoken");
         const answer = await fetch(checks.dataset.checks + "?" + new URLSearchParams(typed), {credentials: "same-origin"});
-        if (answer.ok) checks.innerHTML = await answer.text();
+        if (!answer.ok) return;
+        const open = !list() || list().open;
+        checks.innerHTML = await answer.text();
+        if (list()) list().open = open;
       }, 400);
     });
   }

@@ -13,8 +13,8 @@ from catalogue.admin.beside import BesideEntry, stands
 from catalogue.admin.entries import Fact
 from catalogue.admin.related import warn
 from catalogue.duties import Refused
-from catalogue.models import RejectedRelation, Relation, Service, StatusOverride, Team, Window
-from itsm_backup.common.admin import Impossible, TrackedAdmin, given_reason
+from catalogue.models import RejectedRelation, Relation, Service, StatusOverride, Team, TeamMember, Window
+from itsm_backup.common.admin import Impossible, TrackedAdmin, TrackedInline, given_reason
 from itsm_backup.common.admin.rights import sight
 from itsm_backup.common.time import now
 
@@ -121,10 +121,18 @@ class WindowAdmin(BesideEntry, TrackedAdmin):
         super().save_model(request, obj, form, change)
 
 
+class MemberInline(TrackedInline, admin.TabularInline):
+    model = TeamMember
+    fields = ("person",)
+    verbose_name_plural = "Who belongs to it, and can accept backups that are handed to it"
+
+
 @admin.register(Team)
 class TeamAdmin(TrackedAdmin):
     place = 5
-    about = "Who runs backups, and where their messages go."
+    about = "Who runs backups, who belongs to the team, and where its messages go."
+    history_parts = (TeamMember,)
+    inlines = (MemberInline,)
     list_display = ("name", "email")
     search_fields = ("name", "email")
     fields = ("name", "email")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -72,7 +74,7 @@ class VersionAdmin(TrackedAdmin):
                        ("tier", "zone"), "commissioned_at"),
         }),
         ("Where it runs", {"fields": ("hosting", ("provider", "regions"))}),
-        ("Who answers for it", {"fields": ("owner", "steward", "operations_team", "supplier")}),
+        ("Who answers for it", {"fields": ("owner", "steward", "operations_team", "supplier", "escalation_policy")}),
         ("What it promises", {
             "fields": ("take_defaults", ("rpo_s", "rto_s"), ("success_rate", "on_time_rate"), ("rpo_attainment_rate", "restore_test_days"),
                        ("window_opens", "window_closes"), "offerings"),
@@ -81,7 +83,7 @@ class VersionAdmin(TrackedAdmin):
         ("How it is protected", {
             "fields": ("retention_days", ("retention_min_days", "retention_max_days"), ("copy_scheme", "encryption"), "immutability_days"),
         }),
-        ("What stands behind it", {"fields": ("sla", "ola", "contract", "regulations", "review_due_on")}),
+        ("What stands behind it", {"fields": ("sla", "ola", "contract", "regulations", "review_due_on", "change_reference")}),
     )  # fmt: skip
 
     def note(self, request: HttpRequest) -> str:
@@ -293,7 +295,14 @@ def _findings(service: Service, asked: checking.Question) -> dict[str, Any]:
     found = checking.findings(asked=asked, measured=measured, at=at)
     promised = any(value not in (None, "") for value in asked.promise.values()) or bool(asked.offerings)
     behind = backing.considerations(asked=asked, measured=measured, at=at) if promised else []
-    return {"findings": found, "behind": behind, "promised": promised}
+    return {"findings": found, "behind": behind, "promised": promised, "tally": _tally([*found, *behind]) if promised else ""}
+
+
+def _tally(found: Sequence[checking.Finding]) -> str:
+    """The list in a line: on a phone it is all that is seen until the list is opened."""
+    counts = Counter(each.state for each in found)
+    words = {"stops": "stops it" if counts["stops"] == 1 else "stop it", "borne": "borne", "consider": "to consider"}
+    return ", ".join(f"{counts[state]} {told}" for state, told in words.items() if counts[state]) or "nothing speaks against it"
 
 
 def _checked(service: Service, sent: Any, reader: Any) -> dict[str, Any]:

@@ -34,12 +34,12 @@ def _hand_over_rows(asked: Asked) -> Iterable[QuerySet]:
 
 
 def _hand_overs_told(asked: Asked, keys: list[Key]) -> dict[Key, Event]:
-    rows = HandOver.objects.select_related("giver", "receiver", "asked_by").in_bulk([pk for _, pk in keys])
+    rows = HandOver.objects.select_related("giver", "receiver", "asked_by", "former_team", "team").in_bulk([pk for _, pk in keys])
     return {(name, pk): _hand_over_event(asked, name, rows[pk]) for name, pk in keys}
 
 
 def _hand_over_event(asked: Asked, name: str, row: HandOver) -> Event:
-    duty = f"{row.get_duty_display()}, from {said_by(row.giver)} to {said_by(row.receiver)}"
+    duty = f"{row.get_duty_display()}, from {row.giving} to {row.receiving}"
     page = {"part": "hand_over", "page": "entry_ownership", "args": (asked.service.code,)}
     if name == "offered":
         return Event(at=row.asked_at, what=f"Hand-over offered: {duty}", who=said_by(row.asked_by), why=row.reason, **page)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from catalogue.models.relations import RejectedRelation, Relation, SeenRelation
 from catalogue.models.retirement import Retirement
 from catalogue.models.reviews import Comment, Revision
 from catalogue.models.scope import ScopeDecision, ScopeLine
-from catalogue.models.service import Service, ServiceVersion, Team
+from catalogue.models.service import Service, ServiceVersion, Team, TeamMember
 from catalogue.models.status import ServiceStatus, StatusChange, StatusOverride
 from catalogue.models.windows import Window
 
@@ -68,6 +68,7 @@ __all__ = [
     "StatusChange",
     "StatusOverride",
     "Team",
+    "TeamMember",
     "TierDefault",
     "Window",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pgtrigger
 from django.conf import settings
 from django.db import models
 
-from catalogue.models.service import Service, ServiceVersion
+from catalogue.models.service import Service, ServiceVersion, Team
 from itsm_backup.common.models import VisibleQuerySet, append_only
 
 
@@ -20,19 +22,27 @@ def answered_is_fixed() -> pgtrigger.Trigger:
     )
 
 
+def _named(person: Any) -> str:
+    return person.get_full_name() or person.get_username()  # type: ignore[no-any-return]
+
+
 class HandOver(models.Model):
-    """A duty on its way from one person to another. Nothing moves before the receiver accepts."""
+    """A duty on its way from one person to another, or the backups from one team to another. Nothing moves before the receiver accepts:
+    for a team that is whichever of its members answers."""
 
     class Duty(models.TextChoices):
         OWNER = "owner", "owner"
         STEWARD = "steward", "steward"
+        OPERATIONS_TEAM = "operations_team", "operations team"
 
     permission_from = ("service",)
 
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="hand_overs")
-    duty = models.CharField(max_length=8, choices=Duty.choices)
-    giver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    receiver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    duty = models.CharField(max_length=16, choices=Duty.choices)
+    giver = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    receiver = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    former_team = models.ForeignKey(Team, null=True, on_delete=models.PROTECT, related_name="+")
+    team = models.ForeignKey(Team, null=True, on_delete=models.PROTECT, related_name="hand_overs")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     asked_at = models.DateTimeField()
     reason = models.TextField()
@@ -50,6 +60,15 @@ class HandOver(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["service", "duty"], condition=models.Q(answered_at=None), name="hand_over_one_open"),
             models.CheckConstraint(condition=~models.Q(giver=models.F("receiver")), name="hand_over_to_somebody_else"),
+            models.CheckConstraint(condition=~models.Q(team=models.F("former_team")), name="hand_over_to_another_team"),
+            models.CheckConstraint(
+                condition=models.Q(duty__in=["owner", "steward"], giver__isnull=False, receiver__isnull=False, team=None, former_team=None)
+                | models.Q(duty="operations_team", giver=None, team__isnull=False, former_team__isnull=False),
+                name="hand_over_names_both_sides",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(answered_at=None) | models.Q(receiver__isnull=False), name="hand_over_answered_by_somebody"
+            ),
             models.CheckConstraint(
                 condition=models.Q(answered_at__isnull=True, accepted__isnull=True)
                 | models.Q(answered_at__isnull=False, accepted__isnull=False),
@@ -60,6 +79,16 @@ class HandOver(models.Model):
 
     def __str__(self) -> str:
         return f"hand-over of {self.service} ({self.get_duty_display()})"
+
+    @property
+    def giving(self) -> str:
+        """Whose duty it is until then."""
+        return str(self.former_team) if self.former_team else _named(self.giver)
+
+    @property
+    def receiving(self) -> str:
+        """Who is to take it over."""
+        return str(self.team) if self.team else _named(self.receiver)
 
 
 @append_only

@@ -47,6 +47,27 @@ class Team(Tracked):
         return self.name
 
 
+@tracked
+class TeamMember(Tracked):
+    """Somebody who belongs to an operations team, and speaks for it where it is asked to take over the backups of an entry."""
+
+    permission_from = ("team",)
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="members")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["team__name", "person__username"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team", "person"], name="team_member_once", violation_error_message="This person belongs to the team already."
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person.get_full_name() or self.person.get_username()} of {self.team}"
+
+
 class ServiceQuerySet(TrackedQuerySet):
     def visible_to(self, user: Any, action: str = "view") -> Self:
         """As everywhere; and to look at, those that the person answers for as accountable owner: nobody attests what they cannot read."""
@@ -219,8 +240,16 @@ class ServiceVersion(Tracked):
     steward = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     operations_team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     supplier = models.CharField(max_length=120, blank=True, help_text="Who is paid for it, under the underpinning contract.")
+    escalation_policy = models.CharField(
+        max_length=120, blank=True, default="", db_default="",
+        help_text="Name of the policy by which its incidents escalate (Incidents, Who is told when). Empty: the one for priority and tier.",
+    )  # fmt: skip
     regulations = ArrayField(models.CharField(max_length=80), default=list, blank=True, help_text="What it must comply with.")
     review_due_on = models.DateField("review due", null=True, blank=True, help_text="By then somebody reads the entry again.")
+    change_reference = models.CharField(
+        max_length=80, blank=True, default="", db_default="",
+        help_text="The change under which this version is made, e.g. CHG-0791. It is not carried into the next one.",
+    )  # fmt: skip
     sla = _agreement("service level agreement (SLA)")
     ola = _agreement("operational level agreement (OLA)")
     contract = _agreement("underpinning contract")

@@ -16,7 +16,7 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from guardian.models import UserObjectPermission
 
-from catalogue.models import Agreement, Cmdb, GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team
+from catalogue.models import Agreement, Cmdb, GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team, TeamMember
 from incidents.models import Incident, IncidentAlert
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
@@ -93,6 +93,8 @@ def _gather(removal: Removal) -> None:
     sent = Delivery.objects.filter(pk__in=removal.of(Delivery)).values("notice")
     removal.add(Notice, Notice.objects.filter(threads) | Notice.objects.filter(pk__in=sent))
     teams = Team.objects.filter(name__in=[wish["name"] for wish in declared["teams"]])
+    usernames = [*DEMO_PEOPLE, *(wish["username"] for wish in declared["users"])]
+    removal.add(TeamMember, TeamMember.objects.filter(team__in=teams, person__username__in=usernames))
     removal.add(Team, [team for team in teams if not removal.is_needed(team)])
     named = Agreement.objects.filter(name__in=[wish["name"] for wish in declared["agreements"]])
     removal.add(Agreement, [row for row in named if not any(removal.is_needed(version) for version in row.versions.all())])

@@ -16,7 +16,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from catalogue import attesting, duties, handing_over
-from catalogue.models import AttestationRound, HandOver, Service
+from catalogue.models import AttestationRound, HandOver, Service, Team
 from catalogue.refusing import NotAllowed, NotReady, Refused
 from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
@@ -75,6 +75,12 @@ def _done(request: HttpRequest, act: Callable[[], str]) -> None:
         messages.error(request, str(error))
 
 
+def _chosen(request: HttpRequest, model: Any, name: str) -> Any:
+    """The row that was chosen in a list of the form."""
+    pk = typed(request, name)
+    return model.objects.filter(pk=pk).first() if _is_number(pk) else None
+
+
 @require_POST
 @login_required
 def hand_over(request: HttpRequest, *, code: str) -> HttpResponse:
@@ -83,13 +89,12 @@ def hand_over(request: HttpRequest, *, code: str) -> HttpResponse:
         raise PermissionDenied(f"You may not change {code}. {duties.names(duties.who_may('change', service)) or 'Nobody'} can.")
 
     def act() -> str:
-        chosen, duty = typed(request, "receiver"), typed(request, "duty")
-        receiver = get_user_model().objects.filter(pk=chosen).first() if chosen.isdigit() and len(chosen) < 10 else None
-        reason = typed(request, "reason")
-        if receiver is None or duty not in HandOver.Duty.values or not reason:
+        duty, reason = typed(request, "duty"), typed(request, "reason")
+        receiver, team = _chosen(request, get_user_model(), "receiver"), _chosen(request, Team, "team")
+        if (team if duty == HandOver.Duty.OPERATIONS_TEAM else receiver) is None or duty not in HandOver.Duty.values or not reason:
             raise NotReady(["Choose the duty and who takes it over, and say why."])
-        handing_over.ask(service=service, duty=duty, receiver=receiver, by=request.user, at=now(), reason=reason)
-        return f"{duties.names([receiver])} is asked. Nothing moves before they accept."
+        made = handing_over.ask(service=service, duty=duty, receiver=receiver, team=team, by=request.user, at=now(), reason=reason)
+        return f"{made.receiving} is asked. Nothing moves before {'one of its members accepts' if made.team else 'they accept'}."
 
     _done(request, act)
     return redirect("portal:entry_ownership", code)
@@ -98,7 +103,8 @@ def hand_over(request: HttpRequest, *, code: str) -> HttpResponse:
 @require_POST
 @login_required
 def answer_hand_over(request: HttpRequest, *, pk: int) -> HttpResponse:
-    row = HandOver.objects.filter(pk=pk).filter(Q(receiver=request.user) | Q(service__in=Service.objects.visible_to(request.user))).first()
+    mine = handing_over.asked_of(request.user) | Q(service__in=Service.objects.visible_to(request.user))
+    row = HandOver.objects.filter(mine, pk=pk).first()
     if row is None:
         raise Http404(str(pk))
 
@@ -106,7 +112,7 @@ def answer_hand_over(request: HttpRequest, *, pk: int) -> HttpResponse:
         said: dict[str, Any] = {"hand_over": row, "by": request.user, "at": now(), "reason": typed(request, "reason")}
         if request.POST.get("answer") == "accept":
             done = handing_over.accept(**said)
-            return f"You take it over as soon as version {done.version.number} is approved."
+            return f"{done.team or 'You'} {'takes' if done.team else 'take'} it over as soon as version {done.version.number} is approved."
         handing_over.decline(**said)
         return "It stays where it is, and your reason is kept."
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Case, Count, Q, Value, When
 from django.utils.safestring import SafeString
 
-from catalogue import naming, responsibilities
-from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion
+from catalogue import handing_over, naming, responsibilities
+from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion, Team
+from incidents import choosing
 from itsm_backup.common.time import local_day
 from itsm_backup.portal import gaps as gap_rows
 from itsm_backup.portal.asof import Moment
@@ -52,6 +53,7 @@ class HandOverRow:
     state: str
     answer: str
     version: Link | None
+    team: bool  # the backups, from team to team
     mine: bool
 
 
@@ -104,6 +106,7 @@ class EntryOwnershipPage:
     attested: tuple[tuple[str, str], ...]
     may_hand_over: bool
     people: tuple[tuple[int, str], ...]
+    teams: tuple[tuple[int, str], ...]  # those with members, who can accept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,23 +270,27 @@ def _rounds(seen: Any, moment: Moment) -> tuple[RoundRow, ...]:
 
 
 def _hand_overs(rows: Any, links: Mapping[int, Link], user: Any, moment: Moment) -> tuple[HandOverRow, ...]:
-    known = rows.filter(asked_at__lte=moment.at).select_related("service", "giver", "receiver", "asked_by", "version")
-    return tuple(_hand_over(row, links, user, moment) for row in known[: SHOWN + 1])
+    related = ("service", "giver", "receiver", "former_team", "team", "asked_by", "version")
+    known = rows.filter(asked_at__lte=moment.at).select_related(*related)
+    mine = Case(When(handing_over.asked_of(user), then=Value(True)), default=Value(False))
+    return tuple(_hand_over(row, links, user, moment) for row in known.annotate(mine=mine)[: SHOWN + 1])
 
 
-def _hand_over(row: HandOver, links: Mapping[int, Link], user: Any, moment: Moment) -> HandOverRow:
+def _hand_over(row: Any, links: Mapping[int, Link], user: Any, moment: Moment) -> HandOverRow:
     code = row.service.code
     state = "waits for an answer"
-    if row.answered_at is not None and row.answered_at <= moment.at:
+    answered = row.answered_at is not None and row.answered_at <= moment.at
+    if answered:
         state = "accepted" if row.accepted else "declined"
         if row.accepted and row.version and row.version.state != "approved":
             state = f"accepted; {row.version.get_state_display()} as"
     return HandOverRow(
         pk=row.pk, service=links.get(row.service_id, Link(code, moment.href("entry_ownership", code))), duty=row.get_duty_display(),
-        giver=person(row.giver), receiver=person(row.receiver), asked=instant(row.asked_at), asked_by=person(row.asked_by),
+        giver=row.giving, receiver=row.receiving + (f", by {person(row.receiver)}" if row.team and row.receiver and answered else ""),
+        asked=instant(row.asked_at), asked_by=person(row.asked_by), team=row.team is not None,
         reason=row.reason, state=state, answer=row.answer,
         version=Link(f"version {row.version.number}", moment.href("version", code, row.version.number)) if row.version else None,
-        mine=row.receiver_id == user.pk and row.answered_at is None and not moment.past,
+        mine=row.mine and row.answered_at is None and not moment.past and not (row.team and row.asked_by_id == user.pk),
     )  # fmt: skip
 
 
@@ -302,7 +309,7 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
         name=name,
         parties=_parties(version),
         matrix=_matrix(),
-        gaps=tuple(gap.sentence for gap in found if gap.service_id == service.pk),
+        gaps=(*(gap.sentence for gap in found if gap.service_id == service.pk), *(_unescalated(version) if not moment.past else ())),
         hand_overs=_hand_overs(HandOver.objects.filter(service=service), links, user, moment),
         attested=tuple(
             (f"{row.round.title}: {'right' if row.right else 'not right'}",
@@ -313,6 +320,7 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
         remarks=open_remarks(service, moment) if may else (),
         may_hand_over=may,
         people=_people(moment) if may else (),
+        teams=_teams(version) if may and version else (),
     )  # fmt: skip
 
 
@@ -321,6 +329,19 @@ def _people(moment: Moment) -> tuple[tuple[int, str], ...]:
     owners = naming.candidates("owner", moment.at)
     able = set(naming.candidates("steward", moment.at).values_list("pk", flat=True))
     return tuple((each.pk, person(each) if each.pk in able else f"{person(each)} (as owner)") for each in owners)
+
+
+def _unescalated(version: ServiceVersion | None) -> Iterator[str]:
+    """What is wrong with the escalation policy that it names; the catalogue keeps the name alone."""
+    if version is not None and choosing.missing(version.escalation_policy):
+        told = f"It names the escalation policy {version.escalation_policy}, which is not there, not in force or tells nobody"
+        yield f"{told}: its incidents escalate by priority and tier. Correct the name in its next version."
+
+
+def _teams(version: ServiceVersion) -> tuple[tuple[int, str], ...]:
+    """Other teams that have members with a live account."""
+    rows = Team.objects.filter(members__person__is_active=True).exclude(pk=version.operations_team_id)
+    return tuple(rows.distinct().values_list("pk", "name"))
 
 
 def _parties(version: ServiceVersion | None) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Count
 
+from catalogue import handing_over
 from catalogue.models import Attestation, Deviation, HandOver, Retirement, Service, ServiceVersion
 from incidents import leading, updating
 from incidents.models import EntryProposal, MajorIncident, MajorUpdate, PostIncidentReview, ReviewAction
@@ -34,7 +35,7 @@ def waiting_for(*, user: Any, moment: Moment) -> tuple[Link, ...]:
     candidates = candidates if user.has_perm(leading.DECLARE) else candidates.none()
     rows = (
         candidates, updates,
-        HandOver.objects.filter(receiver=user, answered_at=None),
+        HandOver.objects.filter(handing_over.asked_of(user), answered_at=None).exclude(team__isnull=False, asked_by=user),
         Attestation.objects.filter(person=user, answered_at=None),
         reviews, asked, Retirement.objects.filter(state="asked", service__in=approvable).exclude(asked_by=user), publishable,
         ReviewAction.objects.filter(owner=user, state="open", review__state="published"),

@@ -116,6 +116,10 @@ class ServiceDetailSerializer(ServiceSerializer):
     regions = serializers.ListField(source="version.regions", child=serializers.CharField(), default=list)
     regulations = serializers.ListField(source="version.regulations", child=serializers.CharField(), default=list)
     review_due_on = serializers.DateField(source="version.review_due_on", default=None, allow_null=True)
+    escalation_policy = serializers.CharField(
+        source="version.escalation_policy", default="", help_text="By which its incidents escalate; empty: the one for priority and tier."
+    )
+    change_reference = serializers.CharField(source="version.change_reference", default="", help_text="Under which change it was made.")
     offerings = OfferingSerializer(source="version.offerings", many=True, default=list)
     agreements = serializers.SerializerMethodField(help_text="The agreement versions that stand behind its promise.")
     effective_tier = serializers.SerializerMethodField(

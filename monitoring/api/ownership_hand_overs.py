@@ -1,4 +1,4 @@
-"""`/api/v1/hand-overs/`: a duty for an entry goes from one person to the next, who accepts it or not."""
+"""`/api/v1/hand-overs/`: a duty for an entry goes from one person (or team) to the next, who accepts it or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
 from catalogue import handing_over
-from catalogue.models import HandOver, Service
+from catalogue.models import HandOver, Service, Team
 from itsm_backup.common.time import now
 from monitoring.api.duties import acted, checked, person_named
 from monitoring.api.filters import AS_OF, moment_of
@@ -27,8 +27,12 @@ class HandOverSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     service = serializers.CharField(source="service.code")
     duty = serializers.ChoiceField(choices=HandOver.Duty.choices)
-    giver = serializers.CharField(source="giver.username", help_text="Who holds the duty.")
-    receiver = serializers.CharField(source="receiver.username", help_text="Who is asked to take it over, and answers.")
+    giver = serializers.CharField(source="giver.username", default=None, allow_null=True, help_text="Who holds it.")
+    receiver = serializers.SerializerMethodField(help_text="Who is asked to take it over, and answers; of a team the member who answered.")
+    former_team = serializers.CharField(
+        source="former_team.name", default=None, allow_null=True, help_text="The team that runs the backups."
+    )
+    team = serializers.CharField(source="team.name", default=None, allow_null=True, help_text="The team that is asked to run them.")
     asked_by = serializers.CharField(source="asked_by.username")
     asked_at = serializers.DateTimeField()
     reason = serializers.CharField()
@@ -39,6 +43,10 @@ class HandOverSerializer(serializers.Serializer):
 
     def _is_answered(self, row: HandOver) -> bool:
         return row.answered_at is not None and row.answered_at <= self.context["at"]
+
+    def get_receiver(self, row: HandOver) -> str | None:
+        told = row.receiver is not None and (row.team is None or self._is_answered(row))
+        return row.receiver.get_username() if told and row.receiver else None
 
     def get_answered_at(self, row: HandOver) -> dt.datetime | None:
         return row.answered_at if self._is_answered(row) else None
@@ -56,7 +64,12 @@ class HandOverSerializer(serializers.Serializer):
 class NewHandOverSerializer(serializers.Serializer):
     service = serializers.CharField(max_length=40, help_text="Code of an entry in force that you may change.")
     duty = serializers.ChoiceField(choices=HandOver.Duty.choices)
-    receiver = serializers.CharField(max_length=150, help_text="Account name of who shall take it over.")
+    receiver = serializers.CharField(
+        max_length=150, required=False, default="", allow_blank=True, help_text="Account name of who shall take it over: owner or steward."
+    )
+    team = serializers.CharField(
+        max_length=120, required=False, default="", allow_blank=True, help_text="Name of the team that shall run the backups."
+    )
     reason = serializers.CharField(max_length=2_000)
 
 
@@ -70,14 +83,22 @@ class DeclineSerializer(serializers.Serializer):
 
 def _rows(request: Any) -> QuerySet[HandOver]:
     """Those of entries in sight, and those that the person is asked to take over."""
-    mine = Q(receiver=request.user) | Q(service__in=Service.objects.visible_to(request.user))
-    return HandOver.objects.filter(mine).select_related("service", "giver", "receiver", "asked_by", "version")
+    mine = handing_over.asked_of(request.user) | Q(service__in=Service.objects.visible_to(request.user))
+    related = ("service", "giver", "receiver", "former_team", "team", "asked_by", "version")
+    return HandOver.objects.filter(mine).select_related(*related)
 
 
 def _row(request: Any, pk: int) -> HandOver:
     row = _rows(request).filter(pk=pk).first()
     if row is None:
         raise NotFound(f"There is no hand-over {pk} that you may see.")
+    return row
+
+
+def _team(request: Any, name: str) -> Team:
+    row = Team.objects.visible_to(request.user).filter(name=name).first()
+    if row is None:
+        raise serializers.ValidationError({"team": [f"There is no team “{name[:60]}” that you may see."]})
     return row
 
 
@@ -113,10 +134,9 @@ class HandOvers(GenericAPIView):
     def post(self, request: Any) -> Response:
         said = checked(NewHandOverSerializer, request)
         service = get_for(Service.objects.all(), user=request.user, action="change", code=said["service"])
-        receiver = person_named("receiver", said["receiver"])
-        made = acted(
-            handing_over.ask, service=service, duty=said["duty"], receiver=receiver, by=request.user, at=now(), reason=said["reason"]
-        )  # fmt: skip
+        of_team = said["duty"] == HandOver.Duty.OPERATIONS_TEAM
+        whom = {"team": _team(request, said["team"])} if of_team else {"receiver": person_named("receiver", said["receiver"])}
+        made = acted(handing_over.ask, service=service, duty=said["duty"], by=request.user, at=now(), reason=said["reason"], **whom)
         return _told(request, made.pk, 201)
 
 

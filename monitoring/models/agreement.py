@@ -34,6 +34,7 @@ class Agreement(models.Model):
     """Where an entry's three sides stand now."""
 
     permission_from = ("service",)
+    rights_say = "agreements of sources"  # agreements alone are those with customers, teams and suppliers
 
     service = models.OneToOneField(Service, primary_key=True, on_delete=models.CASCADE, related_name="agreement")
     comparison = models.ForeignKey(Comparison, null=True, on_delete=models.PROTECT, related_name="+")

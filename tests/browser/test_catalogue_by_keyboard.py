@@ -109,3 +109,23 @@ def test_the_check_list_of_a_draft_never_covers_the_field_in_focus(tab):
           return over.bottom >= innerHeight - 1 && (fits ? field.bottom : field.top) > over.top + 1 ? [one.name] : [];
         }""")
     assert covered == []
+
+
+def test_on_a_phone_the_check_list_is_one_line_that_opens_and_stays_as_it_is_put(tab):
+    service, at = make_service("PACS", name="Imaging archive"), now()
+    steward = make_person("steward", at)
+    promise = {"rpo_s": 7_200, "retention_days": 20, "retention_min_days": 90, "restore_test_days": 365}
+    draft = publishing.draft_version(service=service, content={"summary": LONG}, commitment=promise, by=steward, at=at, reason="x")
+    page = tab(steward)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"/admin/catalogue/serviceversion/{draft.pk}/change/")
+    page.wait_for_selector("#checks details:not([open])")
+    assert "1 stops it" in page.inner_text("#checks summary")
+    assert page.locator("#checks").bounding_box()["height"] <= 90
+    page.locator("#checks summary").click()
+    page.wait_for_selector("#checks details[open]")
+    with page.expect_response(lambda answer: "/check" in answer.url):
+        page.fill("[name=retention_days]", "90 d")
+    page.locator("#checks summary", has_text="to consider").wait_for()
+    page.locator("#checks details[open]").wait_for()
+    assert "stops it" not in page.inner_text("#checks summary")

@@ -35,6 +35,16 @@ def test_a_merge_keeps_everything_that_both_wrote(base, mine, theirs):
     assert set(found.both) == {name for name in ours & others if mine[name] != theirs[name]}
 
 
+def test_a_content_from_before_a_field_came_reads_as_one_that_says_nothing_of_it():
+    before = {name: None for name in ALL_FIELDS if name not in comparing._LATER}
+    silent = {**before, "escalation_policy": "", "change_reference": ""}
+    assert comparing.hash_of(before) == comparing.hash_of(silent) and diff(before, silent) == []
+    spoken = {**silent, "escalation_policy": "Night shift"}
+    assert diff(before, spoken) == [Change("escalation_policy", "", "Night shift")]
+    assert applied(diff(before, spoken), before)["escalation_policy"] == "Night shift"
+    assert comparing.hash_of(spoken) != comparing.hash_of(silent)
+
+
 def test_a_change_made_to_other_content_is_refused():
     with pytest.raises(ValueError, match="tier is 3, not 2"):
         applied([Change("tier", 2, 1)], {"tier": 3})

@@ -6,10 +6,10 @@ import datetime as dt
 
 import pytest
 
-from catalogue import batching, exporting, importing, sheets, working_through
+from catalogue import batching, comparing, exporting, importing, publishing, sheets, wording, working_through
 from catalogue.models import Batch, Service, ServiceVersion
 from catalogue.refusing import NotReady
-from tests.catalogue.makers import NOON, make_author, make_draft, make_service, make_team, make_user, take_out
+from tests.catalogue.makers import NOON, make_approver, make_author, make_draft, make_service, make_team, make_user, take_out
 
 pytestmark = pytest.mark.django_db
 
@@ -216,3 +216,20 @@ def test_a_name_that_is_too_long_is_refused_with_a_sentence(steward):
     (wish,) = looked(csv("code,name", f"pacs,{'n' * 165}"), steward)
     ((column, told),) = wish.problems
     assert column == "name" and "at most 160 characters (it has 165)" in told
+
+
+def test_a_policy_and_a_change_are_imported_and_the_change_stays_with_its_version(steward):
+    service = make_service("SVC-1")
+    imported(csv("Code,Escalation Policy,Change Reference", "SVC-1,Night shift,CHG-0791"), steward)
+    draft = service.versions.get(number=2)
+    assert (draft.escalation_policy, draft.change_reference, draft.level) == ("Night shift", "CHG-0791", "minor")
+    publishing.submit(version=draft, by=steward, at=NOON)
+    publishing.approve(version=draft, by=make_approver(), at=NOON + dt.timedelta(hours=1))
+    told = {each.field: each.after for each in wording.tell(comparing.diff({}, comparing.content_of(draft)))}
+    assert (told["escalation_policy"], told["change_reference"]) == ("Night shift", "CHG-0791")
+    following = publishing.draft_version(service=service, content={"summary": "More"}, commitment={}, by=steward, at=NOON, reason="x")
+    assert (following.escalation_policy, following.change_reference) == ("Night shift", "")
+    back = publishing.cancel(version=following, by=steward, at=NOON, reason="x") and publishing.roll_back(
+        to=draft, by=steward, at=NOON, reason="Back"
+    )  # fmt: skip
+    assert back.change_reference == ""

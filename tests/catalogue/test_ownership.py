@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from catalogue import attesting, handing_over, naming, publishing, replying, responsibilities
-from catalogue.models import Attestation, DutyException, HandOver, Service
+from catalogue.models import Attestation, DutyException, HandOver, Service, Team, TeamMember
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup.common.models import Notice, because
 from monitoring.models import BackupJob
@@ -63,6 +63,47 @@ def test_a_hand_over_that_cannot_be_says_why():
         asked(service, receiver=make_user("zoe"))
     with pytest.raises(NotReady, match="not in force"):
         asked(make_draft("new").service)
+
+
+def team_of(name, *people):
+    with because("test"):
+        team, _ = Team.objects.get_or_create(name=name, defaults={"email": f"{name}@example.org"})
+        for person in people:
+            TeamMember.objects.create(team=team, person=person)
+    return team
+
+
+def test_the_backups_go_to_another_team_when_one_of_its_members_accepts():
+    service = make_service()
+    before = service.version_at(NOON).operations_team
+    team = team_of("databases", make_user("nora"), make_user("ola"), make_author(), make_user("gone", is_active=False))
+    row = asked(service, duty="operations_team", receiver=None, team=team)
+    assert (row.giving, row.receiving) == (str(before), "databases")
+    told = Notice.objects.filter(key__startswith=f"hand-over/{row.pk}/")
+    assert {one.recipient for one in told} == {"nora@example.org", "ola@example.org"}
+    assert "Will databases run the backups of" in told[0].subject and f"Until then {before} does." in told[0].body
+    for other in (make_user("zoe"), make_author(), make_user("gone")):
+        with pytest.raises(NotAllowed, match="Only a member of databases who did not ask for it"):
+            handing_over.accept(hand_over=row, by=other, at=NOON + DAY)
+    assert HandOver.objects.filter(handing_over.asked_of(make_user("ola"))).get() == row
+    done = handing_over.accept(hand_over=row, by=make_user("ola"), at=NOON + 2 * DAY, reason="Gladly")
+    assert (done.receiver.username, done.accepted, done.version.state) == ("ola", True, "in_review")
+    publishing.approve(version=done.version, by=make_approver(), at=NOON + 2 * DAY)
+    assert service.version_at(NOON + 2 * DAY).operations_team == team
+    assert service.version_at(NOON + DAY).operations_team == before, "history stays"
+
+
+def test_a_team_in_which_nobody_else_could_accept_is_asked_nothing():
+    service = make_service()
+    own = service.version_at(NOON).operations_team
+    for team, told in ((team_of("empty"), "Nobody but you could accept"), (team_of("mine", make_author()), "Nobody but you could accept"),
+                       (own, "holds this duty already"), (None, "Choose the team")):  # fmt: skip
+        with pytest.raises(NotReady, match=told):
+            asked(service, duty="operations_team", receiver=None, team=team)
+    row = asked(service, duty="operations_team", receiver=None, team=team_of("full", make_user("nora")))
+    for broken in ("team_id = former_team_id", "giver_id = asked_by_id", "team_id = NULL", "answered_at = now(), accepted = true"):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE catalogue_handover SET {broken} WHERE id = %s", [row.pk])
 
 
 def test_an_open_version_keeps_a_hand_over_waiting_with_a_sentence():

@@ -21,6 +21,8 @@ from catalogue.models import (
     Relation,
     Service,
     ServiceVersion,
+    Team,
+    TeamMember,
 )
 from incidents.models import Incident
 from itsm_backup import digesting, journey, tasks
@@ -251,6 +253,8 @@ def test_it_goes_without_trace(told):
     before, _ = told
     organisation = settings.DATA_DIR / ORGANISATION_FILE
     organisation.write_text("Northmoor Hospitals")
+    with because("Somebody tried it"):
+        TeamMember.objects.create(team=Team.objects.get(name="Site services"), person=get_user_model().objects.get(username="k.oyelaran"))
     removing.remove_demo(at=NOW)
     assert not organisation.exists(), "from the next start pages carry the name that was configured"
     left = tables()

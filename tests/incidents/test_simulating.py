@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from catalogue.models import Service
-from incidents import simulating, working
+from incidents import choosing, simulating, working
 from incidents.models import Escalation, EscalationPolicy, EscalationStep, Incident, Telling
 from itsm_backup.common.models import Notice, because
+from tests.catalogue.makers import make_service
 from tests.factories import make_admin, make_user
 from tests.incidents.makers import HOUR, MINUTE, fail, make_estate
 
@@ -50,6 +51,28 @@ def test_a_fault_now_says_who_when_and_by_which_rule(estate, noon):
     assert [(one.who, one.rule) for one in calm.now] == [("Storage", "Operations team, once, level 1")]
     assert calm.incident.priority_reason.startswith("Impact medium (tier 2)")
     assert counts() == before and not Incident.objects.filter(service__code="SVC-b").exists()
+
+
+def test_the_policy_that_an_entry_names_counts_before_those_for_its_tier(estate, noon):
+    lead = make_admin("lead")
+    make_policy("For all", {})
+    own = make_policy("Night shift", {"tell": "person", "person": lead}, tiers=[4], priorities=["P1", "P3"])
+    service = Service.objects.get(code="SVC-b")
+    make_service("SVC-b", at=noon - HOUR, escalation_policy="Night shift")
+
+    def rules(priority):
+        return {one.rule for one in simulating.fault_now(service=service, priority=priority, draft=None, at=noon).now}
+
+    assert rules("P3") == {"Night shift, level 1"}
+    assert rules("P2") == {"For all, level 1"}, "the policy is for other priorities"
+    assert choosing.named_by([service.pk, None], at=noon - 2 * HOUR) == {}, "the version of before named none"
+    fail(estate, "b", noon - 30 * MINUTE, noon)
+    begun = Escalation.objects.get(incident__service=service)
+    assert begun.policy == (own if begun.priority in own.priorities else EscalationPolicy.objects.get(name="For all"))
+    with because("test"):
+        own.enabled = False
+        own.save()
+    assert rules("P3") == {"For all, level 1"} and choosing.missing("Night shift") and not choosing.missing("For all")
 
 
 def test_a_draft_is_compared_with_what_is_in_force_in_words(estate, noon):

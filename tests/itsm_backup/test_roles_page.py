@@ -25,6 +25,12 @@ def test_every_permission_of_every_role_has_its_cell():
     assert counted == {name: len(role.everywhere) for name, role in ROLES.items()}
 
 
+def test_no_two_kinds_of_rows_have_one_name():
+    kinds = [line.split("|")[1].strip() for line in roles_page.matrix().splitlines()[2:]]
+    assert sorted({kind for kind in kinds if kinds.count(kind) > 1}) == []
+    assert right_words("monitoring.view_agreement") == "see agreements of sources"
+
+
 def test_it_words_actions_in_one_order():
     told = roles_page._words(["see_ping_address", "delete", "view", "add"], "monitoring.backupjob")
     assert told == "see, add, delete, see the ping address of a job"

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from catalogue import attesting, deviating, handing_over
-from catalogue.models import AttestationRound, HandOver, Service
+from catalogue.models import AttestationRound, HandOver, Service, Team, TeamMember
+from incidents.models import EscalationPolicy, EscalationStep
 from itsm_backup.common.models import because
 from itsm_backup.common.time import now
 from itsm_backup.portal import ownership_pages
@@ -82,6 +83,28 @@ def test_only_the_right_people_act(client, noon, people):
     client.post(f"/ownership/hand-overs/{row.pk}/answer", {"answer": "decline", "reason": "No time"})
     assert HandOver.objects.get().accepted is False
     assert "No time" in client.get("/services/SVC-001/ownership/").content.decode()
+
+
+def test_a_member_of_the_new_team_accepts_its_backups_on_the_page(client, noon, people):
+    service = make_service("SVC-001", at=noon - DAY, name="Imaging archive")
+    page = "/services/SVC-001/ownership/"
+    client.force_login(people["steward"], backend=BACKEND)
+    assert "No other team has members who could accept" in client.get(page).content.decode()
+    member = make_person("operator", noon)
+    with because("test"):
+        team = Team.objects.create(name="Databases", email="db@example.org")
+        TeamMember.objects.create(team=team, person=member)
+    assert f'<option value="{team.pk}">Databases</option>' in client.get(page).content.decode()
+    asked = client.post(f"{page}hand-over", {"duty": "operations_team", "team": team.pk, "reason": "New rota"}, follow=True)
+    assert "Databases is asked. Nothing moves before one of its members accepts." in asked.content.decode()
+    assert "Accept for Databases" not in asked.content.decode()
+    client.force_login(member, backend=BACKEND)
+    assert "1 duty is offered to you" in client.get("/").content.decode()
+    assert "Accept for Databases" in client.get(page).content.decode() and "Databases" in client.get("/ownership/").content.decode()
+    row = HandOver.objects.get(service=service)
+    done = client.post(f"/ownership/hand-overs/{row.pk}/answer", {"answer": "accept"}, follow=True).content.decode()
+    assert "Databases takes it over as soon as version 2 is approved." in done
+    assert "Hand-over accepted: operations team" in client.get("/services/SVC-001/history/").content.decode()
 
 
 def test_a_form_that_cannot_be_done_says_why(client, noon, people):
@@ -167,3 +190,13 @@ def test_a_remark_says_that_it_is_not_right_and_nothing_typed_is_lost(client, no
     told = {each.service.code: (each.right, each.remark) for each in row.attestations.exclude(answered_at=None)}
     assert told == {"SVC-001": (True, ""), "SVC-002": (False, "Not mine any more")}
     assert client.post(address, {"right": ["x", "9" * 30], "remark-x": "?"}).status_code == 409
+
+
+def test_an_entry_that_names_a_policy_which_does_not_count_says_so(client, noon, people):
+    make_service("SVC-001", at=noon - DAY, escalation_policy="Night shift")
+    client.force_login(people["steward"], backend=BACKEND)
+    page = "/services/SVC-001/ownership/"
+    assert "It names the escalation policy Night shift, which is not there" in client.get(page).content.decode()
+    with because("test"):
+        EscalationStep.objects.create(policy=EscalationPolicy.objects.create(name="Night shift"))
+    assert "It names the escalation policy" not in client.get(page).content.decode()

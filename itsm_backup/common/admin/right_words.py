@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.apps import apps
 
@@ -37,7 +38,13 @@ def _parts(name: str) -> tuple[str, str, str]:
         meta = apps.get_model(app, model)._meta
     except (LookupError, ValueError):
         return "", "", ""
+    kind = kind_words(meta.model)
     if action in USUAL:
-        return USUAL[action], str(meta.verbose_name_plural), ""
+        return USUAL[action], kind, ""
     own = next((words for code, words in meta.permissions if code == codename), "")
-    return action.replace("_", " "), str(meta.verbose_name_plural), own.removeprefix("Can ")
+    return action.replace("_", " "), kind, own.removeprefix("Can ")
+
+
+def kind_words(model: Any) -> str:
+    """Rows of a kind in the plural, as rights speak of them: the model's own `rights_say` where its name alone would be another's, too."""
+    return getattr(model, "rights_say", "") or str(model._meta.verbose_name_plural)

@@ -6,7 +6,8 @@ import pytest
 from guardian.shortcuts import assign_perm
 
 from catalogue import attesting
-from catalogue.models import Service
+from catalogue.models import Service, Team, TeamMember
+from itsm_backup.common.models import because
 from itsm_backup.common.time import iso, now
 from monitoring import correlation
 from monitoring.gaps import ownership_gaps
@@ -131,6 +132,30 @@ def test_a_duty_goes_to_who_accepts_it():
     assert late.status_code == 409 and "answered already" in late.json()["detail"]
     (then,) = call(reader, "get", f"hand-overs/?as_of={iso(before)}").json()["results"]
     assert (then["accepted"], then["answer"], then["version"]) == (None, "", None), "the past does not know the answer"
+
+
+@pytest.mark.req("1.3")
+def test_a_member_of_the_new_team_accepts_its_backups():
+    erp = make_service("erp", at=now() - DAY)
+    steward = makers.make_user("steward", "catalogue.change_service", "catalogue.view_service", "catalogue.view_team")
+    member = makers.make_user("member")
+    wish = {"service": "erp", "duty": "operations_team", "team": "Databases", "reason": "New rota"}
+    unknown = call(steward, "post", "hand-overs/", **wish)
+    assert unknown.status_code == 400 and "There is no team" in unknown.json()["detail"]
+    with because("test"):
+        team = Team.objects.create(name="Databases", email="db@example.org")
+        TeamMember.objects.create(team=team, person=member)
+    made = call(steward, "post", "hand-overs/", **wish)
+    assert made.status_code == 201
+    told = made.json()
+    assert (told["giver"], told["receiver"], told["team"], told["former_team"]) == (
+        None, None, "Databases", erp.version_at(now()).operations_team.name,
+    )  # fmt: skip
+    refused = call(steward, "post", f"hand-overs/{told['id']}/accept")
+    assert refused.status_code == 403 and "Only a member of Databases" in refused.json()["detail"]
+    done = call(member, "post", f"hand-overs/{told['id']}/accept")
+    assert (done.status_code, done.json()["receiver"], done.json()["version"]) == (200, "member", 2)
+    assert erp.versions.get(number=2).operations_team == team
 
 
 def test_lists_ask_as_often_for_many_entries_as_for_few(client, django_assert_max_num_queries):
