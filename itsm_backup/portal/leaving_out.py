@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Value
 
 from catalogue.models import Service
 from incidents import withholding
@@ -23,35 +23,37 @@ Plain = Callable[[str], str]
 _INSIDE = ("Tool", "Copy")  # facts of a run that name where it was kept
 
 
-def plain_for(user: Any, *, service: int | None, name: str) -> Plain | None:
-    """What leaves names out of a text about the service; None for whoever reads of its tools, works on incidents or writes the entry."""
-    if withholding.is_told_all(user) or _writes_it(user, service) or _sees_its_tools(user, service):
+def plain_for(user: Any, *, service: int | None, name: str, may_change: bool = False) -> Plain | None:
+    """What leaves names out of a text about the service; None for whoever reads of its tools, works on incidents or writes the entry.
+
+    `may_change` says that it is known already that the person writes it. Two questions at most.
+    """
+    if may_change or withholding.is_told_all(user) or _may_read_names(user, service):
         return None
     names = sorted(set(_names(service, name)), key=len, reverse=True)  # the longest first: a name may stand in another
     return lambda text: withholding.without(text, names)
 
 
-def _writes_it(user: Any, service: int | None) -> bool:
-    return Service.objects.visible_to(user, "change").filter(pk=service).exists()
-
-
-def _sees_its_tools(user: Any, service: int | None) -> bool:
-    jobs = BackupJob.objects.filter(service=service)
-    return jobs.exists() and not jobs.exclude(tool__in=Tool.objects.visible_to(user)).exists()
+def _may_read_names(user: Any, service: int | None) -> bool:
+    """Whether the person writes the entry, or sees every tool behind it."""
+    writes = Exists(Service.objects.visible_to(user, "change").filter(pk=OuterRef("pk")))
+    jobs = BackupJob.objects.filter(service=OuterRef("pk"))
+    sees = Exists(jobs) & ~Exists(jobs.exclude(tool__in=Tool.objects.visible_to(user)))
+    return Service.objects.filter(writes | sees, pk=service).exists()
 
 
 def _names(service: int | None, service_name: str) -> Iterator[str]:
     """How tools, storage and hosts behind the service are called; a host called like the service itself is not left out."""
-    jobs = BackupJob.objects.filter(service=service).order_by().distinct()
-    for tool, label, storage, host, job in jobs.values_list("tool__name", "tool__label", "repository_name", "target_name", "name"):
+    jobs = BackupJob.objects.filter(service=service).order_by()
+    declared = Repository.objects.filter(Q(tool__in=jobs.values("tool")) | Q(copy_of__isnull=False)).order_by()
+    of_jobs = jobs.values_list("tool__name", "tool__label", "repository_name", "target_name", "name")
+    of_places = declared.values_list("tool__name", "tool__label", "name", Value(""), Value(""))
+    for tool, label, storage, host, job in of_jobs.union(of_places):
         yield from _places(tool, label, storage)
         if "/" in job:
             yield job
         if host and host.lower() not in service_name.lower():
             yield host
-    declared = Repository.objects.filter(Q(tool__in=jobs.values("tool")) | Q(copy_of__isnull=False)).order_by()
-    for storage, tool, label in declared.values_list("name", "tool__name", "tool__label"):
-        yield from _places(tool, label, storage)
 
 
 def _places(tool: str, label: str, storage: str | None) -> Iterable[str]:

@@ -145,7 +145,7 @@ def service(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResp
 
 def plain_for(request: HttpRequest, version: Any) -> leaving_out.Plain | None:
     """What leaves names out of pages about the service of a row of `version_of`, for those who are not told them."""
-    return leaving_out.plain_for(request.user, service=version.service_id, name=version.name)
+    return leaving_out.plain_for(request.user, service=version.service_id, name=version.name, may_change=version.may_change)
 
 
 def _not_in_force(request: HttpRequest, moment: asof.Moment, code: str) -> HttpResponse:
