@@ -56,7 +56,7 @@ def _values(forms: list[Any]) -> dict[str, Any]:
     for form in forms:
         for field in form:
             value = field.value()
-            if value not in (None, False) and not field.field.disabled:
+            if value is not None and value is not False and not field.field.disabled:
                 shown = field.field.widget.format_value(value) if hasattr(field.field.widget, "format_value") else value
                 data[field.html_name] = shown[0] if isinstance(shown, list) and len(shown) == 1 else shown
     return {name: "" if value is None else value for name, value in data.items()}

@@ -38,7 +38,8 @@ def remember(pattern: Pattern, *, incidents: int) -> None:
     kept = _copies("incidents_incident", INCIDENT, "p.service_id = %(failing)s", values)
     values |= {"alerts": alerts, "kept": kept}
     _execute(
-        "INSERT INTO incidents_incidentalert (incident_id, alert_id, attached_at) SELECT %(kept)s + g, %(alerts)s + g, i.opened_at "
+        "INSERT INTO incidents_incidentalert (incident_id, alert_id, attached_at, told_occurrences) "
+        "SELECT %(kept)s + g, %(alerts)s + g, i.opened_at, 1 "
         "FROM generate_series(1, %(incidents)s) g JOIN incidents_incident i ON i.id = %(kept)s + g",
         values,
     )

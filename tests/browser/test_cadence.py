@@ -59,7 +59,7 @@ def test_how_often_is_recommended_with_reasons_and_followed_and_a_run_that_never
     page.click("text=How often")
     assert page.inner_text("h1") == "Of 1 tool, 1 should be asked more often."
     row = page.inner_text("tbody tr")
-    assert "Imaging archive stands as tier 1 and may lose 4 h; 5 % of that is 12 min." in row
+    assert "Imaging archive stands as tier 1 and may lose 4 h; 5% of that is 12 min." in row
     assert "15 min" in row and "12 min" in row and "as recommended: 13 min at most, 6 % of the recovery point" in row
     assert "not measured yet" in row
     page.fill("#cadence-reason", "Imaging needs it")
@@ -75,7 +75,7 @@ def test_how_often_is_recommended_with_reasons_and_followed_and_a_run_that_never
     promise(imaging, 2 * 3600, present)
     calibrating.recalculate(at=present + dt.timedelta(minutes=1))
     page.reload()
-    assert "may lose 2 h; 5 % of that is 6 min" in page.inner_text("tbody tr") and ToolState.objects.get().asked_every_s == 360
+    assert "may lose 2 h; 5% of that is 6 min" in page.inner_text("tbody tr") and ToolState.objects.get().asked_every_s == 360
     assert page.complaints == [one for one in page.complaints if "409" in one]
 
     reader = tab(make_person("operator", present))

@@ -41,7 +41,7 @@ def make_cause(name, **fields):
 
 def test_adding_needs_one_and_loses_nothing_that_was_typed(client, person):
     page = url(Team, "add")
-    typed = {"name": "Night", "email": "night@example.org"}
+    typed = {"name": "Night", "email": "night@example.org", "members-TOTAL_FORMS": "0", "members-INITIAL_FORMS": "0"}
     refused = client.post(page, typed)
     assert "Say why" in reason_error(refused)
     assert 'value="night@example.org"' in refused.content.decode() and not Team.objects.exists()

@@ -146,7 +146,7 @@ def test_of_two_who_say_it_at_once_the_second_is_told_so(published, incidents, n
 def test_what_is_published_is_looked_at_again_and_its_publisher_is_reminded_once_a_week(published, noon):
     published.refresh_from_db()
     assert published.review_on == (noon + knowing.REVIEWED_AFTER).date()
-    said = {"by": make_user(is_superuser=True, email="olive@example.org"), "at": noon, "reason": "test"}
+    said = {"by": make_user("olive", is_superuser=True), "at": noon, "reason": "test"}
     with pytest.raises(working.NotPossible, match="later than today"):
         knowing.write(known_error=published, review_on=noon.date(), **said)
     row = knowing.write(known_error=published, review_on=(noon + 7 * DAY).date(), **said)

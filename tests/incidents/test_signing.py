@@ -40,7 +40,7 @@ def test_an_empty_message_has_none_and_a_long_one_fits():
 
 def test_kinds_have_words():
     assert words_of("job_failed: disk-full") == "No space left"
-    assert words_of("source_stale") == "Source stale"
+    assert words_of("source_stale") == "Tool silent"
 
 
 @pytest.mark.req("5.4")

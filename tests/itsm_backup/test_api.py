@@ -77,6 +77,7 @@ from incidents.models import (
     ProblemIncident,
     ReviewAnswer,
     Rota,
+    RotaMember,
 )
 from itsm_backup import journey
 from itsm_backup.common.models import because
@@ -351,7 +352,10 @@ def _cmdb() -> Cmdb:
 
 def _on_call() -> Rota:
     with because("Fuzzed"):
-        return Rota.objects.get_or_create(team=make_team(), defaults={"starts_on": dt.date(2026, 1, 5)})[0]
+        rota, _ = Rota.objects.get_or_create(team=make_team(), defaults={"starts_on": dt.date(2026, 1, 5)})
+        if not rota.members.exists():
+            RotaMember.objects.create(rota=rota, person=make_user(), place=1)
+        return rota
 
 
 def _other_incident() -> Incident:

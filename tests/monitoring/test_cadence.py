@@ -46,7 +46,7 @@ def test_the_most_pressing_service_decides_and_the_reasons_say_so(noon):
     correlation.attribute_jobs(at=noon)
     one = told(noon)["vault"]
     assert (one.asked_every_s, one.recommended_s, one.services) == (900, 720, 2)
-    assert one.reasons == ("Imaging stands as tier 1 and may lose 4 h; 5 % of that is 12 min.",)
+    assert one.reasons == ("Imaging stands as tier 1 and may lose 4 h; 5% of that is 12 min.",)
     assert one.known_within_s(polling.JITTER) == pytest.approx(792)
 
 

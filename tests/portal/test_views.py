@@ -271,7 +271,8 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
     names = {pattern.name for pattern in urlpatterns}
     deeds = {"choose_digest", "acknowledge", "assign", "note", "resolve", "explain_again", "display",
              "version_approve", "version_return", "version_withdraw", "version_comment", "version_again",
-             "hand_over", "answer_hand_over", "ask_attestation", "attest", "reply_remark"}  # fmt: skip
+             "hand_over", "answer_hand_over", "ask_attestation", "attest", "reply_remark", "ask_risk",
+             "answer_risk"}  # fmt: skip
     deeds |= {"add_channel", "confirm_channel", "ask_channel", "remove_channel"}
     elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
     deeds |= {"change_cells", "import_relations", "accept_relation", "reject_relation", "propose_relation_again"}
