@@ -60,7 +60,7 @@ def test_how_often_is_recommended_with_reasons_and_followed_and_a_run_that_never
     assert page.inner_text("h1") == "Of 1 tool, 1 should be asked more often."
     row = page.inner_text("tbody tr")
     assert "Imaging archive stands as tier 1 and may lose 4 h; 5% of that is 12 min." in row
-    assert "15 min" in row and "12 min" in row and "as recommended: 13 min at most, 6 % of the recovery point" in row
+    assert "15 min" in row and "12 min" in row and "as recommended: 13 min at most, 6% of the recovery point" in row
     assert "not measured yet" in row
     page.fill("#cadence-reason", "Imaging needs it")
     page.click("text=Let them follow it")
