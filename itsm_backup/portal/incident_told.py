@@ -56,7 +56,7 @@ def _row(entry: IncidentEntry, notice: Notice | None, moment: Moment) -> Message
     if notice:
         verdict, became = verdict_of(notice, moment), delivery(notice, moment)
     if verdict == "no_data" and notice:
-        whom, became = whom.partition(" (not sent")[0], f"Not sent: {notice.latest_error}"
+        whom, became = whom.partition(" (not sent")[0], f"Not sent: {notice.latest_error.removeprefix('Not sent: ')}"
     return MessageRow(when=clock(entry.at, moment), who=whom, how=said, at=entry.at, verdict=verdict, became=became)
 
 

@@ -33,7 +33,7 @@ from itsm_backup.portal.package_claims import PackageClaims, claims_of_packages
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
 from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.service_reviews import Taught, reviews_of
-from itsm_backup.portal.standing import between, exposure_of, standings, told_between
+from itsm_backup.portal.standing import UNPROMISED, between, exposure_of, standings, told_between
 from itsm_backup.portal.words import STATUSES, TIERS, counts_as, instant, person, short_instant, zone
 from monitoring.detecting import may_not_hold
 from monitoring.keeping import Kept, kept_of, promised_by
@@ -298,6 +298,8 @@ def _figure_note(version: Any, evaluation: Evaluation | None, exposure: Exposure
     bridged = version.known_today.get(version.service_id)
     if not exposure.known and bridged:
         return f"Not judged at that time; last judged {short_instant(bridged.judged_at)}."
+    if exposure.age == UNPROMISED:
+        return "The entry promises no recovery point, so the age of its copies is not judged."
     if not exposure.known:
         return status_sentence(evaluation.inputs, evaluation.result) if evaluation else "It is not judged yet."
     taken = recent_words(version.captured_at, now=moment.at, zone=zone()).split(", ")[0]

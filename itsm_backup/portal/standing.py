@@ -36,6 +36,7 @@ from monitoring.models import Evaluation
 
 AT_RISK_FROM = 0.9  # of the promise
 WORST_FIRST = ("broken", "at_risk", "no_data", "held", "kept")
+UNPROMISED = "Not promised"
 NO_POINT = "No recovery point is promised; what is promised is kept."
 
 
@@ -145,7 +146,7 @@ def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | No
     promise = duration_words(promised_s) if promised_s else ""
     asked = promised_s is not None or verdict != "kept"  # an entry that keeps other promises alone owes no copy
     lacking = age_s is None and asked and verdict not in ("no_data", "held")
-    words = duration_words(age_s) if age_s is not None else "No copy" if lacking else "Unknown" if asked else "Not promised"
+    words = duration_words(age_s) if age_s is not None else "No copy" if lacking else "Unknown" if asked else UNPROMISED
     told = f"Newest restorable copy: {words} old" if age_s is not None else f"Newest restorable copy: {words.lower()}"
     sentence = f"{told}, promise {promise or 'not set'}. {VERDICTS[verdict]}." if asked or age_s is not None else NO_POINT
     beyond = lacking and verdict != "kept"  # a young service may not owe a copy yet: then its bar is empty, not full

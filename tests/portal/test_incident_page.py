@@ -3,7 +3,7 @@
 import pytest
 
 from catalogue.models import Relation
-from incidents import assigning, merging, working
+from incidents import announcing, assigning, merging, working
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
@@ -321,7 +321,7 @@ def test_the_card_says_what_became_of_each_mail(estate, root):
     assert became() == {("at_risk", "Not sent yet, 3 attempts: Connection refused")}
     Notice.objects.update(given_up_at=estate.at)
     assert became() == {("broken", "Given up after 3 attempts: Connection refused")}
-    Notice.objects.update(attempts=0, latest_error="replayed from recordings")
-    assert became() == {("no_data", "Not sent: replayed from recordings")}
+    Notice.objects.update(attempts=0, latest_error=announcing.REPLAYED)
+    assert became() == {("no_data", announcing.REPLAYED)}, "it says once that it was not sent"
     Notice.objects.update(sent_at=estate.at, given_up_at=None)
     assert became() == {("kept", f"Sent {estate.at:%d %b %H:%M} UTC")}

@@ -17,7 +17,7 @@ from itsm_backup.portal.words import person
 from monitoring import detecting
 from monitoring.trending import Month
 from tests.catalogue.makers import make_approver
-from tests.factories import make_admin, make_job, make_service, make_user, push, run_record
+from tests.factories import make_admin, make_job, make_schedule, make_service, make_user, push, run_record
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("3.2")]
@@ -209,3 +209,17 @@ def test_offerings_are_judged_by_the_same_figures_against_their_own_levels(estat
     version = objectives_page.find(code=service.code, user=root, moment=estate.moment)
     shown = objectives_page.objectives_page(version=version, user=root, moment=estate.moment)
     assert [one.name for one in shown.packages] == ["Gold", "Silver"] and shown.packages[0].claims[0].verdict == "broken"
+
+
+def test_an_entry_that_promises_no_recovery_point_is_not_unknown(estate, root, client):
+    start = estate.at - 3 * 24 * HOUR
+    job = make_job(estate.tool, "pool", service=make_service("SVC-101", at=start, rpo_s=None, success_rate=Decimal("0.9")), at=start)
+    make_schedule(job, local_times="07:00", grace_s=3600)
+    for days in (2, 1, 0):
+        begin = estate.at.replace(hour=7, minute=0) - days * 24 * HOUR
+        push(estate.tool, run_record("pool", "success", begin, minutes=1), at=begin + HOUR)
+    journey.advance(at=estate.at)
+    version = find(code="SVC-101", user=root, moment=estate.moment)
+    page = service_page(version=version, user=root, moment=estate.moment)
+    assert page.exposure.age == "Not promised" and page.figure == ()
+    assert page.figure_note == "The entry promises no recovery point, so the age of its copies is not judged."
