@@ -28,11 +28,12 @@ SELECT
   (SELECT json_agg(json_build_array(e.due_at, e.state)) FROM ({burning.NEWEST.format(service="%(service)s")}) e),
   (SELECT row_to_json(t) FROM catalogue_tierdefault t WHERE t.tier = %(tier)s),
   (SELECT w.at_risk_fraction FROM monitoring_statusworkflow w WHERE w.id = 1),
-  (SELECT json_build_array(count(DISTINCT d.service_id), sum(d.good), sum(d.good + d.failed + d.missed)) FROM (
+  (SELECT json_build_array(count(*) FILTER (WHERE did.days > 0), sum(did.good), sum(did.due)) FROM (
      SELECT v.service_id FROM catalogue_serviceversion v
      WHERE v.state = 'approved' AND v.effective @> %(at)s::timestamptz AND v.tier = %(tier)s AND v.application_type = %(type)s
      ORDER BY v.service_id LIMIT %(peers)s) peer
-   JOIN monitoring_serviceday d ON d.service_id = peer.service_id AND d.day >= %(month)s AND d.day < %(today)s)
+   CROSS JOIN LATERAL (SELECT count(*) AS days, sum(d.good) AS good, sum(d.good + d.failed + d.missed) AS due
+     FROM monitoring_serviceday d WHERE d.service_id = peer.service_id AND d.day >= %(month)s AND d.day < %(today)s) did)
 """  # noqa: S608 - our own text
 
 

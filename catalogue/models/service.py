@@ -276,6 +276,8 @@ class ServiceVersion(Tracked):
         indexes = [
             models.Index("service", models.F("number").desc(), name="version_newest"),
             models.Index("approved_at", name="version_approved", condition=models.Q(state="approved")),  # every page counts them
+            # What is in force is asked by every page, and read from here alone.
+            models.Index(fields=["service"], name="version_in_force", include=["effective"], condition=models.Q(state="approved")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["service", "number"], name="version_number_once"),
