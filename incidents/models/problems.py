@@ -78,7 +78,10 @@ class Problem(models.Model):
                 condition=~Q(state="closed") | (Q(closed_at__isnull=False) & ~Q(outcome="")), name="problem_closed_has_outcome"
             ),
         ]
-        indexes = [models.Index(fields=["signature", "-proposed_at"], name="problem_of_signature")]
+        indexes = [
+            models.Index(fields=["signature", "-proposed_at"], name="problem_of_signature"),
+            models.Index(fields=["-updated_at", "-id"], name="problem_newest"),
+        ]
 
     def __str__(self) -> str:
         return self.number
