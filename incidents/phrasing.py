@@ -48,16 +48,19 @@ _MONTHS = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 )
 _TO_COME = (  # these lie ahead, whatever the rest of the sentence says
-    r"\b(?:tonight|tomorrow|soon|shortly|eta)\b|\bend of (?:the )?(?:business|day|week|month)\b"
-    r"|\b(?:next|in the) (?:morning|afternoon|evening|night|week|hour)\b|\b(?:within|in) (?:minutes|hours|days|weeks)\b"
+    r"\b(?:tonight|tomorrow|soon|shortly|eta|eod|eob|cob)\b|\bend of (?:the )?(?:business|day|shift|week|month)\b"
+    r"|\b(?:next|in the) (?:morning|afternoon|evening|night|shift|day|week|month|hour)\b|\b(?:within|in) (?:minutes|hours|days|weeks)\b"
+    r"|\b(?:within|in) (?:the|an?) (?:minute|hour|shift|day|week)\b|\b(?:before|after|over) (?:breakfast|lunch|dinner|work|hours)\b"
 )
 _TIME = re.compile(
     r"\d{1,2}[:.]\d{2}\b|\b\d+\s*(?:a\.?m|p\.?m|o.clock|s|sec|seconds?|min|mins|minutes?|h|hrs?|hours?|d|days?|weeks?)\b"
-    rf"|\b(?:an?|{_HOURS}|fifteen|twenty|thirty|forty|sixty|ninety|few|couple of) (?:(?:more|other) )?(?:minutes?|hours?|days?|weeks?)\b"
+    rf"|\b(?:an?|{_HOURS}|fifteen|twenty|thirty|forty|sixty|ninety|few|couple of) (?:(?:more|other) )?"
+    r"(?:minutes?|hours?|shifts?|days?|weeks?)\b"
     rf"|\b(?:at|by|from|around|about) (?:{_HOURS})\b"
     rf"|\b\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?(?:{_MONTHS})\b|\b(?:{_MONTHS})\.? \d{{1,2}}\b|\b\d{{4}}-\d{{2}}-\d{{2}}\b"
     r"|\bhalf past\b|\bquarter (?:past|to)\b|\bhalf an hour\b"
-    rf"|\b(?:today|noon|midnight|{_DAYS})\b|\bthis (?:morning|afternoon|evening|night|week|hour)\b|{_TO_COME}",
+    rf"|\b(?:today|noon|midnight|lunch(?:time)?|overnight|{_DAYS})\b"
+    rf"|\bthis (?:morning|afternoon|evening|night|shift|week|hour)\b|{_TO_COME}",
     re.IGNORECASE,
 )
 _AHEAD = re.compile(
@@ -65,7 +68,7 @@ _AHEAD = re.compile(
     rf"|{_TO_COME}",
     re.IGNORECASE,
 )
-# Only a sentence that tells what was may name a time; the present tense looks ahead ("is restored at three").
+# Only a part of a sentence that tells what was may name a time; the present tense looks ahead ("is restored at three").
 _WAS = re.compile(
     r"\b(?:was|were|been|since|ago|last|the past|has|have|had|did|came|went|began|found|made|took|sent"
     r"|built|ran|saw|told|gave|left|lost|broke|fell|grew|kept|freed|agreed)\b",
@@ -73,6 +76,8 @@ _WAS = re.compile(
 )
 _DID, _IS = re.compile(r"\b[a-z]{2,}[a-df-z]ed\b", re.IGNORECASE), re.compile(r"\b(?:is|are|be|being|gets?)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+_PART = re.compile(r"[,:]\s+|\s+[–—-]\s+|\b(?:that|and|but|so|while|which|because)\b")
+_SMALL = re.compile(r"\b(?:at|on|in|of|from|to|since|until|about|around|between|the|last|on|again|then)\b|[^\w]+", re.IGNORECASE)
 _INTERNAL = re.compile(
     r"(?:^|(?<=[\s(\"'“]))(?:/[\w.@-]+(?:/[\w.@-]*)+|[A-Za-z]:\\\S+|\\\\\S+|[a-z][a-z0-9+.-]*://\S+)"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)+\.(?:local|lan|internal|corp|example|org|net|com|io|de|uk|eu)\b"
@@ -112,8 +117,26 @@ def promises(text: str) -> list[str]:
 
 
 def _looks_ahead(sentence: str) -> bool:
-    was = _WAS.search(sentence) or (_DID.search(sentence) and not _IS.search(sentence))
-    return bool(_AHEAD.search(sentence)) or not was
+    return bool(_AHEAD.search(sentence)) or any(_TIME.search(part) and not _tells_what_was(part) for part in _parts(sentence))
+
+
+def _parts(sentence: str) -> list[str]:
+    """What stands between its commas and conjunctions; one that begins with a time, or is nothing else, belongs to the one beside it."""
+    found: list[str] = []
+    for part in filter(str.strip, _PART.split(sentence)):
+        if found and (_TIME.match(part.strip()) or _is_time(part) or _is_time(found[-1])):
+            found[-1] += f" {part}"
+        else:
+            found.append(part)
+    return found
+
+
+def _is_time(part: str) -> bool:
+    return not _SMALL.sub("", _TIME.sub("", part))
+
+
+def _tells_what_was(part: str) -> bool:
+    return bool(_WAS.search(part) or (_DID.search(part) and not _IS.search(part)))
 
 
 def internal_names(text: str, names: Iterable[str]) -> list[str]:

@@ -40,6 +40,18 @@ pytestmark = pytest.mark.req("5.6")
         "ETA 30.",
         "Fix: tonight",
         "Done, end of business.",
+        "We hope for the best before lunch.",
+        "Ready after lunch.",
+        "Resolution: EOD",
+        "Overnight it heals.",
+        "Back next shift.",
+        "Back within the hour.",
+        "We need two shifts.",
+        "It was agreed that copies run again at 15:00.",
+        "Since the pool was cleared, everything is back at 15:00.",
+        "The vendor ordered a part that arrives 2 December.",
+        "Users came back to paper, work goes on at 14:00.",
+        "The shelf came and restores end at 16:00.",
     ],
 )
 def test_a_promised_time_is_found(said):
@@ -60,6 +72,11 @@ def test_a_promised_time_is_found(said):
         "We freed 2 TB at 09:30 and started a run.",
         "The last copy was made on 3 December.",
         "Restored at 15:00, and checked.",
+        "At 14:00, the pool was cleared.",
+        "Copies were lost on Monday and Tuesday.",
+        "The runs of 09:30, 10:30 and 11:30 failed, and nothing was lost.",
+        "Since 14:00 and the second restart, nothing failed.",
+        "Overnight, the pool was cleared.",
     ],
 )
 def test_what_happened_is_no_promise(said):
