@@ -34,7 +34,7 @@ class Lead:
     manager: str
     lead: str
     due: Due | None
-    told: tuple[str, Link, str] | None  # when people were last told, the update, whom
+    told: tuple[str, Link, str, str] | None  # when people were last told, the update, whom, and how many messages did not arrive yet
     doing: str  # what was said to be done
     messages: tuple[MessageRow, ...]  # the newest updates, and how many of each a mail server took
 
@@ -118,10 +118,9 @@ def with_taken(rows: QuerySet[MajorUpdate], moment: Moment) -> QuerySet[MajorUpd
 def message_of(update: Any, read: list[Audience], moment: Moment) -> MessageRow:
     """An update of `with_taken` as one message."""
     verdict = "kept" if update.taken == update.written else "at_risk"
-    became = f"{update.taken:,} of {update.written:,} taken by the mail server"
     name, words = f"{update.get_kind_display()} {update.number}", whom(update, read)
     who = words[:1].upper() + words[1:]
-    told = {"who": who, "how": name, "verdict": verdict, "became": became}
+    told = {"who": who, "how": name, "verdict": verdict, "became": taken_of(update)}
     return MessageRow(when=clock(update.sent_at, moment), at=update.sent_at, whole=True, **told)
 
 
@@ -129,8 +128,13 @@ def whom(update: MajorUpdate, read: list[Audience]) -> str:
     return ", ".join(Audience(one).label.lower() for one in update.audiences if one in read)
 
 
-def _last_told(row: MajorIncident, update: MajorUpdate, read: list[Audience], moment: Moment) -> tuple[str, Link, str] | None:
+def _last_told(row: MajorIncident, update: Any, read: list[Audience], moment: Moment) -> tuple[str, Link, str, str] | None:
     if update.sent_at is None:
         return None
     link = Link(f"{update.get_kind_display()} {update.number}", moment.href("major_update", row.number, update.number))
-    return clock_within(update.sent_at, moment), link, whom(update, read)
+    return clock_within(update.sent_at, moment), link, whom(update, read), "" if update.taken == update.written else taken_of(update)
+
+
+def taken_of(update: Any) -> str:
+    """How many messages of an update of `with_taken` arrived at a mail server."""
+    return f"{update.taken:,} of {update.written:,} taken by the mail server"

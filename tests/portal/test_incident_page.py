@@ -110,6 +110,12 @@ def test_the_top_of_the_page_says_who_was_told_last(client, estate, root):
     page = client.get(f"/incidents/{Incident.objects.get().number}/").content.decode()
     top = page[: page.index('id="impact-title"')]
     assert "Told last: Storage" in top
+    Notice.objects.update(attempts=2, sent_at=None, given_up_at=None, latest_error="Connection refused")
+    again = client.get(f"/incidents/{Incident.objects.get().number}/").content.decode()
+    assert "Not sent yet, 2 attempts: Connection refused." in again[: again.index('id="impact-title"')], "nobody was told"
+    Notice.objects.update(sent_at=estate.at)
+    again = client.get(f"/incidents/{Incident.objects.get().number}/").content.decode()
+    assert "Not sent" not in again[: again.index('id="impact-title"')]
     incident = Incident.objects.get()
     IncidentEntry.objects.create(
         incident=incident, at=estate.at + HOUR, kind="mail", text=f"Mail to ward@example.org: [{incident.number}] P5"
