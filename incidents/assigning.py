@@ -28,7 +28,18 @@ def workers() -> QuerySet[Any]:
 
 
 def workers_on(incident: Incident) -> QuerySet[Any]:
-    """Those of them who may see the incident: by role, as owner of a service that it hit, or by a right on a service or tool of it."""
+    """Those of them who may see the incident."""
+    return workers().filter(_sees(incident))
+
+
+def readers_of(incident: Incident) -> QuerySet[Any]:
+    """Everybody with a live account who may see the incident, by name; superusers, who may see anything, are not offered."""
+    people = get_user_model().objects.filter(_sees(incident), is_active=True, is_superuser=False)
+    return people.order_by("first_name", "last_name", "username")
+
+
+def _sees(incident: Incident) -> Q:
+    """Who may: by role, as owner of a service that it hit, or by a right on a service or tool of it."""
     alerts = Alert.objects.filter(incident_alert__incident=incident)
     services, tools = alerts.filter(service__isnull=False).values("service"), alerts.filter(service=None).values("tool")
     owned = ServiceVersion.objects.approved().filter(effective__endswith=None, service__in=services)
@@ -36,7 +47,7 @@ def workers_on(incident: Incident) -> QuerySet[Any]:
     for right, rows, key in (("catalogue.view_service", services, "service"), ("monitoring.view_tool", tools, "tool")):
         by_role = Q(pk__in=get_user_model().objects.with_perm(right, backend=_BACKEND, include_superusers=False).values("pk"))
         seen |= (by_role & Exists(rows)) | _granted(right, rows.values_list(Cast(key, TextField())))
-    return workers().filter(seen)
+    return seen
 
 
 def _granted(right: str, rows: QuerySet[Any]) -> Q:

@@ -75,7 +75,8 @@ def said_by(at: dt.datetime) -> QuerySet[Feedback]:
 def as_of(rows: QuerySet[KnownError], *, at: dt.datetime) -> list[Any]:
     """Those of these that were written by then, as they were, with `helped` and `failed` as counted then, by title."""
     history: Any = KnownError.history.filter(id__in=rows.values("pk"), history_date__lte=at)  # type: ignore[attr-defined]
-    then = [one.instance for one in history.latest_of_each().exclude(history_type="-")]
+    newest = history.order_by("id", "-history_date", "-history_id").distinct("id")
+    then = [one.instance for one in newest if one.history_type != "-"]
     said = said_by(at).filter(known_error__in=[one.pk for one in then]).values("known_error")
     counts = said.annotate(yes=Count("pk", filter=Q(helped=True)), no=Count("pk", filter=Q(helped=False)))
     found = {pk: (yes, no) for pk, yes, no in counts.values_list("known_error", "yes", "no")}
@@ -107,15 +108,15 @@ def draft(*, source: Problem | Incident, by: Any, at: dt.datetime) -> KnownError
         raise NotPossible(f"There is a draft from {source.number} already. Go on with that one.")
     newest = alike.order_by("-opened_at").first()
     symptom = f"{kind}. {alike.count()} incidents of this signature" + (f", the newest: {newest.title}." if newest else ".")
-    with because(f"Draft from {source.number}", by=by):
-        return KnownError.objects.create(
-            signature=source.signature,
-            title=title,
-            symptom=symptom,
-            root_cause=problem.root_cause if problem else "",
-            workaround=problem.workaround if problem else "",
-            problem=problem,
-        )
+    row = KnownError(
+        signature=source.signature,
+        title=title,
+        symptom=symptom,
+        root_cause=problem.root_cause if problem else "",
+        workaround=problem.workaround if problem else "",
+        problem=problem,
+    )
+    return _stored(row, f"Draft from {source.number}", by, at)
 
 
 @transaction.atomic
@@ -142,8 +143,8 @@ def write(*, known_error: KnownError, reason: str, by: Any, at: dt.datetime, rev
     if row.state == KnownError.State.PUBLISHED and not row.workaround:
         raise NotPossible("What is published says what helps: write the workaround, or retire it.")
     try:
-        with because(reason, by=by), transaction.atomic():
-            row.save()
+        with transaction.atomic():
+            _stored(row, reason, by, at)
     except IntegrityError:
         raise NotPossible("There is a known error of this signature with this title already. Choose another title.") from None
     return row
@@ -165,9 +166,7 @@ def move(*, known_error: KnownError, to: str, reason: str, by: Any, at: dt.datet
     today = local_day(at, "UTC")
     if to == KnownError.State.PUBLISHED and (row.review_on is None or row.review_on <= today):
         row.review_on = today + REVIEWED_AFTER
-    with because(reason, by=by):
-        row.save()
-    return row
+    return _stored(row, reason, by, at)
 
 
 @transaction.atomic
@@ -214,6 +213,14 @@ def _remind(row: KnownError, person: Any, today: dt.date, at: dt.datetime) -> bo
         body=render_to_string("incidents/email/known_error_review.txt", context),
         at=at,
     )
+
+
+def _stored(row: Any, reason: str, by: Any, at: dt.datetime) -> KnownError:
+    """Saved with what its history says of this instant, from which pages of the past are read."""
+    row._history_date = at
+    with because(reason, by=by):
+        row.save()
+    return row  # type: ignore[no-any-return]
 
 
 def _reasoned(reason: str) -> None:

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from catalogue.models import Service
 from itsm_backup import journey
-from itsm_backup.demo import amending, handling, inventorying, placing, removing, replaying, weaving
+from itsm_backup.demo import amending, handling, inventorying, learning, placing, removing, replaying, weaving
 from itsm_backup.demo.models import Replay
 from itsm_backup.demo.stating import stated
 from itsm_backup.demo.world import DAYS, begins_at, day_at, world
@@ -102,6 +102,7 @@ def step(*, mark: Replay, at: dt.datetime) -> None:
     """One look at the history: who took care of what was known, what was decided and told until `at`, and what followed from it."""
     handling.handle(at=at)
     amending.amend(anchor_at=mark.anchor_at, since=mark.fed_until, at=at)
+    learning.learn(anchor_at=mark.anchor_at, since=mark.fed_until, at=at)
     since = mark.fed_until
     _replay_all(list(replaying.demo_tools()), anchor_at=mark.anchor_at, since=since, at=at)
     journey.advance(at=at)
@@ -146,8 +147,8 @@ def _declare(*, at: dt.datetime, tell: Tell) -> Replay:
 
 
 def _instants(anchor_at: dt.datetime) -> Iterator[dt.datetime]:
-    """When the history is looked at: on chosen days, in the last nights, and closer to the anchor by the hour."""
+    """When the history is looked at: on chosen days, when people did something, in the last nights, and closer to the anchor."""
     days = [day_at(anchor_at, FIRST, NOON), *(day_at(anchor_at, days_ago, EVENING) for days_ago in EVENINGS)]
     nights = [day_at(anchor_at, days_ago, AFTER_DEADLINES) for days_ago in NIGHTS]
     close = [anchor_at - dt.timedelta(hours=hours) for hours in CLOSE]
-    yield from sorted(instant for instant in {*days, *nights, *close} if instant <= anchor_at)
+    yield from sorted(instant for instant in {*days, *learning.looks(anchor_at), *nights, *close} if instant <= anchor_at)

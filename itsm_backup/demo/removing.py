@@ -17,7 +17,7 @@ from django.db.models import Q
 from guardian.models import UserObjectPermission
 
 from catalogue.models import Agreement, Cmdb, GrantEntry, Label, ScopeLine, Service, ServiceVersion, Team, TeamMember
-from incidents.models import Incident, IncidentAlert
+from incidents.models import Incident, IncidentAlert, KnownError, MajorIncident, PostIncidentReview, Problem, ProblemIncident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
 from itsm_backup.demo.amending import amendments
@@ -32,6 +32,7 @@ from monitoring.partitions import drop_empty_partitions
 from reporting.models import Delivery, Report, ReportedService
 
 log = logging.getLogger(__name__)
+_TOLD = {Incident: "incident", MajorIncident: "major", PostIncidentReview: "review", KnownError: "known-error"}  # in the keys of notices
 NAME = "demo remove"
 # Rows of a person's own tools stay when the demo service that they were given to goes: they belong to no service then.
 _DETACHED = {
@@ -85,9 +86,13 @@ def _gather(removal: Removal) -> None:
     kept = IncidentAlert.objects.exclude(pk__in=removal.of(IncidentAlert)).values("incident")
     told = IncidentAlert.objects.filter(pk__in=removal.of(IncidentAlert)).values("incident")
     removal.add(Incident, Incident.objects.filter(pk__in=told).exclude(pk__in=kept))
+    behind = ProblemIncident.objects.filter(pk__in=removal.of(ProblemIncident)).values("problem")
+    others = ProblemIncident.objects.exclude(pk__in=removal.of(ProblemIncident)).values("problem")
+    removal.add(Problem, Problem.objects.filter(pk__in=behind).exclude(pk__in=others))
     threads = Q(pk=None)
-    for pk in removal.of(Incident):
-        threads |= Q(key__startswith=f"incident/{pk}/")
+    for model, word in _TOLD.items():
+        for pk in removal.of(model):
+            threads |= Q(key__startswith=f"{word}/{pk}/")
     for pk in removal.of(Service):
         threads |= Q(thread=f"detected/{pk}")
     sent = Delivery.objects.filter(pk__in=removal.of(Delivery)).values("notice")

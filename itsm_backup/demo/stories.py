@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -71,11 +71,20 @@ def remarked(jobs: Mapping[tuple[str, str], Job], anchor_at: dt.datetime) -> dic
     """The remarks of the past by job and due instant; those that fall on a day without that occurrence are left out."""
     found = {}
     for remark in remarks():
-        job = jobs[remark["tool"], remark["job"]]
-        dues = due_on(job.schedule, local_day(anchor_at) - dt.timedelta(days=remark["days_ago"]))
-        if dues:
-            found[job.tool, job.name, dues[min(remark.get("place", 0), len(dues) - 1)]] = remark["what"]
+        day = local_day(anchor_at) - dt.timedelta(days=remark["days_ago"])
+        meant = [job for (tool, name), job in jobs.items() if tool == remark["tool"] and remark.get("job", name) == name]
+        for job in meant:
+            for due in _meant(remark, due_on(job.schedule, day)):
+                found[job.tool, job.name, due] = remark["what"]
     return found
+
+
+def _meant(remark: dict[str, Any], dues: Sequence[dt.datetime]) -> list[dt.datetime]:
+    """What of a day's occurrences a remark is about: those of a span, or one by its place."""
+    if "from" in remark:
+        start, end = dt.time.fromisoformat(remark["from"]), dt.time.fromisoformat(remark["until"])
+        return [due for due in dues if start <= due.astimezone(ZoneInfo(ZONE)).time() < end]
+    return [dues[min(remark.get("place", 0), len(dues) - 1)]] if dues else []
 
 
 def remarks() -> list[dict[str, Any]]:

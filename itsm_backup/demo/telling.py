@@ -61,7 +61,8 @@ def _borg(run: Run, repository: str, full_pool: bool) -> Step:
 def _pgbackrest(run: Run, repository: str, full_pool: bool) -> Step:
     recorded = recordings.text("pgbackrest-database-down.txt").replace("--stanza=shop", f"--stanza={run.job.name}")
     said = "\n".join(_moved(line, run.started_at) for line in recorded.splitlines())
-    return Step(name="backup", command=f"pgbackrest --stanza={run.job.name} backup", exit_code=56, stdout=said, stderr="")
+    stderr = recordings.text("pgbackrest-database-down-errors.txt")
+    return Step(name="backup", command=f"pgbackrest --stanza={run.job.name} backup", exit_code=56, stdout=said, stderr=stderr)
 
 
 def _moved(line: str, at: dt.datetime) -> str:

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from catalogue.models import Team
 from incidents import assigning, merging, overruling, working
@@ -21,6 +19,7 @@ from incidents.models import Incident
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_deeds import FOR_HOURS, RESOLVE, STEPS
+from itsm_backup.portal.returning import posted
 from itsm_backup.portal.views import incident_shown
 from monitoring.models import Alert
 
@@ -49,7 +48,7 @@ def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
             messages.success(request, told)
             return redirect("portal:incident", incident.number)
 
-        return require_POST(login_required(doing))
+        return posted(doing, page="portal:incident")
 
     return making
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
 from incidents import publishing_status
-from incidents.models import Audience, Incident, MajorAppointment, MajorIncident, MajorUpdate
+from incidents.models import Audience, Incident, IncidentEntry, MajorAppointment, MajorIncident, MajorUpdate
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
@@ -39,14 +41,28 @@ class Lead:
     messages: tuple[MessageRow, ...]  # the newest updates, and how many of each a mail server took
 
 
-def state_then(row: MajorIncident, moment: Moment) -> str:
-    """The state; in the past, only what instants on record prove."""
+def state_then(row: MajorIncident, moment: Moment, steps: dict[str, str] | None = None) -> str:
+    """The state; in the past, as its steps in the story of the incident tell it: `steps` of many rows, or read here for this one."""
     if not moment.past:
         return str(row.get_state_display())
-    for instant, words in ((row.closed_at, "Closed"), (row.resolved_at, "Resolved"), (row.declared_at, "Declared")):
-        if instant and instant <= moment.at:
-            return words
-    return "Candidate"
+    told = (steps_then([row], moment) if steps is None else steps).get(row.number)
+    if told:
+        return told
+    return "Declared" if row.declared_at and row.declared_at <= moment.at else "Candidate"
+
+
+def steps_then(rows: Sequence[MajorIncident], moment: Moment) -> dict[str, str]:
+    """By number, the state that each was moved to last by then; nothing of what was not moved since it was proposed or declared."""
+    entries = IncidentEntry.objects.filter(incident__in=[row.incident_id for row in rows], kind="major", at__lte=moment.at)
+    labels = {str(label).lower(): str(label) for label in MajorIncident.State.labels}
+    found = {}
+    for text in entries.filter(text__regex=_STEP.pattern).order_by("at", "pk").values_list("text", flat=True):
+        if (step := _STEP.match(text)) and step[2] in labels:
+            found[step[1]] = labels[step[2]]
+    return found
+
+
+_STEP = re.compile(r"^(MAJ-[0-9]+): ([a-z ]+), by ")  # how `leading.move` tells a step
 
 
 def due_of(row: MajorIncident, moment: Moment) -> Due | None:
@@ -62,7 +78,7 @@ def due_of(row: MajorIncident, moment: Moment) -> Due | None:
 
 def due_then(row: MajorIncident, moment: Moment) -> dt.datetime | None:
     """When people were to be told again, of one that went on then: as the newest update said, or an interval after it was declared."""
-    if state_then(row, moment) != "Declared" or row.declared_at is None:
+    if row.declared_at is None or state_then(row, moment) not in ("Declared", "Mitigating"):
         return None
     told = row.updates.filter(sent_at__lte=moment.at, kind="update").order_by("-sent_at", "-number").first()
     if told:

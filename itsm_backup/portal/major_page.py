@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.json import KeyTransform as KT
 from django.utils.safestring import SafeString
 
@@ -18,7 +18,7 @@ from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Impact, impact_of
 from itsm_backup.portal.incident_deeds import Step
 from itsm_backup.portal.incident_page import Story, alerts_of
-from itsm_backup.portal.major_lead import Due, due_of, state_then, verdict_class
+from itsm_backup.portal.major_lead import Due, due_of, state_then, steps_then, verdict_class
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.update_page import Telling, telling_of
 from itsm_backup.portal.words import clock, many, person, recent
@@ -100,24 +100,27 @@ def rows_for(user: Any, moment: Moment) -> QuerySet[Any]:
 def majors_page(*, user: Any, moment: Moment, view: str, page: int) -> MajorsPage:
     """One page of the list; what is due first stands on top."""
     view = view if view in VIEWS else ""
-    rows = rows_for(user, moment)
-    rows = (
-        rows.exclude(state__in=LIVE_STATES)
-        if view == "over"
-        else rows.filter(state="candidate")
-        if view == "candidate"
-        else rows.filter(state__in=LIVE_STATES)
-    )
+    rows = rows_for(user, moment).filter(_of_view(view, moment))
     total = rows.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     ordered = rows.order_by("-updated_at", "-pk") if view == "over" else rows.order_by("next_update_at", "-updated_at", "-pk")
     shown = list(ordered[first : first + PAGE])
+    steps = steps_then(shown, moment) if moment.past else {}
     return MajorsPage(
-        sentence=_sentence(total, rows.filter(state="candidate").count() if not view else 0, view),
-        rows=tuple(_row(row, moment) for row in shown),
+        sentence=_sentence(total, rows.filter(_of_view("candidate", moment)).count() if not view else 0, view),
+        rows=tuple(_row(row, moment, steps) for row in shown),
         views=tuple(Choice(value=moment.href("majors", view=key), words=words, chosen=key == view) for key, words in VIEWS.items()),
         paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("majors", view=view, page=number)),
     )
+
+
+def _of_view(view: str, moment: Moment) -> Q:
+    """What the list of this view holds; in the past, what it held then."""
+    if not moment.past:
+        return {"over": ~Q(state__in=LIVE_STATES), "candidate": Q(state="candidate")}.get(view, Q(state__in=LIVE_STATES))
+    over = Q(closed_at__lte=moment.at) | Q(state="rejected", updated_at__lte=moment.at)
+    undecided = Q(declared_at=None) | Q(declared_at__gt=moment.at)
+    return {"over": over, "candidate": ~over & undecided}.get(view, ~over)
 
 
 def _sentence(total: int, undecided: int, view: str) -> str:
@@ -131,12 +134,12 @@ def _sentence(total: int, undecided: int, view: str) -> str:
     return " ".join(filter(None, (told, waits)))
 
 
-def _row(row: Any, moment: Moment) -> MajorRow:
+def _row(row: Any, moment: Moment, steps: dict[str, str]) -> MajorRow:
     return MajorRow(
         name=Link(row.told_title or row.number, moment.href("major", row.number)),
         number=row.number,
         incident=Link(row.incident.number, moment.href("incident", row.incident.number)),
-        state=state_then(row, moment),
+        state=state_then(row, moment, steps),
         manager=person(row.manager) if row.manager and not moment.past else "",
         lead=person(row.communications_lead) if row.communications_lead and not moment.past else "",
         due=None if moment.past else due_of(row, moment),

@@ -8,12 +8,10 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from catalogue.models import Service
 from incidents import following_up, proposing, reviewing
@@ -90,9 +88,7 @@ def _done(request: HttpRequest, found: PostIncidentReview, form: str, act: Calla
     return redirect("portal:review", (newest or found).number)
 
 
-@require_POST
-@login_required
-def start(request: HttpRequest, *, number: str) -> HttpResponse:
+def _start(request: HttpRequest, *, number: str) -> HttpResponse:
     """From the page of the incident."""
     incident = Incident.objects.visible_to(request.user).filter(pk=int(number.upper().removeprefix("INC-"))).first()
     if incident is None:
@@ -108,6 +104,9 @@ def start(request: HttpRequest, *, number: str) -> HttpResponse:
         return incident_shown(request, moment=Moment(at=at, now=at), number=number, failed=failed)
     messages.success(request, f"{made.number} is a draft with what is on record. Answer the questions, and write what was learned.")
     return redirect("portal:review", made.number)
+
+
+start = posted(_start, page="portal:incident")
 
 
 @_deed("", "step")

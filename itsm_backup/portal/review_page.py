@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalogue.models import Service, ServiceVersion
-from incidents import disclosing, following_up, proposing, reviewing
+from incidents import assigning, disclosing, following_up, proposing, reviewing
 from incidents.models import EntryProposal, Incident, PostIncidentReview, ReviewAction, ReviewAnswer
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
@@ -160,7 +160,7 @@ def review_page(*, review: Any, user: Any, moment: Moment) -> ReviewPage:
         told=tuple(_line(one, moment) for one in facts.get("told", [])),
         recorded=recent(review.facts_at, moment) if review.facts_at else "",
         story=_story(review, moment),
-        people=_people(user) if adding or (rights[CHANGE] and any(one.state == "open" for one in actions)) else (),
+        people=_people(review.incident, user) if adding or (rights[CHANGE] and any(one.state == "open" for one in actions)) else (),
         may_write=writing,
         may_add=adding,
         may_start=rights[CHANGE] and review.state in ("proposed", "declined"),
@@ -308,9 +308,9 @@ def _story(review: Any, moment: Moment) -> tuple[Story, ...]:
     )
 
 
-def _people(user: Any) -> tuple[Choice, ...]:
-    """Who can be given an action, by name: everybody with a live account; who may not see the incident is refused by name."""
-    rows = get_user_model().objects.filter(is_active=True).order_by("first_name", "last_name", "username")[:MOST]
+def _people(incident: Any, user: Any) -> tuple[Choice, ...]:
+    """Who can be given an action, by name: who may see the incident."""
+    rows = assigning.readers_of(incident)[:MOST]
     return tuple(Choice(value=str(one.pk), words=person(one), chosen=one.pk == user.pk) for one in rows)
 
 

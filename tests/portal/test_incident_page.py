@@ -251,9 +251,14 @@ def test_who_may_only_look_is_refused_and_who_may_not_look_finds_nothing(estate_
     assert not Incident.objects.get().entries.filter(kind="note").exists()
 
 
-def test_acts_are_never_done_by_looking(at_work):
+def test_acts_are_never_done_by_looking_which_leads_back_to_the_page(at_work):
     client, _, address = at_work
-    assert [client.get(f"{address}{act}").status_code for act in ("acknowledge", "assign", "note", "resolve")] == [405] * 4
+    before = Incident.objects.get().updated_at
+    for act in ("acknowledge", "assign", "note", "resolve", "merge", "propose", "review", "draft", "feedback"):
+        answer = client.get(f"{address}{act}")
+        assert (answer.status_code, answer.url) == (302, address), act
+    assert (Incident.objects.get().state, Incident.objects.get().updated_at) == ("new", before)
+    assert client.put(f"{address}note").status_code == 405
 
 
 def test_of_very_many_that_depend_on_it_the_nearest_are_listed_and_the_rest_counted(estate, root, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -84,6 +85,22 @@ def test_who_may_not_do_it_is_refused_whatever_they_send(client, incident, estat
     signed_in(client, make_person("stakeholder", estate_now.at, services=[estate_now.imaging]))
     assert client.post(f"/reviews/{draft.number}/write", {"cause": "x"}).status_code == 404
     assert client.post(f"/incidents/{incident.number}/review").status_code == 403
+
+
+def test_an_action_is_offered_to_those_only_who_may_see_the_incident(client, incident, estate_now, operator):
+    draft = reviewing.start(incident=incident, by=operator, at=estate_now.at)
+    mine = make_person("stakeholder", estate_now.at, services=[estate_now.imaging])
+    other = make_person("stakeholder", estate_now.at, services=[estate_now.research])
+    gone = make_person("operator", estate_now.at)
+    gone.is_active = False
+    gone.save()
+    text = signed_in(client, operator).get(f"/reviews/{draft.number}/").content.decode()
+    offered = {int(key) for key in re.findall(r'<option value="(\d+)"', text.partition('id="owner"')[2].partition("</select>")[0])}
+    assert {operator.pk, mine.pk} <= offered and not {other.pk, gone.pk} & offered
+    people = get_user_model().objects.filter(is_active=True, is_superuser=False)
+    assert offered == {one.pk for one in people if Incident.objects.visible_to(one).filter(pk=incident.pk).exists()}, (
+        "as the act takes them"
+    )
 
 
 def test_pages_take_few_questions_however_many_reviews_there_are(client, estate_now, review, operator, django_assert_max_num_queries):
