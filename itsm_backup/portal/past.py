@@ -11,6 +11,7 @@ from django.db.models.functions import Cast, Concat
 from django.utils.safestring import SafeString
 
 from catalogue.models import Propagation, ServiceVersion, StatusChange
+from incidents.opening import OPENS
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.trouble import grew_later, incident_of, title_of
@@ -94,10 +95,19 @@ def _alert_row(alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:
         state="Resolved" if over else alert.get_state_display().capitalize() if alert.state != "resolved" else "Firing",
         priority=alert.priority,
         since=recent(alert.opened_at, moment),
-        note="" if grew_later(alert, moment) else many(alert.occurrences, "time"),
+        note="" if grew_later(alert, moment) else _how_often(alert, over=over or moment.past),
         why=moment.href("explain", "alert", alert.pk),
     )
     return (over, alert.priority, -alert.opened_at.timestamp()), row
+
+
+def _how_often(alert: Alert, *, over: bool) -> str:
+    """How often it happened; while it lasts without an incident, also what would open one."""
+    told = many(alert.occurrences, "time")
+    if over or alert.severity in OPENS:
+        return told
+    once_more = alert.alert_class in ("job_failed", "job_missed")
+    return f"{told}, watched: {'once more opens an incident' if once_more else 'it opens no incident by itself'}"
 
 
 def history_of(*, service_id: int, moment: Moment, within: Span | None = None) -> tuple[HistoryRow, ...]:

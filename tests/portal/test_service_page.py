@@ -129,6 +129,21 @@ def test_runs_stand_newest_first_with_what_they_moved(estate, root):
     assert page.older_runs == "/services/SVC-003/runs/"
 
 
+def test_a_first_failure_says_that_it_is_watched(estate, root):
+    """The second one in a row opens an incident, which stands in its place."""
+    make_job(estate.tool, "notes-1d", service=estate.research)
+    push(estate.tool, run_record("notes-1d", "success", estate.at), at=estate.at)
+    notes = []
+    for hours in (2, 3):
+        at = estate.at + hours * HOUR
+        push(estate.tool, run_record("notes-1d", "failed", at - 0.5 * HOUR), at=at)
+        journey.advance(at=at)
+        page = page_of(estate, root, "SVC-033", Moment(at=at, now=at))
+        notes.append([(row.kind, row.note) for row in page.problems if "notes-1d" in row.name.words])
+    assert notes[0] == [("Alert", "1 time, watched: once more opens an incident")]
+    assert [kind for kind, _ in notes[1]] == ["Incident"]
+
+
 def test_problems_and_history_lead_to_their_explanation(estate, root):
     page = page_of(estate, root)
     assert (page.problems[0].kind, page.problems[0].state) == ("Incident", "New")
