@@ -33,10 +33,12 @@ OF_ITS_OWN = ("change_reference",)  # what belongs to one version alone: the nex
 COMMITMENT_FIELDS = (
     "rpo_s", "rto_s", "retention_days", "success_rate", "on_time_rate", "window_opens", "window_closes", "restore_test_days",
     "rpo_attainment_rate", "retention_min_days", "retention_max_days", "immutability_days", "copy_scheme", "encryption",
+    "measurement_calendar",
 )  # fmt: skip
 OFFERING_FIELDS = ("name", "price", "rpo_s", "rto_s", "retention_days", "success_rate")
 ALL_FIELDS = (*CONTENT_FIELDS, *COMMITMENT_FIELDS, "offerings")
-_LATER: dict[str, Any] = {"escalation_policy": "", "change_reference": ""}  # what contents and hashes of before do not hold means this
+# What contents and hashes of before do not hold means this
+_LATER: dict[str, Any] = {"escalation_policy": "", "change_reference": "", "measurement_calendar": ""}
 
 
 class Change(NamedTuple):

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 
 from catalogue.comparing import ALL_FIELDS, COMMITMENT_FIELDS, CONTENT_FIELDS, OFFERING_FIELDS, Change
+from catalogue.counted_days import EVERY_DAY
 from catalogue.models import AgreementVersion, Commitment, Offering, ServiceVersion, Team
 from itsm_backup.common.admin.fields import label_of, value_words
 
@@ -26,8 +27,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "commissioned_at")),
     ("Where it runs", ("hosting", "provider", "regions")),
     ("Who answers for it", ("owner", "steward", "operations_team", "supplier", "escalation_policy")),
-    ("What it promises", ("rpo_s", "rto_s", "success_rate", "on_time_rate", "rpo_attainment_rate", "window_opens", "window_closes",
-                          "restore_test_days", "offerings")),
+    ("What it promises", ("rpo_s", "rto_s", "success_rate", "on_time_rate", "rpo_attainment_rate", "measurement_calendar",
+                          "window_opens", "window_closes", "restore_test_days", "offerings")),
     ("How it is protected", ("retention_days", "retention_min_days", "retention_max_days", "copy_scheme", "encryption",
                              "immutability_days")),
     ("What stands behind it", ("sla", "ola", "contract", "regulations", "review_due_on", "change_reference")),
@@ -51,10 +52,14 @@ def tell(changes: Iterable[Change]) -> list[Told]:
     """The changes in words; people, teams and agreements by name, with one query for each kind of them."""
     listed = list(changes)
     names = _names(listed)
-    return [
-        Told(each.field, label(each.field), _words(each.field, each.before, names), _words(each.field, each.after, names))
-        for each in listed
-    ]
+    return [Told(each.field, label(each.field), *(_side(each, value, names) for value in (each.before, each.after))) for each in listed]
+
+
+def _side(change: Change, value: Any, names: Mapping[tuple[str, int], str]) -> str:
+    """One side of a change; where a calendar comes or goes, the empty side says what it means."""
+    if change.field == "measurement_calendar" and not value and change.before != change.after:
+        return EVERY_DAY
+    return _words(change.field, value, names)
 
 
 def told(content: Mapping[str, Any]) -> dict[str, Told]:

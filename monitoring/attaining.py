@@ -21,6 +21,7 @@ from monitoring.placing import Placed
 from monitoring.recovering import MOST_POINTS, Recovery, looks_back_to, recovery_of
 from monitoring.tallying import Tally, tally_of
 from monitoring.trending import Month
+from monitoring.wording import left_out
 
 LEAST_PEERS = 5
 
@@ -166,7 +167,7 @@ def _success(one: Objective, ask: _Asked) -> Attainment:
     if claim is None:
         _, good, _, total = ask.month
         return _counted(one, good, total, "Due backups, until yesterday")
-    found = _counted(one, claim["good"], claim["settled"], "Due backups that are settled")
+    found = _counted(one, claim["good"], claim["settled"], f"Due backups that are settled{left_out(claim)}")
     found.status, found.left = claim["verdict"], None if claim["used"] is None else 1 - claim["used"]
     if found.confidence == "inconclusive" and one.target is not None:
         found.detail += _pooled(one.target, ask)

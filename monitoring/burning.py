@@ -27,7 +27,8 @@ MOST_TIMED = 500  # services whose seconds are counted in one go, those that are
 NEWEST = """
 SELECT e.due_at, e.state FROM monitoring_backupjob j CROSS JOIN LATERAL (
   SELECT due_at, state FROM monitoring_expectedrun e
-  WHERE e.job_id = j.id AND e.settled_at IS NOT NULL AND e.state IN ('satisfied', 'satisfied_late', 'missed') AND e.due_at <= %(at)s
+  WHERE e.job_id = j.id AND e.counts AND e.settled_at IS NOT NULL AND e.state IN ('satisfied', 'satisfied_late', 'missed')
+    AND e.due_at <= %(at)s
   ORDER BY e.due_at DESC LIMIT %(most)s) e
 WHERE j.service_id = {service} ORDER BY e.due_at DESC LIMIT %(most)s
 """

@@ -2,6 +2,7 @@
 
 Beside what was due stand the restore tests that passed (`restores`), which give no letter, and what went wrong without being due:
 failed runs outside the schedule (`besides`) and failed restore tests (`refuted`). Those make the day failed, but no rate counts them.
+What falls on a day that does not count by the measurement calendar stands apart (`uncounted`); the letter tells what came of it.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ from django.db.models import Max, Min
 
 from catalogue.models import ServiceVersion
 from itsm_backup.common.time import day_bounds, local_day
+from monitoring import recalling
 from monitoring.asking import array, fetch
+from monitoring.matching import uncounted
 from monitoring.models import ExpectedRun, ServiceDay
 
-COUNTS = ("good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "restores", "besides", "refuted")
+COUNTS = ("good", "warned", "late", "failed", "missed", "unknown", "held", "pending", "restores", "besides", "refuted", "uncounted")
 # The worst of a day stands in its cell. Warned and late ones are good ones with a remark.
 _LETTERS = (
     ("failed", "F"), ("besides", "F"), ("refuted", "F"), ("missed", "M"), ("unknown", "?"), ("late", "L"), ("warned", "W"), ("held", "H"),
 )  # fmt: skip
+_APART = ("good", "warned", "late", "failed", "missed")  # what rates are made of: on a day that does not count they show, and count nowhere
 _TESTED = {"passed": "restores", "failed": "refuted"}
 
 
 _LEDGER = """
-SELECT asked.service, asked.day, e.state, e.worst_outcome, e.attempts
+SELECT asked.service, asked.day, e.state, e.worst_outcome, e.attempts, e.counts
 FROM unnest(%s::bigint[], %s::date[]) AS asked(service, day) JOIN monitoring_backupjob j ON j.service_id = asked.service
 JOIN monitoring_expectedrun e ON e.job_id = j.id AND e.local_on = asked.day
 """
@@ -67,12 +71,17 @@ def recount(*, days: Mapping[int, Collection[dt.date]], zones: Mapping[int, str]
     counts: dict[tuple[int, dt.date], Counter[str]] = {(service, day): Counter() for service, some in wanted.items() for day in some}
     if not counts:
         return
-    for service, day, state, outcome, attempts in fetch(_LEDGER, _columns(counts)):
-        counts[service, day].update(kinds_of(state, outcome, attempts))
+    for service, day, state, outcome, attempts, counting in fetch(_LEDGER, _columns(counts)):
+        kinds = kinds_of(state, outcome, attempts)
+        counts[service, day].update(kinds if counting else _apart(kinds))
     bounds = [(day_bounds(some[0], zones[service])[0], day_bounds(some[-1], zones[service])[1]) for service, some in wanted.items()]
     spans = [array(wanted), array(since for since, _ in bounds), array(until for _, until in bounds)]
-    for service, occurred_at, outcome in fetch(_LOOSE, spans):
-        _count(counts, service, local_day(occurred_at, zones[service]), _kinds_of_run(outcome))
+    loose = fetch(_LOOSE, spans)
+    calendars = recalling.counted_days_of({service for service, _, _ in loose}) if loose else {}
+    for service, occurred_at, outcome in loose:
+        kinds = _kinds_of_run(outcome)
+        counting = not uncounted(occurred_at, calendars.get(service, ()))
+        _count(counts, service, local_day(occurred_at, zones[service]), kinds if counting else _apart(kinds))
     for service, started_at, outcome in fetch(_TESTS, spans):
         _count(counts, service, local_day(started_at, zones[service]), [_TESTED[outcome]])
     for service, occurred_at in fetch(_BESIDES, spans):
@@ -102,6 +111,13 @@ def kinds_of(state: str, outcome: str | None, attempts: int) -> list[str]:
     return ["failed"] if outcome in ("failed", "partial", "cancelled") else ["pending"]
 
 
+def _apart(kinds: Iterable[str]) -> list[str]:
+    """The same on a day that does not count: one that is left out, whose result the cell's letter still tells."""
+    told = list(kinds)
+    kept = [kind for kind in told if kind not in _APART]
+    return [*kept, *(f"{kind} apart" for kind in told if kind in _APART), *["uncounted"] * (len(kept) < len(told))]
+
+
 def _kinds_of_run(outcome: str | None) -> list[str]:
     if outcome == "success":
         return ["good"]
@@ -128,7 +144,7 @@ def _write(counts: dict[tuple[int, dt.date], Counter[str]]) -> None:
 
 
 def _letter(count: Counter[str]) -> str:
-    return next((letter for name, letter in _LETTERS if count[name]), "")
+    return next((letter for name, letter in _LETTERS if count[name] or count[f"{name} apart"]), "")
 
 
 def zones_of(service_ids: Iterable[int], at: dt.datetime) -> dict[int, str]:

@@ -76,6 +76,7 @@ class OccurrencesInput(msgspec.Struct, kw_only=True, frozen=True):
     pending: int = 0
     excused: int = 0
     unconfirmed: int = 0
+    uncounted: int = 0
 
 
 class WorkflowInput(msgspec.Struct, kw_only=True, frozen=True):
@@ -251,6 +252,7 @@ def success_claim(inputs: JudgementInputs) -> dict[str, Any]:
         "pending": counts.pending,
         "excused": counts.excused,
         "unconfirmed": counts.unconfirmed,
+        **({"uncounted": counts.uncounted} if counts.uncounted else {}),
         "rate": rate(counts.good, counts.settled),
         "target": target,
         "allowed_bad": six(float(allowed)),

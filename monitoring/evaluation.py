@@ -145,7 +145,7 @@ def _still(value: Any) -> Any:
 def _figure(evaluation: Evaluation, claim: dict[str, Any]) -> Figure:
     untimed = claim["claim"] == "restore" and claim["target_s"] is None
     method, number = UNTIMED if untimed else METHODS[claim["claim"]]
-    own = ("captured_at", "counted_from", "target_s", "good", "settled", "pending", "excused", "target", "test_days")
+    own = ("captured_at", "counted_from", "target_s", "good", "settled", "pending", "excused", "uncounted", "target", "test_days")
     inputs = {"at": evaluation.inputs["at"]} | {name: claim[name] for name in own if name in claim}
     if claim["claim"] == "restore":
         inputs["tests"] = evaluation.inputs["restore"]["tests"]

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 from django.db.models import Min
 
+from catalogue.counted_days import Calendar, calendar_of
 from catalogue.models import Commitment, ServiceStatus, ServiceVersion, StatusOverride, Window
-from itsm_backup.common.time import iso, month_bounds
+from itsm_backup.common.time import iso, local_day, month_bounds
 from monitoring import planning, proving, schedules, workflow
 from monitoring.asking import array, fetch
 from monitoring.models import Alert, BackupJob, ExpectedRun, ProtectedItem, ServiceState, StatusWorkflow
@@ -32,9 +33,10 @@ FROM monitoring_protecteditem i CROSS JOIN LATERAL (
 WHERE i.service_id = ANY(%(services)s::bigint[]) ORDER BY i.id, p.captured_at DESC
 """
 _COUNTED = """
-SELECT asked.service, count(*) FILTER (WHERE e.state IN ('satisfied', 'satisfied_late') AND e.settled_at IS NOT NULL),
-  count(*) FILTER (WHERE e.state = 'missed' AND e.settled_at IS NOT NULL), count(*) FILTER (WHERE e.state = 'excused'),
-  count(*) FILTER (WHERE e.state = 'unconfirmed'), count(*)
+SELECT asked.service, count(*) FILTER (WHERE e.counts AND e.state IN ('satisfied', 'satisfied_late') AND e.settled_at IS NOT NULL),
+  count(*) FILTER (WHERE e.counts AND e.state = 'missed' AND e.settled_at IS NOT NULL), count(*) FILTER (WHERE e.state = 'excused'),
+  count(*) FILTER (WHERE e.counts AND e.state = 'unconfirmed'), count(*) FILTER (WHERE NOT e.counts AND e.state <> 'expected'),
+  count(*) FILTER (WHERE e.counts)
 FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS asked(service, since, until)
 JOIN monitoring_backupjob j ON j.service_id = asked.service
 JOIN monitoring_expectedrun e ON e.job_id = j.id AND e.due_at >= asked.since AND e.opens_at >= asked.since AND e.opens_at < asked.until
@@ -100,7 +102,7 @@ def inputs_of(judged: Sequence[Judged], *, rules: StatusWorkflow, at: dt.datetim
             "success_target": _share(one.commitment),
             "period": [iso(instant) for instant in periods[one.pk]],
             "items": items[one.pk],
-            "occurrences": _occurrences(counted.get(one.pk, (0, 0, 0, 0, 0)), one.jobs, periods[one.pk][1]),
+            "occurrences": _occurrences(counted.get(one.pk, (0, 0, 0, 0, 0, 0)), one, periods[one.pk][1]),
             "jobs": [told[job.pk] for job in one.jobs],
             "sources": _sources(one.jobs),
             "complete_readings": {
@@ -133,25 +135,28 @@ def _items(ids: Sequence[int], at: dt.datetime) -> dict[int, list[dict[str, Any]
 
 
 def _counted(periods: Mapping[int, tuple[dt.datetime, dt.datetime]]) -> dict[int, tuple[int, ...]]:
-    """Occurrences of each service in its period: good, bad, excused, unconfirmed, all."""
+    """Occurrences of each service in its period: good, bad, excused, unconfirmed, those of the past that do not count, all that count."""
     asked = [array(periods), array(start for start, _ in periods.values()), array(end for _, end in periods.values())]
     return {service: tuple(counts) for service, *counts in fetch(_COUNTED, asked)}
 
 
-def _occurrences(counts: tuple[int, ...], jobs: Sequence[BackupJob], end: dt.datetime) -> dict[str, int]:
-    """What was due in the period; what is still to come counts as pending."""
-    good, bad, excused, unconfirmed, everything = counts
+def _occurrences(counts: tuple[int, ...], judged: Judged, end: dt.datetime) -> dict[str, int]:
+    """What was due in the period; what is still to come counts as pending. What does not count is told where there is any."""
+    good, bad, excused, unconfirmed, uncounted, everything = counts
     unsettled = everything - good - bad - excused - unconfirmed
-    pending = unsettled + sum(_to_come(job, end) for job in jobs)
-    return {"settled": good + bad, "good": good, "bad": bad, "excused": excused, "unconfirmed": unconfirmed, "pending": pending}
+    calendar = calendar_of(judged.commitment.measurement_calendar) if judged.commitment else Calendar()
+    pending = unsettled + sum(_to_come(job, end, calendar, judged.version.zone) for job in judged.jobs)
+    told = {"settled": good + bad, "good": good, "bad": bad, "excused": excused, "unconfirmed": unconfirmed, "pending": pending}
+    return told | ({"uncounted": uncounted} if uncounted else {})
 
 
-def _to_come(job: BackupJob, end: dt.datetime) -> int:
-    """Occurrences of the period that the ledger does not hold yet."""
+def _to_come(job: BackupJob, end: dt.datetime, calendar: Calendar, zone: str) -> int:
+    """Occurrences of the period that the ledger does not hold yet, by the calendar in force now."""
     if not hasattr(job, "schedule") or job.state.ledger_until is None or job.state.ledger_until >= end:
         return 0
     schedule = planning.schedule_of(job, job.state.ledger_from)
-    return len([one for one in schedules.occurrences(schedule, job.state.ledger_until, end) if one.opens_at < end])
+    ahead = [one for one in schedules.occurrences(schedule, job.state.ledger_until, end) if one.opens_at < end]
+    return len(ahead) if calendar == Calendar() else sum(calendar.counts(local_day(one.opens_at, zone)) for one in ahead)
 
 
 def _jobs(jobs: Sequence[BackupJob]) -> dict[int, dict[str, Any]]:

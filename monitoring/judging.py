@@ -41,7 +41,9 @@ from monitoring.claims import (
 )
 from monitoring.restore_claim import next_change_at, restore_claim
 
-VERSION = "3"  # 2 judges restores, too; 3 knows a status set by hand. Older inputs hold neither and give the same results as ever
+# 2 judges restores, too; 3 knows a status set by hand; 4 tells due backups on days that do not count. Older inputs hold none of it and
+# give the same results as ever.
+VERSION = "4"
 
 
 class JudgingError(ValueError):
@@ -54,7 +56,8 @@ def judge_service(inputs: dict[str, Any]) -> dict[str, Any]:
     Inputs: at · tier · commissioned_at · rpo_s or null · success_target (0 to 1) or null · period [start, end) of the
     success claim · items [item, name, tool, commissioned_at, points [point, run, captured_at, available_at, expires_at,
     invalid_from, gone_at]] · occurrences of the period {settled, good, bad, pending, excused, unconfirmed}, where pending
-    includes those still to come · jobs [job, name, tool, scheduled, bad_streak, good_streak, latest_run, latest_outcome
+    includes those still to come, and beside them uncounted, those on days that do not count, where there are any · jobs
+    [job, name, tool, scheduled, bad_streak, good_streak, latest_run, latest_outcome
     (of the latest finished run), latest_problem_run, cause, missed_due_at, next_completion_at], where the problem run and
     the missed due time belong to the present row of bad occurrences, else null, and a streak counts occurrences from the
     moment they are good, or missed or failed past their deadline · sources

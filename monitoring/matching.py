@@ -18,8 +18,9 @@ finished with success or warning. With D the deadline and C the cutoff (the next
 believed only after one complete reading later than the instant in question. `missed` before `settled_at` may still turn
 into `satisfied_late`; afterwards it stays missed, whatever runs later. An occurrence whose attempts were all bad ends as
 `missed` with `attempted` and `failed_run` set, so success per window counts it as bad and a day cell can tell F from M.
-A tool's own report that a run was missed or skipped is no attempt, but it confirms the absence. Whatever happened after
-`at` (a clock that runs ahead) is ignored until then.
+On a day that does not count by the measurement calendar all of this is the same, and people are told; the line only says
+that no rate counts it (`uncounted`). A tool's own report that a run was missed or skipped is no attempt, but it confirms
+the absence. Whatever happened after `at` (a clock that runs ahead) is ignored until then.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from typing import Literal
 
 import msgspec
 
+from catalogue.counted_days import Calendar
+from itsm_backup.common.time import local_day
 from monitoring.schedules import Occurrence
 
 LedgerState = Literal["expected", "satisfied", "late", "satisfied_late", "missed", "unconfirmed", "excused"]
@@ -58,12 +61,30 @@ class Hold(msgspec.Struct, kw_only=True, frozen=True):
     approved_at: dt.datetime
 
 
+class CountedDays(msgspec.Struct, kw_only=True, frozen=True):
+    """The measurement calendar of one version, for what opens while it is in force; days are those of the entry's zone."""
+
+    version: int
+    starts_at: dt.datetime
+    ends_at: dt.datetime | None
+    zone: str
+    calendar: Calendar
+
+    def against(self, opens_at: dt.datetime) -> str:
+        """Why what opens then does not count, `Saturday does not count by version 3`; empty when it does."""
+        if opens_at < self.starts_at or (self.ends_at is not None and opens_at >= self.ends_at):
+            return ""
+        on = self.calendar.against(local_day(opens_at, self.zone))
+        return f"{on} does not count by version {self.version}" if on else ""
+
+
 class Settled(msgspec.Struct, kw_only=True, frozen=True):
     """One line of the ledger as known at an instant.
 
     `run_ids` are all runs of the occurrence by start; `best_run` is the first that ended good by the cutoff, `failed_run`
     the latest that ended otherwise, `worst_outcome` the worst of those that ended. `attempted` says that a run started at
-    all. `settled_at` is None while the result may still change; `next_change_at` is when time alone changes it, or None.
+    all. `uncounted` says why it is left out of all rates, whatever came of it; what a hold excuses needs no other reason.
+    `settled_at` is None while the result may still change; `next_change_at` is when time alone changes it, or None.
     """
 
     occurrence: Occurrence
@@ -75,6 +96,7 @@ class Settled(msgspec.Struct, kw_only=True, frozen=True):
     attempted: bool = False
     backfilled: bool = False
     excused_by: int | None = None
+    uncounted: str = ""
     settled_at: dt.datetime | None = None
     next_change_at: dt.datetime | None = None
 
@@ -100,6 +122,7 @@ def match(
     complete_reading_at: dt.datetime | None,
     monitored_from: dt.datetime,
     holds: Sequence[Hold] = (),
+    days: Sequence[CountedDays] = (),
 ) -> list[Settled]:
     """Return one line per occurrence, in order of opening, as known at `at`. The order of `runs` does not matter.
 
@@ -115,7 +138,14 @@ def match(
             attempts[index].append(run)
     known = _Knowledge(at=at, pushed=pushed, complete_reading_at=complete_reading_at)
     return [
-        _settle(occurrence, found, known=known, backfilled=occurrence.due_at < monitored_from, hold=_hold_over(occurrence, holds))
+        _settle(
+            occurrence,
+            found,
+            known=known,
+            backfilled=occurrence.due_at < monitored_from,
+            hold=_hold_over(occurrence, holds),
+            uncounted=uncounted(occurrence.opens_at, days),
+        )
         for occurrence, found in zip(ordered, attempts, strict=True)
     ]
 
@@ -128,7 +158,14 @@ def _place(run: Run, ordered: Sequence[Occurrence], openings: Sequence[dt.dateti
     return index if index >= 0 and start < ordered[index].cutoff_at else None
 
 
-def _settle(occurrence: Occurrence, found: Sequence[Run], *, known: _Knowledge, backfilled: bool, hold: Hold | None) -> Settled:
+def uncounted(opens_at: dt.datetime, days: Iterable[CountedDays]) -> str:
+    """Why what opens then counts for no rate; empty when it counts."""
+    return next((told for one in days if (told := one.against(opens_at))), "")
+
+
+def _settle(
+    occurrence: Occurrence, found: Sequence[Run], *, known: _Knowledge, backfilled: bool, hold: Hold | None, uncounted: str
+) -> Settled:  # fmt: skip
     seen = [run for run in found if _begun(run) <= known.at]
     ended = [run for run in seen if _is_over(run, known.at)]
     good = sorted((run for run in ended if run.outcome in GOOD and _end(run) <= occurrence.cutoff_at), key=lambda run: (_end(run), run.id))
@@ -145,6 +182,7 @@ def _settle(occurrence: Occurrence, found: Sequence[Run], *, known: _Knowledge, 
         attempted=bool(begun),
         backfilled=backfilled,
         excused_by=hold.window if hold else None,
+        uncounted="" if hold else uncounted,
         settled_at=settled_at,
         next_change_at=None if settled_at else _next_change(occurrence, found, known.at),
     )

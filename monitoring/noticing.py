@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from django.db import connection, transaction
 from django.db.models import Min
@@ -60,7 +60,15 @@ def _seen(marks: dict[str, Watermark]) -> dict[type[Tracked], tuple[int, int]]:
 def _versions(since: int, at: dt.datetime) -> None:
     changed = set(ServiceVersion.history.filter(history_id__gt=since).values_list("service_id", flat=True))
     _services(changed, at)
+    _count_ahead(changed, at)
     propagating.look_again(changed, at)
+
+
+def _count_ahead(services: Collection[int], at: dt.datetime) -> None:
+    """What is due already belongs to the calendar in force when it opens: jobs of entries that have one look at what lies ahead."""
+    by_calendar = ServiceVersion.objects.approved().filter(service__in=services, commitment__measurement_calendar__gt="")
+    jobs = JobState.objects.filter(job__service__in=by_calendar.values("service")).order_by("pk")
+    _touch_jobs(jobs.select_for_update(of=("self",)), at, at)
 
 
 def _commitments(since: int, at: dt.datetime) -> None:

@@ -12,10 +12,12 @@ from typing import Literal
 
 import msgspec
 
+from catalogue.counted_days import calendar_of
 from catalogue.models import Commitment, TierDefault
 from monitoring.unusual import DURATION_EFFECT, VOLUME_EFFECT
 
 Unit = Literal["share", "seconds", "days", "scheme", "usual"]
+COUNTED_BY_DAY = ("success_rate", "on_time_rate")  # by the measurement calendar; every second of the others counts
 AT_LEAST = ("immutability_days",)  # of days and seconds less is better, but of these
 
 
@@ -74,6 +76,8 @@ _UNUSUAL = tuple(
 
 
 def _derived(commitment: Commitment | None, default: TierDefault | None, fraction: float) -> Iterator[Objective]:
+    text = commitment.measurement_calendar if commitment else ""
+    counted = calendar_of(text).words if text else ""
     for key, name, method, unit, window in _KNOWN:
         promise = getattr(commitment, key, None) or None
         value = promise or getattr(default, key, None)
@@ -87,7 +91,7 @@ def _derived(commitment: Commitment | None, default: TierDefault | None, fractio
             unit=unit,
             target=target,
             warning=None if key in AT_LEAST else _warning(unit, target, fraction),
-            window=window,
+            window=f"{window}, {counted}" if counted and key in COUNTED_BY_DAY else window,
             promised=promise is not None,
             scheme=str(value) if unit == "scheme" else "",
         )

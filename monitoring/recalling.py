@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from catalogue.models import Window
+from catalogue.counted_days import calendar_of
+from catalogue.models import ServiceVersion, Window
 from monitoring.asking import array
 from monitoring.flapping import Outcome
+from monitoring.matching import CountedDays
 from monitoring.models import BackupJob, BackupRun, ExpectedRun, JobState
 from monitoring.narrating import Event, Order, heard
 from monitoring.planning import COUNTED
@@ -44,6 +46,17 @@ def windows_of(service_ids: Iterable[int]) -> dict[int, list[Window]]:
     found: dict[int, list[Window]] = defaultdict(list)
     for window in Window.objects.filter(service__in=set(service_ids)).order_by("pk"):
         found[window.service_id].append(window)
+    return found
+
+
+def counted_days_of(service_ids: Iterable[int]) -> dict[int, list[CountedDays]]:
+    """The measurement calendars of each service, those of all its approved versions that have one."""
+    found: dict[int, list[CountedDays]] = defaultdict(list)
+    rows = ServiceVersion.objects.approved().filter(service__in=set(service_ids), commitment__measurement_calendar__gt="")
+    names = ("service", "number", "effective", "zone", "commitment__measurement_calendar")
+    for service, number, effective, zone, text in rows.order_by("number").values_list(*names):
+        spans = {"starts_at": effective.lower, "ends_at": effective.upper}
+        found[service].append(CountedDays(version=number, zone=zone, calendar=calendar_of(text), **spans))
     return found
 
 

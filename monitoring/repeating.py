@@ -180,7 +180,7 @@ def _counts(evaluation: Evaluation, known: dict[int, BackupRun]) -> dict[str, in
             ExpectedRun.objects.filter(job=job["job"], opens_at__gte=start, opens_at__lt=min(end, evaluation.at)).order_by("due_at")
         )
         lines = matching.match(
-            [gathering.occurrence_of(row) for row in rows if row.state != "excused"],
+            [gathering.occurrence_of(row) for row in rows if row.state != "excused" and row.counts],
             by_job[job["job"]],
             at=evaluation.at,
             pushed=str(job["tool"]) not in readings,

@@ -20,7 +20,7 @@ from monitoring.planning import COUNTED
 from monitoring.storing import judge_again
 
 BATCH = 500
-_SETTLED = ("state", "run", "worst_outcome", "attempts", "backfilled", "excuse", "settled_at")
+_SETTLED = ("state", "run", "worst_outcome", "attempts", "backfilled", "counts", "excuse", "settled_at")
 _STATE = (
     "latest_run", "good_run", "bad_streak", "good_streak", "next_due_at", "ledger_from", "ledger_until", "next_settlement_at",
     "schedule_version", "followed_at", "followed_run", "told_from", "touched_at", "touched_from",
@@ -59,6 +59,7 @@ class Work(msgspec.Struct, kw_only=True):
     job: BackupJob
     state: JobState
     windows: Sequence[Window]
+    counted_days: Sequence[matching.CountedDays]
     zone: str
     days: set[dt.date]
     changed: list[ExpectedRun] = []
@@ -110,9 +111,16 @@ def _held(ids: Iterable[int], at: dt.datetime) -> list[Work]:
     states = {state.pk: state for state in held}
     jobs = list(BackupJob.objects.select_related("tool__state", "schedule", "service").filter(pk__in=states).order_by("pk"))
     services = {job.service_id for job in jobs if job.service_id}
-    windows, zones = recalling.windows_of(services), cells.zones_of(services, at)
+    windows, zones, counted = recalling.windows_of(services), cells.zones_of(services, at), recalling.counted_days_of(services)
     return [
-        Work(job=job, state=states[job.pk], windows=windows[job.service_id or 0], zone=zones.get(job.service_id or 0, "UTC"), days=set())
+        Work(
+            job=job,
+            state=states[job.pk],
+            windows=windows[job.service_id or 0],
+            counted_days=counted[job.service_id or 0],
+            zone=zones.get(job.service_id or 0, "UTC"),
+            days=set(),
+        )
         for job in jobs
     ]
 
@@ -200,6 +208,7 @@ def _matched(work: Work, rows: list[ExpectedRun], runs: Mapping[int, matching.Ru
         complete_reading_at=tool.state.latest_complete_at,
         monitored_from=tool.monitored_from,
         holds=list(holds_over(work.windows, rows)),
+        days=work.counted_days,
     )
     ahead = [line.next_change_at for line in lines if line.next_change_at]
     ahead += [state.ledger_until - expecting.HORIZON / 3] if state.ledger_until else []
@@ -234,7 +243,8 @@ def _apply(row: ExpectedRun, line: matching.Settled, runs: Mapping[int, matching
         "worst_outcome": runs[best].outcome if best else min(outcomes, key=_WORST.index, default=None),
         "attempts": len(line.run_ids) if line.attempted else 0,
         "backfilled": line.backfilled,
-        "excuse": f"window {line.excused_by}" if line.excused_by else "",
+        "counts": not line.uncounted,
+        "excuse": f"window {line.excused_by}" if line.excused_by else line.uncounted,
         "settled_at": line.settled_at,
     }
     changed = any(getattr(row, name) != value for name, value in values.items())

@@ -106,7 +106,7 @@ def _counted(services: Iterable[int], at: dt.datetime) -> dict[int, tuple[int, i
     """Service → (backups that were due in the last whole days and are settled, those of them that came right)."""
     today = at.date()
     due = ExpectedRun.objects.filter(
-        job__service__in=list(services), local_on__gte=today - dt.timedelta(days=COUNTED_DAYS), local_on__lt=today
+        counts=True, job__service__in=list(services), local_on__gte=today - dt.timedelta(days=COUNTED_DAYS), local_on__lt=today
     ).exclude(state__in=[State.EXPECTED, State.EXCUSED])
     right = Count("pk", filter=Q(state__in=[State.SATISFIED, State.SATISFIED_LATE]))
     rows = due.order_by().values("job__service").annotate(due=Count("pk"), right=right).values_list("job__service", "due", "right")

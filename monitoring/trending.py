@@ -39,6 +39,7 @@ class Cell(NamedTuple):
     restores: int
     besides: int
     refuted: int
+    uncounted: int
     worst: str
 
 
@@ -52,7 +53,7 @@ _BOTH = f"""
 SELECT day, {", ".join(Cell._fields[1:-1])}, worst, false FROM monitoring_serviceday
 WHERE service_id = %(service)s AND day BETWEEN %(first)s AND %(last)s
 UNION ALL
-SELECT m.*, {", ".join(["0"] * 8)}, '', true FROM ({COUNTED}) m
+SELECT m.*, {", ".join(["0"] * (len(Cell._fields) - 5))}, '', true FROM ({COUNTED}) m
 """  # noqa: S608 - our own names
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from catalogue.counted_days import calendar_of
 from itsm_backup.common.charts.svg import percent_words
 from itsm_backup.common.time import duration_words, parse_instant
 from monitoring.converting import FIELDS, SECONDS
@@ -107,6 +108,12 @@ def rule_words(rrule: str) -> str:
     return words + (f" on {', '.join(_WEEKDAYS[day] for day in days.split(','))}" if days else "")
 
 
+def left_out(claim: dict[str, Any]) -> str:
+    """What the measurement calendar leaves out of a success claim, to go on with; empty where that is nothing."""
+    count = claim.get("uncounted", 0)
+    return f", {count:,} left out on {'a day that does' if count == 1 else 'days that do'} not count" if count else ""
+
+
 def _day(instant: str) -> str:
     at = parse_instant(instant)
     return f"{at.day} {at:%b %Y}"
@@ -125,6 +132,7 @@ def arithmetic(inputs: dict[str, Any], result: dict[str, Any]) -> list[str]:
             lines.append(
                 f"{claim['good']} good ÷ {claim['settled']} due = {percent_words(claim['rate'])}, promise {percent_words(claim['target'])}"
             )
+            lines += [left_out(claim).removeprefix(", ")] if left_out(claim) else []
             lines.append(f"{claim['settled'] - claim['good']} bad of {claim['allowed_bad']:g} that the month allows")
         if claim["claim"] == "restore":
             lines += _restore_lines(inputs, claim)
@@ -166,6 +174,7 @@ def commitment_sentence(commitment: Any) -> str:
         commitment.rto_s and f"recovery time (RTO) {duration_words(commitment.rto_s)}",
         commitment.success_rate and f"run success {percent_words(float(commitment.success_rate))} a month",
         commitment.on_time_rate and f"done on time {percent_words(float(commitment.on_time_rate))} a month",
+        commitment.measurement_calendar and f"due backups count on {calendar_of(commitment.measurement_calendar).words}",
         commitment.window_opens and commitment.window_closes
         and f"backups between {commitment.window_opens:%H:%M} and {commitment.window_closes:%H:%M}",
         commitment.retention_days and f"retention {commitment.retention_days} d",

@@ -38,7 +38,7 @@ class Counted(msgspec.Struct):
     def add(self, line: dict[str, Any]) -> None:
         self.services += 1
         for state, settled, count in line["ledger"]:
-            if state == "excused":
+            if state in ("excused", "uncounted"):
                 continue
             self.expected += count
             self.known += count if settled and state != "unconfirmed" else 0

@@ -28,7 +28,8 @@ Lines = dict[int, dict[str, Any]]
 
 _BATCH = "unnest(%(services)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS b(service, since, until)"
 _LEDGER = f"""
-SELECT b.service, e.state, e.settled_at IS NOT NULL, e.opens_at >= b.since AND e.opens_at < b.until,
+SELECT b.service, CASE WHEN e.counts THEN e.state ELSE 'uncounted' END, e.settled_at IS NOT NULL,
+       e.opens_at >= b.since AND e.opens_at < b.until,
        e.local_on BETWEEN %(first)s AND %(last)s, count(*)
 FROM {_BATCH} JOIN monitoring_backupjob j ON j.service_id = b.service
 JOIN monitoring_expectedrun e ON e.job_id = j.id AND e.local_on BETWEEN %(first)s - 3 AND %(last)s + 3
@@ -41,8 +42,17 @@ SELECT * FROM (
   FROM {_BATCH} JOIN monitoring_backupjob j ON j.service_id = b.service
   JOIN monitoring_expectedrun e ON e.job_id = j.id AND e.local_on BETWEEN %(first)s - 3 AND %(last)s + 3
     AND e.opens_at >= b.since AND e.opens_at < b.until
-  WHERE e.state IN ('missed', 'satisfied_late', 'unconfirmed', 'excused')
+  WHERE e.counts AND e.state IN ('missed', 'satisfied_late', 'unconfirmed', 'excused')
 ) found WHERE n <= %(most)s ORDER BY 1, n
+"""  # noqa: S608
+
+
+# What the measurement calendar leaves out, whatever came of it, by reason.
+_UNCOUNTED = f"""
+SELECT b.service, e.excuse, count(*) FROM {_BATCH} JOIN monitoring_backupjob j ON j.service_id = b.service
+JOIN monitoring_expectedrun e ON e.job_id = j.id AND NOT e.counts AND e.local_on BETWEEN %(first)s - 3 AND %(last)s + 3
+  AND e.opens_at >= b.since AND e.opens_at < b.until
+GROUP BY 1, 2 ORDER BY 1, min(e.opens_at)
 """  # noqa: S608
 
 
@@ -65,7 +75,7 @@ FROM {_BATCH} JOIN monitoring_protecteditem i ON i.service_id = b.service AND i.
 ) p ON true ORDER BY b.service, i.id, p.captured_at, greatest(p.available_at, p.captured_at)
 """  # noqa: S608
 _DAYS = """
-SELECT service_id, day - %(first)s::date, good, failed + missed, worst FROM monitoring_serviceday
+SELECT service_id, day - %(first)s::date, good, failed + missed, uncounted, worst FROM monitoring_serviceday
 WHERE service_id = ANY(%(services)s) AND day BETWEEN %(first)s AND %(last)s
 """
 _RUNS = f"""
@@ -193,6 +203,9 @@ def _ledger(lines: Lines, given: dict[str, Any]) -> None:
     for service, due_at, job, state, outcome, attempts, _ in _fetch(_UNUSUAL, given):
         kind = "failed" if state == "missed" and attempts else state
         lines[service]["unusual"].append({"due_at": iso(due_at), "job": job, "state": kind, "outcome": outcome})
+    if any(state == "uncounted" for found in counts.values() for state, _ in found):  # a line says nothing of it where there is none
+        for service, reason, count in _fetch(_UNCOUNTED, given):
+            lines[service].setdefault("uncounted", []).append([reason, count])
 
 
 def _points(lines: Lines, given: dict[str, Any]) -> None:
@@ -220,8 +233,8 @@ def _days(lines: Lines, given: dict[str, Any], month: Month) -> None:
     """The letters of the month's day cells, one a day, and what the months before were like."""
     names = [day.isoformat() for day in month.days]
     letters = {service: ["·"] * len(names) for service in lines}
-    for service, place, good, bad, worst in _fetch(_DAYS, given):
-        letters[service][place] = worst or ("G" if good else "·")
+    for service, place, good, bad, uncounted, worst in _fetch(_DAYS, given):
+        letters[service][place] = worst or ("G" if good or uncounted else "·")
         line = lines[service]
         line["cells"] = [line["cells"][0] + good, line["cells"][1] + bad]
         line.setdefault("by_day", {})[names[place]] = [good, good + bad]

@@ -12,7 +12,7 @@ from itsm_backup.common.charts import DayCell, DayCount, day_strip, deviation_ba
 from itsm_backup.common.time import instant_words
 from reporting import sections, templating, wording
 from reporting.models import Report
-from reporting.recounting import breaches_of, held_of, incidents_of, restores_of
+from reporting.recounting import breaches_of, held_of, incidents_of, left_out_of, restores_of
 from reporting.rows import Row
 from reporting.wording import VERDICTS, duration, listed, many, percent
 
@@ -180,6 +180,8 @@ def technical(report: Report, rows: list[Row]) -> dict[str, Any]:
         **incidents_of(rows, zone),
         **restores_of(rows, zone),
         "held": held_of(rows, zone),
+        "left_out": left_out_of(rows),
+        "uncounted": report.data["totals"].get("uncounted", 0),
         "excused": report.data["totals"]["excused"],
         "unconfirmed": report.data["totals"]["unconfirmed"],
         "zone_name": _zone_name(report, zone),

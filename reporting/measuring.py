@@ -36,6 +36,7 @@ def _success(line: dict[str, Any]) -> dict[str, Any]:
         "excused": counted.excused,
         "unconfirmed": counted.unconfirmed,
         "late": sum(count for state, _, count in line["ledger"] if state == "satisfied_late"),
+        **({"uncounted": counted.uncounted} if counted.uncounted else {}),
         "rate": counted.rate,
         "target": target,
         "variance": None,

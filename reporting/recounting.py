@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from itsm_backup.common.charts import painted, verdict_mark
 from reporting import wording
 from reporting.rows import Row
-from reporting.wording import duration, listed
+from reporting.wording import duration, listed, many
 
 MOST_BREACHES, MOST_INCIDENTS, MOST_HELD, MOST_RESTORES = 14, 8, 5, 8
+MOST_LEFT_OUT = 5
 
 
 def breaches_of(rows: list[Row], zone: ZoneInfo) -> dict[str, Any]:
@@ -93,3 +94,12 @@ def held_of(rows: list[Row], zone: ZoneInfo) -> list[dict[str, Any]]:
         for row in rows
         for window in row.windows[:2]
     ][:MOST_HELD]
+
+
+def left_out_of(rows: list[Row]) -> list[dict[str, Any]]:
+    """Services whose measurement calendar left due runs out: why, and how many; those with most of them first."""
+    found = sorted((row for row in rows if row.left_out), key=lambda row: (-row.uncounted, row.code))
+    return [
+        {"name": row.name, "reason": listed([reason for reason, _ in row.left_out], most=3), "due": many(row.uncounted, "due run")}
+        for row in found[:MOST_LEFT_OUT]
+    ]

@@ -27,6 +27,7 @@ CSV_HEAD = (
     "code", "name", "tier", "department", "application_type", "entry_version", "verdict", "reasons", "due_settled", "due_good", "due_late",
     "due_excused", "due_unconfirmed", "success", "success_promised", "points_to_promise", "confidence", "rpo_s", "longest_age_s",
     "over_rpo_s", "rpo_attainment", "rpo_breaches", "bytes_moved", "restore_tests", "restore_tests_passed", "days",
+    "due_uncounted",
 )  # fmt: skip
 
 
@@ -167,7 +168,7 @@ def as_csv(rows: list[Row]) -> bytes:
         ]
         told += [round(row.good / row.settled, 6) if row.settled else "", row.target, row.points, row.confidence]
         told += [row.rpo_s, row.longest_s, row.exceeded_s, row.attainment, row.breach_count, row.moved_bytes, row.restores]
-        writer.writerow([_harmless(value) for value in [*told, row.restores_passed, row.days]])
+        writer.writerow([_harmless(value) for value in [*told, row.restores_passed, row.days, row.uncounted]])
     return out.getvalue().encode()
 
 

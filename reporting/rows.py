@@ -32,6 +32,7 @@ class Row:
     late: int
     excused: int
     unconfirmed: int
+    uncounted: int
     target: float | None
     points: float | None
     confidence: str
@@ -49,6 +50,7 @@ class Row:
     breaches: tuple[dict[str, Any], ...] = field(repr=False)
     incidents: tuple[dict[str, Any], ...] = field(repr=False)
     windows: tuple[dict[str, Any], ...] = field(repr=False)
+    left_out: tuple[tuple[str, int], ...] = field(repr=False)  # by the measurement calendar: why, and how many due runs
     restored: tuple[dict[str, Any], ...] = field(repr=False)
 
 
@@ -77,6 +79,7 @@ def _row(data: dict[str, Any]) -> Row:
         verdict=figures["verdict"],
         reasons=tuple(figures["reasons"]),
         **{name: success[name] for name in ("good", "settled", "late", "excused", "unconfirmed", "target")},
+        uncounted=success.get("uncounted", 0),
         points=variance.get("variance_to_target_pp"),
         confidence=variance.get("target_confidence", ""),
         **{name: recovery[name] for name in ("rpo_s", "longest_s", "exceeded_s", "attainment")},
@@ -90,5 +93,6 @@ def _row(data: dict[str, Any]) -> Row:
         breaches=tuple(recovery["breaches"][:MOST_BREACHES]),
         incidents=tuple(line["incidents"]),
         windows=tuple(line["windows"]),
+        left_out=tuple((reason, count) for reason, count in line.get("uncounted", ())),
         restored=tuple(line["restores"]),
     )

@@ -48,6 +48,8 @@ class Totals:
         self.verdicts[figures["verdict"]] += 1
         for name in ("good", "settled", "pending", "excused", "unconfirmed", "late"):
             self.sums[name] += success[name]
+        if success.get("uncounted"):
+            self.sums["uncounted"] = self.sums.get("uncounted", 0) + success["uncounted"]
         self.sums["breaches"] += recovery.get("breach_count", 0)
         self.sums["exceeded_s"] += recovery["exceeded_s"] or 0
         self.sums["moved_bytes"] += line["runs"]["moved_bytes"]

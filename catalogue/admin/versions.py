@@ -76,8 +76,8 @@ class VersionAdmin(TrackedAdmin):
         ("Where it runs", {"fields": ("hosting", ("provider", "regions"))}),
         ("Who answers for it", {"fields": ("owner", "steward", "operations_team", "supplier", "escalation_policy")}),
         ("What it promises", {
-            "fields": ("take_defaults", ("rpo_s", "rto_s"), ("success_rate", "on_time_rate"), ("rpo_attainment_rate", "restore_test_days"),
-                       ("window_opens", "window_closes"), "offerings"),
+            "fields": ("take_defaults", ("rpo_s", "rto_s"), ("success_rate", "on_time_rate"), "measurement_calendar",
+                       ("rpo_attainment_rate", "restore_test_days"), ("window_opens", "window_closes"), "offerings"),
             "description": "Leave empty what is not promised. Write durations with their unit: 4 h, 26 h, 35 d, 90 min.",
         }),
         ("How it is protected", {

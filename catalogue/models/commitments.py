@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from catalogue.models.calendar_field import CalendarField
 from catalogue.models.service import ServiceVersion
 from itsm_backup.common.models import Tracked, tracked
 
@@ -46,6 +47,11 @@ class Commitment(Tracked):
         max_digits=6, decimal_places=5, null=True, blank=True, help_text="Share of due backups that succeed in a month, e.g. 0.98."
     )
     on_time_rate = models.DecimalField(max_digits=6, decimal_places=5, null=True, blank=True)
+    measurement_calendar = CalendarField(
+        max_length=400, blank=True, default="", db_default="",
+        help_text="Days on which due backups count for the shares above, in the entry's zone: Mon-Fri, or Mon-Fri except 2026-12-25."
+        " Empty: every day. The recovery point counts always.",
+    )  # fmt: skip
     window_opens = models.TimeField("backup window opens", null=True, blank=True)
     window_closes = models.TimeField("backup window closes", null=True, blank=True)
     restore_test_days = models.PositiveIntegerField("restore test at least every … days", null=True, blank=True)

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 
 from catalogue import declaring
 from catalogue.checking import UNMEASURED
+from catalogue.counted_days import calendar_of
 from catalogue.declaring import Declared
 from catalogue.models import AgreementVersion, Relation, Service, Team, Window
 from itsm_backup.estate import amounts
@@ -27,6 +28,7 @@ _PROMISES = {
     "retention": ("retention_days", amounts.days),
     "success_rate": ("success_rate", amounts.share),
     "on_time_rate": ("on_time_rate", amounts.share),
+    "measurement_calendar": ("measurement_calendar", lambda text: calendar_of(text).text),
     "restore_test_every": ("restore_test_days", amounts.days),
     "rpo_attainment": ("rpo_attainment_rate", amounts.share),
     "retention_min": ("retention_min_days", amounts.days),

@@ -121,6 +121,7 @@ def _commitments() -> dict[str, Any]:
         retention=_pattern("How long copies are kept, in days or weeks, e.g. 35 d.", amounts.DURATION, null=True),
         success_rate=_pattern("Share of due backups that succeed in a month, e.g. 98 %.", amounts.SHARE, null=True),
         on_time_rate=_pattern("Share of due backups that are good in time, e.g. 95 %.", amounts.SHARE, null=True),
+        measurement_calendar=_text("Days on which due backups count, e.g. Mon-Fri except 2026-12-25; empty for every day.", 400, least=0),
         backup_window=_pattern("When backups may run, e.g. 20:00-06:00.", amounts.SPAN, null=True),
         restore_test_every=_pattern("A restore test at least every so many days or weeks, e.g. 180 d.", amounts.DURATION, null=True),
         rpo_attainment=_pattern("Share of a month in which a fresh enough copy exists, e.g. 99 %.", amounts.SHARE, null=True),

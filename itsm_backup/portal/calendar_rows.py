@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.days import BAD, LETTERS, MARKED, DayCell, GoodDays, cells_html, cells_of, good_days
+from itsm_backup.portal.days import BAD, LETTERS, MARKED, UNCOUNTED, DayCell, GoodDays, cells_html, cells_of, good_days
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.reached import reached_days, with_reach
 from itsm_backup.portal.words import TIERS, many
@@ -61,6 +61,7 @@ def totals_of(rows: QuerySet[ServiceVersion], group: str, days: Sequence[dt.date
     found: dict[Any, Counter[str]] = defaultdict(Counter)
     found |= {key: Counter(services=count) for key, count in rows.order_by(group).values_list(group).annotate(n=Count("pk"))}
     cells = ServiceDay.objects.filter(day__gte=days[0], day__lte=days[-1], service__versions__in=rows)
+    cells = cells.exclude(UNCOUNTED)
     kinds = {"good": Q(worst="", good__gt=0), "pending": Q(worst="", good=0, pending__gt=0)}
     kinds |= {kind: Q(worst=LETTERS[kind]) for kind in MARKED}
     sums = {f"{kind}_days": Count("pk", filter=which) for kind, which in kinds.items()}

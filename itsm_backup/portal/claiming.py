@@ -18,6 +18,7 @@ from monitoring.bridging import Bridged
 from monitoring.keeping import Kept
 from monitoring.models import BackupRun, Evaluation
 from monitoring.trending import Month
+from monitoring.wording import left_out
 
 METHODS = {"Recovery point (RPO)": "BM-RPO-EXP", "Recovery time (RTO)": "BM-RTO", "Run success": "BM-SR-WIN", "Done on time": "BM-CIW",
            "Restore test": "BM-RTC"}  # fmt: skip
@@ -189,7 +190,7 @@ def _success(target: float, claim: dict[str, Any] | None, evaluation: Evaluation
         name="Run success",
         promised=promised,
         measured=f"{percent(claim['rate'])} so far in {month:%B}",
-        evidence=f"{claim['good']:,} of {many(claim['settled'], 'due backup')}",
+        evidence=f"{claim['good']:,} of {many(claim['settled'], 'due backup')}{left_out(claim)}",
         verdict=claim["verdict"],
         why=why,
     )

@@ -85,6 +85,8 @@ def _notes(one: Due, kind: str, of: LocalDay, windows: Mapping[int, Window]) -> 
     if row.excuse.startswith("window ") and kind == "held":
         window = windows.get(int(row.excuse.removeprefix("window ")))
         found.append(f"Held by “{window.purpose}”" if window else "Held by a maintenance window")
+    if not row.counts:
+        found.append(f"Left out of the rates: {row.excuse}")
     if row.backfilled:
         found.append("From before its tool was watched")
     if row.due_at <= of.moment.at < (row.settled_at or of.moment.at):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from django.db.models import Q
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
@@ -47,8 +48,10 @@ COUNTS = {
     "warned": "with warnings",
     "unknown": "without data",
     "held": "held",
+    "uncounted": "not counted",
     "pending": "still to come",
 }
+UNCOUNTED = Q(uncounted__gt=0, good=0, failed=0, missed=0, unknown=0, besides=0, refuted=0)  # days of which no rate counts anything
 REACHED = "Affected by a provider"
 MOST_BACK = 396  # thirteen months: how far calendars page back
 _ANY_DAY = dt.date(2000, 1, 1)
@@ -60,6 +63,7 @@ class DayCell(charts.DayCell):
     """One day of a service: a kind of the alphabet, the counts behind it in words, and whether a provider's trouble reached it."""
 
     reached: bool = False
+    counts: bool = True  # False where all that was due fell on a day that does not count
 
     @property
     def spoken(self) -> str:
@@ -74,7 +78,8 @@ class DayCell(charts.DayCell):
 
 @dataclass(frozen=True)
 class GoodDays:
-    """Good days of those that count: held days, days to come and days on which nothing was due are left out."""
+    """Good days of those that count: held days, days outside the measurement calendar, days to come and days on which nothing was due
+    are left out."""
 
     good: int
     counted: int
@@ -98,7 +103,7 @@ def _label(on: dt.date) -> str:
 
 def kind_of(row: Any) -> str:
     """The kind of a stored day."""
-    return KINDS.get(row.worst) or ("good" if row.good else "pending" if row.pending else "not_scheduled")
+    return KINDS.get(row.worst) or ("good" if row.good or row.uncounted else "pending" if row.pending else "not_scheduled")
 
 
 def cell_of(on: dt.date, row: Any, *, reached: bool = False) -> DayCell:
@@ -112,7 +117,8 @@ def cell_of(on: dt.date, row: Any, *, reached: bool = False) -> DayCell:
         counts.append(f"{row.besides:,} failed outside the schedule")
     if row.refuted:
         counts.append(many(row.refuted, "restore test failed", "restore tests failed"))
-    return DayCell(on, kind_of(row), ", ".join(counts), restore_passed=row.restores > 0, reached=reached)
+    counting = not row.uncounted or any((row.good, row.failed, row.missed, row.unknown, row.besides, row.refuted))
+    return DayCell(on, kind_of(row), ", ".join(counts), restore_passed=row.restores > 0, reached=reached, counts=counting)
 
 
 def cells_of(rows: Iterable[Any], days: Sequence[dt.date], reached: Collection[dt.date] = ()) -> list[DayCell]:
@@ -122,7 +128,7 @@ def cells_of(rows: Iterable[Any], days: Sequence[dt.date], reached: Collection[d
 
 
 def good_days(cells: Iterable[DayCell]) -> GoodDays:
-    kinds = [cell.kind for cell in cells if cell.kind not in ("held", "pending", "not_scheduled")]
+    kinds = [cell.kind for cell in cells if cell.counts and cell.kind not in ("held", "pending", "not_scheduled")]
     return GoodDays(sum(kind in ("good", "warning") for kind in kinds), len(kinds))
 
 

@@ -156,7 +156,7 @@ def strip(*, version: Any, moment: Moment) -> tuple[SafeString, str, list[Month]
     days = span(moment.at.astimezone(zone()).date(), DAYS)
     rows, months = days_and_months(version, days, moment.at)
     cells = cells_of(rows, days)
-    counted = [cell for cell in cells if cell.kind not in ("not_scheduled", "pending", "held", "no_data")]
+    counted = [cell for cell in cells if cell.counts and cell.kind not in ("not_scheduled", "pending", "held", "no_data")]
     good = sum(cell.kind in ("good", "warning", "late") for cell in counted)
     note = f"One cell a day, the worst run counts. {good} of {many(len(counted), 'counted day')} without a failed or missed run."
     if moment.past:

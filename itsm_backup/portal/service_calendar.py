@@ -122,10 +122,11 @@ def _weeks(days: list[MonthDay]) -> tuple[tuple[MonthDay | None, ...], ...]:
 
 def _sentence(cells: list[DayCell], moment: Moment) -> str:
     good = good_days(cells)
-    kinds = [cell.kind for cell in cells]
+    kinds, left = [cell.kind for cell in cells if cell.counts], sum(not cell.counts for cell in cells)
     bad = [f"{kinds.count(kind)} {words}" for kind, words in BAD.items() if kind in kinds]
     past = " Counted as known today: corrections made since then are in." if moment.past else ""
     if not good.counted:
-        return f"No day counts: {many(len(cells), 'day')} with nothing due, held or still to come.{past}"
+        return f"No day counts: {many(len(cells), 'day')} with nothing due, held, left out or still to come.{past}"
+    bad += [f"{left} left out by the measurement calendar"] if left else []
     told = f", {', '.join(bad)}" if bad else ""
     return f"{good.good} of {many(good.counted, 'day')} good{told}.{past}"

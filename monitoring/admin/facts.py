@@ -55,7 +55,9 @@ class ExpectedRunAdmin(FactAdmin):
     list_filter = ("state", "backfilled", "job__tool")
     list_select_related = ("job",)
     ordering = ("-due_at",)
-    fields = ("job", "due_at", "opens_at", "deadline_at", "state", "worst_outcome", "attempts", "backfilled", "excuse", "settled_at")
+    fields = (
+        "job", "due_at", "opens_at", "deadline_at", "state", "worst_outcome", "attempts", "backfilled", "counts", "excuse", "settled_at",
+    )  # fmt: skip
 
 
 @admin.register(RestoreTest)

@@ -34,6 +34,9 @@ class CommitmentSerializer(serializers.Serializer):
     retention_days = serializers.IntegerField(allow_null=True)
     success_rate = serializers.FloatField(allow_null=True, help_text="Share of due backups that succeed in a month.")
     on_time_rate = serializers.FloatField(allow_null=True)
+    measurement_calendar = serializers.CharField(
+        help_text="Days on which due backups count, e.g. Mon-Fri except 2026-12-25; empty means every day."
+    )
     window_opens = serializers.TimeField(allow_null=True)
     window_closes = serializers.TimeField(allow_null=True)
     restore_test_days = serializers.IntegerField(allow_null=True)

@@ -100,7 +100,7 @@ class ExpectedRunSerializer(serializers.ModelSerializer):
         model = ExpectedRun
         fields = [
             "id", "job", "job_name", "service", "due_at", "opens_at", "deadline_at", "local_on", "state", "run", "worst_outcome",
-            "attempts", "backfilled", "excuse", "settled_at",
+            "attempts", "backfilled", "counts", "excuse", "settled_at",
         ]  # fmt: skip
 
 

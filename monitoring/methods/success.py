@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from catalogue.counted_days import calendar_of
 from monitoring.methods.canonical import Inputs, instant, instant_or_none, interval, rate
 from monitoring.methods.registry import method
 
@@ -23,6 +24,7 @@ class Windows(msgspec.Struct, kw_only=True, frozen=True):
     pending: int = 0
     excused: int = 0
     unconfirmed: int = 0
+    uncounted: int = 0
 
     @property
     def settled(self) -> int:
@@ -36,11 +38,11 @@ class Windows(msgspec.Struct, kw_only=True, frozen=True):
 def windows(lines: Iterable[tuple[str, bool]]) -> Windows:
     """Count ledger lines, each given as (its state, whether its result can no longer change).
 
-    What is neither settled nor excused nor unconfirmed is pending, a `missed` before its cutoff included.
+    What is neither settled nor excused nor unconfirmed nor on a day that does not count is pending, a `missed` before its cutoff included.
     """
-    counts = dict.fromkeys(("good", "bad", "pending", "excused", "unconfirmed"), 0)
+    counts = dict.fromkeys(("good", "bad", "pending", "excused", "unconfirmed", "uncounted"), 0)
     for state, is_settled in lines:
-        if state in ("excused", "unconfirmed"):
+        if state in ("excused", "unconfirmed", "uncounted"):
             counts[state] += 1
         elif not is_settled:
             counts["pending"] += 1
@@ -105,6 +107,7 @@ def _judged(inputs: Inputs) -> list[_Judged]:
     """Every occurrence that opened in the period, as good, bad, missed, excluded or pending."""
     since, until = interval(inputs["period"])
     evaluated_at, by_occurrence = instant(inputs["evaluated_at"]), _attempts(inputs)
+    calendar, zone = calendar_of(inputs.get("calendar") or ""), ZoneInfo(inputs.get("zone") or "UTC")
     cutoffs, judged = _cutoffs(inputs["occurrences"]), []
     for occurrence in inputs["occurrences"]:
         opens_at, cutoff_at = instant(occurrence["opens_at"]), cutoffs[occurrence["id"]]
@@ -112,7 +115,7 @@ def _judged(inputs: Inputs) -> list[_Judged]:
             continue
         attempts = by_occurrence.get(occurrence["id"], [])
         good = [attempt for attempt in attempts if attempt.good and attempt.ended_at and (not cutoff_at or attempt.ended_at <= cutoff_at)]
-        if _is_within(opens_at, inputs.get("maintenance") or []):
+        if _is_within(opens_at, inputs.get("maintenance") or []) or not calendar.counts(opens_at.astimezone(zone).date()):
             judged.append(_Judged(state="excluded"))
         elif good:
             closes_at = instant(occurrence["closes_at"])
@@ -154,7 +157,9 @@ def success_by_window(inputs: Inputs) -> dict[str, Any]:
     The cutoff is the next opening unless agreed otherwise (`cutoff_at`); the last one may have none. An occurrence belongs to
     the period of its opening and is settled once it is good or its cutoff is reached; until then it is pending. One without
     any attempt is missed and counts as bad. Maintenance excludes an occurrence that opens in it, whatever its result, if it was
-    approved before. An unscheduled run never fills an occurrence unless it was linked to it.
+    approved before. A measurement calendar (`calendar`, such as Mon-Fri except 2026-12-25) excludes in the same way what opens on a
+    day of the `zone` that does not count by it; without one every day counts. An unscheduled run never fills an occurrence unless
+    it was linked to it.
     """
     states = [occurrence.state for occurrence in _judged(inputs)]
     counts = {

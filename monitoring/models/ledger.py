@@ -37,7 +37,8 @@ class ExpectedRun(models.Model):
     )
     attempts = models.PositiveSmallIntegerField(default=0)
     backfilled = models.BooleanField(default=False)
-    excuse = models.CharField(max_length=200, blank=True)
+    counts = models.BooleanField(default=True, db_default=True, help_text="False on a day that no rate counts, whatever came of it.")
+    excuse = models.CharField(max_length=200, blank=True, help_text="Why it is left out of the rates: a maintenance window, or its day.")
     settled_at = models.DateTimeField(null=True)
 
     objects = VisibleQuerySet.as_manager()
@@ -138,6 +139,9 @@ class ServiceDay(models.Model):
     restores = models.PositiveIntegerField(default=0, help_text="Restore tests passed that day, by their start.")
     besides = models.PositiveIntegerField(default=0, help_text="Failed runs that answered nothing due.")
     refuted = models.PositiveIntegerField(default=0, help_text="Restore tests failed that day, by their start.")
+    uncounted = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Good, failed and missed ones that no rate counts: their day does not count."
+    )
     worst = models.CharField(max_length=1, blank=True, help_text="Letter of the day cell: blank good, W L F M ? H.")
 
     objects = VisibleQuerySet.as_manager()
@@ -158,6 +162,7 @@ class ServiceDay(models.Model):
                     "restores",
                     "besides",
                     "refuted",
+                    "uncounted",
                     "worst",
                 ],
                 name="cell_once",
