@@ -1,4 +1,8 @@
-"""Who is hurt when something fails, and what it needs itself: impact travels from provider to consumer, over hard relations (BM-TIER)."""
+"""Who is hurt when something fails, and what it needs itself: impact travels from provider to consumer, over hard relations (BM-TIER).
+
+A stop travels on through all that stop; where only the backup of a consumer stops (`weave.ONLY_BACKUP`), it ends there. The effective
+tier says how much weighs on a service: it travels over both, because a lost backup weighs as much as what it was made for.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from django.db import connection
 from django.db.models import Func, SmallIntegerField
 
 from catalogue.models import ServiceVersion
-from catalogue.weave import standing_sql
+from catalogue.weave import BACKUP_STOPS, CARRIES_STOP, STOPS, STOPS_BACKUP, letter_of, standing_sql
 
 Key = TypeVar("Key", bound=Hashable)
 ENDS = {True: ("provider_id", "consumer_id"), False: ("consumer_id", "provider_id")}  # upwards: from provider to consumer
@@ -27,7 +31,8 @@ SELECT r.provider_id, r.consumer_id, r.kind, r.strength, r.id FROM reached JOIN 
 ORDER BY r.provider_id, r.consumer_id, r.kind, r.id
 """
 
-# A level takes all that need the one before it and were not met yet, each through the provider with the smallest id.
+# A level takes all that stop with the one before it and were not met yet, each through the provider with the smallest id. What does
+# not stop itself loses its backup with the nearest that does.
 _LEVELS = """
 WITH RECURSIVE standing AS NOT MATERIALIZED ({standing}), level AS (
     SELECT 0 AS depth, %(ids)s::bigint[] AS ids, NULL::bigint[] AS via, %(ids)s::bigint[] AS met
@@ -35,13 +40,24 @@ WITH RECURSIVE standing AS NOT MATERIALIZED ({standing}), level AS (
     SELECT level.depth + 1, found.ids, found.via, level.met || found.ids FROM level, LATERAL (
         SELECT array_agg(consumer_id ORDER BY consumer_id) AS ids, array_agg(provider_id ORDER BY consumer_id) AS via FROM (
             SELECT consumer_id, min(provider_id) AS provider_id FROM standing
-            WHERE provider_id = ANY(level.ids) AND strength = 'hard' AND consumer_id NOT IN (SELECT unnest(level.met))
+            WHERE provider_id = ANY(level.ids) AND {carries_stop} AND consumer_id NOT IN (SELECT unnest(level.met))
             GROUP BY consumer_id
         ) next_level
     ) found
     WHERE found.ids IS NOT NULL
+), stopped AS (
+    SELECT depth, unnest(ids) AS id FROM level
+), left_without AS (
+    SELECT DISTINCT ON (r.consumer_id) stopped.depth + 1 AS depth, r.consumer_id, r.provider_id
+    FROM stopped JOIN (SELECT * FROM standing WHERE {stops_backup}) r ON r.provider_id = stopped.id
+    WHERE r.consumer_id NOT IN (SELECT id FROM stopped)
+    ORDER BY r.consumer_id, stopped.depth, r.provider_id
 )
-SELECT depth, ids, via FROM level WHERE depth > 0 ORDER BY depth
+SELECT depth, FALSE, ids, via FROM level WHERE depth > 0
+UNION ALL
+SELECT depth, TRUE, array_agg(consumer_id ORDER BY consumer_id), array_agg(provider_id ORDER BY consumer_id)
+FROM left_without GROUP BY depth
+ORDER BY 1, 2
 """
 
 
@@ -57,7 +73,7 @@ WHERE v.state = 'approved' AND v.effective @> %(at)s::timestamptz)"""
 
 
 class EffectiveTier(Func):
-    """As a column: the strictest tier among the service of a row and all that stops with it (BM-TIER), by the versions in force at `at`.
+    """As a column: the strictest tier among the service of a row and all that hangs on it (BM-TIER), by the versions in force at `at`.
 
     For questions of one row or few: every row walks by itself. Many are asked of `effective_tiers` at once.
     """
@@ -78,11 +94,13 @@ class EffectiveTier(Func):
 
 
 class Consumer(NamedTuple):
-    """A service that stops when one of the asked ones stops: through which provider, and how many steps away (1 = directly)."""
+    """A service that stops when one of the asked ones stops, or of which only the backup does: through which provider, and how many steps
+    away (1 = directly)."""
 
     service_id: int
     via_id: int
     depth: int
+    only_backup: bool = False
 
 
 class Walked(NamedTuple):
@@ -93,6 +111,11 @@ class Walked(NamedTuple):
     kind: str
     strength: str
     id: int
+
+    @property
+    def letter(self) -> str:
+        """What happens to the consumer when the provider stops."""
+        return letter_of(self.kind, self.strength)
 
 
 def closure(service_ids: Iterable[int], *, up: bool, at: dt.datetime, hard_only: bool = True, known_then: bool = False) -> list[Walked]:
@@ -143,21 +166,50 @@ def nearest_first(service_ids: Iterable[int], relations: Iterable[Walked], *, up
     return found
 
 
+def hit(service_ids: Iterable[int], relations: Iterable[Walked]) -> list[Consumer]:
+    """Of these relations: what stops with the services and of what only the backup stops, nearest first, each once by its shortest way."""
+    relations = list(relations)
+    stopped = nearest_first(service_ids, [one for one in relations if one.letter == STOPS])
+    depths = dict.fromkeys(service_ids, 0) | {one.service_id: one.depth for one in stopped}
+    nearest: dict[int, tuple[int, int]] = {}
+    for one in relations:
+        if one.letter == BACKUP_STOPS and one.provider_id in depths and one.consumer_id not in depths:
+            way = (depths[one.provider_id] + 1, one.provider_id)
+            nearest[one.consumer_id] = min(way, nearest.get(one.consumer_id, way))
+    without = [Consumer(pk, via, depth, only_backup=True) for pk, (depth, via) in nearest.items()]
+    return sorted([*stopped, *without], key=lambda one: (one.depth, one.only_backup))
+
+
+def needed(service_ids: Iterable[int], relations: Iterable[Walked]) -> list[Consumer]:
+    """The other way: with what the services stop, and with what only their backup does."""
+    relations = list(relations)
+    stopping = [one for one in relations if one.letter == STOPS]
+    with_it = nearest_first(service_ids, stopping, up=False)
+    known = {*service_ids, *(one.service_id for one in with_it)}
+    asked = set(service_ids)
+    seeds = {one.provider_id: one.consumer_id for one in relations if one.letter == BACKUP_STOPS and one.consumer_id in asked}
+    behind = [Consumer(pk, via, 1, only_backup=True) for pk, via in seeds.items()]
+    behind += [one._replace(depth=one.depth + 1, only_backup=True) for one in nearest_first(seeds, stopping, up=False)]
+    return sorted([*with_it, *(one for one in behind if one.service_id not in known)], key=lambda one: (one.depth, one.only_backup))
+
+
 def consumers_of(service_ids: Iterable[int], *, at: dt.datetime) -> list[Consumer]:
-    """Everything that stops with these services at `at`, nearest first, each once by its shortest way; without the services themselves.
+    """Everything that stops with these services at `at`, and everything of which only the backup does, nearest first, each once by its
+    shortest way; without the services themselves.
 
     One query, level by level: its cost grows with the services found, times the levels where they are very many.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LEVELS.format(standing=standing_sql(False)), {"ids": sorted(set(service_ids)), "at": at})
+        statement = _LEVELS.format(standing=standing_sql(False), carries_stop=CARRIES_STOP, stops_backup=STOPS_BACKUP)
+        cursor.execute(statement, {"ids": sorted(set(service_ids)), "at": at})
         levels = cursor.fetchall()
-    return [Consumer(one, via, depth) for depth, ids, vias in levels for one, via in zip(ids, vias, strict=True)]
+    return [Consumer(one, via, depth, only) for depth, only, ids, vias in levels for one, via in zip(ids, vias, strict=True)]
 
 
 def effective_tiers(service_ids: Iterable[int], *, at: dt.datetime, known_then: bool = False) -> dict[int, int]:
-    """The strictest tier among each service and all that stops with it, by the versions in force at `at`.
+    """The strictest tier among each service and all that hangs on it, by the versions in force at `at`.
 
-    A service without a version in force is absent, unless something that has one depends on it.
+    A service without a version in force is absent, unless something that has one hangs on it.
     """
     asked = set(service_ids)
     relations = closure(asked, up=True, at=at, known_then=known_then)

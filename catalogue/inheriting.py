@@ -1,11 +1,14 @@
-"""What a promise takes from the services that it hangs on, and from those that hang on it (INHERITED_COMMITMENT_TOO_WEAK)."""
+"""What a promise takes from the services that it hangs on, and from those that hang on it (INHERITED_COMMITMENT_TOO_WEAK).
+
+A recovery point is taken along the relations over which a stop travels. A recovery time also is where only the backup needs the other
+one (`weave.ONLY_BACKUP`): without a store nothing is restored from it, while what that store promises of its own copies means nothing here.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, F, OuterRef, Value
@@ -13,8 +16,10 @@ from django.db.models import Exists, F, OuterRef, Value
 from catalogue import impact
 from catalogue.levels import INHERITABLE, Gap, Level, Question, times
 from catalogue.models import Commitment, Service, ServiceVersion
+from catalogue.weave import STOPS
 
 INHERITED = "INHERITED_COMMITMENT_TOO_WEAK"
+OVER_BACKUPS = frozenset({"rto_s"})  # levels that a restore takes from what only the backup needs
 Promises = Mapping[int, Mapping[str, Any]]  # service → its name, whether the reader may see it, and its levels
 
 
@@ -23,6 +28,7 @@ class Other(NamedTuple):
 
     value: Any
     name: str | None
+    only_backup: bool = False  # between the two stands one of which only the backup needs the other
 
 
 class Ends(NamedTuple):
@@ -53,16 +59,37 @@ def gaps(asked: Question, chain: Chain) -> Iterator[Gap]:
 def chain_of(asked: Question, at: dt.datetime) -> Chain:
     """Both ends of the chain of one service; three queries."""
     service = asked.service.pk
-    walk = partial(impact.closure, [service], at=at, known_then=asked.known_then)
-    above = {relation.consumer_id for relation in walk(up=True)} - {service}
-    below = {relation.provider_id for relation in walk(up=False)} - {service}
+    walked = {up: impact.closure([service], up=up, at=at, known_then=asked.known_then) for up in (True, False)}
+    stopping = {up: {one.service_id for one in impact.nearest_first([service], _stops(walked[up]), up=up)} for up in walked}
+    above = {relation.consumer_id for relation in walked[True]} - {service}
+    below = {relation.provider_id for relation in walked[False]} - {service}
     if not above | below:
         return {}
     told = promises_of(above | below, at=at, reader=asked.reader)
-    return {
-        level.name: Ends(_worst(told, below, level, nobody=asked.for_many), _strictest(told, above, level, nobody=asked.for_many))
-        for level in INHERITABLE
-    }
+    found = {}
+    for level in INHERITABLE:
+        over = (below, above) if level.name in OVER_BACKUPS else (stopping[False], stopping[True])
+        weakest, strictest = (
+            [
+                (row[level.name], row["name"] if row["seen"] else "", pk)
+                for pk in side
+                if (row := told.get(pk)) and row[level.name] is not None
+            ]
+            for side in over
+        )
+        found[level.name] = Ends(
+            _end(told, max(weakest, default=None), stopping[False], level, nobody=asked.for_many),
+            _end(told, min(strictest, default=None), stopping[True], level, nobody=asked.for_many),
+        )
+    return found
+
+
+def _stops(relations: Iterable[impact.Walked]) -> list[impact.Walked]:
+    return [one for one in relations if one.letter == STOPS]
+
+
+def _end(told: Promises, end: tuple[Any, str, int] | None, stopping: Collection[int], level: Level, *, nobody: bool) -> Other | None:
+    return _other(told[end[2]], level, nobody, only_backup=end[2] not in stopping) if end else None
 
 
 def chains_of(services: Collection[int], *, at: dt.datetime, reader: Any = None, nobody: bool = False) -> dict[int, Chain]:
@@ -85,22 +112,31 @@ def promises_of(services: Collection[int], *, at: dt.datetime, reader: Any = Non
 
 def ends_of(relations: Iterable[impact.Walked], told: Promises, *, nobody: bool = False) -> Mapping[int, Chain]:
     """Both ends of every chain among these hard relations, by service. Pure."""
+    every = list(relations)
+    stopping = _stops(every)
+    found: defaultdict[int, dict[str, Ends]] = defaultdict(dict)
+    for level in INHERITABLE:
+        known = sorted((row[level.name], pk) for pk, row in told.items() if row[level.name] is not None)
+        with_stop = _both_ends(known, stopping)
+        both = _both_ends(known, every) if level.name in OVER_BACKUPS and len(every) > len(stopping) else with_stop
+        for pk in both[0].keys() | both[1].keys():
+            # Whoever comes first over all relations, and over those of a stop alone, too, is reached by a stop.
+            below, above = (
+                _other(told[side[pk]], level, nobody, only_backup=side[pk] != alone.get(pk)) if pk in side else None
+                for side, alone in zip(both, with_stop, strict=True)
+            )
+            found[pk][level.name] = Ends(below, above)
+    return dict(found)
+
+
+def _both_ends(known: Sequence[tuple[Any, int]], relations: Iterable[impact.Walked]) -> tuple[dict[int, int], dict[int, int]]:
+    """Of each service over these relations: the weakest on which it hangs, and the strictest that hangs on it."""
     consumers: dict[int, list[int]] = {}
     providers: dict[int, list[int]] = {}
     for relation in relations:
         consumers.setdefault(relation.provider_id, []).append(relation.consumer_id)
         providers.setdefault(relation.consumer_id, []).append(relation.provider_id)
-    found: defaultdict[int, dict[str, Ends]] = defaultdict(dict)
-    for level in INHERITABLE:
-        known = sorted((row[level.name], pk) for pk, row in told.items() if row[level.name] is not None)
-        weakest = _spread([pk for _, pk in reversed(known)], consumers)
-        strictest = _spread([pk for _, pk in known], providers)
-        for pk in weakest.keys() | strictest.keys():
-            below, above = ([told[one] for one in [side.get(pk)] if one is not None] for side in (weakest, strictest))
-            found[pk][level.name] = Ends(
-                _other(below[0], level, nobody) if below else None, _other(above[0], level, nobody) if above else None
-            )
-    return dict(found)
+    return _spread([pk for _, pk in reversed(known)], consumers), _spread([pk for _, pk in known], providers)
 
 
 def _spread(order: Iterable[int], beyond: Mapping[int, list[int]]) -> dict[int, int]:
@@ -120,18 +156,8 @@ def _spread(order: Iterable[int], beyond: Mapping[int, list[int]]) -> dict[int, 
     return {pk: others[0] for pk, firsts in met.items() if (others := [one for one in firsts if one != pk])}
 
 
-def _worst(told: Promises, services: Iterable[int], level: Level, *, nobody: bool) -> Other | None:
-    known = [_other(told[pk], level, nobody) for pk in services if pk in told and told[pk][level.name] is not None]
-    return max(known, key=lambda other: (other.value, other.name or ""), default=None)
-
-
-def _strictest(told: Promises, services: Iterable[int], level: Level, *, nobody: bool) -> Other | None:
-    known = [_other(told[pk], level, nobody) for pk in services if pk in told and told[pk][level.name] is not None]
-    return min(known, key=lambda other: (other.value, other.name or ""), default=None)
-
-
-def _other(row: Mapping[str, Any], level: Level, nobody: bool) -> Other:
-    return Other(row[level.name], None if nobody else row["name"] if row["seen"] else "")
+def _other(row: Mapping[str, Any], level: Level, nobody: bool, *, only_backup: bool) -> Other:
+    return Other(row[level.name], None if nobody else row["name"] if row["seen"] else "", only_backup)
 
 
 def _unnamed(other: Other) -> str:
@@ -139,12 +165,21 @@ def _unnamed(other: Other) -> str:
 
 
 def _too_weak(other: Other, mine: Any, level: Level) -> str:
+    if other.only_backup:
+        if not other.name:
+            return f"Its restore needs {_unnamed(other)}, and that promises less than {level.words(mine)}: that cannot hold."
+        return f"Its restore needs {other.name}, which promises only {level.words(other.value)}: {level.words(mine)} cannot hold."
     if not other.name:
         return f"It stops with {_unnamed(other)}, and that promises less than {level.words(mine)}: that cannot hold."
     return f"It stops with {other.name}, which promises only {level.words(other.value)}: {level.words(mine)} cannot hold."
 
 
 def _too_strict(other: Other, mine: Any, level: Level) -> str:
+    if other.only_backup:
+        promised = f"{level.words(other.value)} is" if other.name else "more is"
+        return (
+            f"The restore of {other.name or _unnamed(other)} needs it, and {promised} promised: {level.words(mine)} is too weak for that."
+        )
     if not other.name:
         return f"{_unnamed(other).capitalize()} stops with it and promises more: {level.words(mine)} is too weak for that."
     return f"{other.name} stops with it and promises {level.words(other.value)}: {level.words(mine)} is too weak for that."

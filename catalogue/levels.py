@@ -73,4 +73,4 @@ COMPARED = (
     Level("retention_days", lambda value: f"{value} d of retention", False),
     Level("success_rate", lambda value: f"{share_text(value)} success", False),
 )
-INHERITABLE = COMPARED[:2]  # levels that travel along hard relations
+INHERITABLE = COMPARED[:2]  # levels that travel along hard relations, each over those that carry it (`inheriting`)

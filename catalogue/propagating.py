@@ -1,8 +1,9 @@
 """A status travels from provider to consumer: who is affected by a service that is degraded or out, through which relations.
 
-Whatever is degraded or out by itself reaches everything that needs it, directly or through others, over hard relations: the way
-that impact and the effective tier go (`impact`). A service is reached only by what is worse than its own status, by an outage
-before a degradation, and by the nearest one of these. Only own statuses travel, so two that need one another never hold each
+Whatever is degraded or out by itself reaches everything that stops with it, directly or through others, over hard relations (`impact`).
+Where only the backup of a service stops with what is out, the service is degraded at most, and nobody beyond it is affected. A service
+is reached only by what is worse than its own status, by an outage before a degradation, by what it needs itself before what its
+backup needs, and by the nearest one of these. Only own statuses travel, so two that need one another never hold each
 other down: when the cause recovers, nobody is affected any more.
 """
 
@@ -19,9 +20,11 @@ from django.db.models import OuterRef, Subquery
 
 from catalogue import impact
 from catalogue.models import PropagatedStatus, Propagation, Relation, Service, ServiceStatus, ServiceVersion, StatusChange
+from catalogue.weave import BACKUP_STOPS, ONLY_BACKUP
 from itsm_backup.common.time import iso, parse_instant
 
-METHOD_VERSION = "propagation-1"
+METHOD_VERSION = "propagation-2"
+FIRST = "propagation-1"  # it passed on a stop over hard relations of every kind
 SPREADS = ("degraded", "outage")  # what travels, worst last; planned maintenance and ignorance do not
 _MOST_AT_ONCE = 1_000
 # The next instant at which a relation of these services begins or ends.
@@ -63,17 +66,23 @@ def reached_at(at: dt.datetime) -> dict[int, Reached]:
     in_force = ServiceVersion.objects.in_force(at).values("service")
     own = dict(ServiceStatus.objects.filter(status__in=SPREADS, service__in=in_force).values_list("pk", "status"))
     relations = impact.closure(own, up=True, at=at) if own else []
-    ids: dict[tuple[int, int], int] = {}
-    for relation in reversed(relations):  # of several between the same two, the first stays
-        ids[relation.consumer_id, relation.provider_id] = relation.id
+    ids: dict[tuple[int, int, bool], int] = {}
+    for relation in reversed(relations):  # of several between the same two, the first that carries the same stays
+        ids[relation.consumer_id, relation.provider_id, relation.letter == BACKUP_STOPS] = relation.id
     found: dict[int, Reached] = {}
+    without_backup: dict[int, Reached] = {}
     for status in SPREADS:
         roots = [pk for pk, one in own.items() if one == status]
         known = {root: Reached(status, root, ()) for root in roots}
-        for one in impact.nearest_first(roots, relations):
+        for one in impact.hit(roots, relations):
             nearer = known[one.via_id]
-            known[one.service_id] = nearer._replace(way=(ids[one.service_id, one.via_id], *nearer.way))
+            reached = nearer._replace(way=(ids[one.service_id, one.via_id, one.only_backup], *nearer.way))
+            if not one.only_backup:
+                known[one.service_id] = reached
+            elif status == "outage" and is_worse("degraded", own.get(one.service_id, "")):
+                without_backup[one.service_id] = reached._replace(status="degraded")
         found |= {pk: one for pk, one in known.items() if one.way and is_worse(status, own.get(pk, ""))}
+    found = without_backup | found
     listed = set(ServiceVersion.objects.in_force(at).filter(service__in=found).values_list("service", flat=True))
     return {pk: one for pk, one in found.items() if pk in listed}
 
@@ -83,17 +92,28 @@ def is_worse(status: str, own: str) -> bool:
     return status in SPREADS and (own not in SPREADS or SPREADS.index(status) > SPREADS.index(own))
 
 
-def reach(inputs: Mapping[str, Any]) -> str:
+def hits_backup(inputs: Mapping[str, Any], method: str = METHOD_VERSION) -> bool:
+    """Whether it is only the backup of the service that stops with the cause: by the kind of the relation that is its own."""
+    return method != FIRST and bool(inputs["relations"]) and inputs["relations"][0]["kind"] in ONLY_BACKUP
+
+
+def reach(inputs: Mapping[str, Any], method: str = METHOD_VERSION) -> str:
     """Pure: the status that reaches the service by these inputs; empty when none does, because it recovered, or no way leads there."""
     cause, here, at = inputs["cause"], inputs["service"], parse_instant(inputs["at"])
-    for relation in inputs["relations"]:
+    only_backup = hits_backup(inputs, method)
+    for step, relation in enumerate(inputs["relations"]):
         begins, ends = (parse_instant(edge) if edge else None for edge in (relation["from"], relation["until"]))
         stands = (begins is None or begins <= at) and (ends is None or ends > at)
         if relation["consumer"] != here or relation["strength"] != Relation.Strength.HARD or not stands:
             return ""
+        if method != FIRST and step and relation["kind"] in ONLY_BACKUP:
+            return ""  # whose backup stops goes on, and so does what needs it
         here = relation["provider"]
     leads = cause is not None and bool(inputs["relations"]) and here == cause["service"]
-    return cause["status"] if leads and is_worse(cause["status"], inputs["own"]["status"]) else ""
+    if not leads or (only_backup and cause["status"] != "outage"):
+        return ""
+    status: str = "degraded" if only_backup else cause["status"]
+    return status if is_worse(status, inputs["own"]["status"]) else ""
 
 
 def _write(wanted: Mapping[int, Reached], at: dt.datetime) -> None:
@@ -103,8 +123,8 @@ def _write(wanted: Mapping[int, Reached], at: dt.datetime) -> None:
     steps = {}
     for pk, asked in inputs.items():
         digest = hash_of(asked)
-        if pk not in wanted or pk not in now or bytes(now[pk].step.inputs_hash) != digest:
-            one = wanted.get(pk)
+        one = wanted.get(pk)
+        if one is None or pk not in now or bytes(now[pk].step.inputs_hash) != digest or now[pk].status != one.status:
             steps[pk] = Propagation(
                 service_id=pk, at=at, status=one.status if one else "", cause_id=one.cause_id if one else None, inputs=asked,
                 inputs_hash=digest, method_version=METHOD_VERSION,

@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.template.loader import render_to_string
 
-from catalogue import duties, legal_holds
+from catalogue import duties, legal_holds, weave
 from catalogue.models import Relation, Retirement, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, NotReady, WrongState, words_of
 from itsm_backup.common import outbox
@@ -171,9 +171,17 @@ def _bad_successor(service: Service, successor: Service | None) -> list[str]:
 
 
 def _dependants(service: Service, at: dt.datetime, reader: Any) -> Iterable[str]:
-    """Entries in force that stop with it."""
+    """Entries in force that stop with it, then those of which only the backup does."""
     hard = Relation.objects.standing(at).filter(provider=service, strength="hard").exclude(kind=Relation.Kind.SUPERSEDES)
-    names = ServiceVersion.objects.in_force(at).filter(service__in=hard.values("consumer")).exclude(service=service)
+    stopping, stored = hard.exclude(kind__in=weave.ONLY_BACKUP), hard.filter(kind__in=weave.ONLY_BACKUP)
+    names = ServiceVersion.objects.in_force(at).exclude(service=service)
+    yield from _who(names.filter(service__in=stopping.values("consumer")), reader, "stops with it", "stop with it")
+    without = names.filter(service__in=stored.values("consumer")).exclude(service__in=stopping.values("consumer"))
+    yield from _who(without, reader, "loses its backup with it", "lose their backup with it")
+
+
+def _who(names: QuerySet[ServiceVersion], reader: Any, verb: str, verbs: str) -> Iterable[str]:
+    """The sentence that names them, or counts those that the reader may not see; none where there is nobody."""
     seen: Any = Value(True) if reader is None else Exists(Service.objects.visible_to(reader).filter(pk=OuterRef("service")))
     involved = list(names.annotate(seen=seen).order_by("name").values_list("name", "seen"))
     named = [name for name, is_seen in involved if is_seen]
@@ -182,9 +190,8 @@ def _dependants(service: Service, at: dt.datetime, reader: Any) -> Iterable[str]
         told.append(f"{'a service' if hidden == 1 else f'{hidden} services'} that you may not see")
     if told:
         who = " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
-        verb = "stops" if len(involved) == 1 else "stop"
-        which = "that relation" if len(involved) == 1 else "those relations"
-        yield f"{who[0].upper()}{who[1:]} {verb} with it: end or soften {which} first."
+        does, which = (verb, "that relation") if len(involved) == 1 else (verbs, "those relations")
+        yield f"{who[0].upper()}{who[1:]} {does}: end or soften {which} first."
 
 
 def _other_versions(service: Service, at: dt.datetime) -> Iterable[str]:

@@ -14,7 +14,12 @@ from django.db.models import BooleanField, Func
 from catalogue.models import Relation
 
 Key = TypeVar("Key", bound=Hashable)
-ONLY_BACKUP = frozenset({"protects", "stores_to", "copies_to"})  # without the provider the consumer's backup stops, not the consumer
+# Without the provider the consumer's backup stops, not the consumer: what it then lacks.
+ONLY_BACKUP = {
+    "copies_to": "its copies have nowhere to go",
+    "protects": "nothing makes its backup",
+    "stores_to": "its backup has nowhere to go",
+}
 STOPS, BACKUP_STOPS, GOES_ON, SEEN = "S", "B", "G", "?"
 MEANINGS = {
     STOPS: "stops without it",
@@ -22,6 +27,10 @@ MEANINGS = {
     GOES_ON: "goes on without it",
     SEEN: "seen by monitoring, not in the catalogue",
 }
+# What a relation carries when its provider stops, as conditions of a row: the stop itself; or that the backup of the consumer stops, which
+# goes no further, because a consumer whose backup stops goes on by itself.
+CARRIES_STOP = f"strength = 'hard' AND kind NOT IN {tuple(sorted(ONLY_BACKUP))}"
+STOPS_BACKUP = f"strength = 'hard' AND kind IN {tuple(sorted(ONLY_BACKUP))}"
 _COLUMNS = ", ".join(
     ("id", "consumer_id", "provider_id", "kind", "strength", "origin", "confirmed_at", "confirmed_by_id", "valid_from", "valid_until")
 )

@@ -26,7 +26,7 @@ MOST_NAMED = 20  # of those that depend on it, nearest first
 _FELT_BY = """
 SELECT jsonb_array_length(felt -> 'name'), part.name, jsonb_path_query_array(felt -> part.name, '$[0 to $last]', %s)
 FROM (SELECT impact_at_opening -> 'consumers' AS felt FROM incidents_incident WHERE id = %s OFFSET 0) incident,
-    unnest(ARRAY['name', 'tier', 'department']) AS part(name)
+    unnest(ARRAY['name', 'tier', 'department', 'only_backup']) AS part(name)
 WHERE felt ? part.name
 """
 REPLAYED = "Not sent: what it tells of was replayed from recordings."

@@ -97,22 +97,22 @@ def _dependencies(entry: Facts, facts: Facts) -> Appraisal:
     links: list[Link] = [{"page": "service_graph", "args": [entry["code"]], "words": "Its relations"}]
     if found["learned"]:
         names = ", ".join(one["name"] for one in found["learned"])
-        return Appraisal("no", f"Stops with it, too, and was not in the catalogue when it opened: {names}.", links)
+        return Appraisal("no", f"Hit by it, too, and not known to be so when it opened: {names}.", links)
     if found["seen"]:
         return Appraisal("no", f"Seen by monitoring and not in the catalogue: {'; '.join(one['words'] for one in found['seen'])}", links)
     if found["known"]:
         services = f"{found['known']} service{'s' if found['known'] > 1 else ''}"
-        return Appraisal("yes", f"That {services} would stop with it was known when it opened, and nothing else was seen since.", links)
+        return Appraisal("yes", f"That {services} would be hit with it was known when it opened, and nothing else was seen since.", links)
     return Appraisal("unknown", "Nothing is known to depend on it, and nothing was seen that does. Ask those who work with it.", links)
 
 
 def _tier(entry: Facts, facts: Facts) -> Appraisal:
     own, inherited = entry["tier"], entry["effective_tier"]
     if inherited < own:
-        words = f"It is of tier {own}, and something of tier {inherited} stops with it."
+        words = f"It is of tier {own}, and something of tier {inherited} hangs on it."
         return Appraisal("no", words, [_version(entry)], {"content": {"tier": inherited}})
     if facts["dependencies"]["known"]:
-        return Appraisal("yes", f"It is of tier {own}, and nothing that stops with it is of a stricter one.", [_version(entry)])
+        return Appraisal("yes", f"It is of tier {own}, and nothing that hangs on it is of a stricter one.", [_version(entry)])
     return Appraisal("unknown", f"It is of tier {own}, and nothing depends on it that could say otherwise.", [_version(entry)])
 
 

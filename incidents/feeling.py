@@ -1,4 +1,4 @@
-"""Who feels it when services fail: they and everything that stops with them, how old the newest copies are, what would be lost."""
+"""Who feels it when services fail: they, all that stops with them or loses its backup, how old the copies are."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from monitoring.models import Alert
 # Of each service that has a version in force: what it is called, and how it stands by the newest judgement; nearest first.
 _FELT = """
 SELECT json_build_object('at', %s::text, 'services', {services}, 'consumers', {consumers})::jsonb FROM (
-    SELECT asked.depth, asked.via, asked.effective_tier, s.id AS service, s.code, v.name, v.tier, v.department,
+    SELECT asked.depth, asked.via, asked.only_backup, asked.effective_tier, s.id AS service, s.code, v.name, v.tier, v.department,
         coalesce(j.verdict, 'no_data') AS verdict, replace(to_json(j.captured_at) #>> '{{}}', '+00:00', 'Z') AS captured_at, j.rpo_s
-    FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::int[]) WITH ORDINALITY AS asked(id, via, depth, effective_tier, place)
+    FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::boolean[], %s::int[])
+        WITH ORDINALITY AS asked(id, via, depth, only_backup, effective_tier, place)
     JOIN catalogue_serviceversion v ON v.service_id = asked.id AND v.state = 'approved' AND v.effective @> %s
     JOIN catalogue_service s ON s.id = v.service_id
     LEFT JOIN monitoring_servicestate j ON j.service_id = s.id
@@ -39,11 +40,14 @@ def _side(names: Sequence[str], which: str) -> str:
     return f"json_build_object({', '.join(kept)})"
 
 
-_SQL = _FELT.format(services=_side((*_OF_ALL, "effective_tier"), "depth = 0"), consumers=_side((*_OF_ALL, "via", "depth"), "depth > 0"))
+_SQL = _FELT.format(
+    services=_side((*_OF_ALL, "effective_tier"), "depth = 0"), consumers=_side((*_OF_ALL, "via", "depth", "only_backup"), "depth > 0")
+)
 
 
 def impact_of(services: Sequence[int], *, at: dt.datetime) -> dict[str, Any]:
-    """{"at", "services", "consumers"}: the services in breach and everything that stops with them over hard relations, nearest first.
+    """{"at", "services", "consumers"}: the services in breach and everything that is hit with them over hard relations, nearest first: it
+    stops, or (`only_backup`; copies of before 0110 do not have it) its backup does.
 
     Each with code, name, tier, department, and how it stands by the newest judgement: verdict, `captured_at` of the newest copy
     that could be restored, and the promised recovery point in seconds. JSON, to be kept or compared.
@@ -83,8 +87,8 @@ def exposure_s(entry: dict[str, Any], *, at: dt.datetime) -> int | None:
 
 
 def _tiers(services: Sequence[int], consumers: Sequence[Consumer], at: dt.datetime) -> dict[int, int]:
-    """The effective tier of each service in breach. Whatever stops with one alone is known already."""
-    if len(services) != 1:
+    """The effective tier of each service in breach. Whatever hangs on one alone is known already, unless it goes on beyond a backup."""
+    if len(services) != 1 or any(one.only_backup for one in consumers):
         return effective_tiers(services, at=at)
     these = RawSQL("SELECT unnest(%s::bigint[])", [array([*services, *(one.service_id for one in consumers)])])
     strictest = ServiceVersion.objects.in_force(at).filter(service__in=these).aggregate(tier=Min("tier"))["tier"]
@@ -99,6 +103,7 @@ def _asked(services: Sequence[int], consumers: Sequence[Consumer], tiers: dict[i
         array([*services, *(one.service_id for one in consumers)]),
         array([*nobody, *(one.via_id for one in consumers)]),
         array([*(0 for _ in services), *(one.depth for one in consumers)]),
+        array([*(False for _ in services), *(one.only_backup for one in consumers)]),
         array([*(tiers.get(pk) for pk in services), *(None for _ in consumers)]),
         at,
     ]

@@ -39,7 +39,8 @@ def figures_of(major: MajorIncident, *, at: dt.datetime) -> dict[str, Any]:
         "incident": _incident(major),
         "services": [_service(one) for one in impact["services"]],
         "consumers": [
-            {name: one[name] for name in ("service", "code", "name", "tier", "department", "verdict")} for one in impact["consumers"]
+            {name: one[name] for name in ("service", "code", "name", "tier", "department", "verdict", "only_backup")}
+            for one in impact["consumers"]
         ],
         "around": _around({one["department"] for one in felt if one["department"]}, at),
         "damaged": damaged_services(incident),

@@ -58,7 +58,8 @@ def _many(impact: dict[str, Any]) -> list[dict[str, Any]]:
     hit = [one for one in [*impact["services"], *impact["consumers"]] if one["tier"] == TIER]
     if len(hit) < MANY:
         return []
-    words = f"{len(hit)} services of tier {TIER} are hit or would stop: {_named([one['name'] for one in hit])}"
+    how = "are hit, would stop or lose their backup" if any(one.get("only_backup") for one in hit) else "are hit or would stop"
+    words = f"{len(hit)} services of tier {TIER} {how}: {_named([one['name'] for one in hit])}"
     return [{"rule": "many_of_tier_1", "words": words, "services": [one["service"] for one in hit]}]
 
 

@@ -11,7 +11,7 @@ _PLAIN = {
     "priority": "priority",
     "since": "when it began",
     "services": "services that are hit, with tier",
-    "dependents": "services that would stop with them if they failed",
+    "dependents": "services that would stop with them if they failed, or lose their backup",
     "departments": "departments that feel it",
     "affected": "services that do not stand as promised",
     "works": "what keeps its backup promise",

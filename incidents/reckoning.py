@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from catalogue.impact import consumers_of, effective_tiers
+from catalogue.impact import closure, effective_tiers, hit
 from catalogue.models import Service, ServiceVersion
 from incidents import prioritising
 from incidents.models import Incident
 from monitoring import priority, wording
 from monitoring.models import Alert, Evaluation
 from monitoring.models.alerts import OPEN_STATES
+
+_HANGS = ("stops with it", "loses its backup with it", "hangs on what loses its backup with it")
 
 
 def steps_of(incident: Incident, *, user: Any) -> list[str]:
@@ -40,14 +42,17 @@ def _promise(version: ServiceVersion) -> str:
 
 
 def _tier(version: ServiceVersion, own: int, tier: int, user: Any, at: dt.datetime) -> list[str]:
-    """Why it counts as a stricter tier than its own: what stops with it."""
+    """Why it counts as a stricter tier than its own: what hangs on it."""
     if tier == own:
         return []
-    stopping = [one.service_id for one in consumers_of([version.service_id], at=at)]
-    strict = ServiceVersion.objects.in_force(at).filter(service__in=stopping, tier=tier)
+    relations = closure([version.service_id], up=True, at=at)
+    how = {one.consumer_id: 2 for one in relations} | {one.service_id: int(one.only_backup) for one in hit([version.service_id], relations)}
+    strict = ServiceVersion.objects.in_force(at).filter(service__in=how, tier=tier)
     seen = strict.filter(service__in=Service.objects.visible_to(user)) if user else strict
-    name = seen.order_by("name").values_list("name", flat=True).first() or "A service"
-    return [f"{version.service.code} is of tier {own}. {name} is of tier {tier} and stops with it, so it counts as tier {tier}"]
+    named = [(how[pk], name) for pk, name in seen.values_list("service", "name")]
+    unnamed = [(how[pk], "A service") for pk in strict.values_list("service", flat=True)]
+    nearest, name = min(named or unnamed, default=(0, "A service"))
+    return [f"{version.service.code} is of tier {own}. {name} is of tier {tier} and {_HANGS[nearest]}, so it counts as tier {tier}"]
 
 
 def _affected(incident: Incident) -> int:

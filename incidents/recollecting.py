@@ -208,7 +208,7 @@ def _people(version: ServiceVersion) -> dict[str, Any]:
 
 
 def _dependencies(incident: Incident, services: list[int], at: dt.datetime) -> dict[str, Any]:
-    """What stops with those that failed first: known when it opened, learned since, and seen but not confirmed by anybody."""
+    """What is hit with those that failed first: known when it opened, learned since, and seen but not confirmed by anybody."""
     opening = incident.impact_at_opening
     first = [one["service"] for one in opening.get("services", [])]
     known = {one["service"] for one in opening.get("consumers", [])} | set(first)

@@ -83,6 +83,10 @@ def text_for(template: AudienceTemplate, update: MajorUpdate, *, at: dt.datetime
     return " ".join(subject.split())[:250], f"{body}\n\n{foot}"
 
 
+def _only_backup(one: dict[str, Any]) -> str:
+    return ", only its backup" if one.get("only_backup") else ""
+
+
 def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> dict[str, str]:
     """What each placeholder says, from the figures of the update."""
     figures = update.figures
@@ -97,7 +101,7 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
         "since": _instant(begun),
         "duration": duration_words(((ended or at) - begun).total_seconds()),
         "services": _some([f"{one['name']} (tier {one['tier']})" for one in services]),
-        "dependents": _some([f"{one['name']} (tier {one['tier']})" for one in consumers]),
+        "dependents": _some([f"{one['name']} (tier {one['tier']}{_only_backup(one)})" for one in consumers]),
         "affected": advising.affected(figures),
         "works": advising.still_kept(figures),
         "advice": advising.advice(figures, lead=_name(major.communications_lead)),

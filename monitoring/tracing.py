@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from catalogue.models import Propagation, Relation, StatusChange
-from catalogue.propagating import SPREADS, hash_of, reach
+from catalogue.propagating import SPREADS, hash_of, hits_backup, reach
+from catalogue.weave import ONLY_BACKUP
 from itsm_backup.common.time import iso
 from monitoring.explaining import Explanation, Reference, explain
 from monitoring.models import Evaluation
@@ -34,6 +35,9 @@ def answer_of(step: Propagation) -> str:
         return f"No provider affects it any more: {cause['service']} {stands}" + (", but does not reach it." if spread else ".")
     through = [relation["provider"] for relation in ways[:-1]]
     told = f", through {', then '.join(through)}" if through else ""
+    if hits_backup(step.inputs, step.method_version):
+        lacks = ONLY_BACKUP[ways[0]["kind"]]
+        return f"By itself it {STANDS.get(own, 'is not known')}; {lacks}, because {cause['service']} {stands}{told}."
     return f"By itself it {STANDS.get(own, 'is not known')}; it is affected by {cause['service']}, which {stands}{told}."
 
 
@@ -74,15 +78,21 @@ def _comparison(step: Propagation) -> list[str]:
     lines = [f"own status: {own}", f"status of {cause['service']}: {cause['status']}"]
     if step.status:
         steps = f"{len(ways)} hard relations lead" if len(ways) > 1 else "1 hard relation leads"
+        if hits_backup(step.inputs, step.method_version):
+            return [
+                *lines,
+                f"{steps} there, and only its backup needs it: an outage there is degraded here",
+                f"degraded is worse than {own}",
+            ]
         return [*lines, f"{cause['status']} is worse than {own}, and {steps} there: affected, {step.status}"]
     return [*lines, "no hard relation leads to anything that is worse than the own status: not affected"]
 
 
 def repeat_step(step: Propagation) -> Repetition:
     """Work it out again: from the stored inputs, and from the histories of the relations and statuses that they name."""
-    again, intact = reach(step.inputs), hash_of(step.inputs) == bytes(step.inputs_hash)
+    again, intact = reach(step.inputs, step.method_version), hash_of(step.inputs) == bytes(step.inputs_hash)
     facts = _from_facts(step.inputs)
-    from_facts = reach(facts)
+    from_facts = reach(facts, step.method_version)
     evaluation = step.inputs["cause"]["evaluation"] or 0
     return Repetition(
         evaluation=evaluation,

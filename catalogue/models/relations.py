@@ -52,7 +52,8 @@ class RelationQuerySet(TrackedQuerySet):
 
 @tracked
 class Relation(Tracked):
-    """`consumer` needs `provider` in the way that `kind` says. Impact travels from provider to consumer, over hard relations."""
+    """`consumer` needs `provider` in the way that `kind` says. Impact travels from provider to consumer, over hard relations;
+    what a kind carries is said in `catalogue.weave`."""
 
     class Kind(models.TextChoices):
         """Each is read from the consumer: “the archive *stores to* the pool”."""

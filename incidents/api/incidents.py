@@ -85,7 +85,7 @@ class FeltSerializer(serializers.Serializer):
     name = serializers.CharField()
     tier = serializers.IntegerField()
     effective_tier = serializers.IntegerField(
-        default=None, allow_null=True, help_text="Of those in breach: the strictest that depends on it."
+        default=None, allow_null=True, help_text="Of those in breach: the strictest that hangs on it."
     )
     department = serializers.CharField(allow_blank=True)
     verdict = serializers.CharField(default="no_data")
@@ -94,12 +94,13 @@ class FeltSerializer(serializers.Serializer):
     lost_if_it_failed_s = serializers.IntegerField(default=None, allow_null=True, help_text="Work that would be lost, in seconds.")
     via = serializers.CharField(default=None, allow_null=True, help_text="Code of the provider through which it is hit.")
     depth = serializers.IntegerField(default=0)
+    only_backup = serializers.BooleanField(default=False, help_text="It goes on without the provider; only its backup stops.")
 
 
 class ImpactSerializer(serializers.Serializer):
     at = serializers.DateTimeField()
     services = FeltSerializer(many=True, help_text="Those in breach.")
-    consumers = FeltSerializer(many=True, help_text="What stops with them, nearest first.")
+    consumers = FeltSerializer(many=True, help_text="What stops with them, or loses its backup, nearest first.")
     hidden = serializers.IntegerField(help_text="How many more there are that you may not see.")
 
 

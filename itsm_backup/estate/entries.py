@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from itsm_backup.estate.loading import Loading
 
 _AS_WRITTEN = ("name", "short_name", "summary", "department", "application_type", "labels", "tier", "zone",
-               "kind", "hosting", "provider", "regions", "supplier", "regulations")  # fmt: skip
+               "kind", "hosting", "provider", "regions", "supplier", "regulations", "escalation_policy", "change_reference")  # fmt: skip
 _PROMISES = {
     "rpo": ("rpo_s", amounts.seconds),
     "rto": ("rto_s", amounts.seconds),

@@ -97,6 +97,8 @@ def _service() -> dict[str, Any]:
         supplier=_text("Who is paid for it.", 120, least=0),
         regulations=_list(_text("What it must comply with, e.g. GDPR.", 80)),
         review_due=_pattern("By when it is read again, e.g. 2027-03-31.", DAY),
+        escalation_policy=_text("The policy by which its incidents escalate; empty: the one for priority and tier.", 120, least=0),
+        change_reference=_text("The change under which a version with what is stated here is made, e.g. CHG-0791.", 80, least=0),
         sla=_text("The name of the service level agreement that it keeps; its newest version is meant.", 120),
         ola=_text("The name of the operational level agreement behind it.", 120),
         contract=_text("The name of the underpinning contract behind it.", 120),

@@ -122,7 +122,8 @@ def _sentence(batch: Batch, state: str, counts: Mapping[str, int], total: int, u
     if state == "proposed":
         if batch.act == Batch.Act.APPROVE:  # what cannot hold is refused
             waiting, refused = waiting - unholdable, refused + unholdable
-        same = f", {counts[State.NOTHING]:,} say nothing new" if counts.get(State.NOTHING) else ""
+        nothing = counts.get(State.NOTHING, 0)
+        same = f", {many(nothing, 'says nothing new', 'say nothing new')}" if nothing else ""
         bad = f", {refused:,} cannot be done as {'it is' if refused == 1 else 'they are'}" if refused else ""
         return f"{batch.title}: {waiting:,} of {many(total, 'entry', 'entries')} can be done{same}{bad}."
     if state == "finished":

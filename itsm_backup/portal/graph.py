@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from catalogue import weave
-from catalogue.impact import Consumer, Walked, closure, nearest_first
+from catalogue.impact import Consumer, Walked, closure, hit, nearest_first
 from catalogue.models import Relation, Service
 from catalogue.weave import BACKUP_STOPS, STOPS
 from itsm_backup.common.charts import Chart, LayerBox, LayerLine, layered_graph, layers_of
@@ -43,9 +43,9 @@ def service_graph(*, service: Service, user: Any, moment: Moment) -> GraphPage:
     above = needing[: MOST - 1 - len(below)]
     names = named(user, moment, {service.pk, *(one.service_id for one in [*below, *above])}, weighed=service.pk)
     below, above = ([one for one in side if one.service_id in names] for side in (below, above))
-    stopped = nearest_first([service.pk], [one for one in up if one.strength == Relation.Strength.HARD])
+    reached = hit([service.pk], up)
     me = names[service.pk]
-    sentence = _sentence(me, len(needed), len(needing), len(stopped)) + _tier(me)
+    sentence = _sentence(me, len(needed), len(needing), reached) + _tier(me)
     columns = _around(me, below, above, names, moment)
     shown = len(below) + len(above)
     lines, ways = _drawn(_lines({*down, *up}, names), below, above)
@@ -124,15 +124,17 @@ def _estate_left_out(found: int, joined: int) -> str:
     return ""
 
 
-def _sentence(me: Named, needed: int, needing: int, stopped: int) -> str:
+def _sentence(me: Named, needed: int, needing: int, reached: Sequence[Consumer]) -> str:
     if not needed and not needing:
         return f"{me.name} stands alone: no relation names it."
-    stops = many(stopped, "service stops", "services stop")
-    return f"{me.name} needs {many(needed, 'service')}; {stops} with it, of {needing:,} that need it."
+    losing = sum(one.only_backup for one in reached)
+    stops = many(len(reached) - losing, "service stops with it", "services stop with it")
+    loses = f" and {many(losing, 'loses its backup', 'lose their backup')}" if losing else ""
+    return f"{me.name} needs {many(needed, 'service')}; {stops}{loses}, of {needing:,} that need it."
 
 
 def _tier(me: Named) -> str:
-    """As what tier it counts, where something stricter stops with it."""
+    """As what tier it counts, where something stricter hangs on it."""
     told = counts_as(me.tier, me.effective_tier)
     return f" Its tier is {me.tier}{told}." if told else ""
 
@@ -191,8 +193,7 @@ def _words(walked: Iterable[Walked], names: Mapping[int, Named], *, up: bool) ->
 
 
 def _how(one: Walked) -> str:
-    letter = weave.letter_of(one.kind, one.strength)
-    effect = {STOPS: "stops without it", BACKUP_STOPS: "its backup stops without it"}.get(letter, "goes on without it")
+    effect = {STOPS: "stops without it", BACKUP_STOPS: "its backup stops without it"}.get(one.letter, "goes on without it")
     return f"{Relation.Kind(one.kind).label}, {effect}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models.expressions import RawSQL
 
-from catalogue.impact import Walked, closure, consumers_of, inherited_tiers, nearest_first
+from catalogue.impact import Walked, closure, consumers_of, hit, inherited_tiers
 from catalogue.models import ServiceVersion
 from incidents import prioritising, withholding
 from itsm_backup.common.charts import Chart, TreeNode, impact_tree
@@ -65,7 +65,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
     for one in (*struck, *consumers):
         one.setdefault("department", seen[one["service"]].department)
     if not frozen:
-        _count_tiers(struck, seen, shown["relations"])
+        _count_tiers(struck, seen, shown["relations"], _beyond(shown["relations"], involved, user, moment))
     listed = [*struck, *consumers[:MOST_LISTED]]
     rows = seen if few else _rows([one["service"] for one in listed], user, moment)
     stands = {one["service"]: _stand(one, rows, shown, moment) for one in listed}
@@ -73,7 +73,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
     doubted = {alert.service_id: why for alert in alerts if (why := _doubt(alert))}
     columns = _columns(_cause(alerts, inside=withholding.is_told_all(user)), struck, consumers, stands, moment)
     named = ", ".join(stands[one["service"]].row.name for one in struck[:3]) or incident.told_title
-    sentence = f"{named}: {many(len(consumers), 'service')} depend{'s' if len(consumers) == 1 else ''} on it."
+    sentence = f"{named}: {_told(consumers)}."
     note = (
         _of_the_copy(incident, shown, moment)
         if frozen
@@ -94,9 +94,12 @@ def _now(struck: Sequence[int], moment: Moment) -> dict[str, Any]:
     Of several services the relations are kept: which tier each counts as is read from the same answer. A page of the past counts
     only relations that were known then.
     """
-    relations = closure(struck, up=True, at=moment.at, known_then=moment.past) if moment.past or len(struck) > 1 else None
-    reached = consumers_of(struck, at=moment.at) if relations is None else nearest_first(struck, relations)
-    consumers = [{"service": one.service_id, "via": one.via_id, "depth": one.depth} for one in reached]
+    reached = [] if moment.past or len(struck) > 1 else consumers_of(struck, at=moment.at)
+    relations = None
+    if moment.past or len(struck) > 1 or any(one.only_backup for one in reached):  # beyond a backup nothing is hit, but it weighs
+        relations = closure(struck, up=True, at=moment.at, known_then=moment.past)
+        reached = hit(struck, relations)
+    consumers = [{"service": one.service_id, "via": one.via_id, "depth": one.depth, "only_backup": one.only_backup} for one in reached]
     return {"at": iso(moment.at), "services": [{"service": pk} for pk in struck], "consumers": consumers, "relations": relations}
 
 
@@ -107,9 +110,24 @@ def _seen(services: list[int], user: Any, moment: Moment) -> dict[int, Any]:
     return {row.service_id: row for row in rows}
 
 
-def _count_tiers(struck: list[dict[str, Any]], seen: dict[int, Any], relations: Sequence[Walked] | None) -> None:
-    """As which tier each service in breach counts, by what depends on it and may be seen; of the copy it is known."""
-    tiers = {pk: row.tier for pk, row in seen.items()}
+def _beyond(relations: Sequence[Walked] | None, involved: list[int], user: Any, moment: Moment) -> dict[int, Any]:
+    """What hangs on services that only lose their backup: it is not hit, but its tier weighs."""
+    further = {one.consumer_id for one in relations or ()} - set(involved)
+    return _seen(sorted(further), user, moment) if further else {}
+
+
+def _told(consumers: list[dict[str, Any]]) -> str:
+    """How many services depend on it, and how many lose only their backup."""
+    backups = sum(bool(one.get("only_backup")) for one in consumers)
+    depend = len(consumers) - backups
+    told = [many(depend, "service depends on it", "services depend on it")] if depend or not backups else []
+    told += [many(backups, "service loses its backup with it", "services lose their backup with it")] if backups else []
+    return ", ".join(told)
+
+
+def _count_tiers(struck: list[dict[str, Any]], seen: dict[int, Any], relations: Sequence[Walked] | None, beyond: dict[int, Any]) -> None:
+    """As which tier each service in breach counts, by what hangs on it and may be seen; of the copy it is known."""
+    tiers = {pk: row.tier for pk, row in (beyond | seen).items()}
     if relations is None:
         strictest = {one["service"]: min(tiers.values()) for one in struck}  # there is one, and whatever stops, stops with it
     else:
@@ -226,7 +244,7 @@ def _columns(cause: TreeNode, struck: list[Any], consumers: list[Any], stands: d
         for one in consumers:  # nearest first: through which service in breach each is reached
             places.setdefault(one["service"], places.get(one["via"], 0))
         via = [(places[one["service"]],) for one in consumers]
-        head, nodes, members = _column("Depends on it", consumers, via, stands, moment, most)
+        head, nodes, members = _column(_head(consumers), consumers, via, stands, moment, most)
         feeling = [(_department(one), (min(index, most - 1),)) for index, one in enumerate(consumers)]
         if alone:  # their line passes below what depends on it
             feeling += [(name, (len(nodes),)) for name, _ in alone]
@@ -234,6 +252,10 @@ def _columns(cause: TreeNode, struck: list[Any], consumers: list[Any], stands: d
         columns.append((head, nodes, members))
     columns.append(_departments(feeling, [*struck, *consumers]))
     return columns
+
+
+def _head(consumers: list[Any]) -> str:
+    return "Keeps its backup there" if all(one.get("only_backup") for one in consumers) else "Depends on it"
 
 
 def _department(entry: dict[str, Any]) -> str:
@@ -248,6 +270,7 @@ def _column(
         stand = stands[entry["service"]]
         own, stricter = entry.get("tier", stand.row.tier), entry.get("effective_tier")
         note = f"Tier {own}" + (f", counts as {stricter}" if stricter and stricter < own else "") + _copy_age(stand)
+        note += ", only its backup stops" if entry.get("only_backup") else ""
         nodes.append(TreeNode(stand.row.short_name, note, "" if stand.verdict == "kept" else stand.verdict, above))
         told = f"{note}{_promise(stand)}, {VERDICTS[stand.verdict].lower()}"
         members.append((stand.row.name, told, stand.verdict, moment.href("service", stand.row.service.code)))

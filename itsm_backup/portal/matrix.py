@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from catalogue import weave
-from catalogue.impact import Walked, closure, nearest_first
+from catalogue.impact import Consumer, Walked, closure, hit
 from catalogue.models import Relation, SeenRelation, Service, ServiceVersion
 from catalogue.weave import BACKUP_STOPS, GOES_ON, SEEN, STOPS, Standing
 from itsm_backup.common.charts import Chart, LayerBox, LayerLine, layered_graph
@@ -241,11 +241,10 @@ def _sentence(found: _Found, total: int) -> str:
 def _beside(chosen: Named, user: Any, moment: Moment) -> Beside:
     walked = closure([chosen.pk], up=True, at=moment.at, hard_only=False, known_then=moment.past)
     direct = [one for one in walked if one.provider_id == chosen.pk]
-    stopped = {one.service_id for one in nearest_first([chosen.pk], [one for one in walked if one.strength == Relation.Strength.HARD])}
     once = _once(direct)
     names = named(user, moment, {one.consumer_id for one in once[: 4 * BESIDE]})
     shown = [one for one in once if one.consumer_id in names][: BESIDE if len(once) <= BESIDE else BESIDE - 1]
-    sentence = _effect(direct, stopped)
+    sentence = _effect(direct, hit([chosen.pk], walked))
     return Beside(
         name=chosen.name,
         sentence=sentence,
@@ -256,23 +255,24 @@ def _beside(chosen: Named, user: Any, moment: Moment) -> Beside:
 
 def _once(direct: list[Walked]) -> list[Walked]:
     """Each consumer by its strongest relation, what stops first."""
-    rank = {id(one): STRONGEST.index(weave.letter_of(one.kind, one.strength)) for one in direct}
+    rank = {id(one): STRONGEST.index(one.letter) for one in direct}
     met: dict[int, Walked] = {}
     for one in sorted(direct, key=lambda one: rank[id(one)]):
         met.setdefault(one.consumer_id, one)
     return list(met.values())
 
 
-def _effect(direct: list[Walked], stopped: set[int]) -> str:
+def _effect(direct: list[Walked], reached: list[Consumer]) -> str:
     """What its stop does to those that need it: directly, and further on over hard relations."""
-    once = _once(direct)
-    letters = [weave.letter_of(one.kind, one.strength) for one in once]
-    goes_on = sum(one.strength == Relation.Strength.SOFT and one.consumer_id not in stopped for one in once)
-    further = len(stopped - {one.consumer_id for one in once if one.strength == Relation.Strength.HARD})
+    near = {letter: {one.consumer_id for one in direct if one.letter == letter} for letter in (STOPS, BACKUP_STOPS, GOES_ON)}
+    stopping = [one.service_id in near[STOPS] for one in reached if not one.only_backup]
+    losing = [one.service_id in near[BACKUP_STOPS] for one in reached if one.only_backup]
+    goes_on = len(near[GOES_ON] - {one.service_id for one in reached})
     told = [
-        many(letters.count(STOPS), "service stops", "services stop") if STOPS in letters else "",
-        many(letters.count(BACKUP_STOPS), "loses its backup", "lose their backup") if BACKUP_STOPS in letters else "",
-        f"{further:,} more further on" if further else "",
+        many(sum(stopping), "service stops", "services stop") if any(stopping) else "",
+        many(sum(losing), "loses its backup", "lose their backup") if any(losing) else "",
+        f"{stopping.count(False):,} more further on" if not all(stopping) else "",
+        many(losing.count(False), "more loses its backup further on", "more lose their backup further on") if not all(losing) else "",
         many(goes_on, "goes on", "go on") if goes_on else "",
     ]
     return (", ".join(filter(None, told)) or "Nothing needs it") + "."
@@ -280,7 +280,7 @@ def _effect(direct: list[Walked], stopped: set[int]) -> str:
 
 def _small_graph(chosen: Named, shown: list[Walked], names: dict[int, Named], moment: Moment, sentence: str, *, more: int) -> Chart:
     """Those that need it directly, what stops first; the last box counts the others and leads to the whole graph."""
-    boxes = [_box(names[one.consumer_id], weave.letter_of(one.kind, one.strength), moment) for one in shown]
+    boxes = [_box(names[one.consumer_id], one.letter, moment) for one in shown]
     lines = [
         LayerLine(source=chosen.pk, target=one.consumer_id, dashed=one.strength == "soft", words=Relation.Kind(one.kind).label)
         for one in shown

@@ -54,7 +54,8 @@ def between(user: Any, moment: Moment, *, code: str = "") -> Between:
 def standings(user: Any, moment: Moment, known_today: Between | None = None) -> QuerySet[ServiceVersion]:
     """The versions in force of the services that the user may see, each with `verdict`, `rank` (0 is worst), `captured_at`,
     `promised_s`, `stands` (operational status), `next_due_at` (None in the past), `judgement` (id of the evaluation), and
-    where a provider affects it `reaches` (the status that does), `reached_by` (id of the service it comes from) and `reach` (the step).
+    where a provider affects it `reaches` (the status that does), `reached_by` (id of the service it comes from) `reach` (the step)
+    and `reach_kind` (of its own relation on the way), `reach_from` (the status of that service).
 
     `known_today` is what `between` gave, for pages that tell of it; else it is asked for here."""
     versions = entries(user, moment).select_related("service", "steward")
@@ -88,6 +89,8 @@ def _known_now(versions: QuerySet[ServiceVersion]) -> QuerySet[ServiceVersion]:
         reaches=F("service__propagated__status"),
         reached_by=F("service__propagated__cause"),
         reach=F("service__propagated__step"),
+        reach_kind=_kind_of("service__propagated__step__inputs"),
+        reach_from=_status_in("service__propagated__step__inputs"),
     )
 
 
@@ -110,7 +113,19 @@ def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime, known_today
         reaches=NullIf(Subquery(step.values("status")[:1]), Value(""), output_field=CharField()),
         reached_by=Subquery(step.values("cause")[:1]),
         reach=Subquery(step.values("pk")[:1]),
+        reach_kind=Subquery(step.annotate(_kind=_kind_of("inputs")).values("_kind")[:1]),
+        reach_from=Subquery(step.annotate(_from=_status_in("inputs")).values("_from")[:1]),
     )
+
+
+def _kind_of(inputs: str) -> KeyTextTransform:
+    """By which kind of relation the service itself is reached."""
+    return KeyTextTransform("kind", KeyTextTransform("0", KeyTextTransform("relations", inputs)))
+
+
+def _status_in(inputs: str) -> KeyTextTransform:
+    """The own status of the service that it comes from."""
+    return KeyTextTransform("status", KeyTextTransform("cause", inputs))
 
 
 def _rather(known: Mapping[int, str | None], otherwise: Any, field: Any) -> Any:

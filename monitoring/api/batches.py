@@ -22,6 +22,7 @@ from monitoring.api.duties import acted, checked
 from monitoring.capability import measured_of_many
 
 MOST_VERSIONS = 2_000
+_TITLES = {Batch.Act.DRAFT: "Drafts", Batch.Act.SUBMIT: "Submission", Batch.Act.APPROVE: "Approval"}
 STATES = BatchItem.State
 _COUNTS = {name: Count("items", filter=Q(items__state=name)) for name in STATES.values} | {"total": Count("items")}
 
@@ -131,7 +132,8 @@ class Batches(GenericAPIView):
     def post(self, request: Any) -> Response:
         asked = checked(NewBatchSerializer, request)
         wishes = _of_entries(asked, request.user) if asked["act"] == Batch.Act.DRAFT else _of_versions(asked, request.user)
-        title = asked["title"] or f"{Batch.Act(asked['act']).label.capitalize()}: {len(wishes)}"
+        count = len(wishes)
+        title = asked["title"] or f"{_TITLES[asked['act']]} of {count:,} {'entry' if count == 1 else 'entries'}"
         propose = partial(batching.propose, act=asked["act"], title=title, wishes=wishes, measure=measured_of_many)
         made = acted(propose, by=request.user, at=now(), reason=asked["reason"])
         return Response(BatchSerializer(_found(request, made.pk)).data, 201)

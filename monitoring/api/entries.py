@@ -85,7 +85,8 @@ class ServiceSerializer(serializers.Serializer):
     propagated_status = serializers.ChoiceField(
         choices=SPREADS,
         allow_null=True,
-        help_text="What reaches it over hard relations; worse than its own status, which stands in `status`.",
+        help_text="What reaches it over hard relations; worse than its own status, which stands in `status`. Of an outage that only"
+        " its backup needs, `degraded`.",
     )
     propagated_since = serializers.DateTimeField(allow_null=True)
     affected_by = serializers.SerializerMethodField(help_text="Code of the service it comes from; null where you may not see that.")
@@ -126,7 +127,7 @@ class ServiceDetailSerializer(ServiceSerializer):
     offerings = OfferingSerializer(source="version.offerings", many=True, default=list)
     agreements = serializers.SerializerMethodField(help_text="The agreement versions that stand behind its promise.")
     effective_tier = serializers.SerializerMethodField(
-        help_text="The strictest tier among it and all that stops with it; null where nothing is in force."
+        help_text="The strictest tier among it and all that hangs on it; null where nothing is in force."
     )
     claims = serializers.ListField(child=serializers.DictField(), help_text="Each promise: verdict, what was measured, from what.")
 

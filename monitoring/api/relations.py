@@ -85,6 +85,7 @@ class ReachedSerializer(serializers.Serializer):
     service = serializers.CharField(help_text="Code of a service that is reached.")
     via = serializers.CharField(help_text="Code of the one through which it is reached.")
     steps = serializers.IntegerField()
+    only_backup = serializers.BooleanField(help_text="It goes on by itself; only its backup stops.")
 
 
 def shown(row: Any, codes: dict[int, str]) -> dict[str, Any]:
@@ -270,14 +271,14 @@ def _said(value: Any) -> str:
 
 
 class Closure(GenericAPIView):
-    """Everything that stops with a service (`up`), or everything that it needs so as not to stop (`down`), nearest first."""
+    """What stops with a service or loses its backup with it (`up`), or all that it and its backup need (`down`), nearest first."""
 
     queryset = Service.objects.none()
     serializer_class = ReachedSerializer
     pagination_class = None
     filter_backends: list[Any] = []
     _DIRECTION = OpenApiParameter(
-        "direction", OpenApiTypes.STR, description="up (who stops with it) or down (what it needs); up when left out."
+        "direction", OpenApiTypes.STR, description="up (who is hit with it) or down (what it needs); up when left out."
     )
 
     @extend_schema(operation_id="services_closure", parameters=[_DIRECTION, AS_OF], responses=ReachedSerializer(many=True))
@@ -288,11 +289,11 @@ class Closure(GenericAPIView):
             raise ParseError("direction must be up or down.")
         service = get_for(Service.objects.all(), user=request.user, code=code)
         walked = impact.closure([service.pk], up=direction == "up", at=at, known_then=past)
-        found = impact.nearest_first([service.pk], walked, up=direction == "up")
+        found = (impact.hit if direction == "up" else impact.needed)([service.pk], walked)
         involved = {service.pk, *(one.service_id for one in found)}
         codes = dict(Service.objects.visible_to(request.user).filter(pk__in=involved).values_list("pk", "code"))
         rows = [
-            {"service": codes[one.service_id], "via": codes.get(one.via_id, ""), "steps": one.depth}
+            {"service": codes[one.service_id], "via": codes.get(one.via_id, ""), "steps": one.depth, "only_backup": one.only_backup}
             for one in found if one.service_id in codes
         ]  # fmt: skip
         return Response(ReachedSerializer(rows, many=True).data)

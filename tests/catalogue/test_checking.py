@@ -107,6 +107,37 @@ def test_nothing_it_hangs_on_promises_less_through_any_number_of_hard_relations(
         checking.findings(asked=asked, measured=checking.UNMEASURED, at=NOON)
 
 
+@pytest.mark.req("1.4")
+def test_a_store_is_asked_for_its_recovery_time_and_not_for_its_recovery_point():
+    """A restore needs the store; that the store saves its own files seldom, or not at all, weakens nobody's recovery point."""
+    services = []
+    for code, rpo, rto in (("pool", 99, 8), ("archive", 26, 4), ("portal", 26, 2)):
+        version, said = make_draft(code, rpo_s=rpo * HOUR), {"by": make_author(), "at": NOON}
+        version = publishing.edit_draft(version=version, content={}, commitment={"rto_s": rto * HOUR}, reason="x", **said)
+        publishing.submit(version=version, by=make_author(), at=NOON)
+        services.append(publishing.approve(version=version, by=make_approver(), at=NOON).service)
+    pool, archive, portal = services
+    with because("test"):
+        Relation.objects.create(consumer=archive, provider=pool, kind="stores_to")
+        Relation.objects.create(consumer=portal, provider=archive)
+    services = [pool, archive, portal]
+    asked = [checking.question_of(one.version_at(NOON), reader=make_author()) for one in services]
+    many = checking.findings_of_many(asked=asked, measured={}, at=NOON)
+    told = {
+        one.code: [found.sentence for found in each if found.code == checking.INHERITED] for one, each in zip(services, many, strict=True)
+    }
+    assert told == {
+        "pool": ["The restore of Service portal needs it, and recovery in 2 h is promised: recovery in 8 h is too weak for that."],
+        "archive": [
+            "Its restore needs Service pool, which promises only recovery in 8 h: recovery in 4 h cannot hold.",
+            "Service portal stops with it and promises recovery in 2 h: recovery in 4 h is too weak for that.",
+        ],
+        "portal": ["Its restore needs Service pool, which promises only recovery in 8 h: recovery in 2 h cannot hold."],
+    }
+    for one, each in zip(asked, many, strict=True):
+        assert checking.findings(asked=one, measured=checking.UNMEASURED, at=NOON) == each, "one by one it is the same"
+
+
 def test_it_names_no_service_that_the_reader_may_not_see_and_none_that_was_not_known_then():
     storage, archive, portal = (make_service(code, rpo_s=hours * HOUR) for code, hours in (("storage", 50), ("archive", 26), ("portal", 4)))
     with because("test"):

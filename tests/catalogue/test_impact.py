@@ -46,6 +46,31 @@ def test_it_finds_everything_that_stops_nearest_first():
 
 
 @pytest.mark.django_db
+@pytest.mark.req("1.6")
+def test_a_lost_backup_ends_where_it_is_lost_and_a_stop_comes_before_it(django_assert_num_queries):
+    """erp stores to the pool, which stands on the disks; the portal needs erp; pacs stores there and is hosted there, too."""
+    disks, pool, erp, portal, pacs = (make_service(code, tier=tier) for code, tier in zip("dpeoa", (4, 4, 2, 1, 3), strict=True))
+    depends(pool, disks, kind="hosted_on")
+    depends(erp, pool, kind="stores_to")
+    depends(portal, erp)
+    depends(pacs, disks, kind="protects")
+    depends(pacs, pool, kind="hosted_on")
+    services, wanted = [one.pk for one in (disks, pool, erp, portal, pacs)], [
+        Consumer(pool.pk, disks.pk, 1), Consumer(pacs.pk, pool.pk, 2), Consumer(erp.pk, pool.pk, 2, only_backup=True)
+    ]  # fmt: skip
+    with django_assert_num_queries(1):
+        assert impact.consumers_of([disks.pk], at=NOON) == wanted
+    for one in services:
+        assert impact.hit([one], impact.closure([one], up=True, at=NOON)) == impact.consumers_of([one], at=NOON)
+    below = impact.closure([portal.pk], up=False, at=NOON)
+    assert impact.needed([portal.pk], below) == [Consumer(erp.pk, portal.pk, 1)], "the pool may fail"
+    assert impact.needed([erp.pk], impact.closure([erp.pk], up=False, at=NOON)) == [
+        Consumer(pool.pk, erp.pk, 1, only_backup=True), Consumer(disks.pk, pool.pk, 2, only_backup=True)
+    ]  # fmt: skip
+    assert impact.effective_tiers([disks.pk, pool.pk], at=NOON) == {disks.pk: 1, pool.pk: 1}, "what is backed up there weighs"
+
+
+@pytest.mark.django_db
 def test_a_cycle_ends_where_it_began():
     one, two, three = (make_service(code) for code in ("one", "two", "three"))
     depends(two, one)

@@ -128,3 +128,25 @@ def test_many_consumers_take_as_many_questions_as_few(chain, django_assert_max_n
     with django_assert_max_num_queries(16):
         propagating.propagate(at=NOON + 2 * HOUR)
     assert len(affected()) == 27
+
+
+def test_an_outage_of_a_store_degrades_what_is_backed_up_there_and_nobody_beyond(chain):
+    power, platform, archive = chain
+    backed_up, reader = make_service("BACKED"), make_service("READER")
+    relate(backed_up, platform, kind="stores_to")
+    relate(reader, backed_up)
+    for one in (backed_up, reader):
+        stand(one, "operational")
+    stand(power, "degraded", NOON + 2 * HOUR)
+    propagating.propagate(at=NOON + 2 * HOUR)
+    assert affected() == {"PLATFORM": ("degraded", "POWER"), "ARCHIVE": ("degraded", "POWER")}, "a store that is degraded still stores"
+    stand(power, "outage", NOON + 3 * HOUR)
+    propagating.propagate(at=NOON + 3 * HOUR)
+    assert affected() == {"PLATFORM": ("outage", "POWER"), "ARCHIVE": ("outage", "POWER"), "BACKED": ("degraded", "POWER")}
+    step = Propagation.objects.get(service=backed_up)
+    assert propagating.reach(step.inputs) == "degraded" and propagating.hits_backup(step.inputs)
+    assert propagating.reach(step.inputs, propagating.FIRST) == "outage", "what was said before is repeated as it was said"
+    relate(backed_up, archive)  # what it needs itself counts before what its backup needs
+    propagating.look_again([power.pk], NOON + 4 * HOUR)
+    propagating.propagate(at=NOON + 4 * HOUR)
+    assert affected()["BACKED"] == ("outage", "POWER")

@@ -87,6 +87,10 @@ def test_what_stands_in_the_way_is_named_and_the_entry_waits_as_a_gap():
         "Version 2 is draft: finish or cancel it first.",
         "A job still runs for it (nightly): end it in the tool and delete the schedule, or give it to another entry by a rule.",
     ]
+    stored = relating.relate(consumer=make_service("lab"), provider=service, kind="stores_to", strength="hard", **because_of)
+    told = "Service lab loses its backup with it: end or soften that relation first."
+    assert retiring.obstacles(service=service, at=NOON + 3 * DAY)[2] == told
+    relating.end(relation=stored, by=make_author(), at=NOON + DAY, reason="Moved to another store")
     narrow = make_user("narrow")
     hidden = "A service that you may not see stops with it: end or soften that relation first."
     assert retiring.obstacles(service=service, at=NOON + 3 * DAY, reader=narrow)[1] == hidden

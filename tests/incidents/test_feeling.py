@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 
 from catalogue.models import Relation, Service
-from incidents import feeling
+from incidents import feeling, reckoning
 from incidents.models import Incident
 from incidents.models.felt import by_columns, by_entries
-from itsm_backup.common.models import because
-from tests.factories import make_service
+from itsm_backup.common.models import Notice, because
+from tests.factories import make_admin, make_service
 from tests.incidents.makers import HOUR, fail, make_estate
 
 
@@ -22,9 +22,9 @@ def start(noon):
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.2")]
 
 
-def needs(consumer: Service, provider: Service) -> None:
+def needs(consumer: Service, provider: Service, kind: str = "depends_on") -> None:
     with because("test"):
-        Relation.objects.create(consumer=consumer, provider=provider)
+        Relation.objects.create(consumer=consumer, provider=provider, kind=kind)
 
 
 def kept(pk: int) -> dict:
@@ -50,6 +50,29 @@ def test_the_copy_that_is_kept_is_the_impact_of_that_time(start, noon):
     incident.title = "Another one"
     incident.save()
     assert Incident.objects.get().impact_at_opening == incident.impact_at_opening, "a copy that was read is written as it was"
+
+
+def test_what_only_keeps_its_backup_there_is_counted_as_that(start, noon, client):
+    """A store fails: the ward stores there and goes on, so the desk that needs the ward is not hit; but its tier weighs."""
+    tool, store = make_estate(start, "a"), Service.objects.get(code="SVC-a")
+    ward, desk = make_service("WARD", name="Ward", at=start, tier=3), make_service("DESK", name="Desk", at=start, tier=1)
+    needs(ward, store, "stores_to")
+    needs(desk, ward)
+    fail(tool, "a", noon - HOUR)
+    fail(tool, "a", noon)
+    incident = Incident.objects.get()
+    assert incident.impact_at_opening == feeling.impact_of([store.pk], at=noon)
+    assert [(one["code"], one["only_backup"]) for one in incident.impact_at_opening["consumers"]] == [("WARD", True)]
+    assert incident.impact_at_opening["services"][0]["effective_tier"] == 1 and incident.impact == "high"
+    steps = " ".join(reckoning.steps_of(incident, user=None))
+    assert "Desk is of tier 1 and hangs on what loses its backup with it, so it counts as tier 1" in steps
+    mail = Notice.objects.filter(key__contains="opened").first()
+    assert "Ward (tier 3, only its backup)" in mail.body
+    client.force_login(make_admin())
+    page = client.get(f"/incidents/{incident.number}/").content.decode()
+    assert "1 service loses its backup with it." in page and "Keeps its backup there" in page and "counts as 1" in page
+    felt = client.get(f"/api/v1/incidents/{incident.number}/impact/").json()["now"]["consumers"]
+    assert [(one["code"], one["only_backup"]) for one in felt] == [("WARD", True)]
 
 
 def test_several_services_count_each_by_what_stops_with_it(start):

@@ -33,8 +33,8 @@ def estate(present):
     for service, age in zip(services, (100, 2, 3), strict=True):
         make_job(tool, service.code, at=began, service=service)
         push(tool, run_record(service.code, "success", present - age * HOUR), at=present - HOUR)
-    with because("The archive stores to the pool"):
-        Relation.objects.create(consumer=services[1], provider=services[0], kind="stores_to")
+    with because("The archive lives on the pool"):
+        Relation.objects.create(consumer=services[1], provider=services[0], kind="hosted_on")
         Relation.objects.create(consumer=services[2], provider=services[1])
     journey.advance(at=present)
     return tool, services
@@ -56,7 +56,7 @@ def test_it_is_told_apart_explained_and_repeated(estate, present, client, capsys
     told = found["explanation"]
     assert told["answer"] == "By itself it is operational; it is affected by POOL, which is out, through ARCHIVE."
     assert [one["text"].partition(",")[0] for one in told["mapping"]] == [
-        "VIEWER depends on ARCHIVE (hard)", "ARCHIVE stores to POOL (hard)",
+        "VIEWER depends on ARCHIVE (hard)", "ARCHIVE is hosted on POOL (hard)",
     ]  # fmt: skip
     assert all(one["version"] for one in told["mapping"]) and told["runs"] and told["promise"]["title"] == "POOL version 1"
     assert found["again"]["from_inputs"] and found["again"]["from_runs"]
@@ -111,3 +111,25 @@ def test_whoever_may_not_see_the_cause_learns_no_name(estate, present, client):
     assert client.get(f"/api/v1/propagations/{step}/").status_code == 404
     answer = client.get(f"/explain/propagation/{step}/")
     assert answer.status_code == 404 and "may not see" in answer.content.decode() and "POOL" not in answer.content.decode()
+
+
+def test_what_only_stores_there_goes_on_and_lacks_a_place_for_its_backup(estate, present, client, capsys):
+    """Its own relation is read as one of the backup; whoever needs it is not affected at all."""
+    _, (pool, archive, viewer) = estate
+    with because("The archive only stores there"):
+        Relation.objects.filter(consumer=archive).delete()
+        Relation.objects.create(consumer=archive, provider=pool, kind="stores_to")
+    journey.advance(at=present + dt.timedelta(minutes=1))
+    reached = {row.service.code: (row.status, row.cause.code) for row in PropagatedStatus.objects.select_related("service", "cause")}
+    assert reached == {"ARCHIVE": ("degraded", "POOL")}
+    found = explained(capsys, "propagation", "ARCHIVE")
+    assert found["explanation"]["answer"] == "By itself it is operational; its backup has nowhere to go, because POOL is out."
+    assert found["again"]["from_inputs"] and found["again"]["from_runs"]
+    client.force_login(make_admin())
+    for address in ("/services/ARCHIVE/", "/services/ARCHIVE/status/", "/services/"):
+        page = " ".join(client.get(address).content.decode().split())
+        assert "Operational itself, but its backup has nowhere to go:" in page and "is out." in page, address
+    client.force_login(make_person("stakeholder", present, services=[archive, viewer]))
+    page = " ".join(client.get("/services/ARCHIVE/").content.decode().split())
+    assert "its backup has nowhere to go: a service that you may not see is out" in page
+    assert "nowhere to go" not in client.get("/services/VIEWER/").content.decode()

@@ -185,6 +185,12 @@ def _asked(approver, steward, at_most, limit: int) -> list[int]:
     return counts
 
 
+def test_a_batch_tells_in_words_how_many_rows_say_nothing_new(steward):
+    make_service("S-1", at=now() - dt.timedelta(days=1))
+    shown = signed_in(steward).get(sent(signed_in(steward), b"code,tier\nS-1,3\n")["Location"]).content.decode()
+    assert "0 of 1 entry can be done, 1 says nothing new." in shown
+
+
 def test_rows_that_cannot_hold_say_so_before_the_start_and_drafts_of_them_can_be_made(steward):
     client = signed_in(steward)
     head = b"code,name,tier,commissioned_at,rpo,retention,retention_min\n"

@@ -111,7 +111,7 @@ def test_a_kind_shows_only_its_relations(woven, root, noon):
 def test_a_chosen_column_tells_who_stops(woven, root, noon):
     beside = page_of(root, noon, column="NET").beside
     assert (beside.name, beside.sentence) == ("Network core", "2 services stop, 1 more further on.")
-    assert page_of(root, noon, column="POOL").beside.sentence == "1 loses its backup, 1 more further on."
+    assert page_of(root, noon, column="POOL").beside.sentence == "1 loses its backup.", "RIS needs the archive, which goes on"
     assert beside.chart.svg.count("edge--soft") == 1 and "style=" not in beside.chart.svg
 
 
@@ -234,7 +234,7 @@ def test_cells_are_changed_by_the_steward_of_the_row_only(client, woven, noon):
 def test_the_preview_says_which_promises_could_not_hold_and_which_tiers_rise(client, woven, root):
     make_service("TAPES", name="Tape library", tier=4, rpo_s=720 * 3_600)
     client.force_login(root, backend=BACKEND)
-    sent = {"cell": ["POOL>TAPES"], "deed": "hard", "kind": "stores_to", "reason": "x", "back": ""}
+    sent = {"cell": ["POOL>TAPES"], "deed": "hard", "kind": "hosted_on", "reason": "x", "back": ""}
     seen = client.post("/services/matrix/change", {**sent, "step": "look"}).content.decode()
     assert "What it means for promises" in seen and "It stops with Tape library, which promises only" in seen
     assert "Tape library (TAPES) counts as tier 1, before as 4." in seen

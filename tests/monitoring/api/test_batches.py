@@ -37,6 +37,7 @@ def test_entries_are_changed_submitted_and_approved_by_two_people(entries):
     changes = [{"code": "SVC-0", "rpo": "12 h"}, {"code": "SVC-1", "tier": 2}, {"code": "SVC-2", "tier": 3}, {"code": "gone", "tier": 9}]
     status, batch = call(author, "post", "", {"act": "draft", "reason": "Yearly check", "entries": changes})
     assert (status, batch["stage"], batch["total"], batch["waiting"], batch["nothing"], batch["refused"]) == (201, "proposed", 4, 2, 1, 1)
+    assert batch["title"] == "Drafts of 4 entries"
     (bad,) = call(author, "get", f"{batch['id']}/items/?state=refused")[1]["results"]
     assert bad["code"] == "gone" and bad["problems"][0]["column"] == "code", bad
     words = [row["words"] for row in call(author, "get", f"{batch['id']}/items/?state=waiting")[1]["results"]]

@@ -100,8 +100,9 @@ def test_lists_filter_and_show_the_past(steward, relation):
 
 
 def test_the_closure_of_a_service(steward, relation):
-    assert call(steward, "get", "services/pool/closure/").json() == [{"service": "erp", "via": "pool", "steps": 1}]
-    assert call(steward, "get", "services/erp/closure/?direction=down").json() == [{"service": "pool", "via": "erp", "steps": 1}]
+    how = {"steps": 1, "only_backup": True}
+    assert call(steward, "get", "services/pool/closure/").json() == [{"service": "erp", "via": "pool", **how}]
+    assert call(steward, "get", "services/erp/closure/?direction=down").json() == [{"service": "pool", "via": "erp", **how}]
     assert call(steward, "get", "services/erp/closure/?direction=left").status_code == 400
 
 
