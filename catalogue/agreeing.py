@@ -84,34 +84,39 @@ def draft_agreement(
     """
     with transaction.atomic():
         Agreement.objects.select_for_update().get(pk=agreement.pk)
-        _is_meant(agreement.versions.filter(state=State.DRAFT).first(), agreement, seen)
+        _is_meant(agreement.versions.filter(state=State.DRAFT).first(), f"version of {agreement}", seen)
         row, is_new = _written(AgreementVersion, {"agreement": agreement}, content, by, at, reason)
         if announce and is_new:
             _ask_approvers(row, by, at, reason)
         return row
 
 
-def _is_meant(draft: AgreementVersion | None, agreement: Agreement, seen: str | None) -> None:
+def _is_meant(draft: Approved | None, what: str, seen: str | None) -> None:
     if seen and draft is None:
-        raise WrongState(f"No version of {agreement} is a draft any more. Nothing was changed; look at it again.")
+        raise WrongState(f"No {what} is a draft any more. Nothing was changed; look at it again.")
     if seen and draft is not None and hash_of(draft) != seen:
         raise Outdated(draft, seen)
     if seen == "" and draft is not None:
-        raise WrongState(f"{draft} is a draft already: {duties.names([draft.author])} changes it, or it is cancelled first.")
+        told = str(draft)
+        raise WrongState(
+            f"{told[:1].upper()}{told[1:]} is a draft already: {duties.names([draft.author])} changes it, or it is cancelled first."
+        )
 
 
 def draft_analysis(
-    *, service: Service, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str, announce: bool = True
-) -> ImpactAnalysis:
+    *, service: Service, content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str, announce: bool = True,
+    seen: str | None = None,
+) -> ImpactAnalysis:  # fmt: skip
     """The next impact analysis of the service as a draft, of which approvers are mailed (`announce`), or its open draft with this content.
 
-    Raises NotReady with every problem.
+    `seen` is as of an agreement. Raises NotReady with every problem, Outdated and WrongState as with one.
     """
     review = content.get("review_due_on")
     if review and review < local_day(at, "UTC"):
         raise NotReady([f"{review:%d %b %Y} is over already: choose a day for the next review that is still to come."])
     with transaction.atomic():
         Service.objects.select_for_update().get(pk=service.pk)
+        _is_meant(service.analyses.filter(state=State.DRAFT).first(), f"impact analysis of {service}", seen)
         row, is_new = _written(ImpactAnalysis, {"service": service}, content, by, at, reason)
         if announce and is_new:
             _ask_approvers(row, by, at, reason)

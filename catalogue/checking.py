@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from catalogue import feasibility, inheriting
+from catalogue import balancing, feasibility, impact, inheriting
 from catalogue.inheriting import INHERITED, Chain
 from catalogue.levels import COMPARED, Gap, Level, Question, exact, question_of, times
 from catalogue.models import AgreementVersion, Deviation, ImpactAnalysis, Service, ServiceVersion
@@ -89,18 +89,36 @@ def findings_with(analysis: ImpactAnalysis | None, *, asked: Question, measured:
     return _found(gaps, deviations_at(asked.service, at))
 
 
-def findings_of_many(*, asked: Sequence[Question], measured: Mapping[int, Measured], at: dt.datetime) -> list[list[Finding]]:
-    """The same of one promise of each of many services, all for one reader; as many queries for one as for thousands."""
+def findings_of_many(
+    *, asked: Sequence[Question], measured: Mapping[int, Measured], at: dt.datetime, together: bool = False
+) -> list[list[Finding]]:
+    """The same of one promise of each of many services, all for one reader; as many queries for one as for thousands.
+
+    Each against what the others promise in force, or, `together`, against what they are asked to promise where that can hold.
+    """
     services = {one.service.pk for one in asked} - {None}  # one that is not stored yet has nothing around it
     rows = ImpactAnalysis.objects.filter(service__in=services, state="approved", approved_at__lte=at)
     analyses = {row.service_id: row for row in rows.order_by("number")}
-    chains = inheriting.chains_of(services, at=at, reader=asked[0].reader, nobody=asked[0].for_many) if asked else {}
-    gaps = [
-        _gaps(one, analyses.get(one.service.pk), measured.get(one.service.pk, UNMEASURED), chains.get(one.service.pk, {}), at)
-        for one in asked
-    ]
-    broken = {one.service.pk for one, found in zip(asked, gaps, strict=True) if found} - {None}
+    relations = impact.around(services, at=at) if asked else set()
+    told = inheriting.promises_of({pk for one in relations for pk in one[:2]}, at=at, reader=asked[0].reader) if asked else {}
+    nobody = bool(asked) and asked[0].for_many
+
+    def look(promised: inheriting.Promises) -> list[list[Gap]]:
+        chains = inheriting.ends_of(relations, promised, nobody=nobody)
+        return [
+            _gaps(one, analyses.get(one.service.pk), measured.get(one.service.pk, UNMEASURED), chains.get(one.service.pk, {}), at)
+            for one in asked
+        ]
+
+    gaps = look(told)
+    broken = services if together else {one.service.pk for one, found in zip(asked, gaps, strict=True) if found} - {None}
     granted = granted_to(broken, at) if broken else {}
+    if together and relations:
+
+        def stops(place: int, gap: Gap) -> bool:
+            return finding_of(gap, granted.get(asked[place].service.pk, [])).stops
+
+        gaps = balancing.weighed(asked, told=told, relations=relations, look=look, stops=stops)
     return [_found(found, granted.get(one.service.pk, [])) for one, found in zip(asked, gaps, strict=True)]
 
 

@@ -26,7 +26,8 @@ def unmeasured(services: Collection[int], at: dt.datetime) -> Mapping[int, Measu
 
 
 def stops_of(wishes: Sequence[Wish], *, by: Any, at: dt.datetime, measure: Measure = unmeasured) -> list[list[Stop]]:
-    """Of each wish what would stop its version from being approved, as the catalogue stands now; as many queries for one as for thousands.
+    """Of each wish what would stop its version from being approved, as the catalogue stands and with the other wishes; as many queries
+    for one as for thousands.
 
     Wishes that cannot be done anyway, and those that change nothing, are not looked at.
     """
@@ -37,7 +38,7 @@ def stops_of(wishes: Sequence[Wish], *, by: Any, at: dt.datetime, measure: Measu
     agreements = _agreements(looked_at)
     asked = [question_of(wish.version, reader=by) if wish.version is not None else _question(wish, agreements, by) for wish in looked_at]
     services = {wish.service.pk for wish in looked_at if wish.service is not None}
-    found = checking.findings_of_many(asked=asked, measured=measure(services, at) if services else {}, at=at)
+    found = checking.findings_of_many(asked=asked, measured=measure(services, at) if services else {}, at=at, together=True)
     stops: list[list[Stop]] = [[] for _ in wishes]
     for place, findings in zip(places, found, strict=True):
         stops[place] = [(each.code, each.sentence) for each in findings if each.stops]

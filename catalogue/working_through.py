@@ -13,10 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.template.loader import render_to_string
 
-from catalogue import columns, comparing, duties, importing, publishing
+from catalogue import checking, columns, comparing, duties, importing, publishing
 from catalogue.checking import UNMEASURED, Measured
 from catalogue.models import Batch, BatchItem, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, NotReady, Refused
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 Act, State = Batch.Act, BatchItem.State
 Measure = Callable[[Service, dt.datetime], Measured]
 PATIENCE = dt.timedelta(seconds=30)
+AFTER_OTHERS = "It waits for others of this batch, on which it hangs."
 
 
 def work(*, batch: Batch, clock: Callable[[], dt.datetime], measure: Measure | None = None, most: int = 5_000) -> int:
@@ -44,19 +47,37 @@ def _next(batch_id: int, at: dt.datetime, measure: Measure) -> bool:
     with transaction.atomic():
         batch = Batch.objects.running().select_related("by").filter(pk=batch_id).first()
         waiting = BatchItem.objects.select_for_update(skip_locked=True).filter(batch=batch_id, state=State.WAITING)
-        item = waiting.order_by("place").first() if batch else None
+        item = _first_of(waiting) if batch else None
         if batch is None or item is None:
             return False
         try:
             with transaction.atomic():
                 item.state, item.told = _ACTS[batch.act](batch, item, at, measure)
         except (Refused, columns.Unclear) as error:
-            item.state, item.told = State.REFUSED, str(error)
+            item.state, item.told = (State.WAITING, AFTER_OTHERS) if _waits_for_others(batch, item, error) else (State.REFUSED, str(error))
         except Exception:
             log.exception("Item %s of batch %s failed.", item.place, batch_id)
             item.state, item.told = State.REFUSED, "It failed inside the product; nothing of it was kept. The log says why."
-        item.done_at = at
+        item.done_at = at if item.state != State.WAITING else None
         item.save()
+    return True
+
+
+def _first_of(waiting: QuerySet[BatchItem]) -> BatchItem | None:
+    """In the order of the list; what waits for others comes after it, what was tried least first."""
+    fresh = waiting.filter(told="").order_by("place").first()
+    return fresh or waiting.annotate(tried=Cast(KeyTextTransform("tried", "wish"), IntegerField())).order_by("tried", "place").first()
+
+
+def _waits_for_others(batch: Batch, item: BatchItem, error: Exception) -> bool:
+    """Whether it may hold once others of the batch are approved: only a promise of another entry stands in its way, and since it was
+    tried last, something was approved, or there is something that was not tried since."""
+    if batch.act != Act.APPROVE or not isinstance(error, NotReady) or not all(f"({checking.INHERITED})" in told for told in error.problems):
+        return False
+    done = batch.items.filter(state=State.DONE).count()
+    if item.wish.get("after") == done or not batch.items.filter(state=State.WAITING).exclude(pk=item.pk).exists():
+        return False
+    item.wish |= {"after": done, "tried": item.wish.get("tried", 0) + 1}
     return True
 
 

@@ -105,7 +105,7 @@ def batch_page(*, batch: Batch, user: Any, moment: Moment, page: int) -> BatchPa
 def _unholdable(act: str, count: int) -> str:
     if not count:
         return ""
-    told = f"{many(count, 'row')} {'promises' if count == 1 else 'promise'} what cannot hold as the catalogue stands now"
+    told = f"{many(count, 'row')} {'promises' if count == 1 else 'promise'} what cannot hold, the other rows counted in"
     they = "it" if count == 1 else "they"
     if act == Batch.Act.APPROVE:
         return f"{told}: {they} will be refused, unless a deviation is granted before."

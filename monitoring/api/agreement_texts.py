@@ -47,7 +47,8 @@ class AgreementVersionDetailSerializer(AgreementVersionSerializer):
     etag = serializers.CharField(source="hash", help_text="SHA-256 of what it says; also its ETag.")
 
 
-def _acted(act: Any, **said: Any) -> Any:
+def acted_on_text(act: Any, **said: Any) -> Any:
+    """The act, with its refusals as answers: 412 for another text than was read, 403 for who may not, 409 for the rest."""
     try:
         return act(**said)
     except agreeing.Outdated as error:
@@ -90,7 +91,9 @@ class AgreementTexts(GenericAPIView):
         said = checked(AgreementTextSerializer, request)
         reason = said.pop("reason")
         content = {**agreeing.begun_with(agreement.versions.all()), **said}
-        made = _acted(agreeing.draft_agreement, agreement=agreement, content=content, by=request.user, at=now(), reason=reason, seen="")
+        made = acted_on_text(
+            agreeing.draft_agreement, agreement=agreement, content=content, by=request.user, at=now(), reason=reason, seen=""
+        )
         return _detail(made, 201)
 
 
@@ -114,7 +117,9 @@ class AgreementText(GenericAPIView):
         if row.state != AgreementVersion.State.DRAFT:
             raise Conflict(f"{row} is already {row.get_state_display()}. Nothing was changed; write the next version.")
         reason = said.pop("reason")
-        kept = _acted(agreeing.draft_agreement, agreement=row.agreement, content=said, by=request.user, at=now(), reason=reason, seen=seen)
+        kept = acted_on_text(
+            agreeing.draft_agreement, agreement=row.agreement, content=said, by=request.user, at=now(), reason=reason, seen=seen
+        )
         return _detail(kept)
 
 
@@ -136,4 +141,4 @@ class AgreementTextAct(GenericAPIView):
         seen, said = etag_sent(request), checked(AgreementActSerializer, request)
         if act == "cancel" and not said["reason"].strip():
             raise Conflict("Say why it is cancelled. Nothing was changed.")
-        return _detail(_acted(ACTS[act], row=row, by=request.user, at=now(), reason=said["reason"], seen=seen))
+        return _detail(acted_on_text(ACTS[act], row=row, by=request.user, at=now(), reason=said["reason"], seen=seen))

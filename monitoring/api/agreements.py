@@ -1,4 +1,4 @@
-"""`/api/v1/agreements/` and `/api/v1/impact-analyses/`: what was agreed with whom, and what the business can bear, version by version."""
+"""`/api/v1/agreements/`: what was agreed with whom, version by version."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
 from catalogue import agreeing, duties
-from catalogue.models import Agreement, AgreementVersion, ImpactAnalysis, Service, ServiceVersion
+from catalogue.models import Agreement, AgreementVersion, Service, ServiceVersion
 from itsm_backup.common.time import now
 from monitoring.api.duties import acted, checked
 from monitoring.api.filters import AS_OF, moment_of
-from monitoring.api.permissions import get_for
 
 KINDS = Agreement.Kind.values
 
@@ -63,16 +62,6 @@ class KeptBySerializer(serializers.Serializer):
 
 class LevelAgreementDetailSerializer(LevelAgreementSerializer):
     services = KeptBySerializer(many=True, help_text="Entries in force that you may see and that name it, each with the version it names.")
-
-
-class ImpactAnalysisSerializer(ApprovedTextSerializer):
-    id = serializers.IntegerField()
-    service = serializers.CharField(source="service.code")
-    mtpd_s = serializers.IntegerField(help_text="Longest tolerable outage.")
-    tolerated_loss_s = serializers.IntegerField(help_text="Tolerable data loss.")
-    wrt_s = serializers.IntegerField(help_text="Work after recovery.")
-    mbco = serializers.CharField(help_text="Least acceptable operation, in words.")
-    review_due_on = serializers.DateField()
 
 
 def agreements_of(request: Any) -> QuerySet[Agreement]:
@@ -145,41 +134,3 @@ class LevelAgreementDetail(GenericAPIView):
         for each in row.services:
             each.agreement_version = getattr(each, row.kind).number
         return Response(LevelAgreementDetailSerializer(row).data)
-
-
-class ImpactAnalyses(GenericAPIView):
-    """Business impact analyses of services that you may see, by service, the newest first."""
-
-    queryset = ImpactAnalysis.objects.none()
-    serializer_class = ImpactAnalysisSerializer
-    filter_backends: list[Any] = []
-    service = OpenApiParameter("service", OpenApiTypes.STR, description="Code of a service.")
-    state = OpenApiParameter("state", OpenApiTypes.STR, description="One of draft, approved, cancelled.")
-
-    @extend_schema(operation_id="impact_analyses_list", parameters=[service, state, AS_OF], responses=ImpactAnalysisSerializer(many=True))
-    def get(self, request: Any) -> Response:
-        rows = _analyses(request)
-        if code := request.query_params.get("service", "").replace("\x00", ""):
-            rows = rows.filter(service__code=code)
-        if state := request.query_params.get("state", ""):
-            if state not in ImpactAnalysis.State.values:
-                raise ParseError(f"state: “{state[:40]}” is none of {', '.join(ImpactAnalysis.State.values)}.")
-            rows = rows.filter(state=state)
-        page = self.paginate_queryset(rows.order_by("service__code", "-number"))
-        return self.get_paginated_response(ImpactAnalysisSerializer(page, many=True).data)
-
-
-class ImpactAnalysisDetail(GenericAPIView):
-    """One impact analysis."""
-
-    queryset = ImpactAnalysis.objects.none()
-    serializer_class = ImpactAnalysisSerializer
-
-    @extend_schema(operation_id="impact_analyses_retrieve", parameters=[AS_OF])
-    def get(self, request: Any, pk: int) -> Response:
-        return Response(ImpactAnalysisSerializer(get_for(_analyses(request), user=request.user, pk=pk)).data)
-
-
-def _analyses(request: Any) -> QuerySet[ImpactAnalysis]:
-    at, past = moment_of(request)
-    return agreeing.analyses_read_by(request.user, at=at, past=past).select_related("service", "author", "approver")

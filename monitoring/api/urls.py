@@ -3,7 +3,7 @@
 from django.urls import path
 
 from monitoring.api.agreement_texts import AgreementText, AgreementTextAct, AgreementTexts
-from monitoring.api.agreements import ImpactAnalyses, ImpactAnalysisDetail, LevelAgreementDetail, LevelAgreements
+from monitoring.api.agreements import LevelAgreementDetail, LevelAgreements
 from monitoring.api.alertmanager import Alerts as Alertmanagers
 from monitoring.api.alerts import AlertDetail, Alerts, EvaluationDetail
 from monitoring.api.batches import BatchDetail, Batches, BatchItems, BatchStart, BatchStop
@@ -15,6 +15,7 @@ from monitoring.api.deviations import DeviationDetail, Deviations, EndDeviation,
 from monitoring.api.duties import ExceptionEnd, Exceptions, HoldDetail, HoldRelease, Holds
 from monitoring.api.entries import ServiceDetail, Services
 from monitoring.api.history import EntryHistory
+from monitoring.api.impact_analyses import ImpactAnalyses, ImpactAnalysisAct, ImpactAnalysisDetail
 from monitoring.api.jobs import ExpectedRuns, JobDetail, Jobs
 from monitoring.api.mappings import ApproveMapping, MappingOfTool, ObservedOfService
 from monitoring.api.meanings import ApproveStatusMap, StatusMapOfTool
@@ -70,6 +71,7 @@ urlpatterns = [
     path("agreements/<int:pk>/versions/<int:number>/<str:act>", AgreementTextAct.as_view()),
     path("impact-analyses/", ImpactAnalyses.as_view()),
     path("impact-analyses/<int:pk>/", ImpactAnalysisDetail.as_view()),
+    path("impact-analyses/<int:pk>/<str:act>", ImpactAnalysisAct.as_view()),
     path("deviations/", Deviations.as_view()),
     path("deviations/<int:pk>/", DeviationDetail.as_view()),
     path("deviations/<int:pk>/grant", GrantDeviation.as_view()),

@@ -97,3 +97,60 @@ def test_a_version_without_what_is_measured_is_checked_by_the_rest():
     draft = make_draft("plain", rpo_s=HOUR, **{k: v for k, v in make_content("plain").items() if k == "tier"})
     assert stops(proposed(batching.to_submit([draft], by=make_author()), "submit", measure=previewing.unmeasured)) == {"plain": []}
     assert Batch.objects.count() == 1
+
+
+def needs(consumer, provider):
+    relating.relate(consumer=consumer, provider=provider, kind="depends_on", strength="hard", by=make_admin(), at=NOON, reason="x")
+
+
+def in_review(*promised):
+    """Versions in review of these services with these recovery points, in this order."""
+    made = []
+    for service, hours in promised:
+        content = {"supplier": f"{hours} h"}
+        said = {"by": make_author(), "at": NOON}
+        draft = publishing.draft_version(service=service, content=content, commitment={"rpo_s": hours * HOUR}, reason="x", **said)
+        made.append(publishing.submit(version=draft, by=make_author(), at=NOON, announce=False))
+    return made
+
+
+def approval_of(versions):
+    approver = make_approver()
+    return proposed(batching.to_approve(versions, by=approver, at=NOON), "approve", by=approver, measure=previewing.unmeasured)
+
+
+def approved(batch):
+    batching.start(batch=batch, by=batch.by, at=NOON)
+    working_through.work(batch=batch, clock=lambda: NOON)
+    return {item.code: item.state for item in batch.items.all()}
+
+
+@pytest.mark.req("1.5")
+def test_rows_of_one_batch_are_weighed_together_and_approved_as_the_preview_says(three):
+    """A needs B, B needs C. All are to be stricter: in the order of the list A would be refused, because B still promises less."""
+    a, b, c = three
+    needs(a, b)
+    needs(b, c)
+    batch = approval_of(in_review((a, 4), (b, 4), (c, 2)))
+    assert stops(batch) == {"A": [], "B": [], "C": []}
+    assert approved(batch) == {"A": "done", "B": "done", "C": "done"}
+
+
+def test_a_row_that_cannot_hold_by_itself_is_not_counted_for_the_others(three):
+    """C stays at 26 h, because its impact analysis tolerates less than what it wants; so A, which needs it, cannot be stricter."""
+    a, b, c = three
+    needs(a, c)
+    analysis(c, tolerated_loss_s=HOUR)
+    batch = approval_of(in_review((a, 4), (b, 4), (c, 4)))
+    assert stops(batch) == {"A": [checking.INHERITED], "B": [], "C": ["RPO_EXCEEDS_BIA_TOLERANCE"]}
+    assert approved(batch) == {"A": "refused", "B": "done", "C": "refused"}
+
+
+def test_of_two_rows_that_exclude_each_other_the_earlier_holds(three):
+    """A needs C, and both are at 26 h. C may be weaker only with A; then C before A, so that A cannot be stricter again."""
+    a, _, c = three
+    needs(a, c)
+    weaker = approval_of(in_review((c, 50), (a, 60)))
+    assert stops(weaker) == {"A": [], "C": []} and approved(weaker) == {"A": "done", "C": "done"}
+    apart = approval_of(in_review((c, 58), (a, 55)))
+    assert stops(apart) == {"A": [checking.INHERITED], "C": []} and approved(apart) == {"A": "refused", "C": "done"}

@@ -454,6 +454,9 @@ BODIES = {
     "/api/v1/hand-overs/{id}/decline": lambda: REASON,
     "/api/v1/agreements/": lambda: {"kind": "sla", "name": "Clinic SLA", "party": "Clinics", **REASON},
     "/api/v1/agreements/{id}/versions/": lambda: {"from_on": "2099-03-31", "rpo_s": 3600, **REASON},
+    "/api/v1/impact-analyses/": lambda: {
+        "service": "SVC-002", "mtpd_s": 28_800, "tolerated_loss_s": 3_600, "review_due_on": "2099-03-31", **REASON,
+    },
     "/api/v1/deviations/": lambda: {
         "service": "SVC-001", "code": "RPO_EXCEEDS_BIA_TOLERANCE", "owner": make_user().username,
         "expires_on": f"{now():%Y-%m-%d}", **REASON,
@@ -503,7 +506,7 @@ KNOWN = {
     "attestations": lambda: {"id": _attestation().pk},
     "/api/v1/attestations/{id}/reply": lambda: {"id": _remark().pk},
     "deviations": lambda: {"id": _deviation().pk},
-    "impact-analyses": lambda: {"id": _analysis().pk},
+    "impact-analyses": lambda: {"id": _analysis().pk, "act": "approve"},
     "on-call": lambda: {"id": _on_call().pk},
     "alertmanager": lambda: {"tool": make_tool("alertmanager").name},
     "batches": lambda: {"id": _batch(started=False).pk},

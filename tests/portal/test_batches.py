@@ -197,7 +197,7 @@ def test_rows_that_cannot_hold_say_so_before_the_start_and_drafts_of_them_can_be
     content = head + b"S-1,One,3,2026-01-01,26 h,5 d,30 d\nS-2,Two,3,2026-01-01,26 h,60 d,30 d\n"
     shown = client.get(sent(client, content)["Location"]).content.decode()
     assert "2 of 2 entries can be done" in shown or "2 entries can be done" in shown
-    assert "1 row promises what cannot hold as the catalogue stands now: it can be made, but not approved until it is changed" in shown
+    assert "1 row promises what cannot hold, the other rows counted in: it can be made, but not approved until it is changed" in shown
     assert "Cannot hold" in shown and "RETENTION_BELOW_MINIMUM" in shown and "Make 2 drafts" in shown
 
 

@@ -53,7 +53,8 @@ relations:
         "line 4, services[1].tier: “high” stands where a whole number is expected. 1 (critical to life) to 4 (supporting).",
         "line 5, services[1].comitments: comitments is not known here. Do you mean commitments? Known: code, name, short_name, summary,"
         " department, application_type, labels, tier, zone, kind, hosting, provider, regions, supplier, regulations, review_due,"
-        " escalation_policy, change_reference, sla, ola, contract, take_tier_defaults, offerings, commissioned_at, owner, steward, operations_team, commitments.",
+        " escalation_policy, change_reference, sla, ola, contract, take_tier_defaults, offerings, commissioned_at, owner, steward,"
+        " operations_team, commitments.",
         "line 6, services[2]: code is missing. Letters, digits, dot, dash and underscore; never changes.",
         "line 8, services[2].commitments.rpo: “4 hours” cannot be read. Recovery point, e.g. 4 h or 1 d 2 h.",
         "line 9, services[2].commitments.success_rate: “120 %” cannot be read. Share of due backups that succeed in a month, e.g. 98 %.",

@@ -110,7 +110,7 @@ def test_who_sees_an_entry_reads_what_stands_behind_it_and_a_stranger_nothing(se
     assert told(reader, "agreements/")["count"] == 0, "no version in force names it yet"
     for address in (f"impact-analyses/{row.pk}/", f"agreements/{Agreement.objects.get().pk}/", "services/pacs/checks/"):
         assert call(stranger, "get", address).status_code == 404, address
-    assert call(author, "get", f"impact-analyses/{row.pk}/").json() == read
+    assert call(author, "get", f"impact-analyses/{row.pk}/").json() == {**read, "etag": agreeing.hash_of(row)}
     assert call(reader, "get", "impact-analyses/?state=agreed").status_code == 400
 
 
