@@ -44,6 +44,7 @@ class Attainment(msgspec.Struct, kw_only=True):
     left: float | None = None
     detail: str = ""
     placed: Placed | None = None  # of copies and places: each part, and the places
+    offerings: list[dict[str, Any]] = []  # what offerings promise of it, where they promise something of their own (`packaging.beside`)
 
 
 class Standing(msgspec.Struct, kw_only=True):

@@ -164,6 +164,7 @@ def _name(person: Any) -> str:
 def _promises(lines: Lines) -> None:
     """What the entry promised in the month, version by version, cut to the month."""
     found = ServiceVersion.objects.approved().filter(service__in=lines).select_related("commitment").order_by("service_id", "effective")
+    found = found.prefetch_related("offerings")
     earliest = min((line["period"][0] for line in lines.values()), default=None)
     for row in found.filter(effective__endswith__gt=earliest) | found.filter(effective__endswith=None):
         line = lines[row.service_id]
@@ -181,8 +182,19 @@ def _promises(lines: Lines) -> None:
                 "rpo_s": promise.rpo_s if promise else None,
                 "rto_s": promise.rto_s if promise else None,
                 "success_rate": float(promise.success_rate) if promise and promise.success_rate is not None else None,
+                **_offerings(row),
             }
         )
+
+
+def _offerings(row: ServiceVersion) -> dict[str, Any]:
+    """Levels of its own that an offering of the version has, of those that a report measures; no key where none has any."""
+    told = [
+        {"name": one.name, "rpo_s": one.rpo_s, "success_rate": float(one.success_rate) if one.success_rate is not None else None}
+        for one in sorted(row.offerings.all(), key=lambda one: one.name)
+        if one.rpo_s is not None or one.success_rate is not None
+    ]
+    return {"offerings": told} if told else {}
 
 
 def _fetch(sql: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:

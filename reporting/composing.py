@@ -171,6 +171,7 @@ def technical(report: Report, rows: list[Row]) -> dict[str, Any]:
         "day_chart": _day_chart(report),
         "variances": [_variance(row, widest) for row in chosen],
         "variance_note": _variance_note(len(chosen), len(rows)),
+        "offerings": offerings_of(rows),
         "strips": [{"name": row.name, "svg": _strip(report, row)} for row in chosen[:MOST_STRIPS]],
         "strip_note": _strip_note(report),
         **breaches_of(rows, zone),
@@ -221,6 +222,18 @@ def _variance(row: Row, widest: float) -> dict[str, Any]:
         "verdict": verdict_of(row.verdict),
         "why": wording.REASONS[row.reasons[0]] if row.verdict == "no_data" else "",  # the others show in their figures
     }
+
+
+def offerings_of(rows: list[Row]) -> list[dict[str, Any]]:
+    """Every offering with levels of its own, beside the figures of its entry; services as they stand in the report."""
+    return [
+        {
+            "service": row.name, "name": one["name"], "promised": wording.share(one["target"]), "measured": percent(row.good, row.settled),
+            "rpo": duration(one["rpo_s"]), "longest": duration(one["longest_s"]), "verdict": verdict_of(one["verdict"]),
+        }
+        for row in rows
+        for one in row.offerings
+    ]  # fmt: skip
 
 
 def _variance_note(shown: int, total: int) -> str:

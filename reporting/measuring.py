@@ -22,7 +22,29 @@ def figures_of(line: dict[str, Any], *, at_risk_fraction: float) -> dict[str, An
     success = _success(line)
     recovery = _recovery(line)
     verdict, reasons = _verdict(line, success, recovery, at_risk_fraction)
-    return {"success": success, "recovery": recovery, "verdict": verdict, "reasons": reasons}
+    offerings = _offerings(line, success, at_risk_fraction)
+    beside = {"offerings": offerings} if offerings else {}
+    return {"success": success, "recovery": recovery, "verdict": verdict, "reasons": reasons, **beside}
+
+
+def _offerings(line: dict[str, Any], success: dict[str, Any], at_risk_fraction: float) -> list[dict[str, Any]]:
+    """What each offering of the last version in force promises of its own, against the same runs and copies as its entry.
+
+    Its recovery point holds, as that of the entry, for the stretches of the month in which a version promised it.
+    """
+    told = []
+    for one in line["promises"][-1].get("offerings", []) if line["promises"] else []:
+        parts = [
+            {**part, "rpo_s": same["rpo_s"]}
+            for part in line["promises"] for same in part.get("offerings", [])
+            if same["name"] == one["name"] and same["rpo_s"] is not None
+        ]  # fmt: skip
+        recovery = _recovery({**line, "promises": parts if one["rpo_s"] is not None else []})
+        recovery.pop("breaches")
+        promised = {**success, "target": one["success_rate"]}
+        verdict, reasons = _verdict(line, promised, recovery, at_risk_fraction)
+        told.append({"name": one["name"], "target": one["success_rate"], **recovery, "verdict": verdict, "reasons": reasons})
+    return told
 
 
 def _success(line: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class Row:
     windows: tuple[dict[str, Any], ...] = field(repr=False)
     left_out: tuple[tuple[str, int], ...] = field(repr=False)  # by the measurement calendar: why, and how many due runs
     restored: tuple[dict[str, Any], ...] = field(repr=False)
+    offerings: tuple[dict[str, Any], ...] = field(repr=False, default=())
 
 
 def rows_of(report: Report) -> list[Row]:
@@ -95,4 +96,5 @@ def _row(data: dict[str, Any]) -> Row:
         windows=tuple(line["windows"]),
         left_out=tuple((reason, count) for reason, count in line.get("uncounted", ())),
         restored=tuple(line["restores"]),
+        offerings=tuple(figures.get("offerings", ())),
     )

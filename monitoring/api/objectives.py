@@ -11,6 +11,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
 from catalogue.models import Service, ServiceVersion
+from monitoring import packaging
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 from monitoring.attaining import standing_of
@@ -24,6 +25,12 @@ class PartSerializer(serializers.Serializer):
     answer = serializers.BooleanField(allow_null=True, help_text="null: nobody said enough to know.")
     told = serializers.CharField(help_text="What it rests on.")
     run = serializers.IntegerField(allow_null=True, help_text="The check that it rests on.")
+
+
+class OfferingTargetSerializer(serializers.Serializer):
+    name = serializers.CharField(help_text="The offering.")
+    target = serializers.FloatField(help_text="Its own level, in the unit of the objective.")
+    status = serializers.CharField(help_text="By the same figures as those of the entry.")
 
 
 class ObjectiveSerializer(serializers.Serializer):
@@ -46,6 +53,7 @@ class ObjectiveSerializer(serializers.Serializer):
     )
     budget_left = serializers.FloatField(source="left", allow_null=True, help_text="Share of the error budget; below 0 when overspent.")
     detail = serializers.CharField()
+    offerings = OfferingTargetSerializer(many=True, help_text="Offerings that promise something of their own here.")
     parts = PartSerializer(source="placed.parts", many=True, default=[], help_text="Of copies and places: each part of the scheme.")
 
 
@@ -65,4 +73,7 @@ class ObjectivesOfService(GenericAPIView):
             raise NotFound(f"{code} has no version in force at that instant.")
         evaluation = Evaluation.objects.filter(service=service, at__lte=at).order_by("-at", "-pk").first()
         found = standing_of(version=version, evaluation=evaluation, at=at, known_at=at)
+        told = packaging.beside(version.offerings.order_by("name"), evaluation=evaluation, at=at)
+        for one in found.attainments:
+            one.offerings = told.get(one.objective.key, [])
         return Response(ObjectiveSerializer(found.attainments, many=True).data)

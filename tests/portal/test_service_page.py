@@ -14,7 +14,8 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.claiming import claims_of
 from itsm_backup.portal.service_page import find, service_page
 from itsm_backup.portal.words import person
-from monitoring import detecting
+from monitoring import detecting, packaging
+from monitoring.models import Evaluation
 from monitoring.trending import Month
 from tests.catalogue.makers import make_approver
 from tests.factories import make_admin, make_job, make_schedule, make_service, make_user, push, run_record
@@ -224,6 +225,12 @@ def test_offerings_are_judged_by_the_same_figures_against_their_own_levels(estat
     version = objectives_page.find(code=service.code, user=root, moment=estate.moment)
     shown = objectives_page.objectives_page(version=version, user=root, moment=estate.moment)
     assert [one.name for one in shown.packages] == ["Gold", "Silver"] and shown.packages[0].claims[0].verdict == "broken"
+    evaluation = Evaluation.objects.filter(service=service).latest("at", "pk")
+    told = packaging.beside(version.offerings.order_by("name"), evaluation=evaluation, at=estate.at)
+    assert told["rpo_s"] == [
+        {"name": "Gold", "target": 60.0, "status": "broken"}, {"name": "Silver", "target": 999_999.0, "status": "kept"}
+    ]  # fmt: skip
+    assert [(one["name"], one["target"]) for one in told["success_rate"]] == [("Gold", 0.5)] and told["rto_s"] == []
 
 
 def test_an_entry_that_promises_no_recovery_point_is_not_unknown(estate, root, client):

@@ -6,10 +6,12 @@ import datetime as dt
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.template.loader import render_to_string
 
 from catalogue import publishing
-from reporting import compiling
+from reporting import attesting, compiling, composing
 from reporting.models import Report, ReportedService
+from reporting.rows import rows_of
 from reporting.scoping import Month, NotYet, Scope, month_before, month_of
 from tests.factories import make_admin, make_user
 from tests.reporting.makers import JULY_1, JUNE, ZONE, late_run_arrives, night
@@ -62,6 +64,29 @@ def test_it_holds_each_day_against_the_promise_of_that_day(estate):
     assert [part["rpo_s"] for part in line["inputs"]["promises"]] == [30 * 3600, 20 * 3600]
     assert line["figures"]["verdict"] == "broken"
     assert min(breach["from"] for breach in line["figures"]["recovery"]["breaches"]) > "2026-06-15"
+
+
+@pytest.mark.req("3.1")
+def test_offerings_are_measured_by_the_figures_of_their_entry(estate):
+    author, approver = make_user(), make_admin()
+    before = compile_june()[0]
+    assert "offerings" not in line_of(before, "SVC-001")["figures"]
+    levels = [{"name": "Gold", "rpo_s": 20 * 3600, "success_rate": "0.99"}, {"name": "Bare"}, {"name": "Calm", "rpo_s": 90 * 3600}]
+    version = publishing.draft_version(
+        service=estate.records, content={}, commitment={}, by=author, at=night(15), reason="Packages", offerings=levels
+    )
+    publishing.submit(version=version, by=author, at=night(15), reason="test")
+    publishing.approve(version=version, by=approver, at=night(15), reason="test")
+    report = compile_june()[0]
+    figures = line_of(report, "SVC-001")["figures"]
+    assert figures["verdict"] == "kept"
+    gold, calm = figures["offerings"]
+    assert (gold["name"], gold["verdict"], gold["rpo_s"], gold["target"]) == ("Gold", "broken", 20 * 3600, 0.99) and gold["exceeded_s"] > 0
+    assert (calm["name"], calm["verdict"], calm["target"]) == ("Calm", "kept", None)
+    for page in (composing.technical(report, rows_of(report)), attesting.auditor(report, rows_of(report))):
+        assert [(row["service"], row["name"], row["promised"]) for row in page["offerings"]][0] == ("Patient record (EPR)", "Gold", "99%")
+    shown = render_to_string("reporting/sections/entries.html", attesting.auditor(report, rows_of(report)))
+    assert "Offerings with levels of their own" in shown and "Calm" in shown
 
 
 def test_the_same_facts_on_another_day_give_the_same_report(estate):
