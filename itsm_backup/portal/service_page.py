@@ -29,6 +29,7 @@ from itsm_backup.portal.framing import Claim, Exposure, Link
 from itsm_backup.portal.holding import held
 from itsm_backup.portal.method_pages import href_of
 from itsm_backup.portal.month_trend import Trend, trend, trend_words
+from itsm_backup.portal.of_others import told_of_others
 from itsm_backup.portal.package_claims import PackageClaims, claims_of_packages
 from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems_of
 from itsm_backup.portal.restores import RestoreRow, restores_of
@@ -89,6 +90,7 @@ class ServicePage:
     reviews: tuple[Taught, ...]
     version: str  # "version 7 (2.3.0)"
     by_hand: str
+    of_others: str  # of a store or control without jobs: how those stand that rest on it
     affected: SafeString | str  # what reaches it from a provider, in a sentence
     why_affected: str
     leaves: SafeString | str  # when it leaves the catalogue, where that is planned
@@ -189,6 +191,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         version=version.numbers,
         by_hand=_by_hand(evaluation),
         leaves=instant(version.leaves_at) if version.leaves_at else "",
+        of_others=told_of_others(version, has_jobs=bool(jobs), user=user, moment=moment),
         affected=told_affected(version, moment),
         why_affected=why_affected(version, moment),
         **held(version, user, moment)._asdict(),

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from catalogue import agreeing, deviating, publishing
+from catalogue import agreeing, deviating, publishing, relating
 from catalogue.models import Commitment
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
@@ -231,6 +231,19 @@ def test_offerings_are_judged_by_the_same_figures_against_their_own_levels(estat
         {"name": "Gold", "target": 60.0, "status": "broken"}, {"name": "Silver", "target": 999_999.0, "status": "kept"}
     ]  # fmt: skip
     assert [(one["name"], one["target"]) for one in told["success_rate"]] == [("Gold", 0.5)] and told["rto_s"] == []
+
+
+def test_a_store_without_a_job_tells_how_those_stand_that_rest_on_it(estate, root, client):
+    pool = make_service("POOL", at=estate.at - 24 * HOUR, kind="backup_service")
+    assert "No entry is said to rest on it" in page_of(estate, root, "POOL").of_others
+    relating.relate(consumer=estate.imaging, provider=pool, kind="stores_to", strength="hard", by=root, at=estate.at, reason="x")
+    told = page_of(estate, root, "POOL").of_others
+    assert told.startswith("Nothing of its own is measured") and "1 service rests on it for its backup: 0 of 1 keep their promise" in told
+    assert "the newest copy of one that can be restored is of 14 Jul" in told
+    assert page_of(estate, root, estate.imaging.code).of_others == "", "it has jobs of its own"
+    client.force_login(make_person("stakeholder", estate.at, services=[pool]), backend="django.contrib.auth.backends.ModelBackend")
+    seen = client.get("/services/POOL/").content.decode()
+    assert "0 services rest on it for their backup, and 1 that you may not see." in seen
 
 
 def test_an_entry_that_promises_no_recovery_point_is_not_unknown(estate, root, client):
