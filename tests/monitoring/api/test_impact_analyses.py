@@ -52,7 +52,9 @@ def test_one_writes_and_an_approver_of_the_entry_approves_what_was_read(service,
     fixed = call(steward, "patch", one, {"wrt_s": 60, "reason": "Slip"}, etag=kept["ETag"])
     assert fixed.status_code == 409 and "write the next one" in fixed.json()["detail"]
     day = {"service": "pacs", "review_due_on": "2099-12-31", "reason": "Yearly"}
-    assert [call(steward, "post", "impact-analyses/", day).json()[name] for name in ("number", "mtpd_s", "wrt_s")] == [2, 28_800, 3_600]
+    more = call(steward, "post", "impact-analyses/", day)
+    assert more.status_code == 201, more.json()
+    assert [more.json()[name] for name in ("number", "mtpd_s", "wrt_s")] == [2, 28_800, 3_600]
 
 
 def test_a_draft_is_cancelled_with_a_reason_and_who_only_reads_writes_nothing(service, approver):
