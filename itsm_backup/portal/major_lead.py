@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from incidents import publishing_status
+from incidents import announcing, publishing_status
 from incidents.models import Audience, Incident, IncidentEntry, MajorAppointment, MajorIncident, MajorUpdate
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
@@ -126,14 +126,15 @@ def sent_updates(row: MajorIncident, read: list[Audience], moment: Moment) -> Qu
 
 
 def with_taken(rows: QuerySet[MajorUpdate], moment: Moment) -> QuerySet[MajorUpdate]:
-    """Each with how many messages were `written`, and how many of them a mail server had `taken` by then."""
+    """Each with how many messages were `written`, how many of them a mail server had `taken` by then, and how many never leave us."""
     taken = Count("deliveries", filter=Q(deliveries__notice__sent_at__lte=moment.at))
-    return rows.annotate(written=Count("deliveries"), taken=taken)
+    withheld = Count("deliveries", filter=Q(deliveries__notice__latest_error=announcing.REPLAYED))
+    return rows.annotate(written=Count("deliveries"), taken=taken, withheld=withheld)
 
 
 def message_of(update: Any, read: list[Audience], moment: Moment) -> MessageRow:
     """An update of `with_taken` as one message."""
-    verdict = "kept" if update.taken == update.written else "at_risk"
+    verdict = "kept" if update.taken == update.written else "no_data" if update.withheld == update.written else "at_risk"
     name, words = f"{update.get_kind_display()} {update.number}", whom(update, read)
     who = words[:1].upper() + words[1:]
     told = {"who": who, "how": name, "verdict": verdict, "became": taken_of(update)}
@@ -152,5 +153,7 @@ def _last_told(row: MajorIncident, update: Any, read: list[Audience], moment: Mo
 
 
 def taken_of(update: Any) -> str:
-    """How many messages of an update of `with_taken` arrived at a mail server."""
+    """How many messages of an update of `with_taken` arrived at a mail server, or that none was to."""
+    if update.written and update.withheld == update.written:
+        return announcing.REPLAYED.rstrip(".")
     return f"{update.taken:,} of {update.written:,} taken by the mail server"

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from itsm_backup.demo import keeping, loading, planning, stories, strays
+from itsm_backup.demo import keeping, learning, loading, planning, stories, strays
 from itsm_backup.demo.world import day_at, estate, world
 
 NOW = dt.datetime(2026, 11, 27, 9, 42, tzinfo=dt.UTC)
@@ -105,3 +105,31 @@ def test_each_missed_night_and_the_full_pool_are_looked_at_soon_after_they_happe
     assert max(late) <= HOUR
     full_from = stories.pool_full_from(world(anchor).jobs, anchor)
     assert all(later - earlier <= 2 * HOUR for earlier, later in itertools.pairwise(looks) if later > full_from)
+
+
+ANCHORS = [*HOURS[::6], *(dt.datetime(2026, month, 30, 5, 10, tzinfo=dt.UTC) for month in (3, 6, 10)), NOW.replace(hour=0, minute=5)]
+
+
+@pytest.mark.parametrize("anchor", ANCHORS, ids=lambda at: f"{at:%b-%d-%H}")
+def test_what_people_did_about_the_pool_fits_what_happened_whenever_the_estate_is_loaded(anchor):
+    """Two runs had failed when somebody looked first, the grave time was over when people said so, and nothing else failed between."""
+    runs = [run for run in ran(anchor, stories.FULL_POOL, stories.LEADING, hours=30 * 24) if run.due_at >= day_at(anchor, 28, dt.time())]
+    failed = {
+        days_ago: [
+            run
+            for run in runs
+            if not run.leaves_copy and stories.local_day(run.due_at) == stories.local_day(anchor) - dt.timedelta(days=days_ago)
+        ]
+        for days_ago in (26, 23, 19, 9)
+    }
+    assert [len(found) for found in failed.values()] == [2, 2, 4, 2]
+    opened, declared, over = (day_at(anchor, 19, dt.time.fromisoformat(time)) for time in ("09:42", "13:45", "16:45"))
+    assert opened in learning.looks(anchor) and sum(run.ended_at < opened for run in failed[19]) == 2
+    before = max(run.started_at for run in runs if run.leaves_copy and run.started_at < opened)
+    assert dt.timedelta(hours=8) < declared - before < dt.timedelta(hours=9), "more than twice what is promised"
+    for name in (stories.LEADING, "ris01:/srv/reports", "echo01:/srv/echo"):
+        since = max(run.ended_at for run in failed[19])
+        assert any(
+            run.leaves_copy and since < run.started_at and run.ended_at < over
+            for run in ran(anchor, stories.FULL_POOL, name, hours=20 * 24)
+        )

@@ -50,8 +50,8 @@ def told(django_db_setup, django_db_blocker, tmp_path_factory):
     }
 
     def looks(anchor):
-        nights = [day_at(anchor, days_ago, dt.time(23, 55)) for days_ago in (20, 8, 6, 3)]
-        return sorted([*nights, *learning.looks(anchor), anchor - 5 * HOUR, anchor - HOUR, anchor])
+        nights = [day_at(anchor, days_ago, dt.time(23, 55)) for days_ago in (20, 6, 3)]
+        return sorted([*nights, *learning.looks(anchor), anchor - 5 * HOUR, anchor])
 
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
         patch.setattr(world, "DAYS", 41)  # with the restore test of the archive before it
@@ -159,6 +159,12 @@ def test_a_major_incident_that_is_over_was_over_then(told):
 def test_an_update_was_due_while_it_was_mitigated(pool):
     lead = lead_of(incident=pool[2], user=of("operator"), moment=Moment(at=at_time(19, "14:30"), now=NOW))
     assert lead.due.words.endswith("in 2 h 30 min")
+
+
+def test_what_was_told_says_that_nothing_left_because_it_was_replayed(pool):
+    lead = lead_of(incident=pool[2], user=of("operator"), moment=Moment(at=NOW, now=NOW))
+    assert lead.told[3] == "Not sent: what it tells of was replayed from recordings"
+    assert {(row.verdict, row.became) for row in lead.messages} == {("no_data", lead.told[3])}
 
 
 def test_its_review_found_one_answer_wrong_and_asks_the_entry(pool):
