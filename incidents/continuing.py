@@ -24,7 +24,8 @@ Times = dict[int, list[tuple[dt.datetime, str]]]  # by alert, oldest first: when
 
 def tell_repeats(*, at: dt.datetime) -> int:
     """Write down what happened again since the story was told last; returns of how many alerts."""
-    return together(_waiting().order_by("pk").values_list("pk", flat=True)[:BATCH], _tell, "telling what happened again in")
+    ids = _waiting().order_by("pk").values_list("pk", flat=True)[:BATCH]
+    return together(ids, lambda some: _tell(some, at), "telling what happened again in")
 
 
 def _waiting() -> Any:
@@ -34,11 +35,11 @@ def _waiting() -> Any:
 
 
 @transaction.atomic
-def _tell(ids: Sequence[int]) -> int:
+def _tell(ids: Sequence[int], at: dt.datetime) -> int:
     held = _waiting().filter(pk__in=ids).select_for_update(skip_locked=True, of=("self",))
     links = list(held.select_related("alert__job", "incident").order_by("pk"))
     times = _times(links)
-    IncidentEntry.objects.bulk_create([line for link in links for line in _lines(link, times.get(link.alert_id, []))])
+    IncidentEntry.objects.bulk_create([line for link in links for line in _lines(link, times.get(link.alert_id, []), at)])
     for link in links:
         link.told_occurrences, link.told_at = link.alert.occurrences, link.alert.last_seen_at
     IncidentAlert.objects.bulk_update(links, ["told_occurrences", "told_at"])
@@ -47,19 +48,20 @@ def _tell(ids: Sequence[int]) -> int:
     return len(links)
 
 
-def _lines(link: IncidentAlert, times: list[tuple[dt.datetime, str]]) -> Iterator[IncidentEntry]:
+def _lines(link: IncidentAlert, times: list[tuple[dt.datetime, str]], at: dt.datetime) -> Iterator[IncidentEntry]:
     alert, told = link.alert, link.told_occurrences
     known = times[-(alert.occurrences - told) :]
     single = known[: max(0, EACH - told)] if len(known) == alert.occurrences - told else []
     for number, (instant, what) in enumerate(single, start=told + 1):
-        yield _line(link, instant, f"Happened again ({number} times so far): {what}")
+        yield _line(link, instant, f"Happened again ({number} times so far): {what}", at)
     if more := alert.occurrences - told - len(single):
         times_more = f" {more} times more" if more > 1 else ""
-        yield _line(link, alert.last_seen_at, f"Happened again{times_more} ({alert.occurrences} times so far): {alert.title}")
+        yield _line(link, alert.last_seen_at, f"Happened again{times_more} ({alert.occurrences} times so far): {alert.title}", at)
 
 
-def _line(link: IncidentAlert, instant: dt.datetime, text: str) -> IncidentEntry:
-    return IncidentEntry(incident=link.incident, at=max(instant, link.incident.opened_at), kind="repeated", text=text, alert=link.alert)
+def _line(link: IncidentAlert, instant: dt.datetime, text: str, noticed_at: dt.datetime) -> IncidentEntry:
+    at = max(instant, link.incident.opened_at)
+    return IncidentEntry(incident=link.incident, at=at, noticed_at=noticed_at, kind="repeated", text=text, alert=link.alert)
 
 
 def _times(links: Iterable[IncidentAlert]) -> Times:

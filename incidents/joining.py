@@ -26,7 +26,9 @@ def join_alike(*, incident: Incident, alerts: Sequence[int], told: bool, at: dt.
     IncidentAlert.objects.bulk_create([IncidentAlert(incident=incident, alert=one, attached_at=at) for one in joining])
     IncidentEntry.objects.bulk_create(
         [
-            IncidentEntry(incident=incident, at=max(one.opened_at, incident.opened_at), kind="joined", text=one.title, alert=one)
+            IncidentEntry(
+                incident=incident, at=max(one.opened_at, incident.opened_at), noticed_at=at, kind="joined", text=one.title, alert=one
+            )
             for one in joining
         ]
     )

@@ -197,7 +197,9 @@ def _reopen(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     weighing.weigh_again(incident=incident, alert=alert, at=at)
     incident.save()
     IncidentAlert.objects.filter(incident=incident, alert=alert).update(told_occurrences=alert.occurrences, told_at=alert.last_seen_at)
-    IncidentEntry.objects.create(incident=incident, at=alert.last_seen_at, kind="state", text=f"Reopened: {alert.title}", alert=alert)
+    IncidentEntry.objects.create(
+        incident=incident, at=alert.last_seen_at, noticed_at=at, kind="state", text=f"Reopened: {alert.title}", alert=alert
+    )
     if incident.priority != before:
         weighing.tell(incident, before, alert, at)
     told = announcing.announce_reopening(incident=incident, alert=alert, at=at)
@@ -221,7 +223,9 @@ def _open(alert: Alert, at: dt.datetime) -> tuple[Incident, dict[int, int]]:
     targeting.set_targets(incident=incident, at=at)
     incident.save()
     feeling.frozen(incident)
-    IncidentEntry.objects.create(incident=incident, at=alert.opened_at, kind="opened", text=f"Opened for: {alert.title}", alert=alert)
+    IncidentEntry.objects.create(
+        incident=incident, at=alert.opened_at, noticed_at=at, kind="opened", text=f"Opened for: {alert.title}", alert=alert
+    )
     return incident, tiers
 
 
@@ -237,7 +241,7 @@ def _attach(incident: Incident, alert: Alert, at: dt.datetime) -> None:
     IncidentAlert.objects.create(incident=incident, alert=alert, attached_at=at)
     if joins:
         at_earliest = max(alert.opened_at, incident.opened_at)
-        IncidentEntry.objects.create(incident=incident, at=at_earliest, kind="joined", text=alert.title, alert=alert)
+        IncidentEntry.objects.create(incident=incident, at=at_earliest, noticed_at=at, kind="joined", text=alert.title, alert=alert)
     if not _take_cause(incident, alert, at):
         incident.updated_at = at
         recognising.learns(incident, [alert], at=at)

@@ -55,7 +55,7 @@ def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datet
     incident.resolved_by_evaluation = max(evaluations, default=None)
     incident.resolution, incident.breach_at = Incident.Resolution.RECOVERED, None
     incident.save()
-    IncidentEntry.objects.create(incident=incident, at=incident.resolved_at, kind="state", text=f"Resolved: {proof}")
+    IncidentEntry.objects.create(incident=incident, at=incident.resolved_at, noticed_at=noticed_at, kind="state", text=f"Resolved: {proof}")
     escalating.look_again(incident=incident, at=noticed_at)
     announcing.announce_resolution(incident=incident, proof=proof, at=noticed_at)
     owing.owe(incident=incident, at=noticed_at)

@@ -197,6 +197,10 @@ class IncidentAlert(models.Model):
 
 
 class EntryQuerySet(models.QuerySet):
+    def known_by(self, at: dt.datetime) -> Self:
+        """Lines of what had happened by then, and was known by then."""
+        return self.filter(Q(noticed_at=None) | Q(noticed_at__lte=at), at__lte=at)
+
     def told_to(self, user) -> Self:  # type: ignore[no-untyped-def]
         """Lines about no alert, and those about alerts that the user may see."""
         seen = Alert.objects.visible_to(user)
@@ -223,6 +227,7 @@ class IncidentEntry(models.Model):
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="entries")
     at = models.DateTimeField()
+    noticed_at = models.DateTimeField(null=True, help_text="When it became known, of what happened before that.")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     text = models.TextField()
     alert = models.ForeignKey(Alert, null=True, on_delete=models.PROTECT, related_name="+", help_text="The alert whose words the line has.")

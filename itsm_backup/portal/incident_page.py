@@ -126,7 +126,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
     incident.told_title = plain(incident.told_title)
     impact = impact_of(incident=incident, alerts=alerts, user=user, moment=moment, opening=opening)
     told = told_of(incident=incident, user=user, moment=moment)
-    rows = IncidentEntry.objects.told_to(user).filter(incident=incident, at__lte=moment.at).select_related("by")
+    rows = IncidentEntry.objects.told_to(user).known_by(moment.at).filter(incident=incident).select_related("by")
     entries = list(rows.order_by("-at", "-pk")[:MOST_ENTRIES])
     related = _related(incident, entries, user, moment)
     mails = mails_of(incident)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.json import KeyTransform as KT
 from django.utils.safestring import SafeString
 
-from incidents import leading
-from incidents.models import Incident, MajorAppointment, MajorIncident
+from incidents import assigning, leading, withholding
+from incidents.models import Incident, IncidentEntry, MajorAppointment, MajorIncident
 from incidents.models.felt import SIDES
 from incidents.models.major import LIVE_STATES, LONGEST_MIN, SHORTEST_MIN, TRANSITIONS
 from itsm_backup.portal.asof import Moment
@@ -18,6 +18,7 @@ from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Impact, impact_of
 from itsm_backup.portal.incident_deeds import Step
 from itsm_backup.portal.incident_page import Story, alerts_of
+from itsm_backup.portal.incident_told import MessageRow, latest_messages, mails_of
 from itsm_backup.portal.major_lead import Due, due_of, state_then, steps_then, verdict_class
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.update_page import Telling, telling_of
@@ -85,6 +86,7 @@ class MajorPage:
     steps: tuple[Step, ...]
     refusal: str
     telling: Telling
+    latest_told: tuple[MessageRow, ...]  # of the updates and of the messages about its incident, newest first
     impact: Impact
     story: tuple[Story, ...]
     appointments: tuple[tuple[SafeString, str, str, str], ...]  # when, part, who, why
@@ -158,7 +160,9 @@ def major_page(*, major: Any, user: Any, moment: Moment) -> MajorPage:
     may = user.has_perm(leading.DECLARE) and not moment.past
     led = major.manager_id is not None and major.is_live
     appointments = list(major.appointments.filter(at__lte=moment.at).select_related("person").order_by("at", "pk")[:MOST])
-    entries = major.incident.entries.filter(kind="major", at__lte=moment.at, at__gte=major.proposed_at).select_related("by")
+    entries = list(_entries(major.incident, user, moment)[:MOST])
+    plain = withholding.for_reader(user, [major.incident])
+    telling = telling_of(major=major, user=user, moment=moment)
     return MajorPage(
         number=major.number,
         title=major.told_title or major.number,
@@ -178,11 +182,21 @@ def major_page(*, major: Any, user: Any, moment: Moment) -> MajorPage:
             if before == major.state and may
         ),
         refusal=_refusal(may, moment),
-        telling=telling_of(major=major, user=user, moment=moment),
+        telling=telling,
+        latest_told=tuple(
+            replace(one, who=plain(one.who), how=plain(one.how), became=plain(one.became))
+            for one in latest_messages(entries, mails_of(major.incident), telling.latest, moment)
+        ),
         impact=_impact(major, user, moment),
-        story=tuple(Story(when=clock(one.at, moment), text=one.text, who="") for one in entries.order_by("-at", "-pk")[:MOST]),
+        story=tuple(Story(when=clock(one.at, moment), text=plain(one.text), who="") for one in entries if one.kind != "mail"),
         appointments=tuple((clock(one.at, moment), one.get_part_display(), person(one.person), one.reason) for one in appointments),
     )
+
+
+def _entries(incident: Incident, user: Any, moment: Moment) -> QuerySet[IncidentEntry]:
+    """The story of the incident, which is that of the major one, too, newest first."""
+    rows = IncidentEntry.objects.told_to(user).known_by(moment.at).filter(incident=incident)
+    return rows.select_related("by").order_by("-at", "-pk")
 
 
 def _impact(major: Any, user: Any, moment: Moment) -> Impact:
@@ -201,7 +215,11 @@ def _refusal(may: bool, moment: Moment) -> str:
 
 
 def _parts(major: Any) -> tuple[Part, ...]:
-    offered = {"manager": leading.leaders(), "communications_lead": leading.communicators()}
+    seeing = assigning.readers_of(major.incident).values("pk")
+    offered = {
+        "manager": leading.leaders().filter(pk__in=seeing),
+        "communications_lead": leading.communicators().filter(pk__in=seeing),
+    }
     return tuple(
         Part(
             name=name,

@@ -43,6 +43,21 @@ def test_failures_that_are_reported_together_are_each_counted_since_the_first(no
     assert [at for at, _ in repeats(Incident.objects.get())] == [noon - 3 * MINUTE]
 
 
+def test_what_became_known_later_is_not_in_the_story_of_before(noon):
+    """It failed again at eleven and was told at noon: who looked at half past eleven could not know."""
+    tool = make_estate(noon - 48 * HOUR, "a")
+    fail(tool, "a", noon - 3 * HOUR, noon - 2 * HOUR, at=noon - 2 * HOUR)
+    fail(tool, "a", noon - HOUR, at=noon)
+    incident, root = Incident.objects.get(), make_admin()
+
+    def told(at: dt.datetime) -> list[str]:
+        page = incident_page(incident=_found(incident, at), user=root, moment=Moment(at=at, now=noon + HOUR))
+        return [line.text for line in page.story if line.text.startswith("Happened again")]
+
+    assert told(noon - HOUR / 2) == ["Happened again (2 times so far): a failed"]
+    assert told(noon) == ["Happened again (3 times so far): a failed", "Happened again (2 times so far): a failed"]
+
+
 def test_what_goes_on_failing_when_its_tool_is_first_watched_is_counted_since_the_first(noon):
     tool = make_tool(at=noon - 4 * MINUTE)
     make_job(tool, "a", at=noon - 4 * MINUTE, service=make_service("SVC-a", at=noon - DAY, rpo_s=30 * 86_400))

@@ -12,6 +12,8 @@ from incidents import leading, nominating, reminding, working
 from incidents.models import Incident, IncidentAlert, MajorIncident, Problem
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.major_page import find, major_page
 from monitoring.models import Alert
 from tests.factories import make_service
 from tests.portal.makers import HOUR, make_estate, make_person
@@ -66,6 +68,17 @@ def test_damaged_copies_propose_it(estate):
     IncidentAlert.objects.create(incident=incident, alert=alert, attached_at=estate.at)
     (reason,) = nominating.reasons_of(incident, at=estate.at)
     assert reason["words"] == "copies are damaged, which may be tampering: Imaging archive"
+
+
+def test_the_page_of_a_candidate_tells_the_story_of_its_incident_and_offers_who_may_see_it(estate, people):
+    limited = make_person("operator", estate.at, services=[estate.research])
+    major, moment = candidate(estate), Moment(at=estate.at, now=estate.at)
+    page = major_page(major=find(number=major.number, user=people["manager"], moment=moment), user=people["manager"], moment=moment)
+    story = [line.text for line in page.story]
+    assert story[-1].startswith("Opened for: ") and any(text.startswith("MAJ-") for text in story), "its incident's lines and its own"
+    assert "storage@" in page.latest_told[0].who, "who was told of the incident, before anybody declared it"
+    offered = {one.value for part in page.parts for one in part.people}
+    assert str(people["communications_lead"].pk) in offered and str(limited.pk) not in offered
 
 
 def test_whoever_may_declare_is_told_of_a_candidate(estate, people):
