@@ -62,9 +62,9 @@ def test_relations_are_seen_decided_changed_in_the_matrix_and_carry_impact(tab, 
 
     page.goto("/services/matrix/")
     page.click("thead a[title='Network core']")
-    assert "1 service stops, 2 more further on." in page.inner_text("#beside")
+    assert "1 service stops, 1 more loses its backup further on." in page.inner_text("#beside")
     page.click("text=Open as a full graph")
-    assert "3 services stop with it, of 3 that need it" in page.inner_text("h1")
+    assert "1 service stops with it and 1 loses its backup, of 3 that need it" in page.inner_text("h1")
     assert "Radiology reporting" in page.inner_text("section[aria-label='What needs Network core']")
 
     page.goto("/services/matrix/?edit=1&add=PACS,RIS")

@@ -87,7 +87,7 @@ def test_offerings_are_measured_by_the_figures_of_their_entry(estate):
         assert next((row["service"], row["name"], row["promised"]) for row in page["offerings"][1:]) == (
             "Patient record (EPR)",
             "Gold",
-            "99%",
+            "99.0%",
         )
     shown = render_to_string("reporting/sections/entries.html", attesting.auditor(report, rows_of(report)))
     assert "Offerings with levels of their own" in shown and "Calm" in shown
