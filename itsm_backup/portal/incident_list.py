@@ -15,7 +15,7 @@ from incidents import assigning
 from incidents.models import Incident, IncidentAlert, IncidentEntry, MajorIncident
 from incidents.models.incident import ENDED_AT, ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import duration_words
-from itsm_backup.portal import queue_filters
+from itsm_backup.portal import incident_past, queue_filters
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
@@ -67,10 +67,9 @@ def known_at(user: Any, moment: Moment) -> QuerySet[Incident]:
     rows = Incident.objects.told_to(user)
     if not moment.past:
         return rows.annotate(over=Q(state__in=ENDED_STATES))
-    over = Q(resolved_at__isnull=False, resolved_at__lte=moment.at) | Q(state="cancelled")
-    known = IncidentAlert.objects.filter(attached_at__lte=moment.at).values("incident")
     handed = IncidentEntry.objects.filter(incident=OuterRef("pk"), kind="state", text__startswith="Handed to ", at__gt=moment.at)
-    return rows.filter(Q(pk__in=known) | Q(merged_into__in=known)).annotate(over=over, handed_since=Exists(handed))
+    rows = incident_past.with_end_then(incident_past.known_then(rows, at=moment.at), at=moment.at)
+    return rows.annotate(handed_since=Exists(handed))
 
 
 def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Mapping[str, str] | None = None) -> IncidentsPage:
@@ -79,7 +78,8 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Ma
     wanted = queue_filters.asked_of(asked or {})
     incidents = queue_filters.narrowed(known_at(user, moment), wanted, user=user, moment=moment)
     if view == "resolved":
-        incidents = incidents.filter(Q(over=True) if moment.past else Q(state__in=ENDED_STATES)).order_by(ENDED_AT.desc(), "-pk")
+        is_over = Q(over=True) if moment.past else Q(state__in=ENDED_STATES)
+        incidents = incidents.filter(is_over).order_by(F("over_since").desc() if moment.past else ENDED_AT.desc(), "-pk")
     else:
         first_due = () if moment.past else (F("breach_at").asc(nulls_last=True),)
         is_open = Q(over=False) if moment.past else Q(state__in=OPEN_STATES)
@@ -196,10 +196,10 @@ def _whose(incident: Any, moment: Moment) -> str:
     return "Handed on since" if moment.past and incident.handed_since and state_then(incident, moment) != "New" else "Nobody yet"
 
 
-def state_then(incident: Incident, moment: Moment) -> str:
+def state_then(incident: Any, moment: Moment) -> str:
     """The state as it was: in the past, only what instants on record prove."""
     if not moment.past:
-        return incident.get_state_display()
-    if incident.resolved_at and incident.resolved_at <= moment.at:
-        return "Resolved"
+        return str(incident.get_state_display())
+    if incident.over:
+        return incident_past.end_then(incident)
     return "In progress" if incident.acknowledged_at and incident.acknowledged_at <= moment.at else "New"

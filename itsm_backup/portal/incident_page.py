@@ -16,6 +16,7 @@ from incidents import assigning, belonging, knowing, withholding
 from incidents.models import Incident, IncidentEntry, MajorIncident, PostIncidentReview, Problem
 from incidents.models.felt import SIDES
 from incidents.models.reviews import READ_EARLY
+from itsm_backup.portal import incident_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.escalation_page import Told, ToldRow, told_of
 from itsm_backup.portal.framing import Link
@@ -181,8 +182,12 @@ def _related(incident: Incident, entries: list[IncidentEntry], user: Any, moment
         "Merged into this": lambda row: row.merged_into_id == incident.pk,
         "Split off from this": lambda row: row.split_from_id == incident.pk,
     }
+    later = belonging.gone_later([incident.pk, *(row.pk for row in rows)], at=moment.at) if moment.past else set()
     return tuple(
-        (words, Link(row.number, moment.href("incident", row.number))) for words, fits in kinds.items() for row in rows if fits(row)
+        (words, Link(row.number, moment.href("incident", row.number)))
+        for words, fits in kinds.items()
+        for row in rows
+        if fits(row) and (row.pk if words.endswith("this") else incident.pk, words.partition(" ")[0].lower()) not in later
     )
 
 
@@ -250,10 +255,10 @@ def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str,
         facts.append(("Acknowledged until", format_html("{}, then it is told again", clock(incident.acknowledged_until, moment)), ""))
     if told and told.ahead and not incident.acknowledged_at:
         facts.append(("Escalates", format_html("{} to {}", told.ahead[0].when, told.ahead[0].who), ""))
-    if incident.over and incident.resolved_at:
-        facts.append(("Resolved", recent(incident.resolved_at, moment), ""))
-        if incident.resolution and not moment.past:
-            ended = ", ".join(filter(None, (incident.get_resolution_display(), incident.get_cause_category_display().lower())))
+    ended_at = incident.over_since if moment.past else incident.resolved_at
+    if incident.over and ended_at:
+        facts.append((incident_past.end_then(incident) if moment.past else "Resolved", recent(ended_at, moment), ""))
+        if ended := incident_past.how_then(incident) if moment.past else incident_past.how_it_ended(incident):
             facts.append(("How it ended", ended, ""))
     if incident.service_name and incident.service_is_seen:
         link = format_html('<a href="{}">{}</a>', moment.href("service", incident.service.code), incident.service_name)

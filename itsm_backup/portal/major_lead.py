@@ -38,7 +38,8 @@ class Lead:
     due: Due | None
     told: tuple[str, Link, str, str] | None  # when people were last told, the update, whom, and how many messages did not arrive yet
     doing: str  # what was said to be done
-    messages: tuple[MessageRow, ...]  # the newest updates, and how many of each a mail server took
+    messages: tuple[MessageRow, ...]  # the newest updates of any major incident of it, and how many of each a mail server took
+    earlier: tuple[Link, ...]  # major incidents that it was before
 
 
 def state_then(row: MajorIncident, moment: Moment, steps: dict[str, str] | None = None) -> str:
@@ -93,13 +94,16 @@ def verdict_class(due: Due) -> str:
 
 
 def lead_of(*, incident: Incident, user: Any, moment: Moment) -> Lead | None:
-    """Of the newest major incident that was not rejected; None where it is none. Its words are what the user may read."""
-    rows = MajorIncident.objects.filter(incident=incident, proposed_at__lte=moment.at).exclude(state="rejected")
-    row = rows.select_related("manager", "communications_lead").order_by("-pk").first()
+    """Of the newest major incident that was not rejected; None where it is none. Its words are what the user may read.
+
+    What people were told of it under an earlier one is told on: who decides about the newest has to know it.
+    """
+    known = MajorIncident.objects.filter(incident=incident, proposed_at__lte=moment.at).exclude(state="rejected")
+    row, *earlier = known.select_related("manager", "communications_lead").order_by("-pk") or (None,)
     if row is None:
         return None
     read = publishing_status.readable_by(user)
-    updates = list(sent_updates(row, read, moment)[:MOST_TOLD])
+    updates = list(_sent([row, *earlier], read, moment).select_related("major")[:MOST_TOLD])
     led = leaders_then(row, moment) if moment.past else {"manager": row.manager, "communications_lead": row.communications_lead}
     return Lead(
         link=Link(row.number, moment.href("major", row.number)),
@@ -108,8 +112,9 @@ def lead_of(*, incident: Incident, user: Any, moment: Moment) -> Lead | None:
         lead=person(led["communications_lead"]) if led.get("communications_lead") else "",
         due=due_of(row, moment),
         told=_last_told(row, updates[0], read, moment) if updates else None,
-        doing=updates[0].words if updates else "",
-        messages=tuple(message_of(one, read, moment) for one in updates),
+        doing=updates[0].words if updates and updates[0].major_id == row.pk else "",
+        messages=tuple(message_of(one, read, moment, of="" if one.major_id == row.pk else one.major.number) for one in updates),
+        earlier=tuple(Link(one.number, moment.href("major", one.number)) for one in earlier),
     )
 
 
@@ -121,8 +126,12 @@ def leaders_then(row: MajorIncident, moment: Moment) -> dict[str, Any]:
 
 def sent_updates(row: MajorIncident, read: list[Audience], moment: Moment) -> QuerySet[MajorUpdate]:
     """Those that an audience among these was told by then, newest first."""
-    rows = row.updates.filter(sent_at__lte=moment.at, audiences__overlap=read)
-    return with_taken(rows, moment).order_by("-sent_at", "-number")
+    return _sent([row], read, moment)
+
+
+def _sent(majors: Sequence[MajorIncident], read: list[Audience], moment: Moment) -> QuerySet[MajorUpdate]:
+    rows = MajorUpdate.objects.filter(major__in=majors, sent_at__lte=moment.at, audiences__overlap=read)
+    return with_taken(rows, moment).order_by("-sent_at", "-major", "-number")
 
 
 def with_taken(rows: QuerySet[MajorUpdate], moment: Moment) -> QuerySet[MajorUpdate]:
@@ -132,10 +141,10 @@ def with_taken(rows: QuerySet[MajorUpdate], moment: Moment) -> QuerySet[MajorUpd
     return rows.annotate(written=Count("deliveries"), taken=taken, withheld=withheld)
 
 
-def message_of(update: Any, read: list[Audience], moment: Moment) -> MessageRow:
-    """An update of `with_taken` as one message."""
+def message_of(update: Any, read: list[Audience], moment: Moment, *, of: str = "") -> MessageRow:
+    """An update of `with_taken` as one message, `of` the major incident that is named with it."""
     verdict = "kept" if update.taken == update.written else "no_data" if update.withheld == update.written else "at_risk"
-    name, words = f"{update.get_kind_display()} {update.number}", whom(update, read)
+    name, words = f"{update.get_kind_display()} {update.number}" + (f" of {of}" if of else ""), whom(update, read)
     who = words[:1].upper() + words[1:]
     told = {"who": who, "how": name, "verdict": verdict, "became": taken_of(update)}
     return MessageRow(when=clock(update.sent_at, moment), at=update.sent_at, whole=True, **told)
@@ -148,7 +157,9 @@ def whom(update: MajorUpdate, read: list[Audience]) -> str:
 def _last_told(row: MajorIncident, update: Any, read: list[Audience], moment: Moment) -> tuple[str, Link, str, str] | None:
     if update.sent_at is None:
         return None
-    link = Link(f"{update.get_kind_display()} {update.number}", moment.href("major_update", row.number, update.number))
+    of = update.major.number
+    words = f"{update.get_kind_display()} {update.number}" + (f" of {of}" if of != row.number else "")
+    link = Link(words, moment.href("major_update", of, update.number))
     return clock_within(update.sent_at, moment), link, whom(update, read), "" if update.taken == update.written else taken_of(update)
 
 

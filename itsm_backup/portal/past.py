@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from catalogue.models import Propagation, ServiceVersion, StatusChange
 from incidents.opening import OPENS
+from itsm_backup.portal import incident_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.trouble import grew_later, incident_of, title_of
@@ -56,7 +57,10 @@ def problems_of(*, service_id: int, user: Any, moment: Moment, within: Span | No
     alerts = Alert.objects.filter(mine, recent_ones, noticed_at__lte=moment.at).select_related("incident_alert__incident__assignee")
     rows: list[tuple[Any, ProblemRow]] = []
     seen = set()
-    for alert in alerts.order_by("-opened_at")[: 3 * MOST]:
+    found = list(alerts.order_by("-opened_at")[: 3 * MOST])
+    if moment.past:
+        incident_past.hold_then(found, at=moment.at)
+    for alert in found:
         incident = incident_of(alert, moment)
         if incident and incident.pk not in seen:
             seen.add(incident.pk)
@@ -67,8 +71,10 @@ def problems_of(*, service_id: int, user: Any, moment: Moment, within: Span | No
 
 
 def _incident_row(incident: Any, alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:
-    over = incident.resolved_at is not None and incident.resolved_at <= moment.at
+    over = incident.over if moment.past else not incident.is_open
     state = incident.get_state_display() if over == (not incident.is_open) else "Open"
+    if moment.past and over:
+        state = incident_past.end_then(incident)
     row = ProblemRow(
         kind="Incident",
         name=Link(_incident_title(incident, alert, moment), moment.href("incident", incident.number)),

@@ -14,7 +14,7 @@ from catalogue.models import ServiceVersion
 from incidents import knowing, reasoning, signing, solving
 from incidents.models import Incident, Problem, ProblemIncident
 from incidents.models.problems import LIVE_STATES
-from itsm_backup.portal import problem_past
+from itsm_backup.portal import incident_past, problem_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_deeds import Step
@@ -252,6 +252,8 @@ def _came(problem: Problem, user: Any, moment: Moment) -> tuple[Came, ...]:
     theirs = _counted(moment).filter(problem=problem).values("incident")
     rows: QuerySet[Any] = Incident.objects.told_to(user).filter(pk__in=theirs).select_related("service")
     rows = rows.annotate(service_name=Subquery(name)).order_by("-opened_at", "-pk")
+    if moment.past:
+        rows = incident_past.with_end_then(rows, at=moment.at)
     return tuple(
         Came(
             name=Link(row.told_title, moment.href("incident", row.number)),
@@ -264,10 +266,10 @@ def _came(problem: Problem, user: Any, moment: Moment) -> tuple[Came, ...]:
     )
 
 
-def _state_then(row: Incident, moment: Moment) -> str:
+def _state_then(row: Any, moment: Moment) -> str:
     if not moment.past:
         return str(row.get_state_display())
-    return "Over" if row.resolved_at and row.resolved_at <= moment.at else "Open"
+    return "Over" if row.over else "Open"
 
 
 def _line(entry: Any, moment: Moment) -> Story:

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from incidents.models import Incident
 from itsm_backup.common.time import duration_words
+from itsm_backup.portal import incident_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.standing import Between
@@ -40,6 +41,8 @@ def alerts_of(service_ids: Iterable[int], *, user: Any, moment: Moment) -> dict[
     jobs = BackupJob.objects.filter(service__in=ids, tool__in=Tool.objects.visible_to(user))
     mine = Q(service__in=ids) | Q(service=None, tool__in=jobs.values("tool"))
     alerts = list(known_at(Alert.objects.filter(mine), moment.at).select_related("incident_alert__incident__assignee"))
+    if moment.past:
+        incident_past.hold_then(alerts, at=moment.at)
     served = defaultdict(set)
     if any(alert.service_id is None for alert in alerts):  # a silent tool concerns every service that it protects
         for tool, service in jobs.values_list("tool", "service").distinct():
@@ -115,9 +118,11 @@ def handled_in(alerts: list[Alert], moment: Moment) -> tuple[Link | None, str]:
 
 
 def incident_of(alert: Alert, moment: Moment) -> Incident | None:
-    """The incident that the alert belonged to then; one that was cancelled handles nothing."""
+    """The incident that the alert belonged to then, of alerts that were held as `hold_then` has it; one that was cancelled handles none."""
     held: Any = getattr(alert, "incident_alert", None)
-    if held is None or (held.incident.state == Incident.State.CANCELLED and held.incident.ended_at <= moment.at):
+    if held is None or held.attached_at > moment.at:
         return None
-    incident: Incident = held.incident
-    return incident
+    incident: Any = held.incident
+    if moment.past:
+        return None if incident.over and incident_past.end_then(incident) == "Cancelled" else incident
+    return None if incident.state == Incident.State.CANCELLED else incident

@@ -8,6 +8,7 @@ import re
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
+from django.template.loader import render_to_string
 from django.test import Client
 
 from catalogue.models import Relation
@@ -554,3 +555,22 @@ def test_the_banner_of_the_past_says_who_led_it_and_when_people_were_told(estate
     Notice.objects.filter(key__startswith="major/").update(sent_at=estate.at + 5 * MINUTE)
     assert then(10).told[3] == ""
     assert [row.how for row in after.messages] == ["Update 1"] and before.messages == ()
+
+
+def test_what_was_told_under_an_earlier_major_incident_is_told_on_where_it_comes_back(estate, major, people):
+    updating.send(update=drafted(major, people, at=estate.at + MINUTE), by=people["manager"], at=estate.at + MINUTE)
+    by, back = {"by": people["manager"], "reason": "", "at": estate.at + HOUR}, {"by": people["lead"], "at": estate.at + 2 * HOUR}
+    over(major, people, at=estate.at + HOUR)
+    updating.send(update=drafted(major, people, at=estate.at + HOUR), by=people["manager"], at=estate.at + HOUR)
+    leading.move(major=major, to="review", **by)
+    publish_review(major.incident, people, at=estate.at + HOUR)
+    leading.move(major=major, to="closed", **by)
+    working.move(incident=major.incident, to="in_progress", reason="It is full again", **back)
+    newest = nominating.propose(incident=major.incident, reason="It is full again", **back)
+    moment = Moment(at=estate.at + 2 * HOUR, now=estate.at + 2 * HOUR)
+    lead = lead_of(incident=Incident.objects.get(), user=people["manager"], moment=moment)
+    assert (lead.link.words, lead.doing, [one.words for one in lead.earlier]) == (newest.number, "", [major.number])
+    assert [row.how for row in lead.messages] == [f"Closing message 2 of {major.number}", f"Update 1 of {major.number}"]
+    assert lead.told[1].words == lead.messages[0].how and f"/{major.number}/" in lead.told[1].href
+    page = render_to_string("portal/_major_lead.html", {"lead": lead})
+    assert f"It was a major incident before: {major.number}" in page and f"Closing message 2 of {major.number}" in page
