@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
@@ -21,6 +21,7 @@ _OF_ITS_STORE = _DAMAGE.filter(
 IS_DAMAGED = Exists(_DAMAGE.filter(service=OuterRef("service"))) | Exists(
     BackupJob.objects.filter(Exists(_OF_ITS_STORE), service=OuterRef("service"))
 )
+MOST_WEIGHED_THEN = 200  # services whose judgements a page of the past reads again
 LOWEST = {"impact": "low", "urgency": "low", "priority": "P5", "reason": "Nothing is judged yet: P5."}
 
 
@@ -33,7 +34,12 @@ def weigh(services: Sequence[int], *, at: dt.datetime, tiers: Mapping[int, int] 
     """
     newest = ServiceState.objects.filter(pk__in=services).values("evaluation")
     judged: list[Any] = list(Evaluation.objects.filter(pk__in=newest).annotate(is_damaged=IS_DAMAGED))
-    damaged = {one.service_id for one in judged if one.is_damaged}
+    return _hardest(judged, services, {one.service_id for one in judged if one.is_damaged}, at=at, tiers=tiers)
+
+
+def _hardest(
+    judged: Sequence[Any], services: Sequence[int], damaged: Collection[int], *, at: dt.datetime, tiers: Mapping[int, int] | None = None
+) -> dict[str, Any]:
     found = priority.of_evaluations(judged, affected=len(services), at=at, tiers=tiers, damaged=damaged)
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services).order_by("tier", "service__code")
     teams = dict(versions.values_list("service", "operations_team"))
@@ -43,6 +49,17 @@ def weigh(services: Sequence[int], *, at: dt.datetime, tiers: Mapping[int, int] 
     hardest = min(order, key=lambda pk: found.get(pk, LOWEST)["priority"])  # the first of those that weigh the same
     of_then = {one.service_id: one.at for one in judged}
     return {**found.get(hardest, LOWEST), "service": hardest, "team": teams.get(hardest), "judged_at": of_then.get(hardest)}
+
+
+def weigh_then(alerts: Sequence[Alert], *, at: dt.datetime) -> dict[str, Any] | None:
+    """What `weigh` found at `at` for an incident with these alerts, by the judgements and the catalogue of then; None of very many."""
+    open_then = [one for one in alerts if one.resolved_at is None or one.resolved_at > at]
+    services = services_of(open_then or alerts)
+    if len(services) > MOST_WEIGHED_THEN:
+        return None
+    newest = Evaluation.objects.filter(service__in=services, at__lte=at).order_by("service_id", "-at", "-pk").distinct("service_id")
+    damaged = {one.service_id for one in open_then if one.service_id and one.alert_class == Alert.Class.INTEGRITY_ERROR}
+    return _hardest(list(newest), services, damaged, at=at)
 
 
 def services_of(alerts: Iterable[Alert]) -> list[int]:

@@ -44,22 +44,31 @@ def _weigh(incident_id: int, mark: int, at: dt.datetime) -> bool:
     if incident is None:
         return False
     alerts = Alert.objects.filter(incident_alert__incident=incident)
-    services = prioritising.services_of(alerts.filter(state__in=OPEN_STATES))
-    states = list(ServiceState.objects.filter(pk__in=prioritising.services_of(alerts)))
+    all_of_it = prioritising.services_of(alerts)
+    services = prioritising.services_of(alerts.filter(state__in=OPEN_STATES)) or all_of_it  # a person said that it is not over
+    states = list(ServiceState.objects.filter(pk__in=all_of_it).select_related("evaluation"))
     if incident.weighed_at is None:
         targeting.set_targets(incident=incident, at=at)
     incident.weighed_at, incident.weighed_catalogue = at, mark
     incident.weighed_evaluation = max([incident.weighed_evaluation, *(state.evaluation_id or 0 for state in states)])
-    changed = bool(services) and _take(incident, services, {state.pk: state.verdict for state in states}, at)
+    changed = bool(services) and _take(incident, services, {state.pk for state in states if _is_known(state)}, at)
     incident.save()
     return changed
 
 
-def _take(incident: Incident, services: list[int], verdicts: dict[int, str], at: dt.datetime) -> bool:
+def _is_known(state: ServiceState) -> bool:
+    """Whether the age of its newest copy is: then it may lack what a priority does not stand on, such as a schedule."""
+    if state.verdict != "no_data" or state.evaluation is None:
+        return state.verdict != "no_data"
+    claim = next((one for one in state.evaluation.result["claims"] if one["claim"] == "rpo"), None)
+    return claim is not None and claim["verdict"] != "no_data" and state.captured_at is not None
+
+
+def _take(incident: Incident, services: list[int], known: set[int], at: dt.datetime) -> bool:
     """What is true now. It rises by itself; it sinks only where everything is known, so that ignorance makes nothing light."""
     found = prioritising.weigh(services, at=at)
     before, impact_before, hit_before = incident.priority, incident.impact, incident.service_id
-    if found["priority"] > before and any(verdicts.get(pk, "no_data") == "no_data" for pk in services):
+    if found["priority"] > before and any(pk not in known for pk in services):
         return False
     title_before = incident.title
     weighing.take(incident, found)

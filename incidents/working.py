@@ -135,7 +135,7 @@ def _reopen(incident: Incident, at: dt.datetime) -> None:
     incident.holds = [*incident.holds, [iso(incident.ended_at), iso(at)]]
     incident.reopened += 1
     incident.reopened_at = at
-    incident.studied_at = None
+    incident.studied_at = incident.weighed_at = None  # what it was before it ended says nothing of now
     incident.resolution = incident.cause_category = ""
     incident.resolved_by_evaluation = None
 

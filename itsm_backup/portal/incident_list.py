@@ -66,10 +66,10 @@ def known_at(user: Any, moment: Moment) -> QuerySet[Incident]:
     """Incidents that the user may see and that were known at the moment, with `over` telling whether they had ended by then."""
     rows = Incident.objects.told_to(user)
     if not moment.past:
-        return rows.annotate(over=Q(state__in=ENDED_STATES))
+        return rows.annotate(over=Q(state__in=ENDED_STATES), priority_then=F("priority"))
     handed = IncidentEntry.objects.filter(incident=OuterRef("pk"), kind="state", text__startswith="Handed to ", at__gt=moment.at)
     rows = incident_past.with_end_then(incident_past.known_then(rows, at=moment.at), at=moment.at)
-    return rows.annotate(handed_since=Exists(handed))
+    return incident_past.with_priority_then(rows, at=moment.at).annotate(handed_since=Exists(handed))
 
 
 def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Mapping[str, str] | None = None) -> IncidentsPage:
@@ -83,7 +83,7 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Ma
     else:
         first_due = () if moment.past else (F("breach_at").asc(nulls_last=True),)
         is_open = Q(over=False) if moment.past else Q(state__in=OPEN_STATES)
-        incidents = incidents.filter(is_open, _narrowed(view, user, moment)).order_by(*first_due, "priority", "opened_at", "pk")
+        incidents = incidents.filter(is_open, _narrowed(view, user, moment)).order_by(*first_due, "priority_then", "opened_at", "pk")
     counted = incidents.order_by().values("pk")
     total = (counted[:MOST_COUNTED] if view == "resolved" else counted).count()
     capped = view == "resolved" and total == MOST_COUNTED
@@ -164,7 +164,7 @@ def _row(incident: Any, moment: Moment) -> IncidentRow:
     return IncidentRow(
         name=Link(incident.told_title, moment.href("incident", incident.number)),
         number=incident.number,
-        priority=incident.priority,
+        priority=incident.priority_then,
         state=state_then(incident, moment),
         service=service,
         assignee=_whose(incident, moment),

@@ -129,6 +129,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
     told = told_of(incident=incident, user=user, moment=moment)
     rows = IncidentEntry.objects.told_to(user).known_by(moment.at).filter(incident=incident).select_related("by")
     entries = list(rows.order_by("-at", "-pk")[:MOST_ENTRIES])
+    stood = incident_past.stood_then(incident, alerts, entries, at=moment.at)
     related = _related(incident, entries, user, moment)
     mails = mails_of(incident)
     major = lead_of(incident=incident, user=user, moment=moment) if incident.is_major else None
@@ -137,9 +138,9 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         title=incident.told_title,
         major=major,
         facts=_facts(incident, told, moment),
-        priority_reason=incident.priority_reason,
-        figures_of=clock_within(incident.judged_at, moment) if incident.judged_at and incident.judged_at <= moment.at else None,
-        arithmetic=_arithmetic(incident),
+        priority_reason=stood.reason,
+        figures_of=clock_within(stood.judged_at, moment) if stood.judged_at and stood.judged_at <= moment.at else None,
+        arithmetic=_arithmetic(incident, stood),
         related=related,
         alerts_went_to=_alerts_went_to(entries, related),
         impact=impact,
@@ -161,13 +162,11 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
     )
 
 
-def _arithmetic(incident: Incident) -> Arithmetic:
-    rows = tuple(
-        (impact, tuple((BY_LEVELS[impact, urgency], (impact, urgency) == (incident.impact, incident.urgency)) for urgency in LEVELS))
-        for impact in LEVELS
-    )
+def _arithmetic(incident: Any, stood: incident_past.Stood) -> Arithmetic:
+    here = (stood.impact, stood.urgency)
+    rows = tuple((impact, tuple((BY_LEVELS[impact, urgency], (impact, urgency) == here) for urgency in LEVELS)) for impact in LEVELS)
     by_hand = f"Set to {incident.priority_set} by hand; {incident.priority_set_against} was reckoned then." if incident.priority_set else ""
-    return Arithmetic(urgencies=LEVELS, rows=rows, by_hand=by_hand)
+    return Arithmetic(urgencies=LEVELS, rows=rows, by_hand=by_hand if incident.priority == incident.priority_then else "")
 
 
 def _related(incident: Incident, entries: list[IncidentEntry], user: Any, moment: Moment) -> tuple[tuple[str, Link], ...]:
@@ -245,7 +244,7 @@ def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str,
     assignee = person(incident.assignee) if incident.assignee and is_his_then(incident, moment) else ""
     state = state_then(incident, moment) + (f", {assignee}" if assignee else "")
     facts = [
-        ("Priority", incident.priority, "bad" if incident.priority in ("P1", "P2") and not incident.over else ""),
+        ("Priority", incident.priority_then, "bad" if incident.priority_then in ("P1", "P2") and not incident.over else ""),
         ("State", state, "ok" if incident.over else ""),
         ("Opened", recent(incident.opened_at, moment), ""),
     ]

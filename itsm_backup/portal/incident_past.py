@@ -5,15 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, DateTimeField, Exists, Func, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Substr
 
-from incidents import belonging
+from incidents import belonging, prioritising
 from incidents.models import Incident, IncidentEntry
 from monitoring.models import Alert
 
 _ENDED = re.compile(rf"\(({'|'.join(Incident.Resolution.labels)}); ({'|'.join(Incident.CauseCategory.labels)}); ")
+
+
+@dataclass(frozen=True)
+class Stood:
+    """Why a priority was what it was, and when that was known; impact and urgency are empty where a person set it."""
+
+    reason: str
+    judged_at: dt.datetime | None
+    impact: str
+    urgency: str
 
 
 class _PausedSince(Func):
@@ -75,10 +87,39 @@ def _words(incident: Any) -> str:
 
 
 def hold_then(alerts: Sequence[Alert], *, at: dt.datetime) -> None:
-    """Have each of these alerts name the incident that held it at `at`, with its end of then, in memory only."""
+    """Have each of these alerts name the incident that held it at `at`, with its end of then, in memory only.
+
+    Stories are read only where one of the incidents was split off or reopened: the rest have their end on record themselves.
+    """
+    links: list[Any] = [held for alert in alerts if (held := getattr(alert, "incident_alert", None))]
+    for held in links:
+        held.incident.over = held.incident.ended_at <= at and not held.incident.is_open
+        held.incident.over_since, held.incident.paused_since, held.incident.ended_with = held.incident.ended_at, None, None
+    if not any(held.incident.split_from_id or held.incident.reopened for held in links):
+        return
     holders = belonging.holders_then(alerts, at=at)
     rows = with_end_then(Incident.objects.filter(pk__in=holders.values()).select_related("assignee"), at=at)
     found = {row.pk: row for row in rows}
-    for alert in alerts:
-        if held := getattr(alert, "incident_alert", None):
-            held.incident = found.get(holders.get(alert.pk, 0), held.incident)
+    for held in links:
+        held.incident = found.get(holders.get(held.alert_id, 0), held.incident)
+
+
+def with_priority_then(rows: QuerySet[Incident], *, at: dt.datetime) -> QuerySet[Incident]:
+    """Each with `priority_then`, which the first line names that tells of another one since."""
+    lines = IncidentEntry.objects.filter(incident=OuterRef("pk"), kind="priority", at__gt=at, text__regex=r"^P[1-5], was P[1-5]")
+    was = Substr(Subquery(lines.order_by("at", "pk").values("text")[:1]), len("P1, was ") + 1, 2)
+    return rows.annotate(priority_then=Coalesce(was, "priority"))
+
+
+def stood_then(incident: Any, alerts: Sequence[Alert], entries: Sequence[IncidentEntry], *, at: dt.datetime) -> Stood:
+    """Why its priority was what it was, of one that `with_priority_then` gave: as it says now where that was so then, or else by what
+    was judged by then, or by the line of its story where that makes another one.
+    """
+    is_of_then = incident.judged_at is None or incident.judged_at <= at
+    if is_of_then and incident.priority == incident.priority_then:
+        return Stood(incident.priority_reason, incident.judged_at, incident.impact, incident.urgency)
+    found = prioritising.weigh_then(alerts, at=at)
+    if found and found["priority"] == incident.priority_then:
+        return Stood(found["reason"], found["judged_at"], found["impact"], found["urgency"])
+    line = next((one for one in entries if one.kind == "priority"), None)
+    return Stood(re.sub(r"^P[1-5], was P[1-5]\. ", "", line.text), line.at, "", "") if line else Stood("", None, "", "")

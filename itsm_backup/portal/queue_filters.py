@@ -48,7 +48,7 @@ def narrowed(rows: QuerySet[Incident], wanted: Mapping[str, str], *, user: Any, 
     if text := wanted.get("service"):
         rows = rows.filter(_of_service(text, user, moment))
     if priority := wanted.get("priority"):
-        rows = rows.filter(priority=priority)
+        rows = rows.filter(priority_then=priority)
     if moment.past:
         return rows
     if state := wanted.get("state"):

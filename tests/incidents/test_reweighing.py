@@ -6,11 +6,11 @@ import pytest
 
 from catalogue.models import Relation
 from incidents import closing, overruling, working
-from incidents.models import Incident
+from incidents.models import Incident, MajorIncident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
 from tests.factories import make_job, make_service, make_tool, make_user, push, run_record
-from tests.incidents.makers import HOUR, MINUTE, fail, make_estate
+from tests.incidents.makers import HOUR, MINUTE, fail, make_estate, recover
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.2")]
 
@@ -69,10 +69,24 @@ def test_it_does_not_sink_where_nothing_is_known(tool, noon):
 
     make_critical_consumer(noon)
     journey.advance(at=noon)
-    ServiceState.objects.update(verdict="no_data")
+    ServiceState.objects.update(verdict="no_data", captured_at=None)
     Incident.objects.update(priority="P1", weighed_at=None)
     journey.advance(at=noon + MINUTE)
     assert Incident.objects.get().priority == "P1"
+
+
+def test_what_a_person_reopens_is_weighed_by_what_is_so_now(tool, noon):
+    """It has no schedule, so that nothing is judged but the age of its copies, which is known."""
+    make_critical_consumer(noon)
+    journey.advance(at=noon + 6 * HOUR)
+    recover(tool, "a", noon + 6 * HOUR + MINUTE)
+    before = Incident.objects.get()
+    assert (before.state, before.priority, before.urgency) == ("resolved", "P1", "high")
+    working.move(incident=before, to="in_progress", reason="It is full again", by=make_user(), at=noon + 7 * HOUR)
+    journey.advance(at=noon + 7 * HOUR)
+    incident = Incident.objects.get()
+    assert (incident.state, incident.priority, incident.urgency) == ("in_progress", "P3", "low")
+    assert incident.judged_at > before.judged_at and not MajorIncident.objects.filter(proposed_at=noon + 7 * HOUR).exists()
 
 
 def test_nothing_is_asked_twice_when_nothing_changed(tool, noon, django_assert_max_num_queries):

@@ -8,12 +8,14 @@ import pytest
 
 from incidents import merging, working
 from incidents.models import Incident
+from itsm_backup import journey
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_list import incidents_page
 from itsm_backup.portal.incident_page import find, incident_page
 from itsm_backup.portal.past import problems_of
 from itsm_backup.portal.trouble import alerts_of, handled_in
 from monitoring.models import Alert
+from tests.factories import make_job, make_service, make_tool, push, run_record
 from tests.incidents.makers import HOUR, MINUTE, fail, make_cause, recover
 from tests.incidents.makers import make_estate as make_jobs
 
@@ -133,3 +135,27 @@ def test_an_alert_of_before_its_incident_was_watched(root, noon):
     moment = Moment(at=noon - 90 * MINUTE, now=noon)
     assert handled_in(alerts_of([alert.service_id], user=root, moment=moment)[alert.service_id], moment)[1] == "Watching, no incident"
     assert [row.kind for row in problems_of(service_id=alert.service_id, user=root, moment=moment)] == ["Alert"]
+
+
+def test_the_priority_of_the_past_stands_on_the_figures_of_then(root, noon):
+    tool = make_tool(at=noon - 48 * HOUR)
+    make_job(tool, "a", at=noon - 48 * HOUR, service=make_service("SVC-a", at=noon - 48 * HOUR, rpo_s=10 * 3600, tier=1))
+    push(tool, run_record("a", "success", noon - 5 * HOUR, minutes=0), at=noon - 4 * HOUR)
+    journey.advance(at=noon - 4 * HOUR)
+    fail(tool, "a", noon - 2 * HOUR, noon - HOUR)
+    before = Incident.objects.get()
+    journey.advance(at=noon + 6 * HOUR)
+    incident = Incident.objects.get()
+    assert (before.priority, incident.priority) == ("P3", "P1")
+
+    def shown(at):
+        moment = Moment(at=at, now=noon + 7 * HOUR)
+        found = find(number=incident.number, user=root, moment=moment)
+        page = incident_page(incident=found, user=root, moment=moment)
+        marked = [priority for _, cells in page.arithmetic.rows for priority, here in cells if here]
+        return {label: value for label, value, _ in page.facts}["Priority"], page.priority_reason, bool(page.figures_of), marked
+
+    assert shown(noon) == ("P3", before.priority_reason, True, ["P3"])
+    assert shown(noon + 6 * HOUR) == ("P1", incident.priority_reason, True, ["P1"])
+    rows = incidents_page(user=root, moment=Moment(at=noon, now=noon + 7 * HOUR), view="", page=1, asked={"priority": "P3"}).rows
+    assert [row.priority for row in rows] == ["P3"]
