@@ -12,6 +12,7 @@ from itsm_backup.common.time import instant_words, parse_instant
 
 MOST = 5
 KEEPS = ("kept", "at_risk")
+COPY_KEPT = "copy_kept"  # its newest copy is no older than promised, and something else of its promise is not known
 ONLY_BACKUPS = "Whether the services themselves run is not measured here."
 Row = dict[str, Any]
 
@@ -23,6 +24,7 @@ def affected(figures: dict[str, Any]) -> str:
         ("a check found the copies of {whose} damaged", [one for one in rows if _is_damaged(one, figures)]),
         ("a restore test of {whose} failed", [one for one in rows if _failed_restore(one, figures)]),
         ("the backups of {whose} are not as promised", _of(rows, figures, "broken")),
+        ("the backups of {whose} are disturbed, and no promise of them is broken yet", _disturbed(rows, figures)),
         ("of the backups of {whose} nothing is known", _of(rows, figures, "no_data")),
         ("the backups of {whose} are on hold for maintenance", _of(rows, figures, "held")),
     )
@@ -31,17 +33,22 @@ def affected(figures: dict[str, Any]) -> str:
 
 
 def still_kept(figures: dict[str, Any]) -> str:
-    """What keeps its promise by the newest judgement: of what is concerned by name, of the departments by number."""
-    kept = _of([*figures["services"], *figures["consumers"]], figures, *KEEPS)
+    """What keeps its promise by the newest judgement: of what is concerned by name, of the departments by number.
+
+    What the headline says is disturbed is not told as working beside it.
+    """
+    rows = [one for one in (*figures["services"], *figures["consumers"]) if not _is_disturbed(one, figures)]
+    kept, copied = _of(rows, figures, *KEEPS), _of(rows, figures, COPY_KEPT)
     told = [f"The backups of {_named(kept)} are as promised."] if kept else []
+    told += [f"The newest copies of {_named(copied)} are no older than promised."] if copied else []
     told += [_of_departments(figures["around"])] if figures["around"] else []
     return " ".join([*told, ONLY_BACKUPS])
 
 
 def advice(figures: dict[str, Any], *, lead: str) -> str:
-    """What whoever uses the services in breach does and leaves; once it is over, what of that still holds and what does not."""
+    """What whoever uses the services hit does and leaves; once it is over, what of that still holds and what does not."""
     is_open, whom = figures["incident"]["is_open"], lead or "whoever sends this"
-    needs = [one for one in figures["services"] if _is_doubtful(one, figures) or one["verdict"] not in KEEPS]
+    needs = [one for one in figures["services"] if _needs_care(one, figures)]
     told = list(_keep_originals(needs, figures, whom))
     if not is_open:
         safe = [one for one in figures["services"] if one not in needs and one["captured_at"]]
@@ -68,10 +75,12 @@ def _keep_originals(needs: list[Row], figures: dict[str, Any], whom: str) -> Ite
 
 
 def _of_departments(around: list[Row]) -> str:
-    counts = {verdict: sum(one["counts"].get(verdict, 0) for one in around) for verdict in (*KEEPS, "broken", "no_data", "held")}
+    stands = (*KEEPS, COPY_KEPT, "broken", "no_data", "held")
+    counts = {verdict: sum(one["counts"].get(verdict, 0) for one in around) for verdict in stands}
     keeps, total = counts["kept"] + counts["at_risk"], sum(counts.values())
     rest = [f"{count:,} {'does' if count == 1 else 'do'} not" for count in [counts["broken"]] if count]
     rest += [f"{count:,} {'is' if count == 1 else 'are'} on hold" for count in [counts["held"]] if count]
+    rest += [f"of {count:,} the copies alone are known, no older than promised" for count in [counts[COPY_KEPT]] if count]
     rest += [f"of {count:,} nothing is known" for count in [counts["no_data"]] if count]
     whose = _listed([one["department"] for one in around])
     kept = f"{keeps:,} {'keeps its' if keeps == 1 else 'keep their'} backup promise"
@@ -89,6 +98,20 @@ def _failed_restore(one: Row, figures: dict[str, Any]) -> bool:
 def _is_doubtful(one: Row, figures: dict[str, Any]) -> bool:
     """Whether a check or a restore test stands against its copies: then their age says nothing of what could be restored."""
     return _is_damaged(one, figures) or _failed_restore(one, figures)
+
+
+def _is_disturbed(one: Row, figures: dict[str, Any]) -> bool:
+    return one["service"] in figures.get("disturbed", ())  # a draft of an earlier version of the product has none
+
+
+def _disturbed(rows: Sequence[Row], figures: dict[str, Any]) -> list[Row]:
+    """Those whose backups fail although no promise is broken yet."""
+    return [one for one in _of(rows, figures, *KEEPS, COPY_KEPT) if _is_disturbed(one, figures)]
+
+
+def _needs_care(one: Row, figures: dict[str, Any]) -> bool:
+    """Whether its users keep originals: what they enter may be in no copy, or in one that comes late."""
+    return _is_doubtful(one, figures) or _is_disturbed(one, figures) or one["verdict"] not in (*KEEPS, COPY_KEPT)
 
 
 def _of(rows: Sequence[Row], figures: dict[str, Any], *verdicts: str) -> list[Row]:

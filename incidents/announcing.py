@@ -97,6 +97,14 @@ def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> 
     return _write(incident, "reopened", subject, alert, at, {"now": alert.title}, told_of(incident))
 
 
+def announce_reopening_by_hand(*, incident: Incident, by: Any, reason: str, at: dt.datetime) -> list[Recipient]:
+    """Tell everybody who was told that it is over, but who says so, that somebody opened it again, and why; returns whom."""
+    subject = f"[{incident.number}] {incident.priority} Reopened: {incident.title}"
+    more = {"by": by.get_full_name() or by.get_username(), "because": reason}
+    whom = [one for one in told_of(incident) if one.address.lower() != by.email.lower()]
+    return _write(incident, "reopened", subject, first_alert(incident), at, more, whom)
+
+
 def announce_handing(*, incident: Incident, by: Any, at: dt.datetime, to: Any = None) -> list[Recipient]:
     """Tell the person, or else the team, that has the incident from now on; returns whom. Who has no address has the team told instead."""
     named = [{"tell": Tell.PERSON, "person": to.pk, "name": to.get_full_name() or to.get_username()}] if to else []

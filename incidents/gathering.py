@@ -7,21 +7,23 @@ import hashlib
 import json
 from typing import Any
 
-from django.db.models import Count, Value
+from django.db.models import Case, CharField, Count, Value, When
 from django.db.models.functions import Coalesce
 
 from catalogue.models import ServiceVersion
-from incidents import feeling
+from incidents import feeling, prioritising
 from incidents.finding_damage import damaged_services, failed_restores
-from incidents.models import MajorIncident
+from incidents.models import Incident, MajorIncident
 from itsm_backup.common.time import iso
 from monitoring.models import Alert, RestoreTest
+from monitoring.models.alerts import OPEN_STATES
 
 _WORDS = {
     "incident": "the incident", "services": "services in breach or their newest copies", "consumers": "what depends on them",
     "measured": "measured restores", "damaged": "damage that a check found",
     "failed_restores": "restore tests that failed", "about": "what it is about",
     "around": "services of the departments concerned",
+    "disturbed": "whose backups are disturbed still",
     "labels": "classification", "regulations": "regulations", "cause": "the cause", "alerts": "alerts",
     "people": "who leads it",
 }  # fmt: skip
@@ -36,16 +38,17 @@ def figures_of(major: MajorIncident, *, at: dt.datetime) -> dict[str, Any]:
     alerts = list(Alert.objects.filter(incident_alert__incident=incident).select_related("job", "tool").order_by("opened_at", "pk"))
     versions = list(ServiceVersion.objects.in_force(at).filter(service__in=ids))
     return {
-        "incident": _incident(major),
+        "incident": {**_incident(major), "begun_at": iso(min([incident.opened_at, *(one.opened_at for one in alerts)]))},
         "services": [_service(one) for one in impact["services"]],
         "consumers": [
-            {name: one[name] for name in ("service", "code", "name", "tier", "department", "verdict", "only_backup")}
+            {**{name: one[name] for name in ("service", "code", "name", "tier", "department", "only_backup")}, "verdict": _stand(one)}
             for one in impact["consumers"]
         ],
         "around": _around({one["department"] for one in felt if one["department"]}, at),
         "damaged": damaged_services(incident),
         "failed_restores": failed_restores(ids),
-        "about": "restores" if alerts and all(one.alert_class == Alert.Class.RTO_TEST_FAILED for one in alerts) else "backups",
+        "disturbed": _disturbed(incident, impact["services"], alerts),
+        "about": "restores" if _are_of_restores(alerts) else "backups",
         "measured": _measured(ids),
         "labels": sorted({label for one in versions for label in one.labels}),
         "regulations": sorted({rule for one in versions for rule in one.regulations}),
@@ -69,13 +72,33 @@ def _incident(major: MajorIncident) -> dict[str, Any]:
 
 
 def _service(one: dict[str, Any]) -> dict[str, Any]:
-    return {name: one[name] for name in ("service", "code", "name", "tier", "department", "verdict", "captured_at", "rpo_s")}
+    kept = {name: one[name] for name in ("service", "code", "name", "tier", "department", "captured_at", "rpo_s")}
+    return {**kept, "verdict": _stand(one)}
+
+
+def _stand(one: dict[str, Any]) -> str:
+    """Its verdict; of no data where only something else than its copy is not known: nobody said when its backups are due."""
+    return "copy_kept" if one["verdict"] == "no_data" and one["captured_at"] else str(one["verdict"])
+
+
+def _disturbed(incident: Incident, struck: list[dict[str, Any]], alerts: list[Alert]) -> list[int]:
+    """Of the services that the headline names, those whose backups go on failing, or whose copies get old, while it is open."""
+    if not incident.is_open or _are_of_restores(alerts):
+        return []
+    still = [one for one in alerts if one.state in OPEN_STATES and one.alert_class != Alert.Class.RTO_TEST_FAILED]
+    hit = set(prioritising.services_of(still))
+    return sorted(one["service"] for one in struck if one["service"] in hit or one["verdict"] == "at_risk")
+
+
+def _are_of_restores(alerts: list[Alert]) -> bool:
+    return bool(alerts) and all(one.alert_class == Alert.Class.RTO_TEST_FAILED for one in alerts)
 
 
 def _around(departments: set[str], at: dt.datetime) -> list[dict[str, Any]]:
     """How many services of each of these departments stand how, by the newest judgement: what still works, counted."""
     rows = ServiceVersion.objects.in_force(at).filter(department__in=departments)
-    stand = Coalesce("service__judged__verdict", Value("no_data"))
+    copied = When(service__judged__verdict="no_data", service__judged__captured_at__isnull=False, then=Value("copy_kept"))
+    stand = Case(copied, default=Coalesce("service__judged__verdict", Value("no_data")), output_field=CharField())
     counts: dict[str, dict[str, int]] = {}
     for department, verdict, count in rows.values_list("department", stand).annotate(count=Count("pk")).order_by("department"):
         counts.setdefault(department, {})[verdict] = count

@@ -93,7 +93,11 @@ def values_of(major: MajorIncident, update: MajorUpdate, *, at: dt.datetime) -> 
     incident, services, consumers = figures["incident"], figures["services"], figures["consumers"]
     damaged = set(figures["damaged"])
     failed = {one["service"]: f"restore test of {_day(one['ended_at'])} failed" for one in figures["failed_restores"]}
-    begun, ended = parse_instant(incident["opened_at"]), incident["resolved_at"] and parse_instant(incident["resolved_at"])
+    # What joined it may have failed before it was opened. A draft of an earlier version of the product does not know since when.
+    begun, ended = (
+        parse_instant(incident.get("begun_at", incident["opened_at"])),
+        incident["resolved_at"] and parse_instant(incident["resolved_at"]),
+    )
     return {
         "number": major.number,
         "headline": _headline(services, figures, is_open=incident["is_open"]),

@@ -11,11 +11,12 @@ from django.db import transaction
 
 from catalogue import duties
 from catalogue.models import Service
-from incidents import appraising, proposing, publicising, recollecting
+from incidents import appraising, proposing, publicising, recollecting, retelling
 from incidents.models import Incident, IncidentEntry, PostIncidentReview, ReviewAnswer
 from incidents.owing import is_complete
 from incidents.working import NotPossible
 from itsm_backup.common.models import because
+from itsm_backup.common.time import iso
 
 __all__ = ["TRANSITIONS", "answer", "correct", "decline", "is_complete", "publish", "reread", "send_back", "start", "submit", "write"]
 
@@ -163,6 +164,7 @@ def submit(*, review: PostIncidentReview, by: Any, at: dt.datetime) -> PostIncid
     if missing := missing_of(review):
         raise NotPossible(" ".join(missing))
     review.submitted_at, review.author_ids = at, sorted({*review.author_ids, by.pk})
+    _tell_anew(review, at)
     return _stored(review, "Handed in", by, at)
 
 
@@ -188,12 +190,15 @@ def send_back(*, review: PostIncidentReview, reason: str, by: Any, at: dt.dateti
 def publish(*, review: PostIncidentReview, by: Any, at: dt.datetime) -> PostIncidentReview:
     """Publish it: whom it concerns is told, and every "no" becomes a proposal to the entry that it is about.
 
+    From then on it is never changed, so it says what became of each message by now, and not by when it was drafted.
+
     Raises NotPossible for an author, for who wrote the promise that it judges, and while the incident goes on again.
     """
     review = _moved(review, "publish", "")
     if told := refusal(review, by, at):
         raise NotPossible(told)
     review.published_at, review.publisher = at, by
+    _tell_anew(review, at)
     _stored(review, "Published", by, at)
     IncidentEntry.objects.create(incident=review.incident, at=at, kind="note", text=f"Its review is published: {review.number}", by=by)
     proposing.propose_for(review=review, at=at)
@@ -232,6 +237,11 @@ def correct(*, review: PostIncidentReview, reason: str, by: Any, at: dt.datetime
     for row in held.answers.all():
         _stored(ReviewAnswer(review=made, **{name: getattr(row, name) for name in copied}), reason, by, at)
     return made
+
+
+def _tell_anew(review: PostIncidentReview, at: dt.datetime) -> None:
+    """Who was told, as of now: mails leave after a draft was filled, and others are written. Nothing else on record moves."""
+    review.facts = {**review.facts, "told": retelling.messages_about(review.incident), "told_at": iso(at)}
 
 
 def _fill(review: PostIncidentReview, by: Any, at: dt.datetime) -> None:

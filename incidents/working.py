@@ -70,10 +70,11 @@ def move(
     """
     incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident.pk)
     before = incident.state
+    again = before in ENDED_STATES and to == "in_progress"
     _check(incident, to, reason.strip(), at)
     if to == "resolved":
         _check_resolution(incident, resolution, cause, by, at)
-    elif before in ENDED_STATES and to == "in_progress":
+    elif again:
         _reopen(incident, at)
     incident.state, incident.updated_at = to, at
     if to == "resolved":
@@ -85,13 +86,15 @@ def move(
     incident.assignee = assignee or incident.assignee
     _count_time(incident, before, at)
     incident.save()
-    IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=_told(incident, by, reason.strip(), at), by=by)
+    IncidentEntry.objects.create(incident=incident, at=at, kind="state", text=_told(incident, by, reason.strip(), at, again=again), by=by)
     escalating.look_again(incident=incident, at=at)
     if to == "cancelled":
         _leave_alerts_to_nobody(incident)
     if to == "resolved":
         announcing.announce_resolution(incident=incident, proof=f"Resolved by hand: {reason.strip()}", at=at)
         owing.owe(incident=incident, at=at)
+    elif again:
+        announcing.announce_reopening_by_hand(incident=incident, by=by, reason=reason.strip(), at=at)
     return incident
 
 
@@ -156,9 +159,9 @@ def _count_time(incident: Incident, before: str, at: dt.datetime) -> None:
         targeting.look_again(incident=incident)
 
 
-def _told(incident: Incident, by: Any, reason: str, at: dt.datetime) -> str:
+def _told(incident: Incident, by: Any, reason: str, at: dt.datetime, *, again: bool) -> str:
     """The line of the story: who, what, how it ended and on what evidence, why."""
-    words = f"{incident.get_state_display()} by {by.get_full_name() or by.get_username()}"
+    words = f"{'Reopened' if again else incident.get_state_display()} by {by.get_full_name() or by.get_username()}"
     if incident.acknowledged_until:
         words += f" until {incident.acknowledged_until.astimezone(dt.UTC):%d %b %H:%M} UTC"
     if incident.state == "resolved":

@@ -169,7 +169,8 @@ def _stand(one: gathering.Judged, result: dict[str, Any], at: dt.datetime) -> No
     if state.verdict != result["verdict"] or state.verdict_since is None:
         state.verdict, state.verdict_since = result["verdict"], at
     state.version = one.version
-    state.captured_at = parse_instant(rpo["captured_at"]) if rpo.get("captured_at") else None
+    is_known = rpo.get("captured_at") and rpo["verdict"] != "no_data"  # of an item behind a silent tool it could be older
+    state.captured_at = parse_instant(rpo["captured_at"]) if is_known else None
     state.rpo_s = one.commitment.rpo_s if one.commitment else None
     state.next_due_at = one.next_due_at()
 

@@ -280,7 +280,7 @@ def _column(
 
 
 def _copy_age(stand: Stand) -> str:
-    if stand.captured_at is None or stand.verdict == "no_data":
+    if stand.captured_at is None:
         return ""
     return f", copy {duration_words(max(0.0, (stand.at - stand.captured_at).total_seconds()))} old"
 

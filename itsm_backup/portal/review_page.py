@@ -107,6 +107,7 @@ class ReviewPage:
     stood: tuple[Stood, ...]
     timeline: tuple[Story, ...]
     told: tuple[Story, ...]
+    told_at: SafeString | str  # as of when, where that is later than what else is on record
     recorded: SafeString | str
     story: tuple[Story, ...]
     people: tuple[Choice, ...]
@@ -158,6 +159,7 @@ def review_page(*, review: Any, user: Any, moment: Moment) -> ReviewPage:
         stood=tuple(stood_of(one, moment) for one in facts.get("services", [])),
         timeline=tuple(_line(one, moment) for one in facts.get("timeline", [])),
         told=tuple(_line(one, moment) for one in facts.get("told", [])),
+        told_at=recent(parse_instant(facts["told_at"]), moment) if facts.get("told_at") else "",
         recorded=recent(review.facts_at, moment) if review.facts_at else "",
         story=_story(review, moment),
         people=_people(review.incident, user) if adding or (rights[CHANGE] and any(one.state == "open" for one in actions)) else (),
@@ -294,8 +296,21 @@ def _action(one: ReviewAction, user: Any, moment: Moment, may_change: bool) -> A
 
 
 def _line(one: dict[str, Any], moment: Moment) -> Story:
-    sent = f"Sent {written(one['sent_at'])}" if one.get("sent_at") else "Not sent" if "sent_at" in one else ""
-    return Story(when=clock(parse_instant(one["at"]), moment), text=one["text"], who=one.get("who") or sent)
+    return Story(when=clock(parse_instant(one["at"]), moment), text=one["text"], who=one.get("who") or _became(one))
+
+
+def _became(one: dict[str, Any]) -> str:
+    """What was known of the mails behind a line when it was put on record; one of an earlier version of the product has no `fate`."""
+    if "sent_at" not in one:
+        return ""
+    sent = f"Sent {written(one['sent_at'])}" if one["sent_at"] else "Not sent"
+    fate = one.get("fate", {})
+    if not fate.get("waiting") and (not fate.get("lost") or not fate["taken"]):
+        return sent
+    if sum(fate.values()) == 1:
+        return "On its way"
+    parts = [f"{fate[name]} {words}" for name, words in (("waiting", "on their way"), ("lost", "not sent")) if fate[name]]
+    return ", ".join([f"{fate['taken']} of {sum(fate.values())} taken by the mail server", *parts])
 
 
 def _story(review: Any, moment: Moment) -> tuple[Story, ...]:

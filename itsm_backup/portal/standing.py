@@ -99,7 +99,8 @@ def _known_then(versions: QuerySet[ServiceVersion], at: dt.datetime, known_today
     step = Propagation.objects.filter(service=OuterRef("service"), at__lte=at).order_by("-at", "-id")
     # The RPO claim, where there is one, is the first of the claims.
     first_claim = KeyTextTransform("captured_at", KeyTextTransform("0", "result__claims"))
-    captured_at = Cast(Subquery(latest.annotate(_captured=first_claim).values("_captured")[:1]), DateTimeField())
+    where_known = Case(When(result__claims__0__verdict="no_data", then=Value(None)), default=first_claim, output_field=TextField())
+    captured_at = Cast(Subquery(latest.annotate(_captured=where_known).values("_captured")[:1]), DateTimeField())
     verdict = Coalesce(Subquery(latest.values("verdict")[:1]), Value("no_data"), output_field=CharField())
     verdicts = {pk: one.verdict for pk, one in known_today.items()}
     copies = {pk: one.captured_at.isoformat() if one.captured_at else None for pk, one in known_today.items()}
@@ -155,19 +156,21 @@ def exposure_of(row: Any, moment: Moment) -> Exposure:
 
 
 def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | None, moment: Moment) -> Exposure:
-    """Age of the newest restorable copy; unknown while there is no data, "no copy" where none can be restored."""
-    known = captured_at is not None and verdict != "no_data"
-    age_s = max(0.0, (moment.at - captured_at).total_seconds()) if known and captured_at else None
+    """Age of the newest restorable copy; unknown while there is no data of it, "no copy" where none can be restored.
+
+    A copy that is known is told, also where something else of the promise is not: nobody said when the backups are due.
+    """
+    age_s = max(0.0, (moment.at - captured_at).total_seconds()) if captured_at else None
     promise = duration_words(promised_s) if promised_s else ""
     asked = promised_s is not None or verdict != "kept"  # an entry that keeps other promises alone owes no copy
     lacking = age_s is None and asked and verdict not in ("no_data", "held")
     words = duration_words(age_s) if age_s is not None else "No copy" if lacking else "Unknown" if asked else UNPROMISED
     told = f"Newest restorable copy: {words} old" if age_s is not None else f"Newest restorable copy: {words.lower()}"
-    sentence = f"{told}, promise {promise or 'not set'}. {VERDICTS[verdict]}." if asked or age_s is not None else NO_POINT
     beyond = lacking and verdict != "kept"  # a young service may not owe a copy yet: then its bar is empty, not full
     bar_s = age_s if age_s is not None else 2.0 * promised_s if beyond and promised_s else None
-    young = age_s is not None and promised_s is not None and age_s <= AT_RISK_FROM * promised_s
-    of_age = "kept" if young and verdict in ("at_risk", "broken") else verdict
+    of_age = _of_age(verdict, age_s, promised_s)
+    word = VERDICTS[verdict if age_s is None or verdict != "no_data" else of_age]
+    sentence = f"{told}, promise {promise or 'not set'}. {word}." if asked or age_s is not None else NO_POINT
     return Exposure(
         verdict=verdict,
         of_age=of_age,
@@ -179,3 +182,12 @@ def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | No
         captured=f"{captured_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}" if age_s is not None and captured_at and not moment.past else "",
         promise_s=promised_s,
     )
+
+
+def _of_age(verdict: str, age_s: float | None, promised_s: int | None) -> str:
+    """What the age alone is worth: a young copy is good where something else is broken, and known where something else is not."""
+    if age_s is None or promised_s is None or verdict not in ("at_risk", "broken", "no_data"):
+        return verdict
+    if age_s <= AT_RISK_FROM * promised_s:
+        return "kept"
+    return verdict if verdict != "no_data" else "at_risk" if age_s <= promised_s else "broken"

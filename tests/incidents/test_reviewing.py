@@ -14,6 +14,9 @@ from incidents import following_up, owing, proposing, reviewing, working
 from incidents.models import EntryProposal, Incident, PostIncidentReview, ReviewAction, ReviewAnswer
 from itsm_backup import journey
 from itsm_backup.common.models import Notice, because
+from itsm_backup.common.time import iso, parse_instant
+from itsm_backup.portal import review_page
+from itsm_backup.portal.asof import Moment
 from tests.factories import make_admin, make_service, make_user, push, run_record
 from tests.portal.makers import HOUR, Estate, make_estate, make_person
 
@@ -78,6 +81,43 @@ def test_a_heavy_incident_owes_a_review_when_it_is_resolved(incident):
     review = PostIncidentReview.objects.get()
     assert (review.incident, review.state, review.required) == (incident, "proposed", True)
     assert not owing.is_complete(incident)
+
+
+def test_what_is_published_says_what_became_of_its_messages_by_then(draft, author, publisher, later):
+    mails = Notice.objects.filter(key__startswith=f"incident/{draft.incident_id}/").order_by("pk")
+    gone, _ = mails
+    mails.update(sent_at=None)
+    reviewing.reread(review=draft, by=author, at=later)
+    assert {one.who for one in told_on(draft, author, later)} == {"On its way"}
+    mails.filter(pk=gone.pk).update(sent_at=later)
+    done = published(draft, author, publisher, later + HOUR)
+    assert done.facts["told_at"] == iso(later + HOUR) and done.facts_at == later
+    became = {one.who for one in told_on(done, author, later + HOUR)}
+    assert became == {f"Sent {review_page.written(iso(later))}", "On its way"}
+    mails.update(sent_at=later + 2 * HOUR)
+    done.refresh_from_db()
+    assert {one.who for one in told_on(done, author, later + 2 * HOUR)} == became, "it is never changed"
+
+
+def test_of_a_message_to_many_it_says_how_many_a_mail_server_took():
+    line = {"at": "2026-07-14T12:00:00Z", "text": "update 1", "sent_at": "2026-07-14T12:01:00Z", "alert": None}
+    moment = Moment(at=parse_instant(line["at"]), now=parse_instant(line["at"]))
+    told = {
+        (2, 1, 0): "2 of 3 taken by the mail server, 1 on their way",
+        (2, 0, 1): "2 of 3 taken by the mail server, 1 not sent",
+        (0, 2, 1): "0 of 3 taken by the mail server, 2 on their way, 1 not sent",
+    }
+    for (taken, waiting, lost), words in told.items():
+        fate = {"taken": taken, "waiting": waiting, "lost": lost}
+        assert review_page._line({**line, "fate": fate}, moment).who == words
+    assert review_page._line({**line, "sent_at": None}, moment).who == "Not sent"
+
+
+def told_on(review, person, at):
+    moment = Moment(at=at, now=at)
+    return review_page.review_page(
+        review=review_page.find(number=review.number, user=person, moment=moment), user=person, moment=moment
+    ).told
 
 
 def test_what_is_required_is_not_declined_and_the_database_says_so_too(incident, author, later):

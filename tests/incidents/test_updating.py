@@ -22,7 +22,7 @@ from itsm_backup.portal.major_lead import lead_of
 from itsm_backup.portal.update_page import states_then, telling_of, update_page
 from itsm_backup.portal.words import person
 from monitoring import tokens
-from monitoring.models import Alert
+from monitoring.models import Alert, ServiceState
 from tests.factories import make_admin, make_service, make_user, push, restore_record, run_record
 from tests.portal.makers import HOUR, make_estate, make_person
 
@@ -415,8 +415,44 @@ def test_of_damage_nobody_is_told_that_a_copy_holds_and_of_many_only_the_first_a
     assert told[5] == "The same holds for 3 more services: Nia Watts says for which."
     assert "Let nothing be restored there without Nia Watts." in told
     figures["damaged"] = []
-    figures["services"] = [{**one, "verdict": "kept"}]
+    figures["services"], figures["disturbed"] = [{**one, "verdict": "kept"}], []
     assert advising.advice(figures, lead="Nia Watts") == "Nothing: every service that was hit keeps its backup promise now."
+
+
+def test_a_service_of_the_headline_is_never_told_as_working_nor_left_without_what_to_do(estate, major, people):
+    for verdict in ("kept", "at_risk"):
+        ServiceState.objects.filter(service=estate.imaging).update(verdict=verdict)
+        update = drafted(major, people, at=estate.at)
+        told = body_of(update, "business")
+        assert "Backups of Imaging archive are disturbed." in told
+        assert "Affected: The backups of Imaging archive are disturbed, and no promise of them is broken yet." in told
+        assert "What works: The backups of Radiology reporting are as promised." in told
+        assert (
+            "What to do: Imaging archive: keep originals of all that was entered since Tue 14 Jul 2026, 07:00 UTC. No copy has it." in told
+        )
+        updating.withdraw(update=update, reason="Next", by=people["lead"], at=estate.at)
+
+
+def test_a_copy_that_is_known_is_told_as_known_where_nobody_said_when_the_next_is_due(estate, major, people):
+    over(major, people, at=estate.at + HOUR)
+    ServiceState.objects.update(verdict="no_data")
+    figures = gathering.figures_of(MajorIncident.objects.get(), at=estate.at + HOUR)
+    assert {one["verdict"] for one in [*figures["services"], *figures["consumers"]]} == {"copy_kept"}
+    told = body_of(drafted(major, people, at=estate.at + HOUR), "business")
+    assert "nothing is known" not in told and "go on keeping originals" not in told
+    assert "What to do: Nothing any more.\nImaging archive: what was entered before Tue 14 Jul 2026, 07:00 UTC is in a copy." in told
+    works = advising.still_kept(figures)
+    assert works.startswith("The newest copies of Imaging archive and Radiology reporting are no older than promised.")
+    assert "Of 2 services of Radiology, 0 keep their backup promise, of 2 the copies alone are known, no older than promised." in works
+    ServiceState.objects.update(captured_at=None)
+    unknown = advising.affected(gathering.figures_of(MajorIncident.objects.get(), at=estate.at + HOUR))
+    assert unknown == "Of the backups of Imaging archive and Radiology reporting nothing is known."
+
+
+def test_it_is_told_since_the_first_failure_of_all_that_joined_it(estate, major, people):
+    Alert.objects.filter(service=estate.imaging).update(opened_at=estate.at - 4 * HOUR)
+    told = body_of(drafted(major, people, at=estate.at), "business")
+    assert "When: since Tue 14 Jul 2026, 08:00 UTC, for 4 h." in told
 
 
 def test_after_a_restore_test_that_failed_no_copy_and_no_time_is_told(estate, major, people):

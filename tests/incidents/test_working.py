@@ -160,6 +160,22 @@ def test_what_was_cancelled_leaves_its_alerts_to_nobody_and_comes_back_when_it_h
     assert "Again" in Notice.objects.order_by("-pk").first().subject
 
 
+def test_who_was_told_that_it_is_over_is_told_when_somebody_reopens_it(incident, noon):
+    by = make_person("operator", noon)
+    working.move(incident=incident, to="resolved", resolution="fixed", cause="storage", reason="done", by=by, at=noon)
+    told = {one.recipient for one in Notice.objects.filter(subject__contains="Resolved")}
+    working.move(incident=incident, to="in_progress", reason="It is full again", by=by, at=noon + HOUR)
+    again = {one.recipient: one for one in Notice.objects.filter(subject__contains="Reopened")}
+    assert told and again.keys() == told
+    (mail,) = again.values()
+    assert (
+        "Reopened  by Operator Person: It is full again" in mail.body and "and Operator Person opened it again. Nothing that" in mail.body
+    )
+    assert incident.entries.filter(kind="state").latest("pk").text == "Reopened by Operator Person: It is full again"
+    line = incident.entries.filter(kind="mail").latest("pk")
+    assert mail.subject in line.text and line.at == noon + HOUR
+
+
 def test_what_was_cancelled_by_mistake_is_brought_back_within_a_week(incident, noon):
     cancel(incident, noon)
     back = {"incident": incident, "to": "in_progress", "reason": "It is real", "by": make_user()}

@@ -4,8 +4,11 @@ import datetime as dt
 
 import pytest
 
+from itsm_backup import journey
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.standing import exposure, standings, worst_first
+from monitoring.models import ServiceState, ToolState
+from tests.factories import make_admin, make_job, make_service, make_tool, push, run_record
 from tests.portal.makers import HOUR, make_person
 
 NOON = dt.datetime(2026, 7, 14, 12, 0, tzinfo=dt.UTC)
@@ -25,10 +28,36 @@ def test_a_young_copy_is_shown_as_good_where_something_else_is_broken():
     assert "bar--kept" in young.bar and "bar--broken" in old.bar
 
 
-def test_no_data_is_unknown_however_old_the_last_known_copy_is():
-    found = exposure("no_data", NOON - HOUR, 48 * 3600, NOW)
+def test_no_data_is_unknown_where_no_copy_is_known():
+    found = exposure("no_data", None, 48 * 3600, NOW)
     assert (found.age, found.tile, found.known, found.captured) == ("Unknown", "unknown / 48 h", False, "")
     assert "bar-empty" in found.bar
+
+
+def test_a_copy_that_is_known_is_told_where_only_the_schedule_is_missing():
+    young, old = (exposure("no_data", NOON - hours * HOUR, 4 * 3600, NOW) for hours in (1, 3.9))
+    assert (young.age, young.known, young.of_age, old.of_age) == ("1 h", True, "kept", "at_risk")
+    assert "<title>Newest restorable copy: 1 h old, promise 4 h. Kept.</title>" in young.bar
+
+
+@pytest.mark.django_db
+def test_no_age_is_told_while_one_of_several_items_is_behind_a_silent_tool(noon):
+    known, silent = (make_tool(at=noon - 48 * HOUR, name=name) for name in ("known", "silent"))
+    service = make_service("SVC-1", at=noon - 48 * HOUR, rpo_s=4 * 3600)
+    for tool in (known, silent):
+        make_job(tool, tool.name, at=noon - 48 * HOUR, service=service)
+        push(tool, run_record(tool.name, "success", noon - HOUR), at=noon - HOUR / 2)
+    journey.advance(at=noon)
+    here = {"user": make_admin(), "moment": Moment(at=noon, now=noon)}
+    assert standings(**here).get().captured_at == noon - HOUR
+    ToolState.objects.filter(tool=silent).update(silent_since=noon)
+    ServiceState.objects.update(next_judgement_at=noon)
+    journey.advance(at=noon + HOUR / 60)
+    claim = ServiceState.objects.get().evaluation.result["claims"][0]
+    assert claim["reason"] == "source_silent" and claim["captured_at"], "one copy is known, the other one is not"
+    assert standings(**here).get().captured_at is None
+    then = Moment(at=noon + HOUR / 60, now=noon + HOUR / 50)
+    assert standings(here["user"], then).get().captured_at is None
 
 
 def test_a_service_that_was_never_protected_has_no_copy_and_a_full_bar():
