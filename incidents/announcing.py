@@ -11,7 +11,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from psycopg.types.json import Jsonb
 
-from incidents import prioritising
+from incidents import prioritising, withholding
 from incidents.models import Escalation, Incident, IncidentEntry, MajorIncident, OwnChannel, Telling
 from incidents.models.escalation import Tell
 from incidents.models.own_channels import OWN
@@ -217,7 +217,7 @@ def announce_major(*, major: MajorIncident, kind: str, people: Sequence[Any], at
     context["address"] = f"{settings.BASE_URL}/major/{major.number}/"
     for person in people:
         seen = Incident.objects.told_to(person).filter(pk=incident.pk)  # a title that names no service that they may not see
-        context["title"] = seen.values_list("told_title", flat=True).first() or incident.number
+        context["title"] = withholding.for_reader(person, [incident])(seen.values_list("told_title", flat=True).first() or incident.number)
         if person.email:
             outbox.write(
                 key=f"major/{major.pk}/{kind}/{key or at.isoformat()}/{person.pk}",

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from catalogue.models import Deviation, DutyException, LegalHold, ScopeDecision, StatusOverride, Window
-from incidents import solving
+from incidents import solving, withholding
 from incidents.models import Channel, Incident, IncidentEntry, Problem, ProblemEntry, RiskAcceptance
 from itsm_backup.common.models import Tracked
 from itsm_backup.common.time import UTC
@@ -31,7 +31,7 @@ KINDS = {
     "hold": "Legal hold",
 }
 EFFECTS = {
-    "maintenance": "Runs that fall due are excused, and nothing becomes an alert",
+    "maintenance": "Runs that fall due are excused; only damage and, in tier 1, a broken recovery point become alerts",
     "status": "The computed status does not show",
     "tool": "The tool is not asked: its jobs are unconfirmed, and nothing becomes an alert",
     "channel": "The operations team is told in its place",
@@ -117,6 +117,7 @@ def _services_behind(tools: Iterable[int]) -> dict[int, list[int]]:
 def _waiting(user: Any, at: dt.datetime) -> Iterator[Mute]:
     """Incidents on hold, since the line of their story that says so."""
     waiting = {row.pk: row for row in Incident.objects.told_to(user).filter(state="on_hold", opened_at__lte=at)[:MOST]}
+    withholding.retitle(user, waiting.values())
     lines = IncidentEntry.objects.filter(incident__in=waiting, kind="state", text__startswith="On hold", at__lte=at)
     for line in lines.select_related("by").order_by("incident", "-at", "-pk").distinct("incident"):
         row: Any = waiting[line.incident_id]

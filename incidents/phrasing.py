@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 _PLAIN = {
     "number": "number of the major incident",
@@ -78,10 +78,6 @@ _DID, _IS = re.compile(r"\b[a-z]{2,}[a-df-z]ed\b", re.IGNORECASE), re.compile(r"
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _PART = re.compile(r"[,:]\s+|\s+[–—-]\s+|\b(?:that|and|but|so|while|which|because)\b")
 _SMALL = re.compile(r"\b(?:at|on|in|of|from|to|since|until|about|around|between|the|last|on|again|then)\b|[^\w]+", re.IGNORECASE)
-_INTERNAL = re.compile(
-    r"(?:^|(?<=[\s(\"'“]))(?:/[\w.@-]+(?:/[\w.@-]*)+|[A-Za-z]:\\\S+|\\\\\S+|[a-z][a-z0-9+.-]*://\S+)"
-    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)+\.(?:local|lan|internal|corp|example|org|net|com|io|de|uk|eu)\b"
-)
 
 
 def problem_of(template: str, audience: str) -> str:
@@ -137,12 +133,3 @@ def _is_time(part: str) -> bool:
 
 def _tells_what_was(part: str) -> bool:
     return bool(_WAS.search(part) or (_DID.search(part) and not _IS.search(part)))
-
-
-def internal_names(text: str, names: Iterable[str]) -> list[str]:
-    """What of the text is for those who work on it only: paths, addresses, hosts, and these names of tools, jobs and storage."""
-    found = [one.group(0) for one in _INTERNAL.finditer(text)]
-    for name in names:
-        if len(name) > 2 and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE):
-            found.append(name)
-    return list(dict.fromkeys(found))

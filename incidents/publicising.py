@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 
 from catalogue.impact import consumers_of
 from catalogue.models import ServiceVersion, Team
-from incidents import announcing
+from incidents import announcing, withholding
 from incidents.models import EntryProposal, Incident, IncidentEntry, PostIncidentReview, ReviewAction
 from itsm_backup.common import outbox
 
@@ -39,6 +39,7 @@ def announce(*, review: PostIncidentReview, at: dt.datetime) -> int:
             words = f"[{review.number}] Published: a review that concerns {name}"
             written += _write(review, "beside", person.email, words, {"name": name}, at)
             continue
+        withholding.retitle(person, [seen])
         own = {"title": seen.told_title, "mine": [one for one in actions if one.owner_id == person.pk]}
         theirs = list(proposals.filter(pk__in=EntryProposal.objects.visible_to(person)))
         written += _write(review, "published", person.email, subject, {**told, **own, "proposals": theirs}, at)

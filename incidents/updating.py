@@ -16,6 +16,7 @@ from incidents.models.major import TOLD_STATES
 from incidents.working import NotPossible
 from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
+from monitoring import naming
 
 WRITE, APPROVE = "incidents.add_majorupdate", "incidents.approve_majorupdate"
 MOST_WORDS = 2_000
@@ -232,6 +233,6 @@ def _check_words(major: MajorIncident, words: str, details: str, audiences: Sequ
                 " when it was tested, and when people are told again."
             )
     outside = [Audience(one).label.lower() for one in audiences if one in phrasing.OUTSIDE]
-    if outside and (found := phrasing.internal_names(words, gathering.internal_names_of(major))):
+    if outside and (found := naming.internal_names(words, gathering.internal_names_of(major))):
         shown = ", ".join(f"“{one}”" for one in found[:3])
         raise NotPossible(f"{shown}: {', '.join(outside)} are told no names of tools, hosts and storage. Write that under Details.")

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from catalogue.models import Service
-from incidents import exposing, muting
+from incidents import exposing, muting, withholding
 from incidents.models import Digest, DigestPreference, EntryProposal, Incident, PostIncidentReview, ReviewAction
 from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
@@ -26,6 +26,7 @@ from monitoring import standing_alerts
 from monitoring.due_restores import due_tests
 from monitoring.models import Alert, RestorePlan
 from monitoring.models.alerts import OPEN_STATES
+from monitoring.naming import plains_for, throughout
 from reporting.models import Discrepancy, Report
 
 MOST, A_DAY = 10, dt.timedelta(days=1)
@@ -116,10 +117,11 @@ def _actions(person: Any, at: dt.datetime) -> list[ReviewAction]:
 
 
 def _exceptions(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], at: dt.datetime) -> Iterator[Part]:
-    incidents = Incident.objects.told_to(person).open().order_by("priority", "opened_at", "pk")  # type: ignore[attr-defined]
+    incidents = list(Incident.objects.told_to(person).open().order_by("priority", "opened_at", "pk"))  # type: ignore[attr-defined]
+    withholding.retitle(person, incidents[:MOST])
     yield _part("Open incidents", [_incident(one) for one in incidents], "incidents")
     late = RestorePlan.objects.visible_to(person).overdue(at.date()).select_related("job", "tester", "service")  # type: ignore[attr-defined]
-    told = [f"{one.service.code}, {one.job.name}: planned for {one.planned_on:%d %b %Y}, tester {_name(one.tester)}" for one in late]
+    told = [f"{named}: planned for {one.planned_on:%d %b %Y}, tester {_name(one.tester)}" for one, named in _named(late, person)]
     yield _part("Overdue restore tests", told, "restore_plans")
     yield _part("Overdue actions of reviews", [_action(one) for one in actions if one.due_on < at.date()], "reviews")
     exposed = [one for one, exposure in zip(muted, exposing.exposures(muted, at=at), strict=True) if exposure.past]
@@ -131,9 +133,9 @@ def _exceptions(person: Any, muted: list[muting.Mute], actions: list[ReviewActio
 
 def _rest(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], at: dt.datetime) -> Iterator[Part]:
     alerts = Alert.objects.visible_to(person).filter(state__in=OPEN_STATES, alert_class__in=standing_alerts.CLASSES)
-    yield _part("Lasting conditions", list(alerts.order_by("alert_class", "title").values_list("title", flat=True)), "services")
+    yield _part("Lasting conditions", _titles(alerts, person), "services")
     mine = RestorePlan.objects.visible_to(person).filter(state="recorded").exclude(tester=person).select_related("service", "job")
-    yield _part("Restore tests that wait to be verified", [f"{one.service.code}, {one.job.name}" for one in mine], "restore_plans")
+    yield _part("Restore tests that wait to be verified", [named for _, named in _named(mine, person)], "restore_plans")
     _, wanted = due_tests(user=person, at=at)
     yield _part("Restore tests", [f"{many(wanted, 'service')} without a test that proves the promise, none planned"] if wanted else [],
                 "restore_plans")  # fmt: skip
@@ -144,8 +146,22 @@ def _rest(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], at
     yield _part("What you do of reviews", [_action(one) for one in own], "reviews")
     soon = [one for one in muted if one.until is not None and one.until <= at + A_DAY]
     yield _part("Ends within a day", [_mute(one) for one in soon], "muted")
-    over = Incident.objects.told_to(person).filter(Q(resolved_at__gt=at - A_DAY, resolved_at__lte=at)).order_by("-resolved_at")  # type: ignore[attr-defined]
+    over = list(Incident.objects.told_to(person).filter(Q(resolved_at__gt=at - A_DAY, resolved_at__lte=at)).order_by("-resolved_at"))  # type: ignore[attr-defined]
+    withholding.retitle(person, over[:MOST])
     yield _part("Resolved since yesterday", [_incident(one) for one in over], "incidents")
+
+
+def _named(plans: Any, person: Any) -> list[tuple[Any, str]]:
+    """Restore plans with the service and the job that they are of, as the person may read of it."""
+    rows = list(plans)
+    plains = plains_for(person, [(one.service_id, one.job.tool_id) for one in rows])
+    return [(one, f"{one.service.code}, {throughout(one.job.name, plains((one.service_id, one.job.tool_id)))}") for one in rows]
+
+
+def _titles(alerts: Any, person: Any) -> list[str]:
+    rows = list(alerts.order_by("alert_class", "title").values_list("title", "service", "tool"))
+    plains = plains_for(person, [(service, tool) for _, service, tool in rows])
+    return [throughout(title, plains((service, tool))) for title, service, tool in rows]
 
 
 def _part(title: str, lines: list[str], page: str, *, total: int = 0) -> Part:

@@ -21,6 +21,7 @@ from monitoring.models import (
     RuleVersion,
     StatusWorkflow,
 )
+from monitoring.naming import Plain, throughout
 
 
 class RunRead(msgspec.Struct, kw_only=True):
@@ -90,6 +91,14 @@ def explain(evaluation: Evaluation, *, alert: Alert | None = None) -> Explanatio
         result=evaluation.result,
         alert=_alert(alert) if alert else None,
     )
+
+
+def plainly(told: Explanation, plain: Plain | None) -> Explanation:
+    """The explanation for who is not told names: the same references, sums and results; of what tools said nothing is left."""
+    if plain is None:
+        return told
+    runs = [msgspec.structs.replace(one, message=None, answer_is_kept=False) for one in told.runs]
+    return throughout(msgspec.structs.replace(told, runs=runs), plain)  # type: ignore[no-any-return]
 
 
 def _arithmetic(evaluation: Evaluation, alert: Alert | None) -> list[str]:

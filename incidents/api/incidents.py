@@ -128,6 +128,11 @@ class Incidents(ListAPIView):
     filterset_class = IncidentFilters
     queryset = Incident.objects.none()
 
+    def paginate_queryset(self, rows: QuerySet[Incident]) -> Any:  # type: ignore[override]
+        page = super().paginate_queryset(rows)
+        withholding.retitle(self.request.user, page or ())
+        return page
+
     def get_queryset(self) -> QuerySet[Incident]:
         return _rows(self.request.user).order_by("-opened_at", "-pk")  # type: ignore[attr-defined]
 

@@ -13,11 +13,13 @@ from django.utils.safestring import SafeString
 from catalogue import chronicle
 from catalogue.models import Service
 from catalogue.wording import Told
+from itsm_backup.portal import leaving_out
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.service_list import Choice, Paging, paging_of
 from itsm_backup.portal.version_pages import find_service
 from itsm_backup.portal.views import page_number, reads, show
 from itsm_backup.portal.words import instant, many
+from monitoring.naming import plain_for
 
 PAGE, MOST_CHANGES = 50, 6
 
@@ -64,8 +66,9 @@ def history_page(*, service: Service, user: Any, moment: Moment, part: str, page
     rows = chronicle.rows_of(asked, part=part)
     total = rows.count()
     first = PAGE * (max(1, page) - 1) if PAGE * (max(1, page) - 1) < total else 0
-    found = chronicle.events(asked, rows[first : first + PAGE])
     name = Service.objects.with_words().filter(pk=service.pk).values_list("words", flat=True).first()
+    plain = plain_for(user, service=service.pk, name=name or service.code)
+    found = [leaving_out.from_event(one, plain) for one in chronicle.events(asked, rows[first : first + PAGE])]
     return EntryHistoryPage(
         code=service.code,
         name=name or service.code,

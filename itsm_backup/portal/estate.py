@@ -22,6 +22,7 @@ from itsm_backup.portal.standing import between, exposure_of, standings, told_be
 from itsm_backup.portal.trouble import alerts_of, handled_in, reasons_of, what_is_known
 from itsm_backup.portal.words import TIERS, VERDICTS, many, zone
 from monitoring.models import ServiceDay
+from monitoring.naming import plains_for, throughout
 
 MOST_ATTENTION, MOST_TILES, DAYS = 8, 40, 31
 QUIET_FIRST = ("kept", "held", "no_data", "at_risk", "broken")
@@ -173,16 +174,18 @@ def _lead(worst: Any, reason: str, moment: Moment) -> SafeString:
 
 def _attention(needy: Sequence[Any], reasons: dict[int, str], user: Any, moment: Moment) -> tuple[Attention, ...]:
     alerts = alerts_of((row.service_id for row in needy), user=user, moment=moment)
+    plains = plains_for(user, [(row.service_id, None) for row in needy])
     found = []
     for row in needy:
         handled, note = handled_in(alerts.get(row.service_id, []), moment)
+        known = what_is_known(alerts.get(row.service_id, []), reasons[row.service_id], moment)
         found.append(
             Attention(
                 verdict=row.verdict,
                 service=Link(row.name, moment.href("service", row.service.code)),
                 place=f"Tier {row.tier}" + (f", {row.department}" if row.department else ""),
                 exposure=exposure_of(row, moment),
-                known=what_is_known(alerts.get(row.service_id, []), reasons[row.service_id], moment),
+                known=throughout(known, plains((row.service_id, None))),
                 handled=handled,
                 handled_note=note,
             )

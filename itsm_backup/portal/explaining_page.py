@@ -18,8 +18,9 @@ from itsm_backup.portal.framing import Link
 from itsm_backup.portal.method_pages import href_of as method_href
 from itsm_backup.portal.words import OUTCOME_VERDICTS, STATUSES, clock, instant, many
 from monitoring import tracing
-from monitoring.explaining import Explanation, explain
+from monitoring.explaining import Explanation, explain, plainly
 from monitoring.models import Alert, Evaluation, Figure
+from monitoring.naming import Plain, plains_for, throughout
 from monitoring.repeating import Repetition, repeat
 
 KINDS = ("status", "alert", "incident", "figure", "evaluation", "propagation")
@@ -156,9 +157,15 @@ def _told(found: Found) -> Explanation:
     return explain_incident(found.incident, user=found.user) if found.incident else explain(found.evaluation, alert=found.alert)
 
 
-def explain_page(*, found: Found, moment: Moment, again: bool = False) -> ExplainPage:
-    """The page of something that `find` gave; with `again` it is worked out anew, twice."""
-    evaluation, told = found.evaluation, _told(found)
+def plain_of(found: Found, user: Any) -> Plain | None:
+    """What leaves names of tools, storage and hosts out of it, for those who are not told them."""
+    owner = (found.evaluation.service_id, found.evaluation.tool_id)
+    return plains_for(user, [owner])(owner)
+
+
+def explain_page(*, found: Found, moment: Moment, again: bool = False, plain: Plain | None = None) -> ExplainPage:
+    """The page of something that `find` gave; with `again` it is worked out anew, twice. `plain` leaves names out of it."""
+    evaluation, told = found.evaluation, plainly(_told(found), plain)
     href = moment.href("explain", found.kind, found.key)
     permanent = (found.kind, found.key) if found.kind in ("alert", "propagation") else ("evaluation", str(evaluation.pk))
     return ExplainPage(
@@ -172,7 +179,7 @@ def explain_page(*, found: Found, moment: Moment, again: bool = False) -> Explai
         href=href,
         again_href=reverse("portal:explain_again", args=[found.kind, found.key]),
         cite=settings.BASE_URL + reverse("portal:explain", args=permanent),
-        again=_again(found) if again else None,
+        again=_again(found, plain) if again else None,
     )
 
 
@@ -265,8 +272,9 @@ def _decided(reference: Any) -> str:
     return f" In force since {at.day} {at:%b %Y}" + (f", by {reference.by}." if reference.by else ".")
 
 
-def _again(found: Found) -> Again:
-    repetition: Repetition = tracing.repeat_step(found.step) if found.step else repeat(found.evaluation)
+def _again(found: Found, plain: Plain | None) -> Again:
+    done = tracing.repeat_step(found.step) if found.step else repeat(found.evaluation)
+    repetition: Repetition = throughout(done, plain)
     facts = "the histories of relations and statuses" if found.step else "the runs as they are now"
     return Again(
         agrees=repetition.agrees,

@@ -12,13 +12,14 @@ from django.db.models.expressions import RawSQL
 
 from catalogue.impact import Walked, closure, consumers_of, hit, inherited_tiers
 from catalogue.models import ServiceVersion
-from incidents import prioritising, withholding
+from incidents import prioritising
 from itsm_backup.common.charts import Chart, TreeNode, impact_tree
 from itsm_backup.common.time import duration_words, iso, parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.standing import entries, standings
 from itsm_backup.portal.words import VERDICTS, clock_within, many
+from monitoring import naming
 from monitoring.asking import array
 from monitoring.models import Alert
 
@@ -71,7 +72,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
     stands = {one["service"]: _stand(one, rows, shown, moment) for one in listed}
     hidden = _hidden([pk for pk in involved if pk not in seen], moment)
     doubted = {alert.service_id: why for alert in alerts if (why := _doubt(alert))}
-    columns = _columns(_cause(alerts, inside=withholding.is_told_all(user)), struck, consumers, stands, moment)
+    columns = _columns(_cause(alerts, inside=naming.is_told_all(user)), struck, consumers, stands, moment)
     named = ", ".join(stands[one["service"]].row.name for one in struck[:3]) or incident.told_title
     sentence = f"{named}: {_told(consumers)}."
     note = (

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Coalesce, Concat, NullIf, Trim
 from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion, Team
-from incidents import assigning
+from incidents import assigning, withholding
 from incidents.models import Incident, IncidentAlert, IncidentEntry, MajorIncident
 from incidents.models.incident import ENDED_AT, ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import duration_words
@@ -95,6 +95,7 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Ma
     rows = incidents.annotate(service_name=Subquery(name), alerts=alerts_of, major=Exists(led))
     rows = rows.select_related("assignee", "service")
     shown = list(rows[first : first + PAGE])
+    withholding.retitle(user, shown)
     groups = whom(user) if not moment.past and user.has_perm(assigning.CHANGE) else ()
     return IncidentsPage(
         sentence=("At least " if capped else "") + _sentence(total, view, moment, narrowed=bool(wanted)),

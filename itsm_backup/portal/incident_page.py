@@ -27,6 +27,7 @@ from itsm_backup.portal.incident_told import Mails, MessageRow, delivery, latest
 from itsm_backup.portal.major_lead import Lead, lead_of
 from itsm_backup.portal.trouble import BAD_NOW
 from itsm_backup.portal.words import clock, clock_within, many, percent, person, recent
+from monitoring import naming
 from monitoring.methods.workflow import PRIORITIES as BY_LEVELS
 from monitoring.models import Alert, BackupRun
 
@@ -145,7 +146,7 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         alerts_went_to=_alerts_went_to(entries, related),
         impact=impact,
         branches=impact.branches,
-        alerts=tuple(_alert_row(alert, moment, plain, says=withholding.is_told_all(user)) for alert in alerts),
+        alerts=tuple(_alert_row(alert, moment, plain, says=naming.is_told_all(user)) for alert in alerts),
         story=tuple(replace(one, text=plain(one.text), who=plain(one.who)) for one in _story(entries, mails, moment)),
         told=told,
         latest_told=tuple(

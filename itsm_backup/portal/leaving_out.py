@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db.models import Exists, OuterRef, Q, Value
-
-from catalogue.models import Service
-from incidents import withholding
-from monitoring.models import BackupJob, Repository, Tool
+from monitoring.naming import Plain
 
 if TYPE_CHECKING:
+    from catalogue.chronicle import Event
     from itsm_backup.portal.day_page import DayPage
     from itsm_backup.portal.objectives_page import ObjectivesPage
     from itsm_backup.portal.proof import RunRow
     from itsm_backup.portal.run_page import RunPage
     from itsm_backup.portal.service_page import ServicePage
 
-Plain = Callable[[str], str]
 _INSIDE = ("Tool", "Copy")  # facts of a run that name where it was kept
-
-
-def plain_for(user: Any, *, service: int | None, name: str, may_change: bool = False) -> Plain | None:
-    """What leaves names out of a text about the service; None for whoever reads of its tools, works on incidents or writes the entry.
-
-    `may_change` says that it is known already that the person writes it. Two questions at most.
-    """
-    if may_change or withholding.is_told_all(user) or _may_read_names(user, service):
-        return None
-    names = sorted(set(_names(service, name)), key=len, reverse=True)  # the longest first: a name may stand in another
-    return lambda text: withholding.without(text, names)
-
-
-def _may_read_names(user: Any, service: int | None) -> bool:
-    """Whether the person writes the entry, or sees every tool behind it."""
-    writes = Exists(Service.objects.visible_to(user, "change").filter(pk=OuterRef("pk")))
-    jobs = BackupJob.objects.filter(service=OuterRef("pk"))
-    sees = Exists(jobs) & ~Exists(jobs.exclude(tool__in=Tool.objects.visible_to(user)))
-    return Service.objects.filter(writes | sees, pk=service).exists()
-
-
-def _names(service: int | None, service_name: str) -> Iterator[str]:
-    """How tools, storage and hosts behind the service are called; a host called like the service itself is not left out."""
-    jobs = BackupJob.objects.filter(service=service).order_by()
-    declared = Repository.objects.filter(Q(tool__in=jobs.values("tool")) | Q(copy_of__isnull=False)).order_by()
-    of_jobs = jobs.values_list("tool__name", "tool__label", "repository_name", "target_name", "name")
-    of_places = declared.values_list("tool__name", "tool__label", "name", Value(""), Value(""))
-    for tool, label, storage, host, job in of_jobs.union(of_places):
-        yield from _places(tool, label, storage)
-        if "/" in job:
-            yield job
-        if host and host.lower() not in service_name.lower():
-            yield host
-
-
-def _places(tool: str, label: str, storage: str | None) -> Iterable[str]:
-    """The names, and the words that pages use for the place."""
-    return filter(None, (tool, label, storage, f"{storage or 'unnamed repository'} of {label or tool}"))
 
 
 def from_service(page: ServicePage, plain: Plain | None) -> ServicePage:
@@ -120,3 +78,11 @@ def from_objectives(page: ObjectivesPage, plain: Plain | None) -> ObjectivesPage
         parts=tuple(replace(one, told=plain(one.told)) for one in page.parts),
         places=tuple(replace(one, name=f"Place {number}") for number, one in enumerate(page.places, 1)),
     )
+
+
+def from_event(event: Event, plain: Plain | None) -> Event:
+    """One thing that was done to the entry."""
+    if plain is None:
+        return event
+    changes = tuple(one._replace(before=plain(one.before), after=plain(one.after)) for one in event.changes)
+    return event._replace(what=plain(event.what), why=plain(event.why), changes=changes)

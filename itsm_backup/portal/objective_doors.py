@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from itsm_backup.portal import leaving_out, objectives_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.views import reads, show
+from monitoring import naming
 
 
 @reads
@@ -15,5 +16,5 @@ def objectives(request: HttpRequest, *, moment: Moment, code: str) -> HttpRespon
     if version is None:
         raise Http404(code)
     page = objectives_page.objectives_page(version=version, user=request.user, moment=moment)
-    page = leaving_out.from_objectives(page, leaving_out.plain_for(request.user, service=version.service_id, name=version.name))
+    page = leaving_out.from_objectives(page, naming.plain_for(request.user, service=version.service_id, name=version.name))
     return show(request, "objectives", section="services", moment=moment, page=page)

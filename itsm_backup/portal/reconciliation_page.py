@@ -113,7 +113,8 @@ def _words(figure: str, value: Any) -> str:
     if figure == Discrepancy.Figure.RECOVERY:
         if value["longest_s"] is None:
             return "not known"
-        return f"{duration_words(value['longest_s'])} at the longest, {duration_words(value['exceeded_s'])} over it"
+        over = f"{duration_words(value['exceeded_s'])} over it" if value["exceeded_s"] else "within it"
+        return f"{duration_words(value['longest_s'])} at the longest, {over}"
     if figure == Discrepancy.Figure.VERDICT:
         return VERDICTS[value]
     return f"{sum(state in GOOD for *_, state in value)} good of {len(value)}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils.safestring import SafeString
 
-from incidents import reviewing
+from incidents import reviewing, withholding
 from incidents.models import Incident, PostIncidentReview, ReviewAction
 from incidents.models.reviews import READ_EARLY, UNFINISHED
 from itsm_backup.portal.asof import Moment
@@ -61,12 +62,13 @@ def reviews_page(*, user: Any, moment: Moment, view: str, query: str, page: int)
     total = found.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     shown = list(found[first : first + PAGE])
+    plain = str if view in ACTIONS else withholding.for_reader(user, [one.incident for one in shown])
     return ReviewsPage(
         sentence=_sentence(total, view, query, moment),
         view=view,
         views=tuple(Choice(value=moment.href("reviews", view=key), words=words, chosen=key == view) for key, words in views.items()),
         query=query,
-        rows=() if view in ACTIONS else tuple(_row(one, moment) for one in shown),
+        rows=() if view in ACTIONS else tuple(_row(one, plain, moment) for one in shown),
         actions=tuple(_action(one, moment) for one in shown) if view in ACTIONS else (),
         paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("reviews", view=view, q=query, page=number)),
     )
@@ -129,9 +131,9 @@ def _sentence(total: int, view: str, query: str, moment: Moment) -> str:
     return f"{many(total, 'review')} {verb} published{' with these words' if query else ''}."
 
 
-def _row(one: Any, moment: Moment) -> ReviewRow:
+def _row(one: Any, plain: Callable[[str], str], moment: Moment) -> ReviewRow:
     return ReviewRow(
-        name=Link(one.title or one.incident.number, moment.href("review", one.number)),
+        name=Link(plain(one.title or one.incident.number), moment.href("review", one.number)),
         number=one.number,
         incident=Link(one.incident.number, moment.href("incident", one.incident.number)),
         state=PostIncidentReview.State(one.state_then).label,

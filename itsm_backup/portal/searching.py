@@ -15,6 +15,7 @@ from itsm_backup.portal.framing import Link
 from itsm_backup.portal.standing import standings, worst_first
 from itsm_backup.portal.words import VERDICTS, day, many, zone
 from monitoring.models import BackupJob, Tool
+from monitoring.naming import plains_for
 
 MOST = 10
 
@@ -95,7 +96,9 @@ def _jobs(query: str, user: Any, moment: Moment) -> HitGroup:
     """Jobs by name, host or repository, and tools through their jobs; a hit leads to the service that the job protects."""
     tools = Tool.objects.visible_to(user).filter(Q(name__icontains=query) | Q(label__icontains=query))
     words = Q(name__icontains=query) | Q(target_name__icontains=query) | Q(repository_name__icontains=query) | Q(tool__in=tools)
-    jobs = BackupJob.objects.visible_to(user).filter(words, service__isnull=False).select_related("service", "tool").order_by("name")[:MOST]
+    rows = BackupJob.objects.visible_to(user).filter(words, service__isnull=False).select_related("service", "tool").order_by("name")[:MOST]
+    plains = plains_for(user, [(job.service_id, job.tool_id) for job in rows])
+    jobs = [job for job in rows if plains((job.service_id, job.tool_id)) is None]  # to others its name, its host and its tool are not told
     return HitGroup(
         name="Jobs and tools",
         found=tuple(

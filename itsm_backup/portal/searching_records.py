@@ -11,7 +11,7 @@ from django.db.models import BooleanField, CharField, Exists, ExpressionWrapper,
 from django.db.models.functions import Cast, Concat
 
 from catalogue.models import Service, ServiceVersion
-from incidents import reviewing
+from incidents import reviewing, withholding
 from incidents.models import Incident, KnownError, MajorIncident, PostIncidentReview, Problem
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
@@ -48,14 +48,15 @@ def records(query: str, user: Any, moment: Moment) -> dict[str, list[tuple[Link,
     """What is found by the name of its kind, what is open and the newest first."""
     found: dict[str, list[tuple[Link, str]]] = defaultdict(list)
     parts = list(_found(query, user, moment))
-    rows = parts[0].union(*parts[1:], all=True)
+    rows = list(parts[0].union(*parts[1:], all=True))
+    plain = withholding.for_reader(user, [Incident(pk=row[1]) for row in rows if row[0] == "incident"])
     for kind, pk, words, state, priority, _ in sorted(rows, key=lambda row: (row[5], -row[1])):
         if kind == RETIRED:
             found[RETIRED].append(_retired_hit(words, priority, moment))
             continue
         told = KINDS[kind]
         row: Any = told.model(pk=pk, state=state)
-        link = Link(f"{row.number} {told.words.format(words=words)}", moment.href(told.page, row.number))
+        link = Link(f"{row.number} {told.words.format(words=plain(words))}", moment.href(told.page, row.number))
         found[told.name].append((link, f"{priority}, {row.get_state_display().lower()}" if priority else row.get_state_display().lower()))
     return found
 

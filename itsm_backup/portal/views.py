@@ -35,6 +35,7 @@ from itsm_backup.portal import (
 from itsm_backup.portal.display import THEMES
 from itsm_backup.portal.framing import frame_of
 from itsm_backup.portal.words import instant
+from monitoring import naming
 
 log = logging.getLogger(__name__)
 A_YEAR_S = 365 * 86_400
@@ -143,9 +144,9 @@ def service(request: HttpRequest, *, moment: asof.Moment, code: str) -> HttpResp
     return show(request, "service", section="services", moment=moment, page=page)
 
 
-def plain_for(request: HttpRequest, version: Any) -> leaving_out.Plain | None:
+def plain_for(request: HttpRequest, version: Any) -> naming.Plain | None:
     """What leaves names out of pages about the service of a row of `version_of`, for those who are not told them."""
-    return leaving_out.plain_for(request.user, service=version.service_id, name=version.name, may_change=version.may_change)
+    return naming.plain_for(request.user, service=version.service_id, name=version.name, may_change=version.may_change)
 
 
 def _not_in_force(request: HttpRequest, moment: asof.Moment, code: str) -> HttpResponse:
@@ -176,7 +177,7 @@ def run(request: HttpRequest, *, moment: asof.Moment, pk: int) -> HttpResponse:
         raise Http404(str(pk))
     page = run_page.run_page(run=found, user=request.user, moment=moment)
     name = page.service.words if page.service else ""
-    page = leaving_out.from_run(page, leaving_out.plain_for(request.user, service=found.service_id, name=name))
+    page = leaving_out.from_run(page, naming.plain_for(request.user, service=found.service_id, name=name))
     return show(request, "run", section="services", moment=moment, page=page)
 
 
@@ -230,7 +231,8 @@ def _explained(request: HttpRequest, *, moment: asof.Moment, kind: str, key: str
         return sorry(request, title="Nothing to explain yet", what=str(error), remedy="Try again in a few seconds.", status=404)
     if found is None:
         raise Http404(key)
-    page = explaining_page.explain_page(found=found, moment=moment, again=again)
+    plain = explaining_page.plain_of(found, request.user)
+    page = explaining_page.explain_page(found=found, moment=moment, again=again, plain=plain)
     if request.headers.get("X-Fragment") == "drawer":
         response = render(request, "portal/_explain.html", {"page": page, "drawer": True})
         response["Cache-Control"] = "private, no-store"

@@ -17,10 +17,13 @@ from rest_framework.views import APIView
 from monitoring import explaining, repeating
 from monitoring.api.filters import words
 from monitoring.api.permissions import get_for
+from monitoring.api.withheld import Withheld
 from monitoring.models import Alert, Evaluation
+from monitoring.naming import plains_for, throughout
 
 
-class AlertSerializer(serializers.ModelSerializer):
+class AlertSerializer(Withheld, serializers.ModelSerializer):
+    emptied = {"tool": None, "cause_key": ""}
     service = serializers.CharField(source="service.code", default=None, allow_null=True)
     tool = serializers.CharField(source="tool.name", default=None, allow_null=True)
     acknowledged_by = serializers.CharField(source="acknowledged_by.username", default=None, allow_null=True)
@@ -130,8 +133,10 @@ class EvaluationDetail(APIView):
     def get(self, request: Any, pk: int) -> Response:
         rows = Evaluation.objects.select_related("service", "tool", "version__commitment", "version__service", "version__approver")
         evaluation = get_for(rows, user=request.user, pk=pk)
-        found = msgspec.to_builtins(explaining.explain(evaluation))
+        owner = (evaluation.service_id, evaluation.tool_id)
+        plain = plains_for(request.user, [owner])(owner)
+        found = msgspec.to_builtins(explaining.plainly(explaining.explain(evaluation), plain))
         if request.query_params.get("again", "").lower() in ("true", "1"):
             repetition = repeating.repeat(evaluation)
-            found["again"] = {**msgspec.to_builtins(repetition), "agrees": repetition.agrees}
+            found["again"] = {**throughout(msgspec.to_builtins(repetition), plain), "agrees": repetition.agrees}
         return Response(found)

@@ -25,6 +25,7 @@ from monitoring.api.intake import TooMuch
 from monitoring.api.paging import NewestFirst
 from monitoring.api.permissions import get_for
 from monitoring.api.relations import Conflict
+from monitoring.api.withheld import Withheld
 from monitoring.models import Agreement, ConflictDecision, WriteConflict
 
 MOST_BYTES = 1_000_000
@@ -73,7 +74,7 @@ class FieldSerializer(serializers.Serializer):
     agrees = serializers.BooleanField(allow_null=True, help_text="Null where only one side keeps it.")
 
 
-class AgreementSerializer(serializers.Serializer):
+class AgreementSerializer(Withheld, serializers.Serializer):
     service = serializers.CharField(source="service.code")
     compared_at = serializers.DateTimeField()
     differing = serializers.IntegerField(source="comparison.differing")

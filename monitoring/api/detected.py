@@ -15,12 +15,13 @@ from monitoring import detecting
 from monitoring.api.duties import ReasonSerializer, acted, checked
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
+from monitoring.api.withheld import Withheld
 from monitoring.models import DetectedChange
 
 WITH = ("service", "job", "settled__settled_by")
 
 
-class DetectedChangeSerializer(serializers.Serializer):
+class DetectedChangeSerializer(Withheld, serializers.Serializer):
     id = serializers.IntegerField()
     service = serializers.CharField(source="service.code")
     job = serializers.CharField(source="job.name", default=None, allow_null=True)
@@ -59,7 +60,7 @@ class Changes(GenericAPIView):
         if code := request.query_params.get("service", "").replace("\x00", ""):
             rows = rows.filter(service__code=code)
         page = self.paginate_queryset(rows.select_related(*WITH).order_by("-detected_at", "-pk"))
-        return self.get_paginated_response(DetectedChangeSerializer(page, many=True).data)
+        return self.get_paginated_response(DetectedChangeSerializer(page, many=True, context={"request": request}).data)
 
 
 class SettleChange(GenericAPIView):
@@ -72,4 +73,6 @@ class SettleChange(GenericAPIView):
         asked = checked(ReasonSerializer, request)
         change = get_for(DetectedChange.objects.select_related("service", "job"), user=request.user, pk=pk)
         acted(detecting.settle, change=change, **asked, by=request.user, at=now())
-        return Response(DetectedChangeSerializer(DetectedChange.objects.select_related(*WITH).get(pk=pk)).data)
+        return Response(
+            DetectedChangeSerializer(DetectedChange.objects.select_related(*WITH).get(pk=pk), context={"request": request}).data
+        )

@@ -17,6 +17,7 @@ from catalogue.models import Service
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 from monitoring.api.versions import ChangeSerializer
+from monitoring.api.withheld import plainly
 
 PARTS = [source.part for source in chronicle.sources]
 PART = OpenApiParameter("part", OpenApiTypes.STR, enum=PARTS, description="Only of this part, as `part` of an event names it.")
@@ -54,4 +55,5 @@ class EntryHistory(GenericAPIView):
             raise ParseError(f"part must be one of {', '.join(PARTS)}.")
         asked = chronicle.Asked(service=service, user=request.user, at=at, past=past)
         page = self.paginate_queryset(chronicle.rows_of(asked, part=part))
-        return self.get_paginated_response(EventSerializer(chronicle.events(asked, page or ()), many=True).data)
+        told = EventSerializer(chronicle.events(asked, page or ()), many=True).data
+        return self.get_paginated_response(plainly(request.user, service, told))

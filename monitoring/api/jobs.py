@@ -14,6 +14,7 @@ from rest_framework.generics import ListAPIView, RetrieveAPIView
 from monitoring.api.filters import FROM, TO, within, words
 from monitoring.api.paging import NewestFirst
 from monitoring.api.permissions import get_for
+from monitoring.api.withheld import WITHHELD, Withheld
 from monitoring.models import BackupJob, BackupRun, ExpectedRun, JobSchedule
 
 
@@ -29,13 +30,20 @@ class LatestRunSerializer(serializers.ModelSerializer):
         fields = ["id", "state", "outcome", "occurred_at", "ended_at", "message"]
 
 
-class JobSerializer(serializers.ModelSerializer):
-    tool = serializers.CharField(source="tool.name")
+class JobSerializer(Withheld, serializers.ModelSerializer):
+    emptied = {"tool": None, "external_id": "", "target_name": None, "repository_name": None}
+    tool = serializers.CharField(source="tool.name", allow_null=True, help_text=WITHHELD)
     service = serializers.CharField(source="service.code", default=None, allow_null=True, help_text="Empty: no entry claims this job yet.")
     schedule = ScheduleSerializer(default=None, allow_null=True)
     latest_run = LatestRunSerializer(source="state.latest_run", default=None, allow_null=True)
     next_due_at = serializers.DateTimeField(source="state.next_due_at", default=None, allow_null=True)
     bad_streak = serializers.IntegerField(source="state.bad_streak", default=0, help_text="Bad occurrences in a row.")
+
+    def to_representation(self, job: BackupJob) -> Any:
+        told = super().to_representation(job)
+        if told["tool"] is None and told["latest_run"]:
+            told["latest_run"]["message"] = ""
+        return told
 
     class Meta:
         model = BackupJob
@@ -92,7 +100,8 @@ def _jobs(user: Any) -> QuerySet[BackupJob]:
     return _rows().visible_to(user)
 
 
-class ExpectedRunSerializer(serializers.ModelSerializer):
+class ExpectedRunSerializer(Withheld, serializers.ModelSerializer):
+    owned_through = "job"
     service = serializers.CharField(source="job.service.code", default=None, allow_null=True)
     job_name = serializers.CharField(source="job.name")
 

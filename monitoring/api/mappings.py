@@ -18,6 +18,7 @@ from monitoring import translating
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 from monitoring.api.relations import Conflict
+from monitoring.api.withheld import plainly
 from monitoring.attributes import told_by
 from monitoring.beside import Pair, beside
 from monitoring.converting import FIELDS, TRANSFORMS, UNITS
@@ -184,7 +185,7 @@ class ObservedOfService(GenericAPIView):
             for one in found.sources
         ]  # fmt: skip
         answer = {"service": service.code, "fields_compared": [_pair(pair) for pair in found.pairs], "sources": sources}
-        return Response(BesideSerializer(answer).data)
+        return Response(plainly(request.user, service, BesideSerializer(answer).data))
 
 
 def _pair(pair: Pair) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from catalogue.models import Service, ServiceVersion
 from monitoring import packaging
 from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
+from monitoring.api.withheld import plainly
 from monitoring.attaining import standing_of
 from monitoring.models import Evaluation
 
@@ -76,4 +77,4 @@ class ObjectivesOfService(GenericAPIView):
         told = packaging.beside(version.offerings.order_by("name"), evaluation=evaluation, at=at)
         for one in found.attainments:
             one.offerings = told.get(one.objective.key, [])
-        return Response(ObjectiveSerializer(found.attainments, many=True).data)
+        return Response(plainly(request.user, service, ObjectiveSerializer(found.attainments, many=True).data))

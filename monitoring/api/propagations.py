@@ -12,9 +12,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalogue.models import Propagation, Service
-from monitoring import tracing
+from monitoring import explaining, tracing
 from monitoring.api.alerts import ExplanationSerializer
 from monitoring.api.permissions import get_for
+from monitoring.naming import plains_for, throughout
 
 
 class PropagationDetail(APIView):
@@ -30,8 +31,10 @@ class PropagationDetail(APIView):
         cause = tracing.cause_of(step)
         if cause is None or not Service.objects.visible_to(request.user).filter(pk=cause.service_id).exists():
             raise NotFound("It is affected by a service that you may not see, or that is not judged.")
-        found = msgspec.to_builtins(tracing.explain_step(step, cause))
+        owner = (cause.service_id, cause.tool_id)
+        plain = plains_for(request.user, [owner])(owner)
+        found = msgspec.to_builtins(explaining.plainly(tracing.explain_step(step, cause), plain))
         if request.query_params.get("again", "").lower() in ("true", "1"):
             repetition = tracing.repeat_step(step)
-            found["again"] = {**msgspec.to_builtins(repetition), "agrees": repetition.agrees}
+            found["again"] = {**throughout(msgspec.to_builtins(repetition), plain), "agrees": repetition.agrees}
         return Response(found)

@@ -18,10 +18,12 @@ from monitoring.api.duties import ReasonSerializer, acted, checked, person_named
 from monitoring.api.filters import words
 from monitoring.api.paging import NewestFirst
 from monitoring.api.permissions import get_for
+from monitoring.api.withheld import Withheld
 from monitoring.models import BackupJob, RestorePlan, RestoreTest
 
 
-class RestorePlanSerializer(serializers.ModelSerializer):
+class RestorePlanSerializer(Withheld, serializers.ModelSerializer):
+    owned_through = "job"
     service = serializers.CharField(source="service.code")
     job_name = serializers.CharField(source="job.name")
     tester = serializers.CharField(source="tester.username")
@@ -89,7 +91,9 @@ class RestorePlans(GenericAPIView):
     @extend_schema(operation_id="restore_plans_list", responses=RestorePlanSerializer(many=True))
     def get(self, request: Any) -> Response:
         rows = self.filter_queryset(_plans().visible_to(request.user))  # type: ignore[attr-defined]
-        return self.get_paginated_response(RestorePlanSerializer(self.paginate_queryset(rows), many=True).data)
+        return self.get_paginated_response(
+            RestorePlanSerializer(self.paginate_queryset(rows), many=True, context={"request": request}).data
+        )
 
     @extend_schema(operation_id="restore_plans_create", request=NewPlanSerializer, responses={201: RestorePlanSerializer, 409: None})
     def post(self, request: Any) -> Response:
@@ -99,7 +103,7 @@ class RestorePlans(GenericAPIView):
             raise ValidationError({"job": ["There is no such job that you may see."]})
         tester = person_named("tester", asked.pop("tester"))
         made = acted(testing_restores.plan, job=job, tester=tester, **asked, by=request.user, at=now())
-        return Response(RestorePlanSerializer(made).data, status=status.HTTP_201_CREATED)
+        return Response(RestorePlanSerializer(made, context={"request": request}).data, status=status.HTTP_201_CREATED)
 
 
 class RestorePlanDetail(GenericAPIView):
@@ -110,7 +114,7 @@ class RestorePlanDetail(GenericAPIView):
 
     @extend_schema(operation_id="restore_plans_retrieve")
     def get(self, request: Any, pk: int) -> Response:
-        return Response(RestorePlanSerializer(get_for(_plans(), user=request.user, pk=pk)).data)
+        return Response(RestorePlanSerializer(get_for(_plans(), user=request.user, pk=pk), context={"request": request}).data)
 
 
 class RecordRestore(GenericAPIView):
@@ -146,4 +150,4 @@ class CancelRestore(GenericAPIView):
 def _after(act: Any, form: type[serializers.Serializer], request: Any, pk: int) -> Response:
     row = get_for(_plans(), user=request.user, pk=pk)
     acted(act, row=row, **checked(form, request), by=request.user, at=now())
-    return Response(RestorePlanSerializer(_plans().get(pk=pk)).data)
+    return Response(RestorePlanSerializer(_plans().get(pk=pk), context={"request": request}).data)

@@ -12,10 +12,13 @@ from rest_framework.generics import ListAPIView
 
 from monitoring.api.filters import FROM, TO, within, words
 from monitoring.api.paging import NewestFirst
+from monitoring.api.withheld import Withheld
 from monitoring.models import RestoreTest
 
 
-class RestoreTestSerializer(serializers.ModelSerializer):
+class RestoreTestSerializer(Withheld, serializers.ModelSerializer):
+    emptied = {"message": ""}
+    owned_through = "job"
     service = serializers.CharField(source="job.service.code", default=None, allow_null=True)
     job_name = serializers.CharField(source="job.name")
 

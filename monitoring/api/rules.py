@@ -20,6 +20,7 @@ from monitoring import ruling, unmatched
 from monitoring.api.filters import words
 from monitoring.api.permissions import get_for
 from monitoring.api.relations import Conflict
+from monitoring.api.withheld import Withheld
 from monitoring.conditions import FIELDS, MOST_CONDITIONS, OPERATORS
 from monitoring.models import BackupJob, CauseRule, RuleVersion, Tool
 from monitoring.trying import DAYS, Line, Trial, try_rule
@@ -34,7 +35,8 @@ class ConditionSerializer(serializers.Serializer):
     value = serializers.CharField(max_length=512, help_text="A list is parted by commas; a pattern is RE2.")
 
 
-class RuleSerializer(serializers.ModelSerializer):
+class RuleSerializer(Withheld, serializers.ModelSerializer):
+    emptied = {"tool": None, "conditions": []}
     conditions = ConditionSerializer(many=True)
     service = serializers.CharField(source="service.code", default=None, allow_null=True)
     tool = serializers.CharField(source="tool.name", default=None, allow_null=True)
@@ -147,7 +149,7 @@ class Rules(ListAPIView):
         if "tool" in told:
             told["tool"] = get_for(Tool.objects.all(), user=request.user, name=told["tool"])
         row = _acted(ruling.draft_rule, kind=kind, name=name, content=told, by=request.user, at=now(), reason=reason)
-        return Response(RuleSerializer(row).data, status=status.HTTP_201_CREATED)
+        return Response(RuleSerializer(row, context={"request": request}).data, status=status.HTTP_201_CREATED)
 
 
 def _acted(act: Any, **asked: Any) -> RuleVersion:
@@ -174,7 +176,7 @@ class RuleDetail(GenericAPIView):
 
     @extend_schema(operation_id="rules_retrieve", responses=RuleSerializer)
     def get(self, request: Any, pk: int) -> Response:
-        return Response(RuleSerializer(_row(request, pk)).data)
+        return Response(RuleSerializer(_row(request, pk), context={"request": request}).data)
 
 
 class RuleTrial(GenericAPIView):
@@ -217,7 +219,7 @@ class _Decision(GenericAPIView):
         seen = told.pop("seen", "")
         more = {"seen": seen} if type(self) is RuleApprove else {}
         _acted(type(self).act, row=row, by=request.user, at=now(), **told, **more)
-        return Response(RuleSerializer(_row(request, pk)).data)
+        return Response(RuleSerializer(_row(request, pk), context={"request": request}).data)
 
 
 @extend_schema(operation_id="rules_send", request=RuleDecisionSerializer, responses=RuleSerializer)

@@ -18,11 +18,13 @@ from monitoring.api.intake import take_runs
 from monitoring.api.paging import NewestFirst
 from monitoring.api.permissions import get_for
 from monitoring.api.run_schema import BODIES
+from monitoring.api.withheld import WITHHELD, Withheld
 from monitoring.models import BackupRun
 
 
-class RunSerializer(serializers.ModelSerializer):
-    tool = serializers.CharField(source="tool.name")
+class RunSerializer(Withheld, serializers.ModelSerializer):
+    emptied = {"tool": None, "job_external_id": "", "external_id": "", "artefact_id": "", "message": ""}
+    tool = serializers.CharField(source="tool.name", allow_null=True, help_text=WITHHELD)
     service = serializers.CharField(source="service.code", default=None, allow_null=True)
     job_name = serializers.CharField(source="job.name")
     job_external_id = serializers.CharField(source="job.external_id")

@@ -17,6 +17,7 @@ from itsm_backup.common.time import now
 from monitoring import telling, waking
 from monitoring.api.duties import ReasonSerializer, acted, checked
 from monitoring.api.permissions import get_for
+from monitoring.api.withheld import plainly
 
 SHOWN = 50
 
@@ -76,7 +77,7 @@ class StatusOfService(GenericAPIView):
             "service": service.code, "status": told.status, "computed": told.computed, "sentence": told.sentence,
             "evaluation": told.evaluation.pk if told.evaluation else None, "by_hand": told.override, "overrides": rows, "changes": changes,
         }  # fmt: skip
-        return Response(StandingSerializer(shown).data)
+        return Response(plainly(request.user, service, StandingSerializer(shown).data))
 
     @extend_schema(operation_id="services_status_set", request=NewOverrideSerializer, responses={201: OverrideSerializer, 409: None})
     def post(self, request: Any, code: str) -> Response:

@@ -18,6 +18,7 @@ def test_it_shows_what_it_would_say_and_keeps_what_is_chosen(tab, estate_now, pr
     page.goto("/")
     page.click("details.account summary")
     page.click("text=Your digest")
+    assert page.locator("#zone").bounding_box()["width"] < 640, "a field is no wider than what is typed into it"
     now = page.inner_text("#now")
     assert "Imaging archive: broken" in now and now.index("Services that do not keep") < now.index("Open incidents")
     page.check("[value=P4]")

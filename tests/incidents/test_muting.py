@@ -59,6 +59,7 @@ def test_every_kind_is_listed_with_owner_reason_end_and_exposure(estate):
     assert set(found) == {"maintenance", "status", "hold", "tool", "channel", "incident", "problem", "duties"}
     one, exposure = found["maintenance"]
     assert (one.owner.get_full_name(), one.reason, one.until) == ("Ada Berg", "New disks", at + HOUR)
+    assert "only damage and, in tier 1, a broken recovery point become alerts" in muting.EFFECTS[one.kind]
     assert exposure.past == 1 and re.fullmatch(r"newest copy 5 h( \d min)? old, promised 4 h", exposure.words)
     one, exposure = found["tool"]
     assert (one.owner, one.reason, one.until) == (admin, "Being replaced", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from incidents import phrasing, rendering
+from monitoring import naming
 
 pytestmark = pytest.mark.req("5.6")
 
@@ -94,7 +95,7 @@ def test_what_happened_is_no_promise(said):
     ],
 )
 def test_internal_names_are_found(said, found):
-    assert phrasing.internal_names(said, ["bkp-ctl-02", "pacs-2h"]) == found
+    assert naming.internal_names(said, ["bkp-ctl-02", "pacs-2h"]) == found
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from incidents import leading, nominating, reviewing, updating, withholding, working
+from incidents import leading, nominating, reviewing, updating, working
 from incidents.models import Incident, ReviewAnswer
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
 from itsm_backup.common.time import now
-from monitoring import tokens
+from monitoring import naming, tokens
 from tests.factories import make_job, make_schedule, make_service, make_tool, push, run_record
 from tests.incidents.makers import make_cause
 from tests.portal.makers import make_person
@@ -150,5 +150,5 @@ def test_an_incident_that_is_named_by_a_silent_tool_is_told_by_what_they_see(inc
 
 
 def test_only_what_is_inside_is_left_out():
-    told = withholding.without(f"{LABEL}: {PATH}/a is full, the pool and/or Imaging archive", [LABEL])
+    told = naming.leaving_out([LABEL])(f"{LABEL}: {PATH}/a is full, the pool and/or Imaging archive")
     assert told == "…: … is full, the pool and/or Imaging archive"
