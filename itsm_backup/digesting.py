@@ -132,8 +132,11 @@ def _exceptions(person: Any, muted: list[muting.Mute], actions: list[ReviewActio
 
 
 def _rest(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], at: dt.datetime) -> Iterator[Part]:
-    alerts = Alert.objects.visible_to(person).filter(state__in=OPEN_STATES, alert_class__in=standing_alerts.CLASSES)
-    yield _part("Lasting conditions", _titles(alerts, person), "services")
+    lasting = Q(alert_class__in=standing_alerts.CLASSES)
+    alerts = Alert.objects.visible_to(person).filter(lasting | Q(incident_alert=None), state__in=OPEN_STATES)
+    standing = _titles(alerts, person)
+    yield _part("Watched, no incident so far", [title for kind, title in standing if kind not in standing_alerts.CLASSES], "services")
+    yield _part("Lasting conditions", [title for kind, title in standing if kind in standing_alerts.CLASSES], "services")
     mine = RestorePlan.objects.visible_to(person).filter(state="recorded").exclude(tester=person).select_related("service", "job")
     yield _part("Restore tests that wait to be verified", [named for _, named in _named(mine, person)], "restore_plans")
     _, wanted = due_tests(user=person, at=at)
@@ -158,10 +161,11 @@ def _named(plans: Any, person: Any) -> list[tuple[Any, str]]:
     return [(one, f"{one.service.code}, {throughout(one.job.name, plains((one.service_id, one.job.tool_id)))}") for one in rows]
 
 
-def _titles(alerts: Any, person: Any) -> list[str]:
-    rows = list(alerts.order_by("alert_class", "title").values_list("title", "service", "tool"))
-    plains = plains_for(person, [(service, tool) for _, service, tool in rows])
-    return [throughout(title, plains((service, tool))) for title, service, tool in rows]
+def _titles(alerts: Any, person: Any) -> list[tuple[str, str]]:
+    """Class and title of each, as the person may read it."""
+    rows = list(alerts.order_by("alert_class", "title").values_list("alert_class", "title", "service", "tool"))
+    plains = plains_for(person, [(service, tool) for *_, service, tool in rows])
+    return [(kind, throughout(title, plains((service, tool)))) for kind, title, service, tool in rows]
 
 
 def _part(title: str, lines: list[str], page: str, *, total: int = 0) -> Part:

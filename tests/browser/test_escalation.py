@@ -35,6 +35,7 @@ def test_an_operator_stands_in_and_takes_it_back(tab, estate_now, present, size,
     page.fill("[name=ends_at]", f"{present + 5 * HOUR:%Y-%m-%dT%H:%M}")
     page.click("main details form button")
     page.locator(".messages", has_text="stands in for Storage").wait_for()
+    assert page.locator("label", has_text="From, UTC").count() == 1, "it says in which time it is read"
     assert "Operator Person is on call" in page.inner_text("h1") and "Swimming" in page.inner_text("main")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.click("text=Take it back")

@@ -15,7 +15,7 @@ from incidents.reaching import Recipient
 from itsm_backup import digesting, journey
 from itsm_backup.common.models import Notice, because
 from itsm_backup.common.time import now
-from tests.factories import make_admin, make_user
+from tests.factories import make_admin, make_user, push, run_record
 from tests.incidents.makers import HOUR, MINUTE, fail
 from tests.incidents.makers import make_estate as make_failing
 from tests.journeys.test_alerts_escalate import make_policy
@@ -53,6 +53,14 @@ def test_exceptions_come_first_and_say_what_is_wrong(estate):
     assert told.subject == f"{told.count} exceptions: 1 of 3 services keep their promise."
     text = digesting.body_of(told)
     assert text.index("EXCEPTIONS") < text.index("ALSO") and "/digest/" in text and "&" not in text
+
+
+def test_what_failed_once_and_opened_no_incident_is_told_beside(estate):
+    push(estate.tool, run_record("ris-4h", "failed", estate.at - HOUR), at=estate.at)
+    journey.advance(at=estate.at)
+    told = digesting.compose(person=make_admin(), at=estate.at)
+    watched = next(part for part in told.rest if part.title == "Watched, no incident so far")
+    assert watched.lines == ("ris-4h failed",) and "Lasting conditions" not in titles(told.rest)
 
 
 def test_everybody_is_told_of_what_they_may_see_alone(estate):
