@@ -90,7 +90,7 @@ def relate(request: HttpRequest, service: Service, *, reason: str) -> str:
     other = _named(request, request.POST.get("other", "").replace("\x00", "").strip())
     kind, strength = request.POST.get("kind", ""), request.POST.get("strength", "")
     if kind not in Relation.Kind.values or strength not in Relation.Strength.values:
-        raise NotReady(["Choose how the two hang together, and whether the service stops with it."])
+        raise NotReady(["Choose how the two hang together, and whether the service, or its backup, stops with it."])
     at = now()
     act = partial(relating.relate, consumer=service, provider=other, kind=kind, strength=strength, by=request.user, at=at, reason=reason)
     row, follows = foreseeing.weigh(act, ends=(service, other), at=at, reader=request.user)

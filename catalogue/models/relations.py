@@ -69,7 +69,7 @@ class Relation(Tracked):
         SUPERSEDES = "supersedes", "supersedes"
 
     class Strength(models.TextChoices):
-        HARD = "hard", "hard: the consumer stops with it"
+        HARD = "hard", "hard: the consumer stops with it, or its backup does"
         SOFT = "soft", "soft: the consumer goes on without it"
 
     class Origin(models.TextChoices):

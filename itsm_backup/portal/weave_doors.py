@@ -175,7 +175,7 @@ def accept(request: HttpRequest, pk: int, said: dict[str, Any]) -> str:
     seen = _one(SeenRelation.objects.visible_to(request.user).select_related("consumer", "provider"), pk)
     strength = request.POST.get("strength", "")
     if strength not in Relation.Strength.values:
-        raise Refused("Choose whether the service stops with it (hard) or goes on (soft).")
+        raise Refused("Choose whether the service, or its backup, stops with it (hard) or goes on (soft).")
     act = partial(relating.accept, seen=seen, strength=strength, **said)
     row, follows = foreseeing.weigh(act, ends=(seen.consumer, seen.provider), at=said["at"], reader=request.user)
     return f"{row}: it stands in the catalogue. {follows.in_short()}".strip()
