@@ -193,7 +193,9 @@ def _relation() -> dict[str, Any]:
         consumer=_text("The code of the service that needs the other.", 40),
         provider=_text("The code of the service that is needed.", 40),
         kind=_choice("How it needs it; depends_on when left out.", Relation.Kind.values),
-        strength=_choice("hard: the consumer stops with it, or its backup does; soft: it goes on. hard when left out.", Relation.Strength.values),
+        strength=_choice(
+            "hard: the consumer stops with it, or its backup does; soft: it goes on. hard when left out.", Relation.Strength.values
+        ),
         required=("consumer", "provider"),
     )
 
