@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import prefetch_related_objects
+from django.db.models import Exists, OuterRef, prefetch_related_objects
 
 from catalogue import comparing, duties, importing, previewing, publishing
 from catalogue.importing import Wish
@@ -138,15 +138,18 @@ def _wishes(
     versions: Iterable[ServiceVersion], by: Any, right: str, problem: Callable[[ServiceVersion, ServiceVersion | None], str]
 ) -> list[Wish]:
     rows = list(versions)
-    prefetch_related_objects(rows, "service", "commitment", "offerings")
-    able = set(Service.objects.visible_to(by, right).filter(pk__in=[row.service_id for row in rows]).values_list("pk", flat=True))
+    prefetch_related_objects(rows, "commitment", "offerings")
+    seen = Exists(Service.objects.visible_to(by, right).filter(pk=OuterRef("pk")))
+    services: dict[int, Any] = Service.objects.annotate(may=seen).in_bulk([row.service_id for row in rows])
+    for row in rows:
+        row.service = services[row.service_id]
     live = ServiceVersion.objects.approved().filter(service__in=[row.service_id for row in rows]).order_by("number")
     before = {row.service_id: row for row in live.select_related("commitment").prefetch_related("offerings")}
     found = []
     for place, row in enumerate(rows, 1):
         content = comparing.content_of(row)
         earlier = comparing.content_of(before[row.service_id]) if row.service_id in before else {}
-        told = problem(row, before.get(row.service_id)) if row.service_id in able else f"You may not {right} {row.service.code}."
+        told = problem(row, before.get(row.service_id)) if services[row.service_id].may else f"You may not {right} {row.service.code}."
         found.append(
             Wish(
                 place, row.service.code, row.service, row, before=earlier, seen=comparing.hash_of(content),
