@@ -175,8 +175,14 @@ def _of_the_copy(incident: Any, frozen: dict[str, Any], moment: Moment) -> str:
 
 def _other(incident: Any, is_frozen: bool, moment: Moment) -> Link:
     if is_frozen:
-        return Link("As it is now" if not moment.past else "As it was then", moment.href("incident", incident.number))
+        asked = {} if moment.past else {"impact": "now"}
+        return Link("As it is now" if not moment.past else "As it was then", moment.href("incident", incident.number, **asked))
     return Link("As it was when it opened", moment.href("incident", incident.number, impact="opening"))
+
+
+def shows_opening(incident: Any, asked: str, moment: Moment) -> bool:
+    """Whether the copy of the opening is shown: where it is asked for, and of what is over unless the present is."""
+    return asked == "opening" or (asked != "now" and not moment.past and not incident.is_open)
 
 
 def _doubt(alert: Any) -> str:

@@ -20,7 +20,7 @@ from itsm_backup.portal import incident_past
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.escalation_page import Told, ToldRow, told_of
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.impact_tree import Branch, Impact, impact_of
+from itsm_backup.portal.impact_tree import Branch, Impact, impact_of, shows_opening
 from itsm_backup.portal.incident_deeds import Deeds, deeds_of
 from itsm_backup.portal.incident_list import due_of, is_his_then, known_at, state_then
 from itsm_backup.portal.incident_told import Mails, MessageRow, delivery, latest_messages, mails_of, notice_of
@@ -121,12 +121,14 @@ def find(*, number: str, user: Any, moment: Moment) -> Incident | None:
     return incidents.select_related("assignee", "service", "team").filter(pk=int(number.upper().removeprefix("INC-"))).first()
 
 
-def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = False) -> IncidentPage:
-    """The page of an incident that `find` gave; with `opening` its impact is the copy that was kept when it opened."""
+def incident_page(*, incident: Any, user: Any, moment: Moment, impact: str = "") -> IncidentPage:
+    """The page of an incident that `find` gave; with `impact` "opening" its impact is the copy that was kept when it opened, which is
+    what is shown of one that is over, unless "now" is asked for."""
     alerts = alerts_of(incident, user, moment)
     plain = withholding.for_reader(user, [incident])
     incident.told_title = plain(incident.told_title)
-    impact = impact_of(incident=incident, alerts=alerts, user=user, moment=moment, opening=opening)
+    opening = shows_opening(incident, impact, moment)
+    felt = impact_of(incident=incident, alerts=alerts, user=user, moment=moment, opening=opening)
     told = told_of(incident=incident, user=user, moment=moment)
     rows = IncidentEntry.objects.told_to(user).known_by(moment.at).filter(incident=incident).select_related("by")
     entries = list(rows.order_by("-at", "-pk")[:MOST_ENTRIES])
@@ -144,8 +146,8 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, opening: bool = F
         arithmetic=_arithmetic(incident, stood),
         related=related,
         alerts_went_to=_alerts_went_to(entries, related),
-        impact=impact,
-        branches=impact.branches,
+        impact=felt,
+        branches=felt.branches,
         alerts=tuple(_alert_row(alert, moment, plain, says=naming.is_told_all(user)) for alert in alerts),
         story=tuple(replace(one, text=plain(one.text), who=plain(one.who)) for one in _story(entries, mails, moment)),
         told=told,

@@ -15,7 +15,7 @@ from incidents.models.felt import SIDES
 from incidents.models.major import LIVE_STATES, LONGEST_MIN, SHORTEST_MIN, TRANSITIONS
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.impact_tree import Impact, impact_of
+from itsm_backup.portal.impact_tree import Impact, impact_of, shows_opening
 from itsm_backup.portal.incident_deeds import Step
 from itsm_backup.portal.incident_page import Story, alerts_of
 from itsm_backup.portal.incident_told import MessageRow, latest_messages, mails_of
@@ -205,7 +205,8 @@ def _impact(major: Any, user: Any, moment: Moment) -> Impact:
     incident.told_title = major.told_title or major.number
     for side in SIDES:
         setattr(incident, f"{side}_then", getattr(major, f"{side}_then"))
-    return impact_of(incident=incident, alerts=alerts_of(incident, user, moment), user=user, moment=moment)
+    opening = shows_opening(incident, "", moment)
+    return impact_of(incident=incident, alerts=alerts_of(incident, user, moment), user=user, moment=moment, opening=opening)
 
 
 def _refusal(may: bool, moment: Moment) -> str:

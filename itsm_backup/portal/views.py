@@ -199,8 +199,8 @@ def incident_shown(request: HttpRequest, *, moment: asof.Moment, number: str, fa
     found = incident_page.find(number=number, user=request.user, moment=moment)
     if found is None:
         raise Http404(number)
-    opening = request.GET.get("impact") == "opening"
-    page = incident_page.incident_page(incident=found, user=request.user, moment=moment, opening=opening)
+    asked = request.GET.get("impact", "")
+    page = incident_page.incident_page(incident=found, user=request.user, moment=moment, impact=asked)
     return show(request, "incident", section="incidents", moment=moment, status=409 if failed else 200, page=page, failed=failed)
 
 

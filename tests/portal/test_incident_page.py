@@ -48,6 +48,22 @@ def test_an_incident_is_not_known_before_it_was_noticed(estate, root):
     assert find(number=Incident.objects.get().number, user=root, moment=early) is None
 
 
+def test_what_is_over_shows_who_felt_it_when_it_opened_and_the_present_where_it_is_asked_for(estate, root):
+    incident = Incident.objects.get()
+
+    def told(impact=""):
+        page = incident_page(
+            incident=find(number=incident.number, user=root, moment=estate.moment), user=root, moment=estate.moment, impact=impact
+        )
+        return page.impact.note, page.impact.other.words
+
+    assert told()[1] == "As it was when it opened"
+    how = {"resolution": "fixed", "cause": "storage"}
+    working.move(incident=incident, to="resolved", reason="A disk was added", by=root, at=estate.at, **how)
+    assert told() == told("opening") and told()[1] == "As it is now"
+    assert told("now")[0].startswith("From the relations of the catalogue as they stand now")
+
+
 def test_a_resolved_incident_was_open_then(estate, root):
     working.move(
         incident=Incident.objects.get(),
