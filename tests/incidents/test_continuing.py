@@ -51,7 +51,8 @@ def test_what_became_known_later_is_not_in_the_story_of_before(noon):
     incident, root = Incident.objects.get(), make_admin()
 
     def told(at: dt.datetime) -> list[str]:
-        page = incident_page(incident=_found(incident, at), user=root, moment=Moment(at=at, now=noon + HOUR))
+        moment = Moment(at=at, now=noon + HOUR)
+        page = incident_page(incident=find(number=incident.number, user=root, moment=moment), user=root, moment=moment)
         return [line.text for line in page.story if line.text.startswith("Happened again")]
 
     assert told(noon - HOUR / 2) == ["Happened again (2 times so far): a failed"]
