@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, Value
 from django.template.loader import render_to_string
 
 from catalogue import duties, legal_holds, weave
@@ -173,17 +173,16 @@ def _bad_successor(service: Service, successor: Service | None) -> list[str]:
 def _dependants(service: Service, at: dt.datetime, reader: Any) -> Iterable[str]:
     """Entries in force that stop with it, then those of which only the backup does."""
     hard = Relation.objects.standing(at).filter(provider=service, strength="hard").exclude(kind=Relation.Kind.SUPERSEDES)
-    stopping, stored = hard.exclude(kind__in=weave.ONLY_BACKUP), hard.filter(kind__in=weave.ONLY_BACKUP)
-    names = ServiceVersion.objects.in_force(at).exclude(service=service)
-    yield from _who(names.filter(service__in=stopping.values("consumer")), reader, "stops with it", "stop with it")
-    without = names.filter(service__in=stored.values("consumer")).exclude(service__in=stopping.values("consumer"))
-    yield from _who(without, reader, "loses its backup with it", "lose their backup with it")
-
-
-def _who(names: QuerySet[ServiceVersion], reader: Any, verb: str, verbs: str) -> Iterable[str]:
-    """The sentence that names them, or counts those that the reader may not see; none where there is nobody."""
+    stops = Exists(hard.exclude(kind__in=weave.ONLY_BACKUP).filter(consumer=OuterRef("service")))
     seen: Any = Value(True) if reader is None else Exists(Service.objects.visible_to(reader).filter(pk=OuterRef("service")))
-    involved = list(names.annotate(seen=seen).order_by("name").values_list("name", "seen"))
+    rows = ServiceVersion.objects.in_force(at).exclude(service=service).filter(service__in=hard.values("consumer"))
+    involved = list(rows.annotate(seen=seen, stops=stops).order_by("name").values_list("name", "seen", "stops"))
+    yield from _who([one[:2] for one in involved if one[2]], "stops with it", "stop with it")
+    yield from _who([one[:2] for one in involved if not one[2]], "loses its backup with it", "lose their backup with it")
+
+
+def _who(involved: Sequence[tuple[str, bool]], verb: str, verbs: str) -> Iterable[str]:
+    """The sentence that names them, or counts those that the reader may not see; none where there is nobody."""
     named = [name for name, is_seen in involved if is_seen]
     told = [*named[:MOST_NAMED], *([f"{len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else [])]
     if hidden := len(involved) - len(named):

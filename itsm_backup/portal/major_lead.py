@@ -160,7 +160,8 @@ def _last_told(row: MajorIncident, update: Any, read: list[Audience], moment: Mo
     of = update.major.number
     words = f"{update.get_kind_display()} {update.number}" + (f" of {of}" if of != row.number else "")
     link = Link(words, moment.href("major_update", of, update.number))
-    return clock_within(update.sent_at, moment), link, whom(update, read), "" if update.taken == update.written else taken_of(update)
+    arrived = "" if update.taken == update.written else f"{update.taken:,} of {update.written:,} sent"
+    return clock_within(update.sent_at, moment), link, whom(update, read), arrived
 
 
 def taken_of(update: Any) -> str:

@@ -587,7 +587,7 @@ def test_the_banner_of_the_past_says_who_led_it_and_when_people_were_told(estate
     assert (before.state, before.told, before.manager) == ("Declared", None, person(people["manager"]))
     assert before.due.words.endswith("in 29 min") and after.due.words.endswith("in 24 min")
     assert after.told[1].words == "Update 1" and after.lead == person(people["lead"])
-    assert after.told[3].endswith("taken by the mail server") and after.told[3].startswith("0 of "), "nobody has it yet"
+    assert after.told[3].endswith(" sent") and after.told[3].startswith("0 of "), "nobody has it yet"
     Notice.objects.filter(key__startswith="major/").update(sent_at=estate.at + 5 * MINUTE)
     assert then(10).told[3] == ""
     assert [row.how for row in after.messages] == ["Update 1"] and before.messages == ()
