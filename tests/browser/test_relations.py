@@ -86,7 +86,8 @@ def test_relations_are_seen_decided_changed_in_the_matrix_and_carry_impact(tab, 
 
     # the closure that the pages show is the one that impact analysis uses
     found = impact.consumers_of([Service.objects.get(code="NAS-02").pk], at=now())
-    assert {Service.objects.get(pk=one.service_id).code for one in found} == {"PACS", "RIS", "NET"}
+    told = {Service.objects.get(pk=one.service_id).code: one.only_backup for one in found}
+    assert told == {"PACS": True}, "its backup stops, and nothing that depends on it does"
     assert SeenRelation.objects.unanswered(now()).count() == 0
     kept = Relation.objects.get(kind="stores_to")
     assert (kept.origin, kept.confirmed_by.first_name) == ("discovered", "Steward")
