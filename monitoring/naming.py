@@ -54,7 +54,7 @@ def _any_of(names: Iterable[str]) -> re.Pattern[str] | None:
 def plain_for(user: Any, *, service: int | None, name: str, may_change: bool = False) -> Plain | None:
     """What leaves names out of a text about the service; None for whoever reads of its tools, works on incidents or writes the entry.
 
-    `may_change` says that it is known already that the person writes it. Two questions at most.
+    `may_change` says that it is known already that the person writes it, or sees every tool behind it. Two questions at most.
     """
     if may_change or is_told_all(user) or _told(user, {service}):
         return None
@@ -83,12 +83,15 @@ def plains_for(user: Any, owners: Iterable[Owner]) -> Callable[[Owner], Plain | 
     return of
 
 
+def tells_of(user: Any, service: str = "pk") -> Q:
+    """Whether the person writes the entry, or sees every tool behind it; `service` is where its id stands in the rows asked of."""
+    writes = Exists(Service.objects.visible_to(user, "change").filter(pk=OuterRef(service)))
+    jobs = BackupJob.objects.filter(service=OuterRef(service))
+    return Q(writes | (Exists(jobs) & ~Exists(jobs.exclude(tool__in=Tool.objects.visible_to(user)))))
+
+
 def _told(user: Any, services: set[Any]) -> set[int]:
-    """Of the services those whose entry the person writes, or behind which they see every tool."""
-    writes = Exists(Service.objects.visible_to(user, "change").filter(pk=OuterRef("pk")))
-    jobs = BackupJob.objects.filter(service=OuterRef("pk"))
-    sees = Exists(jobs) & ~Exists(jobs.exclude(tool__in=Tool.objects.visible_to(user)))
-    return set(Service.objects.filter(writes | sees, pk__in=services).values_list("pk", flat=True))
+    return set(Service.objects.filter(tells_of(user), pk__in=services).values_list("pk", flat=True))
 
 
 def _names(which: Q, called: dict[int | None, str]) -> Iterator[str]:

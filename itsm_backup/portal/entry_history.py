@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import BooleanField, ExpressionWrapper
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -19,7 +20,7 @@ from itsm_backup.portal.service_list import Choice, Paging, paging_of
 from itsm_backup.portal.version_pages import find_service
 from itsm_backup.portal.views import page_number, reads, show
 from itsm_backup.portal.words import instant, many
-from monitoring.naming import plain_for
+from monitoring.naming import plain_for, tells_of
 
 PAGE, MOST_CHANGES = 50, 6
 
@@ -66,8 +67,9 @@ def history_page(*, service: Service, user: Any, moment: Moment, part: str, page
     rows = chronicle.rows_of(asked, part=part)
     total = rows.count()
     first = PAGE * (max(1, page) - 1) if PAGE * (max(1, page) - 1) < total else 0
-    name = Service.objects.with_words().filter(pk=service.pk).values_list("words", flat=True).first()
-    plain = plain_for(user, service=service.pk, name=name or service.code)
+    asked_of = Service.objects.with_words().filter(pk=service.pk).annotate(told=ExpressionWrapper(tells_of(user), BooleanField()))
+    name, told = asked_of.values_list("words", "told").get()
+    plain = plain_for(user, service=service.pk, name=name or service.code, may_change=told)
     found = [leaving_out.from_event(one, plain) for one in chronicle.events(asked, rows[first : first + PAGE])]
     return EntryHistoryPage(
         code=service.code,

@@ -15,7 +15,7 @@ from itsm_backup.portal.framing import Link
 from itsm_backup.portal.standing import standings, worst_first
 from itsm_backup.portal.words import VERDICTS, day, many, zone
 from monitoring.models import BackupJob, Tool
-from monitoring.naming import plains_for
+from monitoring.naming import is_told_all, tells_of
 
 MOST = 10
 
@@ -96,9 +96,8 @@ def _jobs(query: str, user: Any, moment: Moment) -> HitGroup:
     """Jobs by name, host or repository, and tools through their jobs; a hit leads to the service that the job protects."""
     tools = Tool.objects.visible_to(user).filter(Q(name__icontains=query) | Q(label__icontains=query))
     words = Q(name__icontains=query) | Q(target_name__icontains=query) | Q(repository_name__icontains=query) | Q(tool__in=tools)
-    rows = BackupJob.objects.visible_to(user).filter(words, service__isnull=False).select_related("service", "tool").order_by("name")[:MOST]
-    plains = plains_for(user, [(job.service_id, job.tool_id) for job in rows])
-    jobs = [job for job in rows if plains((job.service_id, job.tool_id)) is None]  # to others its name, its host and its tool are not told
+    rows = BackupJob.objects.visible_to(user).filter(words, service__isnull=False).select_related("service", "tool").order_by("name")
+    jobs = (rows if is_told_all(user) else rows.filter(tells_of(user, "service")))[:MOST]  # others read neither its name nor its tool
     return HitGroup(
         name="Jobs and tools",
         found=tuple(
