@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from incidents import knowing, leading, solving, updating
+from incidents.announcing import REPLAYED
 from incidents.models import (
     EntryProposal,
     Incident,
@@ -163,8 +164,8 @@ def test_an_update_was_due_while_it_was_mitigated(pool):
 
 def test_what_was_told_says_that_nothing_left_because_it_was_replayed(pool):
     lead = lead_of(incident=pool[2], user=of("operator"), moment=Moment(at=NOW, now=NOW))
-    assert lead.told[3] == "Not sent: what it tells of was replayed from recordings"
-    assert {(row.verdict, row.became) for row in lead.messages} == {("no_data", lead.told[3])}
+    assert lead.told[3] == "0 of 9 sent", "the banner says how many, the messages below it why"
+    assert {(row.verdict, row.became) for row in lead.messages} == {("no_data", REPLAYED.rstrip("."))}
 
 
 def test_its_review_found_one_answer_wrong_and_asks_the_entry(pool):
