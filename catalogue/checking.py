@@ -27,7 +27,7 @@ UNDERPINNED = "AGREEMENT_TOO_WEAK"
 STRONGER_OFFERING = "OFFERING_STRONGER_THAN_ENTRY"
 # Said, but no reason to stop.
 TO_CONSIDER = frozenset({
-    "RESTORE_TIME_UNMEASURED", "RETENTION_SHORTER_THAN_RESTORE_TEST", STRONGER_OFFERING,
+    "RESTORE_TIME_UNMEASURED", "RETENTION_SHORTER_THAN_RESTORE_TEST",
     "NO_JOB", "NO_SLA", "NO_RELATION", "NEWER_AGREEMENT", "LABEL_ASKS_FOR_ENCRYPTION",  # catalogue/backing.py
 })  # fmt: skip
 DRIFT = {
@@ -312,7 +312,9 @@ def _agreed(package: str, promised: Any, agreed: AgreementVersion, level: Level)
 
 
 def _offerings(asked: Question, analysis: ImpactAnalysis | None, measured: Measured) -> Iterator[Gap]:
-    """Each package with levels of its own goes through the same inequalities; where it asks more than the entry, that is said."""
+    """Each package with levels of its own goes through the same inequalities, and none promises customers more than the entry is judged by:
+    whoever is told that the entry's promise is broken is told of every package then.
+    """
     for one in asked.offerings:
         levels = {level.name: one[level.name] for level in COMPARED if one[level.name] is not None}
         same = {gap.sentence for gap in _feasibility(asked.promise, analysis, measured)}
@@ -320,7 +322,13 @@ def _offerings(asked: Question, analysis: ImpactAnalysis | None, measured: Measu
             if gap.sentence not in same and gap.code != "RESTORE_TIME_UNMEASURED":
                 yield gap._replace(sentence=f"{one['name']}: {gap.sentence}", subject=f"{one['name']}: {gap.subject}")
         for level in (level for level in COMPARED if level.name in levels):
-            mine, theirs = asked.promise[level.name], levels[level.name]
-            if mine is not None and mine != theirs and (theirs < mine) == level.less_is_stricter:
+            mine, theirs, subject = asked.promise[level.name], levels[level.name], f"{one['name']}: {level.name}"
+            if mine is None:
+                yield Gap(
+                    STRONGER_OFFERING,
+                    f"{one['name']} promises {level.words(theirs)}, but the entry promises nothing of it.",
+                    f"{subject} absent",
+                )
+            elif level.is_weaker(mine, theirs):
                 said = f"{one['name']} promises {level.words(theirs)}, but the entry is judged by {level.words(mine)}."
-                yield Gap(STRONGER_OFFERING, said, f"{one['name']}: {level.name}")
+                yield Gap(STRONGER_OFFERING, said, subject, times(mine, theirs) if level.less_is_stricter else times(theirs, mine))

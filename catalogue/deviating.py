@@ -31,6 +31,7 @@ CODES = {
     "INHERITED_COMMITMENT_TOO_WEAK": "A service it hangs on promises less",
     "COMMITMENT_WEAKER_THAN_SLA": "The entry promises less than its SLA",
     "AGREEMENT_TOO_WEAK": "An agreement behind it gives less than is promised",
+    "OFFERING_STRONGER_THAN_ENTRY": "An offering promises more than the entry is judged by",
 }
 
 

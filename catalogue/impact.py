@@ -18,6 +18,7 @@ from catalogue.models import ServiceVersion
 from catalogue.weave import BACKUP_STOPS, CARRIES_STOP, STOPS, STOPS_BACKUP, letter_of, standing_sql
 
 Key = TypeVar("Key", bound=Hashable)
+STRICTEST_TIER = 1
 ENDS = {True: ("provider_id", "consumer_id"), False: ("consumer_id", "provider_id")}  # upwards: from provider to consumer
 
 # UNION drops a service that was met before: each is walked from once, so cycles end and dense graphs stay cheap.
@@ -61,15 +62,24 @@ ORDER BY 1, 2
 """
 
 
-# Of one service, as a column of another question; the same walk as above.
-_STRICTEST = """(
-WITH RECURSIVE standing AS {materialized} ({standing}), reached AS (
-    SELECT {service} AS id
-  UNION
-    SELECT r.consumer_id FROM reached JOIN standing r ON r.provider_id = reached.id AND r.strength = 'hard'
+# Of one service, as a column of another question: level by level, and no further once the strictest tier that there is was met.
+_STRICTEST = f"""(
+WITH RECURSIVE standing AS {{materialized}} ({{standing}}), level AS (
+    SELECT ARRAY[asked.id] AS ids, ARRAY[asked.id] AS met, (
+        SELECT min(v.tier) FROM catalogue_serviceversion v
+        WHERE v.service_id = asked.id AND v.state = 'approved' AND v.effective @> %(at)s::timestamptz
+    ) AS tier FROM (SELECT {{service}} AS id) asked
+  UNION ALL
+    SELECT found.ids, level.met || found.ids, least(level.tier, found.tier) FROM level, LATERAL (
+        SELECT array_agg(hung.id) AS ids, min(v.tier) AS tier FROM (
+            SELECT DISTINCT consumer_id AS id FROM standing
+            WHERE provider_id = ANY(level.ids) AND strength = 'hard' AND consumer_id NOT IN (SELECT unnest(level.met))
+        ) hung LEFT JOIN catalogue_serviceversion v
+            ON v.service_id = hung.id AND v.state = 'approved' AND v.effective @> %(at)s::timestamptz
+    ) found
+    WHERE found.ids IS NOT NULL AND level.tier IS DISTINCT FROM {STRICTEST_TIER}
 )
-SELECT min(v.tier) FROM reached JOIN catalogue_serviceversion v ON v.service_id = reached.id
-WHERE v.state = 'approved' AND v.effective @> %(at)s::timestamptz)"""
+SELECT min(tier) FROM level)"""  # noqa: S608 - our own words
 
 
 class EffectiveTier(Func):
@@ -89,7 +99,7 @@ class EffectiveTier(Func):
         walk = _STRICTEST.format(
             standing=standing_sql(self.known_then), materialized="MATERIALIZED" if self.known_then else "NOT MATERIALIZED", service=service
         )
-        before, after = (part.count("%(at)s") for part in walk.split(service, 1))
+        before, after = (part.count("%(at)s") for part in walk.split(f"SELECT {service} AS id", 1))
         return walk.replace("%(at)s", "%s"), [*[self.at] * before, *params, *[self.at] * after]
 
 

@@ -105,20 +105,24 @@ def standing_sql(known_then: bool, wanted: str = "TRUE") -> str:
 
 class Needs(Func):
     """As a condition of a row: whether its service needs another one at `at` over a relation of these kinds (none: of any), as was known
-    then with `known_then`."""
+    then with `known_then`. Where few `of_few` rows are asked, each looks at its own relations; else all are read once."""
 
     output_field = BooleanField()
 
-    def __init__(self, service: Any, *, at: dt.datetime, known_then: bool = False, kinds: Collection[str] = ()) -> None:
+    def __init__(
+        self, service: Any, *, at: dt.datetime, known_then: bool = False, kinds: Collection[str] = (), of_few: bool = False
+    ) -> None:
         super().__init__(service)
-        self.at, self.known_then, self.kinds = at, known_then, list(kinds)
+        self.at, self.known_then, self.kinds, self.of_few = at, known_then, list(kinds), of_few
 
     def as_sql(self, compiler: Any, connection: Any, **more: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         service, params = compiler.compile(self.source_expressions[0])
         standing = standing_sql(self.known_then, "kind = ANY(%(kinds)s)" if self.kinds else "TRUE")
         values = {"at": self.at, "kinds": self.kinds}
-        asked = [values[name] for name in _NAMED.findall(standing)]
-        return f"({service} IN (SELECT consumer_id FROM ({_NAMED.sub('%s', standing)}) standing))", [*params, *asked]  # noqa: S608
+        asked, standing = [values[name] for name in _NAMED.findall(standing)], _NAMED.sub("%s", standing)
+        if self.of_few and not self.known_then:  # OFFSET keeps PostgreSQL from reading all relations first
+            return f"EXISTS ({standing} AND consumer_id = {service} OFFSET 0)", [*asked, *params]
+        return f"({service} IN (SELECT consumer_id FROM ({standing}) standing))", [*params, *asked]  # noqa: S608
 
 
 class Knot(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from catalogue import publishing
+from catalogue import deviating, publishing
 from catalogue.models import Service, Team
 from itsm_backup.common.models import because
 from monitoring import intake
@@ -32,6 +32,15 @@ def make_admin(name: str = "") -> Any:
 def make_team(name: str = "Storage", email: str = "storage@example.org") -> Team:
     with because("test"):
         return Team.objects.get_or_create(name=name, defaults={"email": email})[0]
+
+
+def bear(service: Service, code: str, *, at: dt.datetime) -> None:
+    """A deviation that bears whatever of this service breaks the inequality, drafts too, for a month."""
+    said = {"at": at, "reason": "test"}
+    row = deviating.ask(
+        service=service, code=code, owner=make_user(), by=make_user(), expires_on=(at + dt.timedelta(days=30)).date(), **said
+    )
+    deviating.grant(deviation=row, by=make_admin(), **said)
 
 
 def make_service(

@@ -20,7 +20,7 @@ from incidents.models.major import GOING_ON
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import PARAMETER, Moment
 from itsm_backup.portal.words import clock_within, instant, many, zone
-from monitoring.models import BackupJob, ToolState
+from monitoring.models import Agreement, BackupJob, ToolState
 
 STALE_S = 15 * 60
 
@@ -117,10 +117,9 @@ def frame_of(request: HttpRequest, *, section: str, moment: Moment) -> Frame:
 
 def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     """Everything the frame counts, each table read once, as sub-selects of one row."""
-    entries = ServiceVersion.objects.in_force(moment.at)  # as everywhere: an entry counts from the day on which it takes force
-    services = (Service.objects if moment.past else Service.objects.listed()).filter(pk__in=entries.values("service")).visible_to(user)
+    entries = _entries(user, moment)
     watched = BackupJob.objects.filter(service__isnull=False).values("service")
-    compared = Q(agreement__comparison__isnull=False)
+    compared = Agreement.objects.filter(comparison__isnull=False, service__in=entries.values("service"))
     polled = Q(next_poll_at__isnull=False)
     incidents = Incident.objects.visible_to(user)
     open_then = Q(resolved_at=None) | Q(resolved_at__gt=moment.at)  # of the present the index of open ones knows
@@ -128,13 +127,8 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     works = user.has_perm(publishing_status.READS_ALL)
     majors = MajorIncident.objects.filter(state__in=GOING_ON).visible_to(user) if works else publishing_status.told_of(user, at=moment.at)
     found = get_user_model().objects.filter(pk=user.pk).values_list(
-        told_as_one(
-            services,
-            services=Count("pk"),
-            watched=Count("pk", filter=Q(pk__in=watched)),
-            compared=Count("pk", filter=compared),
-            agreeing=Count("pk", filter=compared & Q(agreement__differing=0)),
-        ),
+        told_as_one(entries, services=Count("*"), watched=Count("service", filter=Q(service__in=watched))),
+        told_as_one(compared, compared=Count("*"), agreeing=Count("pk", filter=Q(differing=0))),
         told_as_one(ServiceVersion.objects.approved().filter(approved_at__lte=moment.at), versions=Count("*")),
         told_as_one(incidents, open_incidents=Count("pk")),
         told_as_one(majors, majors=Count("pk"), next_update=Min("next_update_at" if works else "told_next_at")),
@@ -151,6 +145,19 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     ).get()  # fmt: skip
     told: dict[str, Any] = {name: value for part in found for name, value in part.items()}
     return told | {name: dt.datetime.fromisoformat(told[name]) for name in ("oldest", "newest", "next_update") if told[name]}
+
+
+def _entries(user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
+    """What counts as a service of the estate: an entry from the day on which it takes force, today without those that left the catalogue.
+
+    Asked of the index of versions in force alone, because every page asks it.
+    """
+    entries = ServiceVersion.objects.in_force(moment.at)
+    if not moment.past:
+        entries = entries.exclude(service__in=Service.objects.exclude(lifecycle__in=Service.LISTED))
+    if user.has_perm("catalogue.view_service"):
+        return entries
+    return entries.filter(service__in=Service.objects.visible_to(user))
 
 
 def told_as_one(rows: QuerySet, **aggregates: Any) -> Subquery:

@@ -132,7 +132,8 @@ def _rows(
 ) -> tuple[QuerySet[ServiceVersion], int, int]:
     """The rows to page through, how many they are, and how many need nothing and are left out. All stay where all are asked for, where
     relations are changed, and where none needs anything."""
-    needs = Q(weave.Needs("service", at=moment.at, known_then=moment.past, kinds=kinds_of(wanted)))
+    few = any(wanted[name] for name in ("text", "department", "tier"))
+    needs = Q(weave.Needs("service", at=moment.at, known_then=moment.past, kinds=kinds_of(wanted), of_few=few))
     if not moment.past:
         needs |= Q(service__in=_proposed(wanted, moment).values("consumer"))
     counted = rows.aggregate(total=Count("pk"), needing=Count("pk", filter=needs))

@@ -230,7 +230,7 @@ def test_each_offering_goes_through_the_same_inequalities():
     assert told["SCHEDULE_EXCEEDS_RPO", "stops"].startswith("Gold: A recovery point of 1 h cannot hold")
     assert told["INHERITED_COMMITMENT_TOO_WEAK", "stops"].startswith("Gold: It stops with Service storage, which promises only")
     assert told["RPO_EXCEEDS_BIA_TOLERANCE", "stops"].startswith("Bronze: A recovery point of 2 d loses more")
-    assert told["OFFERING_STRONGER_THAN_ENTRY", "consider"] == (
+    assert told["OFFERING_STRONGER_THAN_ENTRY", "stops"] == (
         "Gold promises a recovery point of 1 h, but the entry is judged by a recovery point of 30 h."
     )
     assert len(found) == 4

@@ -103,7 +103,7 @@ def test_going_back_is_a_new_version_with_everything_of_the_old_one():
     draft = publishing.draft_version(
         service=service,
         content={"department": "Other", "tier": 1},
-        commitment={"rpo_s": 60},
+        commitment={"rpo_s": 60, "retention_days": 90},
         offerings=[GOLD],
         by=make_author(),
         at=NOON + HOUR,
@@ -121,7 +121,7 @@ def test_offerings_come_along_and_are_fixed_with_their_version():
     publishing.edit_draft(
         version=version,
         content={},
-        commitment={},
+        commitment={"rpo_s": 3_600, "retention_days": 90},
         offerings=[GOLD, {**GOLD, "name": "Silver", "rpo_s": 7_200}],
         by=make_author(),
         at=NOON,

@@ -18,7 +18,7 @@ from monitoring import detecting, packaging
 from monitoring.models import Evaluation
 from monitoring.trending import Month
 from tests.catalogue.makers import make_approver
-from tests.factories import make_admin, make_job, make_schedule, make_service, make_user, push, run_record
+from tests.factories import bear, make_admin, make_job, make_schedule, make_service, make_user, push, run_record
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("3.2")]
@@ -212,6 +212,7 @@ def test_offerings_are_judged_by_the_same_figures_against_their_own_levels(estat
     offerings = [{"name": "Gold", "rpo_s": 60, "success_rate": Decimal("0.5")}, {"name": "Silver", "rpo_s": 999_999}, {"name": "Bare"}]
     said = {"by": make_admin("writer"), "at": estate.at, "reason": "x"}
     draft = publishing.draft_version(service=service, content={}, commitment={}, offerings=offerings, **said)
+    bear(service, "OFFERING_STRONGER_THAN_ENTRY", at=estate.at)
     publishing.submit(version=draft, by=said["by"], at=estate.at, announce=False)
     publishing.approve(version=draft, by=make_admin("boss"), at=estate.at)
     journey.advance(at=estate.at)

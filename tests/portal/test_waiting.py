@@ -60,13 +60,13 @@ def test_whoever_opens_a_service_reads_what_it_is_and_how_it_is_offered(client):
     noon = now()
     steward = make_person("steward", noon)
     service = make_service("SVC-003", at=noon - 9 * DAY, summary="Pictures for every ward")
-    gold = {"name": "Gold", "price": "120 a month", "rpo_s": 4 * 3600, "rto_s": None, "retention_days": None, "success_rate": None}
+    gold = {"name": "Gold", "price": "120 a month", "rpo_s": 30 * 3600, "rto_s": None, "retention_days": None, "success_rate": None}
     draft = publishing.draft_version(service=service, content={}, commitment={}, offerings=[gold], by=steward, at=noon - DAY, reason="x")
     publishing.submit(version=draft, by=steward, at=noon - DAY)
     publishing.approve(version=draft, by=make_person("approver", noon), at=noon - DAY)
     client.force_login(make_person("requester", noon), backend=BACKEND)
     told = client.get("/services/SVC-003/").content.decode()
-    assert "Pictures for every ward" in told and "Gold: recovery point 4 h; price 120 a month" in told
+    assert "Pictures for every ward" in told and "Gold: recovery point 30 h; price 120 a month" in told
 
 
 @pytest.mark.req("5.6")

@@ -13,7 +13,7 @@ from reporting import attesting, compiling, composing
 from reporting.models import Report, ReportedService
 from reporting.rows import rows_of
 from reporting.scoping import Month, NotYet, Scope, month_before, month_of
-from tests.factories import make_admin, make_user
+from tests.factories import bear, make_admin, make_user
 from tests.reporting.makers import JULY_1, JUNE, ZONE, late_run_arrives, night
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +75,7 @@ def test_offerings_are_measured_by_the_figures_of_their_entry(estate):
     version = publishing.draft_version(
         service=estate.records, content={}, commitment={}, by=author, at=night(15), reason="Packages", offerings=levels
     )
+    bear(estate.records, "OFFERING_STRONGER_THAN_ENTRY", at=night(15))
     publishing.submit(version=version, by=author, at=night(15), reason="test")
     publishing.approve(version=version, by=approver, at=night(15), reason="test")
     report = compile_june()[0]

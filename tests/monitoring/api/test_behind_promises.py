@@ -118,7 +118,7 @@ def test_a_service_tells_its_whole_promise_its_packages_and_agreements(people):
     author, approver = people
     at = now() - DAY
     version = make_draft("erp", at=at, kind="supporting_service", regulations=["KRITIS"], sla=agree(None, at), rpo_s=6 * HOUR)
-    gold = {"name": "Gold", "price": "120 a month", "rpo_s": HOUR, "rto_s": None, "retention_days": None, "success_rate": None}
+    gold = {"name": "Gold", "price": "120 a month", "rpo_s": 6 * HOUR, "rto_s": None, "retention_days": None, "success_rate": None}
     promise = {"immutability_days": 14, "encryption": "everywhere", "copy_scheme": "3-2-1-1-0", "rpo_attainment_rate": Decimal("0.99")}
     promise["measurement_calendar"] = "Mon-Fri"
     publishing.edit_draft(version=version, content={}, commitment=promise, offerings=[gold], by=author, at=at, reason="x")
