@@ -36,10 +36,8 @@ def make_team(name: str = "Storage", email: str = "storage@example.org") -> Team
 
 def bear(service: Service, code: str, *, at: dt.datetime) -> None:
     """A deviation that bears whatever of this service breaks the inequality, drafts too, for a month."""
-    said = {"at": at, "reason": "test"}
-    row = deviating.ask(
-        service=service, code=code, owner=make_user(), by=make_user(), expires_on=(at + dt.timedelta(days=30)).date(), **said
-    )
+    said, until = {"at": at, "reason": "test"}, (at + dt.timedelta(days=30)).date()
+    row = deviating.ask(service=service, code=code, owner=make_user(), by=make_user(), expires_on=until, **said)
     deviating.grant(deviation=row, by=make_admin(), **said)
 
 
