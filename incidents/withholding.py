@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
 from incidents.models import Incident
 from monitoring.models import Alert
 from monitoring.naming import is_told_all, leaving_out
+
+MOST_READ = 200  # titles that are read for one search, the newest first
 
 
 def for_reader(user: Any, incidents: Iterable[Incident]) -> Callable[[str], str]:
@@ -25,6 +29,15 @@ def retitle(user: Any, incidents: Iterable[Any]) -> None:
     plain = leaving_out(inside_names(rows))
     for one in rows:
         one.told_title = plain(one.told_title)
+
+
+def titled(user: Any, rows: QuerySet[Any], text: str) -> Q:
+    """Which of these rows of `told_to` have titles that hold the text as the person reads them: what they are not told finds nothing."""
+    if is_told_all(user):
+        return Q(told_title__icontains=text)
+    some = list(rows.filter(told_title__icontains=text).order_by("-opened_at", "-pk")[:MOST_READ])
+    plain = leaving_out(inside_names(some)) if some else str
+    return Q(pk__in=[one.pk for one in some if text.lower() in plain(one.told_title).lower()])
 
 
 def inside_names(incidents: Iterable[Incident]) -> list[str]:

@@ -19,7 +19,9 @@ from incidents import exposing, muting, withholding
 from incidents.models import Digest, DigestPreference, EntryProposal, Incident, PostIncidentReview, ReviewAction
 from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
+from itsm_backup.portal import muted_page
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.rule_pages import names_at
 from itsm_backup.portal.standing import standings, worst_first
 from itsm_backup.portal.words import VERDICTS, age_of_promise, many
 from monitoring import standing_alerts
@@ -32,6 +34,7 @@ from reporting.models import Discrepancy, Report
 MOST, A_DAY = 10, dt.timedelta(days=1)
 BAD = ("broken", "no_data")
 Wish = DigestPreference.Wish
+Names = dict[int | None, str]  # service → its name with its code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +97,14 @@ def compose(*, person: Any, at: dt.datetime) -> Composed:
     counts = dict(rows.order_by().values_list("verdict").annotate(Count("pk")))
     kept, total = counts.get("kept", 0) + counts.get("at_risk", 0), sum(counts.values())
     muted, actions = muting.mutes(user=person, at=at), _actions(person, at)
-    told = (_services(rows, counts, at), *_exceptions(person, muted, actions, at))
+    names = names_at((pk for one in muted for pk in one.services), at)
+    told = (_services(rows, counts, at), *_exceptions(person, muted, actions, names, at))
     exceptions = tuple(part for part in told if part.lines)
     count = sum(len(part.lines) + part.more for part in exceptions)
-    sentence = f"{kept:,} of {many(total, 'service')} keep their promise." if total else "No service is in sight for you."
+    keep = "keeps its promise" if total == 1 else "keep their promise"
+    sentence = f"{kept:,} of {many(total, 'service')} {keep}." if total else "No service is in sight for you."
     subject = f"{many(count, 'exception')}: {sentence}" if count else f"No exceptions: {sentence}"
-    rest = tuple(part for part in _rest(person, muted, actions, at) if part.lines)
+    rest = tuple(part for part in _rest(person, muted, actions, names, at) if part.lines)
     return Composed(subject=subject, sentence=sentence, exceptions=exceptions, rest=rest)
 
 
@@ -116,49 +121,55 @@ def _actions(person: Any, at: dt.datetime) -> list[ReviewAction]:
     return list(rows.select_related("owner", "review").order_by("due_on", "pk"))
 
 
-def _exceptions(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], at: dt.datetime) -> Iterator[Part]:
+def _exceptions(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], names: Names, at: dt.datetime) -> Iterator[Part]:
     incidents = list(Incident.objects.told_to(person).open().order_by("priority", "opened_at", "pk"))  # type: ignore[attr-defined]
     withholding.retitle(person, incidents[:MOST])
     yield _part("Open incidents", [_incident(one) for one in incidents], "incidents")
     late = RestorePlan.objects.visible_to(person).overdue(at.date()).select_related("job", "tester", "service")  # type: ignore[attr-defined]
-    told = [f"{named}: planned for {one.planned_on:%d %b %Y}, tester {_name(one.tester)}" for one, named in _named(late, person)]
+    told = [f"{named}: planned for {one.planned_on:%d %b %Y}, tester {_name(one.tester)}" for one, named in _named(late, person, at)]
     yield _part("Overdue restore tests", told, "restore_plans")
     yield _part("Overdue actions of reviews", [_action(one) for one in actions if one.due_on < at.date()], "reviews")
     exposed = [one for one, exposure in zip(muted, exposing.exposures(muted, at=at), strict=True) if exposure.past]
-    yield _part("Muted while copies are older than promised", [_mute(one) for one in exposed], "muted")
+    yield _part("Muted while copies are older than promised", [_mute(one, names) for one in exposed], "muted")
     reports = Report.objects.visible_to(person)
-    differing = Discrepancy.objects.visible_to(person).filter(report__in=reports, settlement=None).select_related("service", "report")
-    yield _part("Published figures that come out otherwise", [str(one) for one in differing], "reconciliation")
+    differing = list(Discrepancy.objects.visible_to(person).filter(report__in=reports, settlement=None).select_related("service", "report"))
+    called = names_at((one.service_id for one in differing), at)
+    lines = [f"{one.get_figure_display()} of {called.get(one.service_id, one.service.code)} in {one.report}" for one in differing]
+    yield _part("Published figures that come out otherwise", lines, "reconciliation")
 
 
-def _rest(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], at: dt.datetime) -> Iterator[Part]:
+def _rest(person: Any, muted: list[muting.Mute], actions: list[ReviewAction], names: Names, at: dt.datetime) -> Iterator[Part]:
     lasting = Q(alert_class__in=standing_alerts.CLASSES)
     alerts = Alert.objects.visible_to(person).filter(lasting | Q(incident_alert=None), state__in=OPEN_STATES)
     standing = _titles(alerts, person)
     yield _part("Watched, no incident so far", [title for kind, title in standing if kind not in standing_alerts.CLASSES], "services")
     yield _part("Lasting conditions", [title for kind, title in standing if kind in standing_alerts.CLASSES], "services")
     mine = RestorePlan.objects.visible_to(person).filter(state="recorded").exclude(tester=person).select_related("service", "job")
-    yield _part("Restore tests that wait to be verified", [named for _, named in _named(mine, person)], "restore_plans")
+    yield _part("Restore tests that wait to be verified", [named for _, named in _named(mine, person, at)], "restore_plans")
     _, wanted = due_tests(user=person, at=at)
     yield _part("Restore tests", [f"{many(wanted, 'service')} without a test that proves the promise, none planned"] if wanted else [],
                 "restore_plans")  # fmt: skip
-    asked = EntryProposal.objects.filter(state="open", service__in=Service.objects.visible_to(person, "change"))
-    told = [f"{one.service.code}: {one.get_question_display()} {one.text}" for one in asked.select_related("service")]
+    entries = EntryProposal.objects.filter(state="open", service__in=Service.objects.visible_to(person, "change"))
+    asked = list(entries.select_related("service"))
+    called = names_at((one.service_id for one in asked), at)
+    told = [f"{called.get(one.service_id, one.service.code)}: {one.get_question_display()} {one.text}" for one in asked]
     yield _part("What reviews ask of your entries", told, "reviews")
     own = [one for one in actions if one.owner_id == person.pk and one.due_on >= at.date()]
     yield _part("What you do of reviews", [_action(one) for one in own], "reviews")
     soon = [one for one in muted if one.until is not None and one.until <= at + A_DAY]
-    yield _part("Ends within a day", [_mute(one) for one in soon], "muted")
+    yield _part("Ends within a day", [_mute(one, names) for one in soon], "muted")
     over = list(Incident.objects.told_to(person).filter(Q(resolved_at__gt=at - A_DAY, resolved_at__lte=at)).order_by("-resolved_at"))  # type: ignore[attr-defined]
     withholding.retitle(person, over[:MOST])
     yield _part("Resolved since yesterday", [_incident(one) for one in over], "incidents")
 
 
-def _named(plans: Any, person: Any) -> list[tuple[Any, str]]:
+def _named(plans: Any, person: Any, at: dt.datetime) -> list[tuple[Any, str]]:
     """Restore plans with the service and the job that they are of, as the person may read of it."""
     rows = list(plans)
+    called = names_at((one.service_id for one in rows), at)
     plains = plains_for(person, [(one.service_id, one.job.tool_id) for one in rows])
-    return [(one, f"{one.service.code}, {throughout(one.job.name, plains((one.service_id, one.job.tool_id)))}") for one in rows]
+    jobs = [throughout(one.job.name, plains((one.service_id, one.job.tool_id))) for one in rows]
+    return [(one, f"{called.get(one.service_id, one.service.code)}, {job}") for one, job in zip(rows, jobs, strict=True)]
 
 
 def _titles(alerts: Any, person: Any) -> list[tuple[str, str]]:
@@ -186,9 +197,9 @@ def _action(one: ReviewAction) -> str:
     return f"{one.review.number}, {one.what}: due {one.due_on:%d %b %Y}, {_name(one.owner)}"
 
 
-def _mute(one: muting.Mute) -> str:
+def _mute(one: muting.Mute, names: Names) -> str:
     end = f"until {one.until:%d %b %Y %H:%M} UTC" if one.until else "without end"
-    return f"{one.what}: {muting.KINDS[one.kind].lower()} {end}, {_name(one.owner) if one.owner else 'nobody'} answers for it"
+    return f"{muted_page.told_what(one, names)}: {muting.KINDS[one.kind].lower()} {end}, {_name(one.owner) if one.owner else 'nobody'} answers for it"
 
 
 def _name(person: Any) -> str:

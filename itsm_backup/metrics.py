@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Case, Count, Min, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -38,7 +38,7 @@ OF_SERVICE = {
     "promise_kept": "1 while the promise is kept, 0 while it is broken; absent where nothing can be said.",
     "last_good_timestamp_seconds": "Instant of the newest copy of the worst item that could be restored.",
     "next_due_timestamp_seconds": "When the next backup is due.",
-    "expected_runs_missed": f"Backups of the last {COUNTED_DAYS} days and today that were due and missed.",
+    "expected_runs_missed": f"Backups of the last {COUNTED_DAYS} days and today that were due and missed, on days that count.",
 }
 
 
@@ -101,9 +101,11 @@ class Estate:
         """What is said of single services, of the first by code; a gauge says how many are left out."""
         gauges = {name: GaugeMetricFamily(f"itsm_backup_service_{name}", words, labels=["service"]) for name, words in OF_SERVICE.items()}
         claim = KeyTransform(0, KeyTransform("claims", "evaluation__result"))
-        rows = judged.annotate(counted_from=KeyTextTransform("counted_from", claim)).select_related(
-            "service__status", "service__propagated"
-        )
+        counted_from = Case(  # of what is not known nothing is measured: an item behind a silent tool could be older
+            When(evaluation__result__claims__0__verdict="no_data", then=Value(None)),
+            default=KeyTextTransform("counted_from", claim), output_field=TextField(),
+        )  # fmt: skip
+        rows = judged.annotate(counted_from=counted_from).select_related("service__status", "service__propagated")
         shown = list(rows.order_by("service__code")[:MOST_SERVICES])
         missed = self._missed([row.service_id for row in shown])
         for row in shown:
@@ -125,10 +127,10 @@ class Estate:
         }  # fmt: skip
 
     def _missed(self, services: list[int]) -> dict[int, int]:
-        """Service → due backups that were missed, of services of which anything was due."""
+        """Service → due backups that were missed on days that count, of services of which anything was due."""
         from_then = self.at.date() - dt.timedelta(days=COUNTED_DAYS)
         due = ExpectedRun.objects.filter(job__service__in=services, local_on__gte=from_then).exclude(state=ExpectedRun.State.EXPECTED)
-        counted = due.order_by().values("job__service").annotate(missed=Count("pk", filter=Q(state=ExpectedRun.State.MISSED)))
+        counted = due.order_by().values("job__service").annotate(missed=Count("pk", filter=Q(state=ExpectedRun.State.MISSED, counts=True)))
         return dict(counted.values_list("job__service", "missed"))
 
     def _lag_s(self) -> float:

@@ -137,6 +137,8 @@ class _Asked(msgspec.Struct, kw_only=True):
 def _rpo(one: Objective, ask: _Asked) -> Attainment:
     claim = ask.claims.get("rpo")
     since = (claim or {}).get("captured_at") or (claim or {}).get("counted_from")
+    if claim is not None and claim["reason"] == "source_silent":
+        return Attainment(objective=one, status="no_data", detail="Its backup tool has not answered")
     if claim is None or since is None:
         return Attainment(objective=one, detail="Not judged" if one.promised else "Not promised, so not judged")
     measured_s = max(0.0, (ask.at - parse_instant(since)).total_seconds())

@@ -2,7 +2,8 @@
 
 Beside what was due stand the restore tests that passed (`restores`), which give no letter, and what went wrong without being due:
 failed runs outside the schedule (`besides`) and failed restore tests (`refuted`). Those make the day failed, but no rate counts them.
-What falls on a day that does not count by the measurement calendar stands apart (`uncounted`); the letter tells what came of it.
+What falls on a day that does not count by the measurement calendar stands apart (`uncounted`), failed runs beside the schedule, too;
+the letter tells what came of it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ COUNTS = ("good", "warned", "late", "failed", "missed", "unknown", "held", "pend
 _LETTERS = (
     ("failed", "F"), ("besides", "F"), ("refuted", "F"), ("missed", "M"), ("unknown", "?"), ("late", "L"), ("warned", "W"), ("held", "H"),
 )  # fmt: skip
-_APART = ("good", "warned", "late", "failed", "missed")  # what rates are made of: on a day that does not count they show, and count nowhere
+# On a day that does not count these show, and count nowhere. A restore test says the same of a copy on any day.
+_APART = ("good", "warned", "late", "failed", "missed", "unknown", "besides")
 _TESTED = {"passed": "restores", "failed": "refuted"}
 
 
@@ -76,16 +78,14 @@ def recount(*, days: Mapping[int, Collection[dt.date]], zones: Mapping[int, str]
         counts[service, day].update(kinds if counting else _apart(kinds))
     bounds = [(day_bounds(some[0], zones[service])[0], day_bounds(some[-1], zones[service])[1]) for service, some in wanted.items()]
     spans = [array(wanted), array(since for since, _ in bounds), array(until for _, until in bounds)]
-    loose = fetch(_LOOSE, spans)
-    calendars = recalling.counted_days_of({service for service, _, _ in loose}) if loose else {}
-    for service, occurred_at, outcome in loose:
-        kinds = _kinds_of_run(outcome)
+    runs = [(service, occurred_at, _kinds_of_run(outcome)) for service, occurred_at, outcome in fetch(_LOOSE, spans)]
+    runs += [(service, occurred_at, ["besides"]) for service, occurred_at in fetch(_BESIDES, spans)]
+    calendars = recalling.counted_days_of({service for service, _, _ in runs}) if runs else {}
+    for service, occurred_at, kinds in runs:
         counting = not uncounted(occurred_at, calendars.get(service, ()))
         _count(counts, service, local_day(occurred_at, zones[service]), kinds if counting else _apart(kinds))
     for service, started_at, outcome in fetch(_TESTS, spans):
         _count(counts, service, local_day(started_at, zones[service]), [_TESTED[outcome]])
-    for service, occurred_at in fetch(_BESIDES, spans):
-        _count(counts, service, local_day(occurred_at, zones[service]), ["besides"])
     _write(counts)
 
 

@@ -90,6 +90,13 @@ def tells_of(user: Any, service: str = "pk") -> Q:
     return Q(writes | (Exists(jobs) & ~Exists(jobs.exclude(tool__in=Tool.objects.visible_to(user)))))
 
 
+def told_rows(user: Any) -> Q:
+    """Rows with a service and a tool whose names the person is told, as `plains_for` decides it: what a filter by name may find."""
+    if is_told_all(user):
+        return Q()
+    return tells_of(user, "service") | Q(service__isnull=True, tool__in=Tool.objects.visible_to(user))
+
+
 def _told(user: Any, services: set[Any]) -> set[int]:
     return set(Service.objects.filter(tells_of(user), pk__in=services).values_list("pk", flat=True))
 

@@ -110,6 +110,8 @@ def _take_evaluation(one: Standing, evaluation: Evaluation | None) -> None:
         return
     one.evaluation, one.evaluated_at, one.claims = evaluation.pk, evaluation.at, evaluation.result.get("claims", [])
     rpo = next((claim for claim in one.claims if claim["claim"] == "rpo"), {})
+    if rpo.get("verdict") == "no_data":  # what it measured is of other items: that behind a silent tool could be older
+        return
     one.captured_at = parse_instant(rpo["captured_at"]) if rpo.get("captured_at") else None
     if rpo.get("counted_from"):
         one.exposure_s = max(0, int((one.at - parse_instant(rpo["counted_from"])).total_seconds()))

@@ -15,7 +15,10 @@ from monitoring.explaining import Explanation, Reference, explain
 from monitoring.models import Evaluation
 from monitoring.repeating import Repetition
 
-STANDS = {"degraded": "is degraded", "outage": "is out", "operational": "is operational", "maintenance": "is under maintenance"}
+STANDS = {
+    "degraded": "is degraded", "outage": "is out", "operational": "is operational", "maintenance": "is under maintenance",
+    "unknown": "is of unknown status",
+}  # fmt: skip
 _DIRECTLY = dict(Relation.Kind.choices)
 
 
@@ -29,7 +32,7 @@ def cause_of(step: Propagation) -> Evaluation | None:
 def answer_of(step: Propagation) -> str:
     """What reaches the service and from where, in a sentence."""
     own, cause, ways = step.inputs["own"]["status"], step.inputs["cause"], step.inputs["relations"]
-    stands = STANDS.get(cause["status"], "is not known")
+    stands = STANDS[cause["status"]]
     if not step.status:
         spread = cause["status"] in SPREADS
         return f"No provider affects it any more: {cause['service']} {stands}" + (", but does not reach it." if spread else ".")
@@ -37,8 +40,8 @@ def answer_of(step: Propagation) -> str:
     told = f", through {', then '.join(through)}" if through else ""
     if hits_backup(step.inputs, step.method_version):
         lacks = ONLY_BACKUP[ways[0]["kind"]]
-        return f"By itself it {STANDS.get(own, 'is not known')}; {lacks}, because {cause['service']} {stands}{told}."
-    return f"By itself it {STANDS.get(own, 'is not known')}; it is affected by {cause['service']}, which {stands}{told}."
+        return f"By itself it {STANDS[own]}; {lacks}, because {cause['service']} {stands}{told}."
+    return f"By itself it {STANDS[own]}; it is affected by {cause['service']}, which {stands}{told}."
 
 
 def explain_step(step: Propagation, evaluation: Evaluation) -> Explanation:

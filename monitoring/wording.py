@@ -22,7 +22,6 @@ _REASONS = {
     "nothing_settled": "Nothing was due in this period.",
     "awaiting_more_bad": "One bad occurrence is not enough to change the status.",
     "awaiting_more_good": "It waits for more good runs before the status rises.",
-    "budget_nearly_used": "Over 90% of the failures that the month allows are used.",
     "target_out_of_reach": "The month's success rate can no longer be reached.",
     "success_below_target": "The month's success rate was not reached.",
     "kept": "The promise is kept.",
@@ -42,6 +41,8 @@ def status_sentence(inputs: dict[str, Any], result: dict[str, Any]) -> str:
         return "Its backup tool has not answered yet, so nothing is known."
     if rpo and reason == "no_usable_point":
         return "There is no copy that could be restored."
+    if reason == "budget_nearly_used":
+        return f"Over {inputs['workflow']['at_risk_fraction']:.0%} of the failures that the month allows are used."
     restore = next((claim for claim in result["claims"] if claim["reason"] == "contradicted"), None)
     if restore and reason in ("contradicted", "awaiting_more_bad"):
         return restore_sentence(restore) + (" " + _REASONS[reason] if reason in _REASONS else "")

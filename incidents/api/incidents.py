@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.urls import path, re_path
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
@@ -114,8 +114,12 @@ class ImpactsSerializer(serializers.Serializer):
 class IncidentFilters(filters.FilterSet):
     state = words("state", Incident.State.values, "State")
     priority = words("priority", ["P1", "P2", "P3", "P4", "P5"], "Priority")
-    service = filters.CharFilter(field_name="incident_alerts__alert__service__code", distinct=True, help_text="Code of a service it hits.")
+    service = filters.CharFilter(method="of_service", help_text="Code of a service that it hits and that you may see.")
     open = filters.BooleanFilter(method="only_open", help_text="true: only what is not over; false: only what is.")
+
+    def of_service(self, rows: Any, name: str, value: str) -> QuerySet[Incident]:
+        alerts = Alert.objects.visible_to(self.request.user).filter(service__code=value)
+        return rows.filter(Exists(IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=alerts)))  # type: ignore[no-any-return]
 
     def only_open(self, rows: Any, name: str, value: bool) -> QuerySet[Incident]:
         return rows.open() if value else rows.exclude(pk__in=Incident.objects.open())

@@ -11,8 +11,11 @@ from django.utils.safestring import SafeString
 from catalogue.models import Service, ServiceVersion
 from catalogue.weave import ONLY_BACKUP
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.words import STATUSES
 
+OWN = {
+    "operational": "Operational itself", "degraded": "Degraded itself", "outage": "Out itself", "maintenance": "Under maintenance itself",
+    "unknown": "Its own status is unknown",
+}  # fmt: skip
 IS = {"degraded": "is degraded", "outage": "is out"}
 
 
@@ -27,16 +30,16 @@ def told_affected(row: Any, moment: Moment) -> SafeString | str:
     """A sentence that keeps apart how the service stands by itself and what reaches it; empty where nothing does."""
     if not row.reaches:
         return ""
-    own, stands = STATUSES[row.stands][0], IS[row.reach_from]
+    own, stands = OWN[row.stands], IS[row.reach_from]
     lacks = ONLY_BACKUP.get(row.reach_kind) if row.reaches != row.reach_from else None  # an outage of what only its backup needs
     if not row.cause_code and lacks:
-        return f"{own} itself, but {lacks}: a service that you may not see {stands}."
+        return f"{own}, but {lacks}: a service that you may not see {stands}."
     if not row.cause_code:
-        return f"{own} itself, affected by a service that you may not see: it {stands}."
+        return f"{own}, affected by a service that you may not see: it {stands}."
     cause = format_html('<a href="{}">{}</a>', moment.href("service", row.cause_code), row.cause_name)
     if lacks:
-        return format_html("{} itself, but {}: {} {}.", own, lacks, cause, stands)
-    return format_html("{} itself, affected by {}, which {}.", own, cause, stands)
+        return format_html("{}, but {}: {} {}.", own, lacks, cause, stands)
+    return format_html("{}, affected by {}, which {}.", own, cause, stands)
 
 
 def why_affected(row: Any, moment: Moment) -> str:

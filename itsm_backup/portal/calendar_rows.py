@@ -8,16 +8,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.days import BAD, LETTERS, MARKED, UNCOUNTED, DayCell, GoodDays, cells_html, cells_of, good_days
+from itsm_backup.portal.days import BAD, COUNTED, LETTERS, MARKED, UNCOUNTED, DayCell, GoodDays, cells_html, cells_of, good_days
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.reached import reached_days, with_reach
 from itsm_backup.portal.words import TIERS, many
 from monitoring.models import ServiceDay
+
+
+# The letter of a day by what rates count of it; that of the cell tells all that happened.
+_COUNTED = Case(
+    When(uncounted=0, then=F("worst")),
+    *(
+        When(Q(*((f"{name}__gt", 0) for name in names), _connector=Q.OR), then=Value(LETTERS.get(kind, "")))
+        for kind, names in COUNTED
+    ),
+    default=F("worst"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +72,9 @@ def totals_of(rows: QuerySet[ServiceVersion], group: str, days: Sequence[dt.date
     found: dict[Any, Counter[str]] = defaultdict(Counter)
     found |= {key: Counter(services=count) for key, count in rows.order_by(group).values_list(group).annotate(n=Count("pk"))}
     cells = ServiceDay.objects.filter(day__gte=days[0], day__lte=days[-1], service__versions__in=rows)
-    cells = cells.exclude(UNCOUNTED)
-    kinds = {"good": Q(worst="", good__gt=0), "pending": Q(worst="", good=0, pending__gt=0)}
-    kinds |= {kind: Q(worst=LETTERS[kind]) for kind in MARKED}
+    cells = cells.exclude(UNCOUNTED).annotate(told=_COUNTED)
+    kinds = {"good": Q(told="", good__gt=0), "pending": Q(told="", good=0, pending__gt=0)}
+    kinds |= {kind: Q(told=LETTERS[kind]) for kind in MARKED}
     sums = {f"{kind}_days": Count("pk", filter=which) for kind, which in kinds.items()}
     for key, *counts in cells.order_by().values_list(f"service__versions__{group}").annotate(**sums):
         found[key].update(dict(zip(kinds, counts, strict=True)))

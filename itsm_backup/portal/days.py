@@ -51,6 +51,10 @@ COUNTS = {
     "uncounted": "not counted",
     "pending": "still to come",
 }
+COUNTED = (  # what rates count of a day, the worst first, and what it is then
+    ("failed", ("failed", "besides", "refuted")), ("missed", ("missed",)), ("no_data", ("unknown",)), ("late", ("late",)),
+    ("warning", ("warned",)), ("good", ("good",)),
+)  # fmt: skip
 UNCOUNTED = Q(uncounted__gt=0, good=0, failed=0, missed=0, unknown=0, besides=0, refuted=0)  # days of which no rate counts anything
 REACHED = "Affected by a provider"
 MOST_BACK = 396  # thirteen months: how far calendars page back
@@ -63,7 +67,16 @@ class DayCell(charts.DayCell):
     """One day of a service: a kind of the alphabet, the counts behind it in words, and whether a provider's trouble reached it."""
 
     reached: bool = False
-    counts: bool = True  # False where all that was due fell on a day that does not count
+    counted: str | None = None  # its kind by what rates count of it, where that is not all; empty where it is nothing
+
+    @property
+    def counts(self) -> bool:
+        """False where all that was due fell on a day that does not count."""
+        return self.counted != ""
+
+    @property
+    def kind_counted(self) -> str:
+        return self.kind if self.counted is None else self.counted
 
     @property
     def spoken(self) -> str:
@@ -117,8 +130,8 @@ def cell_of(on: dt.date, row: Any, *, reached: bool = False) -> DayCell:
         counts.append(f"{row.besides:,} failed outside the schedule")
     if row.refuted:
         counts.append(many(row.refuted, "restore test failed", "restore tests failed"))
-    counting = not row.uncounted or any((row.good, row.failed, row.missed, row.unknown, row.besides, row.refuted))
-    return DayCell(on, kind_of(row), ", ".join(counts), restore_passed=row.restores > 0, reached=reached, counts=counting)
+    counted = next((kind for kind, names in COUNTED if any(getattr(row, name) for name in names)), "") if row.uncounted else None
+    return DayCell(on, kind_of(row), ", ".join(counts), restore_passed=row.restores > 0, reached=reached, counted=counted)
 
 
 def cells_of(rows: Iterable[Any], days: Sequence[dt.date], reached: Collection[dt.date] = ()) -> list[DayCell]:
@@ -128,7 +141,7 @@ def cells_of(rows: Iterable[Any], days: Sequence[dt.date], reached: Collection[d
 
 
 def good_days(cells: Iterable[DayCell]) -> GoodDays:
-    kinds = [cell.kind for cell in cells if cell.counts and cell.kind not in ("held", "pending", "not_scheduled")]
+    kinds = [cell.kind_counted for cell in cells if cell.counts and cell.kind_counted not in ("held", "pending", "not_scheduled")]
     return GoodDays(sum(kind in ("good", "warning") for kind in kinds), len(kinds))
 
 

@@ -16,13 +16,17 @@ from itsm_backup.common.time import parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.method_pages import href_of as method_href
-from itsm_backup.portal.words import OUTCOME_VERDICTS, STATUSES, clock, instant, many
+from itsm_backup.portal.words import OUTCOME_VERDICTS, clock, instant, many
 from monitoring import tracing
 from monitoring.explaining import Explanation, explain, plainly
 from monitoring.models import Alert, Evaluation, Figure
 from monitoring.naming import Plain, plains_for, throughout
 from monitoring.repeating import Repetition, repeat
 
+STANDS = {
+    "operational": "is it operational", "degraded": "is it degraded", "outage": "is there an outage",
+    "maintenance": "is it under maintenance", "unknown": "is its status unknown",
+}  # fmt: skip
 KINDS = ("status", "alert", "incident", "figure", "evaluation", "propagation")
 MOST_RUNS = 8
 Matched = tuple[str, str, str]  # title, what is counted, what is said where there is none
@@ -201,12 +205,12 @@ def _question(found: Found) -> str:
     if found.incident:
         return f"Why is there {found.incident.number}?"
     if found.alert:
-        return f"Why this alert: {found.alert.get_alert_class_display().lower()}?"
+        return f"Why was this alert raised: {found.alert.get_alert_class_display().lower()}?"
     if found.step:
         return "Why is it affected?" if found.step.status else "Why is it not affected any more?"
     if found.evaluation.service_id is None:
         return "Why is the tool silent?" if found.evaluation.result.get("silent") else "Why does the tool count as answering?"
-    return f"Why is it {STATUSES[found.evaluation.status][0]}?"
+    return f"Why {STANDS[found.evaluation.status]}?"
 
 
 def _references(told: Explanation, evaluation: Evaluation, moment: Moment, matched: Matched) -> tuple[Reference, ...]:

@@ -75,13 +75,13 @@ def _sentence(found: list[Mute], told: list[Any], moment: Moment) -> str:
 
 def _row(one: Mute, exposure: Exposure | None, names: Mapping[int, str], moment: Moment) -> MuteRow:
     return MuteRow(
-        kind=muting.KINDS[one.kind], what=_what(one, names), href=_href(one, moment), effect=muting.EFFECTS[one.kind],
+        kind=muting.KINDS[one.kind], what=told_what(one, names), href=_href(one, moment), effect=muting.EFFECTS[one.kind],
         owner=person(one.owner) if one.owner else "nobody is on record", reason=one.reason, since=instant(one.since),
         until=instant(one.until) if one.until else None, mark=_mark(exposure), exposure=_exposed(exposure),
     )  # fmt: skip
 
 
-def _what(one: Mute, names: Mapping[int, str]) -> str:
+def told_what(one: Mute, names: Mapping[Any, str]) -> str:
     """A service by its name; what else there is as its fact says it."""
     if one.kind in ("maintenance", "status", "deviation", "hold"):
         _, _, rest = one.what.partition(": ")

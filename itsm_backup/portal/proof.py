@@ -156,8 +156,9 @@ def strip(*, version: Any, moment: Moment) -> tuple[SafeString, str, list[Month]
     days = span(moment.at.astimezone(zone()).date(), DAYS)
     rows, months = days_and_months(version, days, moment.at)
     cells = cells_of(rows, days)
-    counted = [cell for cell in cells if cell.counts and cell.kind not in ("not_scheduled", "pending", "held", "no_data")]
-    good = sum(cell.kind in ("good", "warning", "late") for cell in counted)
+    counted = [cell.kind_counted for cell in cells if cell.counts]
+    counted = [kind for kind in counted if kind not in ("not_scheduled", "pending", "held", "no_data")]
+    good = sum(kind in ("good", "warning", "late") for kind in counted)
     note = f"One cell a day, the worst run counts. {good} of {many(len(counted), 'counted day')} without a failed or missed run."
     if moment.past:
         note += " Counted as known today: corrections made since then are in."

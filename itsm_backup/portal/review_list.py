@@ -16,6 +16,7 @@ from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.words import day, many, person, recent
+from monitoring.naming import is_told_all
 
 VIEWS = {"open": "On their way", "published": "Published", "actions": "Open actions", "mine": "My actions"}
 ACTIONS = ("actions", "mine")
@@ -90,7 +91,7 @@ def _reviews(user: Any, moment: Moment, view: str, query: str) -> QuerySet[Any]:
     if view == "published" and not moment.past:
         rows = rows.filter(pk__in=PostIncidentReview.objects.newest())
     for word in query.split()[:10]:
-        found = Q(incident__title__icontains=word, incident__in=named(user))
+        found = of_incident(user, word)
         for name in reviewing.FIELDS:
             found |= Q(**{f"{name}__icontains": word})
         rows = rows.filter(found)
@@ -108,9 +109,12 @@ def _reviews(user: Any, moment: Moment, view: str, query: str) -> QuerySet[Any]:
     return rows.order_by(*order)
 
 
-def named(user: Any) -> QuerySet[Incident]:
-    """Incidents whose whole title the user may read."""
-    return Incident.objects.told_to(user).filter(Q(service=None) | Q(service_is_seen=True))  # type: ignore[attr-defined]
+def of_incident(user: Any, word: str) -> Q:
+    """Reviews of incidents in whose title, of what the user may read of it, the word stands."""
+    named = Incident.objects.told_to(user).filter(Q(service=None) | Q(service_is_seen=True))  # type: ignore[attr-defined]
+    if is_told_all(user):
+        return Q(incident__title__icontains=word, incident__in=named)
+    return Q(incident__in=named.filter(withholding.titled(user, named, word)))
 
 
 def _actions(user: Any, moment: Moment, view: str) -> QuerySet[ReviewAction]:

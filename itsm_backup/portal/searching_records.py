@@ -18,7 +18,7 @@ from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_list import known_at
 from itsm_backup.portal.known_error_page import holding
 from itsm_backup.portal.major_page import rows_for
-from itsm_backup.portal.review_list import known_then, named
+from itsm_backup.portal.review_list import known_then, of_incident
 from itsm_backup.portal.words import day, zone
 
 MOST = 10
@@ -63,9 +63,10 @@ def records(query: str, user: Any, moment: Moment) -> dict[str, list[tuple[Link,
 
 def _found(query: str, user: Any, moment: Moment) -> Iterator[QuerySet[Any]]:
     """The rows of each kind that the user may see: kind, number, words, state, priority, whether it is over."""
-    incidents = known_at(user, moment).filter(_number(query, "INC-") | Q(told_title__icontains=query)).order_by("over", "-opened_at")
+    known = known_at(user, moment)
+    incidents = known.filter(_number(query, "INC-") | withholding.titled(user, known, query)).order_by("over", "-opened_at")
     yield _told("incident", incidents, F("told_title"), priority=F("priority"), over=F("over"))
-    said = _any(query, *reviewing.FIELDS) | Q(incident__title__icontains=query, incident__in=named(user))
+    said = _any(query, *reviewing.FIELDS) | of_incident(user, query)
     reviews = known_then(user, moment).filter(_number(query, "PIR-") | said)
     yield _told("review", reviews, Cast("incident_id", CharField()))
     if user.has_perm("incidents.view_majorincident"):

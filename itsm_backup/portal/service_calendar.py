@@ -122,7 +122,7 @@ def _weeks(days: list[MonthDay]) -> tuple[tuple[MonthDay | None, ...], ...]:
 
 def _sentence(cells: list[DayCell], moment: Moment) -> str:
     good = good_days(cells)
-    kinds, left = [cell.kind for cell in cells if cell.counts], sum(not cell.counts for cell in cells)
+    kinds, left = [cell.kind_counted for cell in cells if cell.counts], sum(not cell.counts for cell in cells)
     bad = [f"{kinds.count(kind)} {words}" for kind, words in BAD.items() if kind in kinds]
     past = " Counted as known today: corrections made since then are in." if moment.past else ""
     if not good.counted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,8 +14,9 @@ from rest_framework.generics import ListAPIView, RetrieveAPIView
 from monitoring.api.filters import FROM, TO, within, words
 from monitoring.api.paging import NewestFirst
 from monitoring.api.permissions import get_for
-from monitoring.api.withheld import WITHHELD, Withheld
+from monitoring.api.withheld import WITHHELD, OfTold, Withheld
 from monitoring.models import BackupJob, BackupRun, ExpectedRun, JobSchedule
+from monitoring.naming import is_told_all, told_rows
 
 
 class ScheduleSerializer(serializers.ModelSerializer):
@@ -66,9 +67,9 @@ class JobDetailSerializer(JobSerializer):
 
 class JobFilters(filters.FilterSet):
     service = filters.CharFilter(field_name="service__code", help_text="Code of the service.")
-    tool = filters.CharFilter(field_name="tool__name", help_text="Name of the tool.")
+    tool = OfTold(field_name="tool__name", help_text="Name of the tool; finds nothing of tools that you are not told of.")
     unclaimed = filters.BooleanFilter(field_name="service", lookup_expr="isnull", help_text="true: only jobs that no entry claims.")
-    q = filters.CharFilter(field_name="name", lookup_expr="icontains", help_text="Part of the name.")
+    q = OfTold(field_name="name", lookup_expr="icontains", help_text="Part of the name, of jobs behind which you are told of the tools.")
 
 
 class Jobs(ListAPIView):
@@ -97,7 +98,12 @@ def _rows() -> QuerySet[BackupJob]:
 
 
 def _jobs(user: Any) -> QuerySet[BackupJob]:
-    return _rows().visible_to(user)
+    rows = _rows().visible_to(user)
+    if is_told_all(user):
+        return rows
+    told = told_rows(user)  # an order by names would tell of them
+    names = [Case(When(told, then=F(name)), default=Value("")) for name in ("tool__name", "name")]
+    return rows.order_by(*names, "pk")
 
 
 class ExpectedRunSerializer(Withheld, serializers.ModelSerializer):

@@ -20,7 +20,7 @@ from monitoring import ruling, unmatched
 from monitoring.api.filters import words
 from monitoring.api.permissions import get_for
 from monitoring.api.relations import Conflict
-from monitoring.api.withheld import Withheld
+from monitoring.api.withheld import OfTold, Withheld
 from monitoring.conditions import FIELDS, MOST_CONDITIONS, OPERATORS
 from monitoring.models import BackupJob, CauseRule, RuleVersion, Tool
 from monitoring.trying import DAYS, Line, Trial, try_rule
@@ -120,7 +120,7 @@ class SuggestionSerializer(serializers.Serializer):
 class RuleFilters(filters.FilterSet):
     kind = words("kind", RuleVersion.Kind.values, "Kind")
     state = words("state", RuleVersion.State.values, "State")
-    name = filters.CharFilter(field_name="name", lookup_expr="icontains", help_text="Part of the name.")
+    name = OfTold(field_name="name", lookup_expr="icontains", help_text="Part of the name, of rules whose tools you are told of.")
 
     class Meta:
         model = RuleVersion

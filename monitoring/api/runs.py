@@ -18,7 +18,7 @@ from monitoring.api.intake import take_runs
 from monitoring.api.paging import NewestFirst
 from monitoring.api.permissions import get_for
 from monitoring.api.run_schema import BODIES
-from monitoring.api.withheld import WITHHELD, Withheld
+from monitoring.api.withheld import WITHHELD, OfTold, Withheld
 from monitoring.models import BackupRun
 
 
@@ -46,7 +46,7 @@ class RunSerializer(Withheld, serializers.ModelSerializer):
 class RunFilters(filters.FilterSet):
     service = filters.CharFilter(field_name="service__code", help_text="Code of the service.")
     job = filters.NumberFilter(field_name="job", help_text="Id of the job.", max_value=2**63 - 1, min_value=1)
-    tool = filters.CharFilter(field_name="tool__name", help_text="Name of the tool.")
+    tool = OfTold(field_name="tool__name", help_text="Name of the tool; finds nothing of tools that you are not told of.")
     outcome = words("outcome", BackupRun.Outcome.values, "Outcome")
     operation = filters.CharFilter(field_name="operation", help_text="backup, verify, restore …")
 

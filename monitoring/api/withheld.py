@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from rest_framework import serializers
 
-from monitoring.naming import Owner, Plain, plains_for, throughout
+from monitoring.naming import Owner, Plain, plains_for, throughout, told_rows
 
 WITHHELD = "null for who is not told of tools."
 
@@ -32,6 +34,13 @@ class Withheld(serializers.BaseSerializer):
     def _owner(self, row: Any) -> Owner:
         of = getattr(row, self.owned_through) if self.owned_through else row
         return of.service_id, getattr(of, "tool_id", None)
+
+
+class OfTold(filters.CharFilter):
+    """A name that is looked for only in rows whose names the person is told: what is found by a name would tell that it is there."""
+
+    def filter(self, qs: QuerySet, value: str | None) -> QuerySet:
+        return super().filter(qs.filter(told_rows(self.parent.request.user)), value) if value else qs
 
 
 def plainly(user: Any, service: Any, told: Any) -> Any:

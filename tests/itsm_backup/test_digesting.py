@@ -50,6 +50,7 @@ def test_exceptions_come_first_and_say_what_is_wrong(estate):
     assert told.exceptions[0].lines[0] == "Imaging archive: broken, newest copy 5 h 00 / 4 h"
     assert "nobody has taken it" in told.exceptions[1].lines[0]
     assert titles(told.rest) == ["Ends within a day"]
+    assert told.exceptions[2].lines[0].startswith("Imaging archive (SVC-003): maintenance window until ")
     assert told.subject == f"{told.count} exceptions: 1 of 3 services keep their promise."
     text = digesting.body_of(told)
     assert text.index("EXCEPTIONS") < text.index("ALSO") and "/digest/" in text and "&" not in text
@@ -66,7 +67,7 @@ def test_what_failed_once_and_opened_no_incident_is_told_beside(estate):
 def test_everybody_is_told_of_what_they_may_see_alone(estate):
     limited = make_person("stakeholder", estate.at, services=[estate.reporting])
     told = digesting.compose(person=limited, at=estate.at)
-    assert (told.count, told.subject) == (0, "No exceptions: 1 of 1 service keep their promise.")
+    assert (told.count, told.subject) == (0, "No exceptions: 1 of 1 service keeps its promise.")
     assert "Imaging" not in digesting.body_of(told)
     assert digesting.compose(person=make_user(), at=estate.at).sentence == "No service is in sight for you."
 

@@ -77,6 +77,8 @@ def test_it_tells_status_promise_and_what_is_due_of_each_service(estate):
     due = ExpectedRun.objects.filter(job=job, state="missed").count()
     assert found["itsm_backup_service_expected_runs_missed", "SVC-002"] == due > 0
     assert ("itsm_backup_service_expected_runs_missed", "SVC-001") not in found, "nothing is expected of it"
+    ExpectedRun.objects.filter(job=job).update(counts=False)
+    assert samples(scrape(make_admin("again")))["itsm_backup_service_expected_runs_missed", "SVC-002"] == 0, "none on a day that counts"
     assert found["itsm_backup_service_next_due_timestamp_seconds", "SVC-002"] > now().timestamp()
 
 

@@ -110,6 +110,43 @@ def test_nor_in_any_answer_of_the_api(service, at):
     assert (run["tool"], run["message"], run["job_external_id"], run["outcome"]) == (None, "", "", "failed")
 
 
+def test_no_filter_finds_rows_by_a_name_that_is_not_told(service, at):
+    """Finding something by a name would tell that the name is there."""
+    by_name = (f"jobs/?tool={TOOL}", f"jobs/?q={OTHER}", "jobs/?q=tell", "jobs/?q=unclaimed", f"runs/?tool={TOOL}")
+    stakeholder, operator = (api_of(make_person(role, at)) for role in ("stakeholder", "operator"))
+    for address in by_name:
+        assert stakeholder.get(f"/api/v1/{address}").json()["results"] == [], address
+        assert operator.get(f"/api/v1/{address}").json()["results"], address
+    assert stakeholder.get("/api/v1/jobs/?service=SVC-007&tool=&q=").json()["results"], "an empty filter is none"
+    limited = api_of(make_person("operator", at, tools=[BackupJob.objects.get(name="unclaimed").tool]))
+    assert limited.get("/api/v1/jobs/?q=unclaimed").json()["results"] and limited.get(f"/api/v1/jobs/?tool={TOOL}").json()["results"]
+
+
+def test_no_order_tells_of_names(service, at):
+    ids = [row["id"] for row in api_of(make_person("stakeholder", at)).get("/api/v1/jobs/").json()["results"]]
+    assert ids == sorted(ids) and len(ids) == 2
+    told = [row["name"] for row in api_of(make_person("operator", at)).get("/api/v1/jobs/").json()["results"]]
+    assert told == [OTHER, JOB, "unclaimed"]
+
+
+def test_a_search_finds_no_incident_by_what_its_title_leaves_out(service, at):
+    incident = Incident.objects.latest("pk")
+    Incident.objects.filter(pk=incident.pk).update(title=f"Backups of Imaging archive fail because {STORAGE} is full", service=service)
+    stakeholder, operator = (signed_in(make_person(role, at)) for role in ("stakeholder", "operator"))
+    assert incident.number not in stakeholder.get(f"/search?q={STORAGE}").content.decode()
+    assert incident.number in operator.get(f"/search?q={STORAGE}").content.decode()
+    assert "fail because … is full" in stakeholder.get("/search?q=is full").content.decode(), "by what is told it is found"
+
+
+def test_incidents_are_not_found_by_a_service_that_one_may_not_see(service, at):
+    incident, other = Incident.objects.latest("pk"), make_service("SVC-008", name="Another", at=at - 60 * HOUR)
+    alert = Alert.objects.filter(incident_alert__incident=incident).first()
+    Alert.objects.filter(pk=alert.pk).update(service=other)
+    limited, operator = api_of(make_person("stakeholder", at, services=[service])), api_of(make_person("operator", at))
+    assert limited.get("/api/v1/incidents/?service=SVC-008").json()["results"] == []
+    assert [one["number"] for one in operator.get("/api/v1/incidents/?service=SVC-008").json()["results"]] == [incident.number]
+
+
 def test_nor_in_the_mail_of_the_day(service, at):
     told = digesting.body_of(digesting.compose(person=make_person("stakeholder", at), at=at))
     assert "Imaging archive" in told and not named(told)

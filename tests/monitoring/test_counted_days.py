@@ -162,6 +162,22 @@ def test_runs_of_a_job_without_schedule_count_on_the_same_days(noon):
 
 
 @pytest.mark.django_db
+def test_what_fails_beside_the_schedule_and_what_nobody_knows_spoil_no_day_that_does_not_count(noon):
+    start = noon - 9 * DAY
+    tool, service = watched(start)
+    beside = [run(noon.replace(day=day, hour=15), "failed") for day in (10, 11)]  # after the good one of the day: nothing was due any more
+    push(tool, *nights(noon), *beside, at=noon)
+    journey.advance(at=noon)
+    friday, saturday = (ServiceDay.objects.get(service=service, day=dt.date(2026, 7, day)) for day in (10, 11))
+    assert (friday.worst, friday.besides, friday.uncounted) == ("F", 1, 0)
+    assert (saturday.worst, saturday.besides, saturday.uncounted) == ("F", 0, 2), "the good one that was due, and the failed one"
+    ExpectedRun.objects.filter(job__service=service, local_on__day=12).update(state="unconfirmed")
+    cells.recount(days={service.pk: cells.all_days(service.pk)}, zones={service.pk: "UTC"})
+    sunday = ServiceDay.objects.get(service=service, day=dt.date(2026, 7, 12))
+    assert (sunday.worst, sunday.unknown, sunday.uncounted) == ("?", 0, 1)
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("zone", ZONES[:3])
 def test_rates_by_a_calendar_are_those_of_the_ledger_filtered_by_hand(zone):
     """After any order of arrival, across a change of clocks; a recount of the raw runs and of the cells changes nothing."""

@@ -6,13 +6,16 @@ import datetime as dt
 
 import pytest
 
-from catalogue.models import ServiceStatus
+from catalogue.models import Service, ServiceStatus
 from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
+from itsm_backup.metrics import Estate
+from monitoring import attaining
 from monitoring.models import Alert, BackupRun, Evaluation, ServiceState, ToolState
 from monitoring.silence import judge_tool
-from tests.factories import make_rule, make_service, make_tool
+from monitoring.standing import standings
+from tests.factories import make_admin, make_job, make_rule, make_service, make_tool, push, run_record
 from tests.readings import no_answer, poll_answer, snapshot, take_reading
 
 HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
@@ -72,6 +75,31 @@ def test_silence_is_one_alert_one_incident_and_one_mail_and_the_services_are_unk
     assert ToolState.objects.get().silent_since == noon
     assert Incident.objects.get().title == f"{tool} has not answered: restic failed"
     assert "no such file" in Alert.objects.get().evaluation.result["problem"]  # the tool's own words, for the explanation
+
+
+@pytest.mark.django_db
+def test_a_service_of_which_one_item_is_behind_it_has_no_known_copy_in_any_door(repository, noon):
+    """The copy of its other item says nothing of the service: that behind the silent tool could be older."""
+    service, at = Service.objects.get(code="SVC-0"), noon + 46 * MINUTE
+    reporting = make_tool("push", at=noon - 48 * HOUR, name="reporting")
+    make_job(reporting, "dump", at=noon - 48 * HOUR, service=service)
+    push(reporting, run_record("dump", "success", noon - HOUR), at=noon + MINUTE)
+    journey.advance(at=noon + MINUTE)
+    (known,) = standings([service], at=noon + MINUTE)
+    assert known.captured_at == noon - 2 * HOUR and known.exposure_s == 2 * 3600 + 60, "the oldest of its items"
+    for minutes in (15, 30, 45):
+        take_reading(repository[0], no_answer(), at=noon + minutes * MINUTE)
+    journey.advance(at=at)
+    claim = ServiceState.objects.get(service=service).evaluation.result["claims"][0]
+    assert (claim["reason"], claim["captured_at"] is None) == ("source_silent", False)
+    for asked in ({}, {"now": at + HOUR}):
+        (one,) = standings([service], at=at, **asked)
+        assert (one.verdict, one.captured_at, one.exposure_s) == ("no_data", None, None)
+    gauges = {family.name: family.samples for family in Estate(make_admin(), at).collect()}
+    assert "SVC-0" not in {sample.labels["service"] for sample in gauges["itsm_backup_service_exposure_seconds"]}
+    evaluation = Evaluation.objects.filter(service=service).latest("pk")
+    found = attaining.standing_of(version=service.version_at(at), evaluation=evaluation, at=at, known_at=at).attainments[0]
+    assert (found.objective.key, found.actual, found.detail) == ("rpo_s", None, "Its backup tool has not answered")
 
 
 @pytest.mark.django_db

@@ -51,8 +51,8 @@ def test_calendars_show_the_day_and_leave_it_out_of_good_days(version, root, mom
     assert (saturday.spoken, saturday.letter) == ("Sat 11 Jul: failed, 1 not counted", "F")
     assert (sunday.spoken, kind_of(rows[SUNDAY])) == ("Sun 12 Jul: good, 1 not counted", "good")
     assert good_days([saturday, sunday]).counted == 0
-    rows[SATURDAY].besides = 1
-    assert good_days([cell_of(SATURDAY, rows[SATURDAY])]).counted == 1, "a failure that was not due is no matter of the calendar"
+    rows[SATURDAY].refuted = 1
+    assert str(good_days([cell_of(SATURDAY, rows[SATURDAY])])) == "0/1", "a restore test says the same of a copy on any day"
 
     found = service_page.find(code="SVC-1", user=root, moment=moment)
     month = service_calendar.month_page(version=found, moment=moment, month="2026-07")
@@ -61,6 +61,19 @@ def test_calendars_show_the_day_and_leave_it_out_of_good_days(version, root, mom
     page = calendar_page.calendar_page(user=root, moment=moment, asked={}, page=1)
     (group,) = page.groups
     assert (str(group.good), str(group.rows[0].good)) == ("7/7", "7/7")
+
+
+def test_a_day_of_which_a_part_counts_is_as_good_as_that_part(version, root, moment):
+    """Two jobs of one day, of which one opens before midnight: the calendar leaves out the other day's."""
+    ServiceDay.objects.filter(service=version.service, day=SATURDAY).update(good=1)
+    cell = cell_of(SATURDAY, ServiceDay.objects.get(service=version.service, day=SATURDAY))
+    assert (cell.kind, cell.kind_counted, cell.spoken) == ("failed", "good", "Sat 11 Jul: failed, 1 good, 1 not counted")
+    (group,) = calendar_page.calendar_page(user=root, moment=moment, asked={}, page=1).groups
+    assert (str(group.good), str(group.rows[0].good)) == ("8/8", "8/8")
+    found = service_page.find(code="SVC-1", user=root, moment=moment)
+    told = service_calendar.month_page(version=found, moment=moment, month="2026-07").sentence
+    assert told == "8 of 8 days good, 1 left out by the measurement calendar."
+    assert "8 of 8 counted days" in service_page.service_page(version=found, user=root, moment=moment).days_note
 
 
 def test_the_objectives_name_the_calendar_beside_the_window(version, root, moment):

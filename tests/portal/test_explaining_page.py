@@ -5,7 +5,7 @@ from django.db import connection
 
 from incidents.models import Incident
 from itsm_backup.portal.explaining_page import explain_page, find
-from monitoring.models import Alert, BackupRun, Figure, ServiceState
+from monitoring.models import Alert, BackupRun, Evaluation, Figure, ServiceState
 from tests.portal.makers import make_person
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +17,7 @@ def explained(estate, user, kind, key, **more):
 
 def test_a_status_shows_five_references_and_its_arithmetic(estate, root):
     page = explained(estate, root, "status", "SVC-003")
-    assert (page.question, page.verdict) == ("Why is it Degraded?", "broken")
+    assert (page.question, page.verdict) == ("Why is it degraded?", "broken")
     assert [step.title for step in page.references] == [
         "Runs read",
         "Rule applied",
@@ -31,6 +31,18 @@ def test_a_status_shows_five_references_and_its_arithmetic(estate, root):
     assert "Job id is pacs-2h" in mapping.lines[0]
     assert "Recovery point (RPO) 4 h" in promise.lines[0]
     assert any("4 h = " in line and line.endswith("over") for line in arithmetic.sums)
+
+
+@pytest.mark.parametrize(
+    ("status", "question"),
+    [
+        ("operational", "Why is it operational?"), ("degraded", "Why is it degraded?"), ("outage", "Why is there an outage?"),
+        ("maintenance", "Why is it under maintenance?"), ("unknown", "Why is its status unknown?"),
+    ],
+)  # fmt: skip
+def test_every_status_is_asked_for_in_a_sentence(estate, root, status, question):
+    Evaluation.objects.filter(pk=ServiceState.objects.get(service=estate.imaging).evaluation_id).update(status=status)
+    assert explained(estate, root, "status", "SVC-003").question == question
 
 
 @pytest.mark.parametrize("kind", ["alert", "incident", "figure", "evaluation"])
