@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from reporting.models import Report, ReportedService
 from reporting.wording import VERDICTS, many
 
 MOST_SENTENCES = 40
+Key = tuple[str, str]
 _STATES = {"missed": "missed", "failed": "failed", "satisfied_late": "good, but late", "unconfirmed": "unconfirmed", "excused": "held"}
 
 
@@ -59,11 +60,14 @@ def _of_service(old: dict[str, Any] | None, new: dict[str, Any] | None, zone: Zo
     return [f"{line['name']} ({line['code']}): {'; '.join(parts)}."]
 
 
-def differences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo) -> list[str]:
-    """What came out differently of one service, in parts of a sentence; empty when its figures are the same."""
+def differences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo, due: Collection[Key] | None = None) -> list[str]:
+    """What came out differently of one service, in parts of a sentence; empty when its figures are the same.
+
+    `due` are job and instant of all that is due for it by now, where that is known: what is not among them counts elsewhere.
+    """
     parts = [
         *_promises(old["inputs"], new["inputs"]),
-        *_occurrences(old["inputs"], new["inputs"], zone),
+        *_occurrences(old["inputs"], new["inputs"], zone, due),
         *_success(old["figures"]["success"], new["figures"]["success"]),
         *_recovery(old["figures"]["recovery"], new["figures"]["recovery"]),
     ]
@@ -80,14 +84,17 @@ def _promises(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return ["another version of the entry was in force"] if old["promises"] != new["promises"] else []
 
 
-def _occurrences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo) -> list[str]:
+def _occurrences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo, known: Collection[Key] | None) -> list[str]:
     """Every due run that came out differently: a late run that arrived, a correction, an excuse."""
     was = {(one["job"], one["due_at"]): one["state"] for one in old["unusual"]}
     now = {(one["job"], one["due_at"]): one["state"] for one in new["unusual"]}
-    told = []
+    told, left = [], old["jobs"] > new["jobs"]
     for key in sorted({*was, *now}, key=lambda key: (key[1], key[0])):
         before, after = was.get(key), now.get(key)
-        if before != after:
+        if before != after and after is None and (left if known is None else key not in known):
+            due = instant_words(dt.datetime.fromisoformat(key[1]), zone=zone)
+            told.append(f"the backup “{key[0]}” due on {due} counted as {_STATES[before or '']} and is not told of it any more")
+        elif before != after:
             due = instant_words(dt.datetime.fromisoformat(key[1]), zone=zone)
             arrived = ", because its run arrived later" if before in ("missed", "unconfirmed") and after in (None, "satisfied_late") else ""
             told.append(

@@ -98,7 +98,8 @@ class _Count:
         self._add_events(line["service"]["code"], row.data["inputs"]["unusual"], lines)
         differing = dict(_differing(row.data["figures"], new["figures"], lines))
         if differing:
-            told = comparing.differences(row.data, new, self.zone)
+            due = {(one.job, iso(one.due_at) or "") for one in lines}
+            told = comparing.differences(row.data, new, self.zone, due)
             causes = tracing.causes(service=row.service_id, made_at=self.report.made_at, old=row.data, new=new, lines=lines)
             said = {"report": self.report, "service_id": row.service_id, "causes": causes, "told": told, "at": self.at}
             self.found += [

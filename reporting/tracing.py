@@ -23,18 +23,19 @@ def causes(*, service: int, made_at: dt.datetime, old: dict[str, Any], new: dict
     runs = BackupRun.objects.filter(service=service, occurred_at__gte=since, occurred_at__lt=until)
     revised = RunRevision.objects.filter(run__service=service, run__occurred_at__gte=since, run__occurred_at__lt=until, at__gt=made_at)
     windows = Window.objects.filter(service=service, decided_at__gt=made_at, starts_at__lt=until, ends_at__gt=since)
+    left = old["inputs"]["jobs"] > new["inputs"]["jobs"]  # a job that belongs elsewhere now took its runs along: none is gone by that
     found = {
         Cause.LEDGER: any(not line.agrees for line in lines),
         Cause.ENTRY: old["inputs"]["promises"] != new["inputs"]["promises"],
         Cause.LATE: runs.filter(first_seen_at__gt=made_at).exists(),
         Cause.CORRECTED: revised.exists(),
         Cause.WINDOW: windows.exists(),
-        Cause.RULE: BackupJob.objects.filter(service=service, attributed_at__gt=made_at).exists(),
-        Cause.DELETED: _received(new) < _received(old),
+        Cause.RULE: left or BackupJob.objects.filter(service=service, attributed_at__gt=made_at).exists(),
+        Cause.DELETED: not left and _received(new) < _received(old),
     }
     return [cause.value for cause, holds in found.items() if holds] or [Cause.UNKNOWN.value]
 
 
 def _received(line: dict[str, Any]) -> int:
-    """Runs that were read of the month. A job that moved to another service takes its runs along: then the rule is named, too."""
+    """Runs that were read of the month."""
     return int((line["inputs"].get("runs") or {}).get("received", 0))

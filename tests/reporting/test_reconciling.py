@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from catalogue import publishing
 from catalogue.models import Window
 from catalogue.refusing import NotAllowed, NotReady
 from itsm_backup import journey
@@ -15,7 +16,7 @@ from monitoring.models import AttributionRule, BackupRun, ExpectedRun
 from reporting import compiling, following_up, reconciling
 from reporting.models import Discrepancy, Reconciliation, Report, Settlement
 from reporting.scoping import Scope
-from tests.factories import make_admin, make_rule, make_service, make_user, push
+from tests.factories import make_admin, make_job, make_rule, make_schedule, make_service, make_user, push, run_record
 from tests.reporting.makers import JULY_1, JUNE, MAY_20, NIGHT, late_run_arrives, night, run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("3.6")]
@@ -128,13 +129,34 @@ def test_corrected_runs_later_windows_and_later_rules_are_named(estate, report):
 def test_a_job_that_belongs_elsewhere_by_a_later_rule_is_named(estate, report):
     other = make_service("SVC-009", name="New owner of the jobs", at=MAY_20, rpo_s=30 * 3600)
     with because("test"):
-        AttributionRule.objects.filter(service=estate.imaging).first().delete()
-    make_rule(other, estate.tool, "imaging-nightly", at=LATER)
+        AttributionRule.objects.filter(service=estate.warehouse).first().delete()
+    make_rule(other, estate.tool, "warehouse-nightly", at=LATER)
     journey.advance(at=LATER)
     recount(report, LATER + DAY)
-    success = figures("SVC-003")["success"]
+    success = figures("SVC-002")["success"]
     assert success.found["settled"] < success.published["settled"]
-    assert set(success.causes) & {"changed_rule", "deleted_run"}
+    assert success.causes == ["changed_rule"], "its runs went with the job: none was deleted"
+    assert any("due on 17 Jun 2026" in one and "not told of it any more" in one for one in success.told)
+
+
+def test_another_version_of_the_entry_that_took_force_within_its_month_is_named(estate):
+    """Its month ends in New York, four hours after the report was made in London; no version takes force before its approval."""
+    at = JUNE.ends_at + dt.timedelta(minutes=30)
+    service = make_service("SVC-008", name="Branch files", at=MAY_20, zone="America/New_York", rpo_s=400 * 3600, success_rate="0.5")
+    make_schedule(make_job(estate.tool, "branch", at=MAY_20, service=service), local_times="02:00", zone="UTC", grace_s=4 * 3600)
+    push(estate.tool, *(run_record("branch", "success", night(day) + NIGHT) for day in range(-11, 11)), at=at)
+    journey.advance(at=at)
+    report = compiling.compile_month(month=JUNE, scope=Scope(), at=at)[0]
+    author = make_user("author")
+    draft = publishing.draft_version(
+        service=service, content={}, commitment={"rpo_s": 30 * 3600}, by=author, at=at, reason="A day is enough"
+    )
+    publishing.submit(version=draft, by=author, at=at)
+    publishing.approve(version=draft, by=make_admin(), at=at + NIGHT, reason="Agreed")
+    recount(report)
+    found = figures("SVC-008")
+    assert found["recovery"].causes == ["changed_entry"], found["recovery"].causes
+    assert "another version of the entry was in force" in found["recovery"].told
 
 
 def test_runs_that_are_gone_are_named(estate, report):
