@@ -20,7 +20,7 @@ _REASONS = {
     "no_schedule": "Nobody has said when its backups are due.",
     "source_silent": "Its backup tool has not answered, so nothing is known since then.",
     "nothing_settled": "Nothing was due in this period.",
-    "awaiting_more_bad": "One bad occurrence is not enough to change the status.",
+    "awaiting_more_bad": "Too few occurrences in a row were bad to change the status.",
     "awaiting_more_good": "It waits for more good runs before the status rises.",
     "target_out_of_reach": "The month's success rate can no longer be reached.",
     "success_below_target": "The month's success rate was not reached.",
