@@ -199,7 +199,8 @@ def _action(one: ReviewAction) -> str:
 
 def _mute(one: muting.Mute, names: Names) -> str:
     end = f"until {one.until:%d %b %Y %H:%M} UTC" if one.until else "without end"
-    return f"{muted_page.told_what(one, names)}: {muting.KINDS[one.kind].lower()} {end}, {_name(one.owner) if one.owner else 'nobody'} answers for it"
+    who = _name(one.owner) if one.owner else "nobody"
+    return f"{muted_page.told_what(one, names)}: {muting.KINDS[one.kind].lower()} {end}, {who} answers for it"
 
 
 def _name(person: Any) -> str:

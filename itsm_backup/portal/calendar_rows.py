@@ -19,14 +19,10 @@ from itsm_backup.portal.reached import reached_days, with_reach
 from itsm_backup.portal.words import TIERS, many
 from monitoring.models import ServiceDay
 
-
 # The letter of a day by what rates count of it; that of the cell tells all that happened.
 _COUNTED = Case(
     When(uncounted=0, then=F("worst")),
-    *(
-        When(Q(*((f"{name}__gt", 0) for name in names), _connector=Q.OR), then=Value(LETTERS.get(kind, "")))
-        for kind, names in COUNTED
-    ),
+    *(When(Q(*((f"{name}__gt", 0) for name in names), _connector=Q.OR), then=Value(LETTERS.get(kind, ""))) for kind, names in COUNTED),
     default=F("worst"),
 )
 

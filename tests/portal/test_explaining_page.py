@@ -5,7 +5,7 @@ from django.db import connection
 
 from incidents.models import Incident
 from itsm_backup.portal.explaining_page import explain_page, find
-from monitoring.models import Alert, BackupRun, Evaluation, Figure, ServiceState
+from monitoring.models import Alert, BackupRun, Figure, ServiceState
 from tests.portal.makers import make_person
 
 pytestmark = pytest.mark.django_db
@@ -41,8 +41,9 @@ def test_a_status_shows_five_references_and_its_arithmetic(estate, root):
     ],
 )  # fmt: skip
 def test_every_status_is_asked_for_in_a_sentence(estate, root, status, question):
-    Evaluation.objects.filter(pk=ServiceState.objects.get(service=estate.imaging).evaluation_id).update(status=status)
-    assert explained(estate, root, "status", "SVC-003").question == question
+    found = find(kind="status", key="SVC-003", user=root, moment=estate.moment)
+    found.evaluation.status = status
+    assert explain_page(found=found, moment=estate.moment).question == question
 
 
 @pytest.mark.parametrize("kind", ["alert", "incident", "figure", "evaluation"])
