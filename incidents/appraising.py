@@ -133,7 +133,7 @@ def _contacts(entry: Facts, facts: Facts) -> Appraisal:
         return Appraisal("unknown", f"{_messages(len(facts['told']))} written, and no mail server took one {when}.", links)
     if not taken_at:
         return Appraisal("unknown", f"{_messages(count)} sent; nobody acknowledged.", links)
-    taken = duration_words((taken_at - parse_instant(facts["since"])).total_seconds())
+    taken = duration_words((taken_at - parse_instant(facts.get("known_at") or facts["since"])).total_seconds())
     late = facts["acknowledge_by"] and taken_at > parse_instant(facts["acknowledge_by"])
     words = f"{_messages(count)} sent to who is named, and somebody took it after {taken}{', later than its target' if late else ''}."
     return Appraisal("unknown" if late else "yes", words, links)

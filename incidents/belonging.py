@@ -1,49 +1,52 @@
-"""Which alerts an incident held at an instant: a merge or a split hands them on, and the stories keep who had them before."""
+"""Which alerts an incident held at an instant: merges and splits hand them on, and each time is on record as an `AlertMove`."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from incidents.models import Incident, IncidentAlert, IncidentEntry
+from incidents.models import AlertMove, Incident, IncidentAlert, IncidentEntry
 from monitoring.models import Alert
 
-FIRST_HELD = ("opened", "joined")  # lines that name the alert with which an incident began, or that joined it
+# How the story tells of a merge or a split, and what the incident that it names is to this one.
+_RELATED = (
+    (re.compile(r"^Merged into INC-(\d+)"), "Merged into"),
+    (re.compile(r"^Split off from INC-(\d+)"), "Split off from"),
+    (re.compile(r"^INC-(\d+) merged into this"), "Merged into this"),
+    (re.compile(r"^INC-(\d+) split off"), "Split off from this"),
+)
+
+
+def stayed_since(at: dt.datetime) -> QuerySet[IncidentAlert]:
+    """Alerts that had come into the incident by `at` which holds them now, and were not moved since."""
+    moved = AlertMove.objects.filter(alert=OuterRef("alert"), at__gt=at)
+    return IncidentAlert.objects.filter(~Exists(moved), attached_at__lte=at)
+
+
+def left_since(at: dt.datetime) -> QuerySet[AlertMove]:
+    """The first move after `at` of each alert that an incident held then: `left` is that incident."""
+    sooner = AlertMove.objects.filter(
+        Q(at__lt=OuterRef("at")) | Q(at=OuterRef("at"), pk__lt=OuterRef("pk")), alert=OuterRef("alert"), at__gt=at
+    )
+    return AlertMove.objects.filter(~Exists(sooner), at__gt=at, alert__incident_alert__attached_at__lte=at)
 
 
 def held_then(incident: Incident, *, at: dt.datetime) -> Q:
-    """A condition on alerts: those that the incident held at `at`, before later merges and splits."""
-    own = Q(pk__in=IncidentEntry.objects.filter(incident=incident, kind__in=FIRST_HELD, alert__isnull=False).values("alert"))
-    merged_later = IncidentEntry.objects.filter(kind="merged", text__startswith="Merged into ", at__gt=at)
-    split = IncidentEntry.objects.filter(incident=OuterRef("incident_alert__incident"), kind="split", text__startswith="Split off from ")
-    split_from_it = Q(incident_alert__incident__split_from=incident)
-    if incident.merged_into_id and merged_later.filter(incident=incident).exists():
-        return own & ~(split_from_it & Q(Exists(split.filter(at__lte=at))))
-    brought = merged_later.filter(incident__merged_into=incident).values("incident")
-    brought_later = IncidentEntry.objects.filter(incident__in=brought, kind__in=FIRST_HELD, alert__isnull=False).values("alert")
-    held = Q(incident_alert__incident=incident) | (split_from_it & Q(Exists(split.filter(at__gt=at))))
-    return held & ~Q(pk__in=brought_later)
+    """A condition on alerts: those that the incident held at `at`, whatever was merged and split since."""
+    stayed = stayed_since(at).filter(incident=incident).values("alert")
+    return Q(pk__in=stayed.union(left_since(at).filter(left=incident).values("alert")))
 
 
-def holders_then(alerts: Iterable[Alert], *, at: dt.datetime) -> dict[int, int]:
-    """By alert, the incident that held it at `at`; nothing of those that had come into none by then."""
-    links = list(IncidentAlert.objects.filter(alert__in=[one.pk for one in alerts], attached_at__lte=at).select_related("incident"))
-    lines = IncidentEntry.objects.filter(alert__in=[one.alert_id for one in links], kind__in=FIRST_HELD).order_by("-at", "-pk")
-    first = dict(lines.values_list("alert", "incident"))
-    origin = {one.incident_id: one.incident.split_from_id for one in links}
-    later = gone_later({*first.values(), *origin}, at=at)
-    found = {}
-    for one in links:
-        holder = origin[one.incident_id] if (one.incident_id, "split") in later else one.incident_id
-        begun = first.get(one.alert_id)
-        found[one.alert_id] = begun if (begun, "merged") in later else holder
-    return {alert: holder for alert, holder in found.items() if holder}
+def with_holder_then(alerts: QuerySet[Alert], *, at: dt.datetime) -> QuerySet[Alert]:
+    """Each with `moved_from`: the incident that held it at `at`, where another one holds it now."""
+    moves = AlertMove.objects.filter(alert=OuterRef("pk"), at__gt=at).order_by("at", "pk")
+    return alerts.annotate(moved_from=Subquery(moves.values("left")[:1]))
 
 
-def gone_later(incidents: Iterable[int], *, at: dt.datetime) -> set[tuple[int, str]]:
-    """Which of these were merged or split off only after `at`, as (incident, `merged` or `split`)."""
-    begins = Q(text__startswith="Merged into ") | Q(text__startswith="Split off from ")
-    lines = IncidentEntry.objects.filter(begins, incident__in=incidents, kind__in=["merged", "split"], at__gt=at)
-    return set(lines.values_list("incident", "kind"))
+def told_in(entries: Iterable[IncidentEntry]) -> list[tuple[str, int]]:
+    """What these lines of a story tell of merges and splits: (`Merged into`, the key of the other incident), in their order."""
+    lines = [entry.text for entry in entries if entry.kind in ("merged", "split")]
+    return [(words, int(found[1])) for text in lines for pattern, words in _RELATED if (found := pattern.match(text))]

@@ -26,7 +26,7 @@ def facts_for(review: PostIncidentReview, user: Any) -> dict[str, Any]:
 
     plain = withholding.for_reader(user, [review.incident])
     return {
-        **{name: facts[name] for name in ("since", "until", "acknowledged_at")},
+        **{name: facts[name] for name in ("since", "began_at", "known_at", "until", "acknowledged_at") if name in facts},
         "told_at": facts.get("told_at"),
         "timeline": [{**one, "text": plain(one["text"])} for one in facts["timeline"] if seen(one)],
         "told": [{**one, "text": plain(one["text"])} for one in facts["told"] if seen(one)],

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from incidents import escalating, feeling, prioritising, targeting, weighing, working
-from incidents.models import Incident, IncidentAlert, IncidentEntry
+from incidents.models import AlertMove, Incident, IncidentAlert, IncidentEntry
 from incidents.working import NotPossible
 from monitoring.models import Alert
 from monitoring.models.alerts import OPEN_STATES as OPEN_ALERTS
@@ -30,7 +30,7 @@ def merge(*, incident: Incident, into: Incident, reason: str, by: Any, at: dt.da
         if not one.is_open:
             raise NotPossible(f"{one.number} is {one.get_state_display().lower()}. Only open incidents are merged.")
     alerts = list(Alert.objects.filter(incident_alert__incident=incident).order_by("opened_at", "pk"))
-    IncidentAlert.objects.filter(incident=incident).update(incident=into)  # first: who took one of them goes on with it
+    _hand_on(alerts, left=incident, joined=into, at=at)  # first: who took one of them goes on with it
     working.move(incident=incident, to="cancelled", reason=f"the same as {into.number}. {_reason(reason)}", by=by, at=at)
     Incident.objects.filter(Q(pk=incident.pk) | Q(merged_into=incident)).update(merged_into=into)
     first = alerts[0] if alerts else None
@@ -60,12 +60,17 @@ def split(*, incident: Incident, alerts: Collection[int], reason: str, by: Any, 
     if not moved or len(moved) == len(held):
         raise NotPossible(f"Choose some of the alerts of {incident.number}, not none and not all of them.")
     made = _made_of(moved, incident, at)
-    IncidentAlert.objects.filter(alert__in=moved).update(incident=made)
+    _hand_on(moved, left=incident, joined=made, at=at)
     for row, words in ((incident, f"{made.number} split off: {why}"), (made, f"Split off from {incident.number}: {why}")):
         IncidentEntry.objects.create(incident=row, at=at, kind="split", text=words, by=by, alert=moved[0])
     _lighten(incident, at)
     escalating.begin(incident=made, at=at)
     return working.take(incident=made, by=by, at=at)
+
+
+def _hand_on(alerts: list[Alert], *, left: Incident, joined: Incident, at: dt.datetime) -> None:
+    IncidentAlert.objects.filter(alert__in=alerts).update(incident=joined)
+    AlertMove.objects.bulk_create([AlertMove(alert=one, left=left, joined=joined, at=at) for one in alerts])
 
 
 def _made_of(alerts: list[Alert], before: Incident, at: dt.datetime) -> Incident:
@@ -77,6 +82,7 @@ def _made_of(alerts: list[Alert], before: Incident, at: dt.datetime) -> Incident
         title=weighing.title_of(alerts[0]),
         team_id=prioritising.team_of(found["service"], at=at) or before.team_id,
         opened_at=alerts[0].opened_at,
+        known_at=IncidentAlert.objects.filter(alert__in=alerts).aggregate(first=Min("attached_at"))["first"],  # a split wins no time
         updated_at=at,
         split_from=before,
     )

@@ -213,6 +213,7 @@ def _open(alert: Alert, at: dt.datetime) -> tuple[Incident, dict[int, int]]:
         cause_is_specific=alert.cause_is_specific,
         title=weighing.title_of(alert),
         opened_at=alert.opened_at,
+        known_at=max(at, alert.opened_at),
         updated_at=at,
     )
     services = prioritising.services_of([alert])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from catalogue.models import ServiceVersion
+from incidents import hitting
 from incidents.models import Incident, MajorIncident
 from itsm_backup.common.time import iso
 from monitoring import methods
@@ -54,15 +55,21 @@ def _recurrence(alike: Sequence[Incident], at: dt.datetime, service_type: str) -
 
 
 def _several(alike: Sequence[Incident], at: dt.datetime, service_type: str) -> list[dict[str, Any]]:
-    """Several services lately; where they are of several types, how many of which."""
+    """Several services lately; where they are of several types, how many of which.
+
+    Each incident counts by the service that it hits hardest, so that one storm is not taken for many failures; the words tell of all.
+    """
     lately = {one.service_id: one.service_type for one in alike if one.service_id and one.opened_at >= at - TOGETHER}
     if len(lately) < 2:
         return []
     by_type = Counter(lately.values())
+    hit = set().union(*hitting.services_hit(one for one in alike if one.service_id in lately and one.opened_at >= at - TOGETHER).values())
     words = f"{len(lately)} {services_words(service_type)} within {TOGETHER.days} days"
     if len(by_type) > 1:
         told = (f"{count} {_short(one)}" for one, count in sorted(by_type.items(), key=lambda row: (-row[1], row[0])))
         words += f" ({', '.join(told)})"
+    if len(hit) > len(lately):
+        words += f"; their incidents hit {len(hit)} services in all"
     return [{"rule": "several_services", "words": words, "service_type": service_type, "count": len(lately), "types": dict(by_type)}]
 
 

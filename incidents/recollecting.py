@@ -37,6 +37,8 @@ def recollect(incident: Incident, *, at: dt.datetime) -> dict[str, Any]:
     told = versions.select_related("service", "owner", "steward", "operations_team", "commitment").order_by("tier", "service__code")
     return {
         "since": iso(incident.opened_at),
+        "began_at": iso(_began_at(incident)),
+        "known_at": iso(incident.known_at),
         "until": iso(until),
         "acknowledged_at": iso(incident.acknowledged_at),
         "acknowledge_by": iso(incident.acknowledge_by),
@@ -46,6 +48,12 @@ def recollect(incident: Incident, *, at: dt.datetime) -> dict[str, Any]:
         "services": [_service(one, tiers.get(one.service_id, one.tier), incident, until, at) for one in told],
         "dependencies": _dependencies(incident, services, at),
     }
+
+
+def _began_at(incident: Incident) -> dt.datetime:
+    """When the first failed of what it is about, which may be before what opened it."""
+    first = Alert.objects.filter(incident_alert__incident=incident).order_by("opened_at").values_list("opened_at", flat=True).first()
+    return min(incident.opened_at, first or incident.opened_at)
 
 
 def _timeline(incident: Incident, services: Iterable[int], until: dt.datetime) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from catalogue.models import Commitment, Service
-from incidents import announcing, escalating, owing, waiting
+from incidents import announcing, escalating, owing, targeting, waiting
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.time import duration_words, parse_instant
 from monitoring.carrying import each
@@ -54,6 +54,7 @@ def resolve_if_over(*, incident: Incident, at: dt.datetime, noticed_at: dt.datet
     incident.resolved_at = ended_at if proofs[ended_at] else at
     incident.resolved_by_evaluation = max(evaluations, default=None)
     incident.resolution, incident.breach_at = Incident.Resolution.RECOVERED, None
+    targeting.end_hold(incident=incident, at=incident.resolved_at)
     incident.save()
     IncidentEntry.objects.create(incident=incident, at=incident.resolved_at, noticed_at=noticed_at, kind="state", text=f"Resolved: {proof}")
     escalating.look_again(incident=incident, at=noticed_at)

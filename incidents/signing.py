@@ -8,7 +8,7 @@ from monitoring.models import Alert
 
 LONGEST = 160
 # Kinds that many tools tell in words of their own; the first that is found in the message counts. Order matters: what made
-# other things fail stands before what only failed with it.
+# other things fail stands before what only failed with it. A repository that nobody let in or answered for is not missing.
 KINDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("disk-full", "No space left", (r"no space left", r"disk( is)? full", r"quota exceeded", r"\[FileWriteError\]", r"not enough space")),
     (
@@ -31,14 +31,44 @@ KINDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("repository-locked", "The repository is locked", (r"already locked", r"acquire the lock", r"acquire lock", r"lock timeout")),
     ("stopped", "Stopped on purpose", (r"stop file exists",)),
     ("not-set-up", "Not set up yet", (r"FileMissingError.*info", r"stanza.*(missing|create)")),
-    ("repository-missing", "The repository is missing", (r"repository .*does not exist", r"unable to open config file")),
     ("already-exists", "A backup of that name exists", (r"archive .* already exists",)),
-    ("log-archiving", "Log archiving does not work", (r"archive_command", r"archive_mode", r"WAL archiv")),
+    (
+        "log-archiving",
+        "Log archiving does not work",
+        (r"archive_command", r"archive_mode", r"WAL archiv", r"WAL segment .* was not archived"),
+    ),
     (
         "source-down",
         "The database cannot be reached",
-        (r"unable to find primary", r"DbConnectError", r"connection to server", r"Impossible to start the backup"),
+        (
+            r"unable to find primary",
+            r"DbConnectError",
+            r"connection to server",
+            r"could not connect to server",
+            r"Impossible to start the backup",
+        ),
     ),
+    (  # of the repository itself; of single files further below
+        "permission",
+        "Permission denied",
+        (r"unable to open config file.*(denied|forbidden|unauthorized|\(40[13]\))", r"permission denied \((publickey|password)"),
+    ),
+    ("certificate", "The certificate is not trusted", (r"x509", r"certificate verify failed", r"certificate (has )?expired")),
+    (
+        "unreachable",
+        "The other side does not answer",
+        (
+            r"connection (refused|reset|timed out)",
+            r"no route to host",
+            r"timed? ?out",
+            r"no such host",
+            r"name resolution",
+            r"name or service not known",
+            r"connection closed by remote",
+            r"unreachable",
+        ),
+    ),
+    ("repository-missing", "The repository is missing", (r"repository .*does not exist", r"unable to open config file")),
     ("interrupted", "Interrupted", (r"interrupted by a signal", r"killed by signal", r"received sig", r"context canceled", r"ctrl-c")),
     ("source-missing", "Sources are missing", (r"all (target|source) directories/files do not exist", r"holds no file")),
     (
@@ -46,12 +76,7 @@ KINDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Some sources are missing",
         (r"does not exist, skipping", r"source directories .*do not exist", r"no such file or directory: '"),
     ),
-    ("permission", "Permission denied", (r"permission denied", r"access is denied", r"errno 13")),
-    (
-        "unreachable",
-        "The other side does not answer",
-        (r"connection (refused|reset|timed out)", r"no route to host", r"timed? ?out", r"name resolution", r"unreachable"),
-    ),
+    ("permission", "Permission denied", (r"permission denied", r"access (is )?denied", r"accessdenied", r"errno 13")),
     (
         "command-failed",
         "A command around the backup failed",

@@ -9,8 +9,6 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Min
-
 from catalogue import impact
 from catalogue.models import Service
 from incidents import choosing, preferring, prioritising, reaching, timing
@@ -66,7 +64,7 @@ def fault_now(*, service: Service, priority: str, draft: EscalationPolicy | None
     found = prioritising.weigh([service.pk], at=at)
     incident = Incident(
         service=service, team_id=prioritising.team_of(service.pk, at=at), priority=priority or found["priority"],
-        priority_reason=found["reason"], opened_at=at, title=prioritising.name_of(service.pk),
+        priority_reason=found["reason"], opened_at=at, known_at=at, title=prioritising.name_of(service.pk),
     )  # fmt: skip
     return _courses([incident], {None: at}, draft=draft, until=at + THREE_DAYS, at=at)[0]
 
@@ -77,9 +75,9 @@ def replay(*, user: Any, days: int, draft: EscalationPolicy | None, at: dt.datet
     Each counts with the priority that it reached, and people as they answer for services and are on call by today's catalogue and rotas.
     """
     rows = Incident.objects.visible_to(user).filter(opened_at__gte=at - days * A_DAY, opened_at__lte=at)
-    rows = rows.select_related("service", "team").annotate(known_at=Min("incident_alerts__attached_at")).order_by("-opened_at", "-pk")
+    rows = rows.select_related("service", "team").order_by("-opened_at", "-pk")
     incidents = list(rows[:MOST])
-    starts = {one.pk: one.known_at or one.opened_at for one in incidents}
+    starts = {one.pk: one.known_at for one in incidents}
     return _courses(incidents, starts, draft=draft, until=at, at=at)
 
 

@@ -94,13 +94,15 @@ def hours_of(team_id: int | None) -> Hours:
 
 
 def set_targets(*, incident: Incident, at: dt.datetime) -> None:
-    """Work out by when it has to be answered, as priority, team and holds stand; `breach_at` is what is next. The caller saves it."""
+    """Work out by when it has to be answered, counted from when it was known, as priority, team and holds stand; `breach_at` is what is
+    next. The caller saves it.
+    """
     target = targets().get(incident.priority)
     held = [(parse_instant(begun), parse_instant(ended) if ended else at) for begun, ended in incident.holds]
     hours = hours_of(incident.team_id) if target and target.counts == ResponseTarget.Counts.WORKING else None
     for name in ("acknowledge", "resolve"):
         minutes = getattr(target, f"{name}_min") if target else None
-        setattr(incident, f"{name}_by", due_at(incident.opened_at, minutes, hours=hours, held=held))
+        setattr(incident, f"{name}_by", due_at(incident.known_at, minutes, hours=hours, held=held))
     look_again(incident=incident)
 
 
@@ -118,6 +120,12 @@ def hold(*, incident: Incident, at: dt.datetime) -> None:
 
 def go_on(*, incident: Incident, at: dt.datetime) -> None:
     """Time counts again; what was held is added to what is due. The caller saves it."""
-    if incident.holds and incident.holds[-1][1] is None:
-        incident.holds = [*incident.holds[:-1], [incident.holds[-1][0], iso(at)]]
+    end_hold(incident=incident, at=at)
     set_targets(incident=incident, at=at)
+
+
+def end_hold(*, incident: Incident, at: dt.datetime) -> None:
+    """A hold that lasts ends, at `at` or when it began where that is later. The caller saves it."""
+    if incident.holds and incident.holds[-1][1] is None:
+        begun = incident.holds[-1][0]
+        incident.holds = [*incident.holds[:-1], [begun, iso(max(at, parse_instant(begun)))]]

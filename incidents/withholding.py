@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from incidents.models import Incident
+from incidents.models import AlertMove, Incident, IncidentAlert
 from monitoring.models import Alert
 from monitoring.naming import is_told_all, leaving_out
 
@@ -42,7 +42,10 @@ def titled(user: Any, rows: QuerySet[Any], text: str) -> Q:
 
 def inside_names(incidents: Iterable[Incident]) -> list[str]:
     """How tools, storage and hosts behind the alerts are called, the longest first; a host called like its service is not left out."""
-    rows = Alert.objects.filter(incident_alert__incident__in=[one.pk for one in incidents]).order_by().distinct()
+    ids = [one.pk for one in incidents]
+    left = AlertMove.objects.filter(left__in=ids).values("alert")  # its story names what went to another incident since
+    held = IncidentAlert.objects.filter(incident__in=ids).values("alert").union(left)
+    rows = Alert.objects.filter(pk__in=held).order_by().distinct()
     columns = ("tool__name", "tool__label", "job__tool__name", "job__tool__label", "job__repository_name")
     found = set()
     for service, job, host, *names in rows.values_list("evaluation__version__name", "job__name", "job__target_name", *columns):

@@ -298,6 +298,7 @@ def _incidents(lines: Lines, month: Month) -> None:
                     "title": row.incident.title,
                     "cause": row.alert.cause_title,
                     "opened_at": iso(row.incident.opened_at),
+                    "known_at": iso(row.incident.known_at),
                     "resolved_at": iso(resolved_at),
                 }
             )

@@ -53,7 +53,7 @@ def incidents_of(rows: list[Row], zone: ZoneInfo) -> dict[str, Any]:
                 "number": one["number"],
                 "title": one["title"],
                 "services": listed(one["services"], most=2),
-                "opened": wording.short_instant(one["opened_at"], zone),
+                "opened": wording.short_instant(one.get("known_at") or one["opened_at"], zone),
                 "state": f"resolved {wording.short_instant(one['resolved_at'], zone)}" if one["resolved_at"] else "open at the month’s end",
             }
             for one in ordered[:MOST_INCIDENTS]

@@ -42,10 +42,9 @@ class IncidentAdmin(FactAdmin):
     search_fields = ("told_title", "cause_key")
     ordering = ("-opened_at",)
     fields = (
-        "number", "told", "state", "priority", "priority_reason", "hit_hardest", "team", "assignee", "opened_at", "acknowledged_at",
-        "acknowledged_until", "acknowledge_by", "resolve_by", "resolved_at", "closed_at", "resolution", "cause_category", "reopened",
-        "merged_into", "split_from",
-        "cause_key",
+        "number", "told", "state", "priority", "priority_reason", "hit_hardest", "team", "assignee", "opened_at", "known_at",
+        "acknowledged_at", "acknowledged_until", "acknowledge_by", "resolve_by", "resolved_at", "closed_at", "resolution", "cause_category",
+        "reopened", "merged_into", "split_from", "cause_key",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> Any:

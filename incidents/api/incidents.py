@@ -41,7 +41,7 @@ class IncidentSerializer(serializers.ModelSerializer):
         model = Incident
         fields = [
             "number", "title", "state", "priority", "impact", "urgency", "priority_reason", "service", "team", "assignee",
-            "priority_set", "opened_at", "acknowledged_at", "acknowledged_until",
+            "priority_set", "opened_at", "known_at", "acknowledged_at", "acknowledged_until",
             "acknowledge_by", "resolve_by", "breach_at", "resolved_at", "closed_at",
             "resolution", "cause_category", "reopened", "merged_into", "split_from",
             "resolved_by_evaluation", "updated_at", "alerts_open", "alerts_total",

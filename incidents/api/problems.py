@@ -15,7 +15,8 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.response import Response
 
-from incidents import accepting, assigning, knowing, solving, working
+from catalogue.models import Service
+from incidents import accepting, assigning, hitting, knowing, solving, working
 from incidents.api.acts import Conflict, TextField
 from incidents.models import Incident, KnownError, Problem, ProblemEntry, RiskAcceptance
 from itsm_backup.common.time import now
@@ -57,15 +58,31 @@ class RiskSerializer(serializers.ModelSerializer):
 
 class ProblemDetailSerializer(ProblemSerializer):
     incidents = serializers.SerializerMethodField(help_text="Numbers of its incidents that you may see, the newest first.")
+    services = serializers.SerializerMethodField(help_text="Codes of all services that these incidents hit and you may see.")
+    services_hidden = serializers.SerializerMethodField(help_text="How many more they hit that you may not see.")
     timeline = ProblemEntrySerializer(source="entries", many=True)
     risks = RiskSerializer(source="acceptances", many=True, help_text="What was asked for its risk, the newest first.")
 
     class Meta(ProblemSerializer.Meta):
-        fields = [*ProblemSerializer.Meta.fields, "incidents", "risks", "timeline"]
+        fields = [*ProblemSerializer.Meta.fields, "incidents", "services", "services_hidden", "risks", "timeline"]
 
     def get_incidents(self, row: Problem) -> list[str]:
-        seen = Incident.objects.visible_to(self.context["user"]).filter(problem_incidents__problem=row)
-        return [one.number for one in seen.order_by("-opened_at", "-pk")]
+        return [one.number for one in self._incidents(row).order_by("-known_at", "-pk")]
+
+    def get_services(self, row: Problem) -> list[str]:
+        return list(self._seen(row).order_by("code").values_list("code", flat=True))
+
+    def get_services_hidden(self, row: Problem) -> int:
+        return len(self._hit(row)) - self._seen(row).count()
+
+    def _incidents(self, row: Problem) -> QuerySet[Incident]:
+        return Incident.objects.visible_to(self.context["user"]).filter(problem_incidents__problem=row)
+
+    def _hit(self, row: Problem) -> set[int]:
+        return set().union(*hitting.services_hit(self._incidents(row).exclude(state="cancelled")).values())
+
+    def _seen(self, row: Problem) -> QuerySet[Service]:
+        return Service.objects.visible_to(self.context["user"]).filter(pk__in=self._hit(row))
 
 
 class ProblemStepSerializer(serializers.Serializer):

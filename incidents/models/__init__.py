@@ -3,7 +3,7 @@
 from incidents.models.channels import Channel
 from incidents.models.digests import Digest, DigestPreference
 from incidents.models.escalation import Escalation, EscalationPolicy, EscalationStep, Telling
-from incidents.models.incident import Incident, IncidentAlert, IncidentEntry
+from incidents.models.incident import AlertMove, Incident, IncidentAlert, IncidentEntry
 from incidents.models.major import MajorAppointment, MajorIncident
 from incidents.models.own_channels import OwnChannel
 from incidents.models.problems import Feedback, KnownError, Problem, ProblemEntry, ProblemIncident
@@ -16,6 +16,7 @@ from incidents.models.targets import ResponseTarget, WorkingHours
 from incidents.models.updates import Audience, AudienceTemplate, MajorDelivery, MajorMessage, MajorUpdate, MajorWording
 
 __all__ = [
+    "AlertMove",
     "Audience",
     "AudienceTemplate",
     "Channel",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -102,7 +102,8 @@ class Incident(models.Model):
     service = models.ForeignKey(Service, null=True, on_delete=models.PROTECT, related_name="incidents", help_text="The one hit hardest.")
     team = models.ForeignKey(Team, null=True, on_delete=models.PROTECT, related_name="incidents")
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="incidents")
-    opened_at = models.DateTimeField()
+    opened_at = models.DateTimeField(help_text="When what it was opened for began.")
+    known_at = models.DateTimeField(help_text="When it was opened here: its targets count from then, as nobody could know of it before.")
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_until = models.DateTimeField(null=True, help_text="When the acknowledgement lapses, if it does.")
     acknowledge_by = models.DateTimeField(null=True, help_text="When it has to be acknowledged, by its priority's target.")
@@ -164,6 +165,11 @@ class Incident(models.Model):
     def __str__(self) -> str:
         return self.number
 
+    def save(self, **options: Any) -> None:  # type: ignore[override]
+        """What is written without it was known when it began."""
+        self.known_at = self.known_at or self.opened_at
+        super().save(**options)
+
     @property
     def number(self) -> str:
         return f"INC-{self.pk:04d}"
@@ -194,6 +200,25 @@ class IncidentAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.alert} in {self.incident}"
+
+
+@append_only
+class AlertMove(models.Model):
+    """An alert that a merge or a split handed from one incident to another: by these it is known which one held it when."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.PROTECT, related_name="moves")
+    left = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="alerts_left", help_text="The incident that held it before.")
+    joined = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="alerts_moved_in")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(left=models.F("joined")), name="move_goes_elsewhere"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alert} from {self.left} to {self.joined}"
 
 
 class EntryQuerySet(models.QuerySet):

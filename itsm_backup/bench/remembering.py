@@ -24,9 +24,9 @@ ALERT = {
 }  # fmt: skip
 INCIDENT = {
     "id": "base + g", "cause_key": "'history-' || g", "state": "'closed'", "service_id": "service", "opened_at": "began",
-    "resolved_at": "began + interval '4 hours'", "closed_at": "began + interval '5 days'", "updated_at": "began + interval '5 days'",
-    "breach_at": "NULL::timestamptz", "studied_at": "began + interval '1 hour'", "resolution": "'recovered'",
-    "signature": f"'failed | storage | case ' || g %% {SIGNATURES}", "assignee_id": "%(person)s",
+    "known_at": "began", "resolved_at": "began + interval '4 hours'", "closed_at": "began + interval '5 days'",
+    "updated_at": "began + interval '5 days'", "breach_at": "NULL::timestamptz", "studied_at": "began + interval '1 hour'",
+    "resolution": "'recovered'", "signature": f"'failed | storage | case ' || g %% {SIGNATURES}", "assignee_id": "%(person)s",
 }  # fmt: skip
 STORY = (("opened", "0"), ("state", "10 minutes"), ("note", "1 hour"), ("state", "4 hours"), ("state", "5 days"))
 

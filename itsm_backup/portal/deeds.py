@@ -43,7 +43,6 @@ def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
             except working.NotPossible as error:
                 at = now()
                 failed = {"form": form, "why": str(error), "at": error.field, "typed": request.POST.get(field, ""), "sent": request.POST}
-                messages.error(request, str(error))
                 return incident_shown(request, moment=Moment(at=at, now=at), number=number, failed=failed)
             messages.success(request, told)
             return redirect("portal:incident", incident.number)

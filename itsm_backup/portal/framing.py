@@ -18,6 +18,7 @@ from incidents import publishing_status
 from incidents.models import Incident, MajorIncident
 from incidents.models.major import GOING_ON
 from itsm_backup.common.time import duration_words
+from itsm_backup.portal import incident_past
 from itsm_backup.portal.asof import PARAMETER, Moment
 from itsm_backup.portal.words import clock_within, instant, many, zone
 from monitoring.models import Agreement, BackupJob, ToolState
@@ -122,8 +123,7 @@ def _counted(user: Any, moment: Moment) -> dict[str, Any]:
     compared = Agreement.objects.filter(comparison__isnull=False, service__in=entries.values("service"))
     polled = Q(next_poll_at__isnull=False)
     incidents = Incident.objects.visible_to(user)
-    open_then = Q(resolved_at=None) | Q(resolved_at__gt=moment.at)  # of the present the index of open ones knows
-    incidents = incidents.filter(open_then, opened_at__lte=moment.at).exclude(state="cancelled") if moment.past else incidents.open()
+    incidents = incident_past.open_then(incidents, at=moment.at) if moment.past else incidents.open()
     works = user.has_perm(publishing_status.READS_ALL)
     majors = MajorIncident.objects.filter(state__in=GOING_ON).visible_to(user) if works else publishing_status.told_of(user, at=moment.at)
     found = get_user_model().objects.filter(pk=user.pk).values_list(

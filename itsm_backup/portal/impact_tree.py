@@ -72,7 +72,7 @@ def impact_of(*, incident: Any, alerts: Sequence[Alert], user: Any, moment: Mome
     stands = {one["service"]: _stand(one, rows, shown, moment) for one in listed}
     hidden = _hidden([pk for pk in involved if pk not in seen], moment)
     doubted = {alert.service_id: why for alert in alerts if (why := _doubt(alert))}
-    columns = _columns(_cause(alerts, inside=naming.is_told_all(user)), struck, consumers, stands, moment)
+    columns = _columns(_cause(alerts, incident.cause_key, inside=naming.is_told_all(user)), struck, consumers, stands, moment)
     named = ", ".join(stands[one["service"]].row.name for one in struck[:3]) or incident.told_title
     sentence = f"{named}: {_told(consumers)}."
     note = (
@@ -221,21 +221,30 @@ def _loss(stand: Stand, doubted: dict[int | None, str], moment: Moment) -> str:
     return f"If {name} failed {when}, its data of the last {age}, since {clock_within(stand.captured_at, moment)}, would be lost{promised}."
 
 
-def _cause(alerts: Sequence[Alert], *, inside: bool) -> TreeNode:
-    """What is at the root, as far as a rule or the tool's silence names it; which storage and tool only for whom it is `inside`."""
-    told = next((alert for alert in alerts if alert.cause_title), alerts[0] if alerts else None)
+def _cause(alerts: Sequence[Alert], own: str, *, inside: bool) -> TreeNode:
+    """What is at the root, as far as a rule or the tool's silence names it; which storage and tool only for whom it is `inside`.
+
+    Of several, such as after a merge, its `own` stands first, and all storages are named.
+    """
+    known = sorted((alert for alert in alerts if alert.cause_title), key=lambda alert: alert.cause_key != own)
+    told = next(iter(known), alerts[0] if alerts else None)
     if told is None:
         return TreeNode("Cause not known")
     if told.cause_title:
-        component = told.cause_key.partition(":")
-        return TreeNode(
-            told.cause_title[:1].upper() + told.cause_title[1:], component[2] if component[0] == "repository" and inside else "", "broken"
-        )
+        others = len({alert.cause_title for alert in known}) - 1
+        more = [f"and {many(others, 'other cause')}"] if others else []
+        note = ", ".join([*_storages(known), *more] if inside else more)
+        return TreeNode(told.cause_title[:1].upper() + told.cause_title[1:], note, "broken")
     return TreeNode(
         (told.job.name if told.job else str(told.tool or told.title)) if inside else "Cause not known",
         "Damaged copies, a check found" if told.found_by == "verify" else told.get_alert_class_display(),
         "broken",
     )
+
+
+def _storages(alerts: Sequence[Alert]) -> list[str]:
+    keys = dict.fromkeys(alert.cause_key.partition(":") for alert in alerts)
+    return [name for kind, _, name in keys if kind == "repository"]
 
 
 def _columns(cause: TreeNode, struck: list[Any], consumers: list[Any], stands: dict[int, Stand], moment: Moment) -> list[Any]:

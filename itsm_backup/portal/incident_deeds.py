@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,20 @@ class Deeds:
     propose: bool = False  # as a major incident
     alerts: tuple[Choice, ...] = ()  # its alerts, where some can be split off
     refusal: str = ""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a form at all."""
+        return self.review or self.note or bool(self.steps)
+
+    def says_why(self, failed: Mapping[str, Any]) -> bool:
+        """Whether the form that was refused is there still, and tells in it why."""
+        shown = {
+            "acknowledge": self.acknowledge, "assign": bool(self.whom), "note": self.note, "resolve": self.resolve,
+            "step": any(one.to == failed["sent"].get("to") and one.needs_reason for one in self.steps),
+            "priority": bool(self.priorities), "propose": self.propose, "merge": self.merge, "split": bool(self.alerts),
+        }  # fmt: skip
+        return shown.get(failed["form"], False)
 
 
 def deeds_of(*, incident: Any, alerts: list[Alert], user: Any, moment: Moment) -> Deeds:

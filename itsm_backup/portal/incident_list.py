@@ -11,11 +11,11 @@ from django.db.models.functions import Cast, Coalesce, Concat, NullIf, Trim
 from django.utils.safestring import SafeString
 
 from catalogue.models import ServiceVersion, Team
-from incidents import assigning, withholding
+from incidents import assigning, belonging, withholding
 from incidents.models import Incident, IncidentAlert, IncidentEntry, MajorIncident
 from incidents.models.incident import ENDED_AT, ENDED_STATES, OPEN_STATES
 from itsm_backup.common.time import duration_words
-from itsm_backup.portal import incident_past, queue_filters
+from itsm_backup.portal import incident_past, queue_filters, tense
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
@@ -83,16 +83,14 @@ def incidents_page(*, user: Any, moment: Moment, view: str, page: int, asked: Ma
     else:
         first_due = () if moment.past else (F("breach_at").asc(nulls_last=True),)
         is_open = Q(over=False) if moment.past else Q(state__in=OPEN_STATES)
-        incidents = incidents.filter(is_open, _narrowed(view, user, moment)).order_by(*first_due, "priority_then", "opened_at", "pk")
+        incidents = incidents.filter(is_open, _narrowed(view, user, moment)).order_by(*first_due, "priority_then", "known_at", "pk")
     counted = incidents.order_by().values("pk")
     total = (counted[:MOST_COUNTED] if view == "resolved" else counted).count()
     capped = view == "resolved" and total == MOST_COUNTED
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
     name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
-    alerts = IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=Alert.objects.visible_to(user)).order_by().values("incident")
     led = MajorIncident.objects.live().filter(incident=OuterRef("pk"), manager__isnull=False)
-    alerts_of = Coalesce(Subquery(alerts.annotate(of=Count("pk")).values("of")), 0)
-    rows = incidents.annotate(service_name=Subquery(name), alerts=alerts_of, major=Exists(led))
+    rows = incidents.annotate(service_name=Subquery(name), alerts=_how_many_alerts(user, moment), major=Exists(led))
     rows = rows.select_related("assignee", "service")
     shown = list(rows[first : first + PAGE])
     withholding.retitle(user, shown)
@@ -142,8 +140,22 @@ def due_of(incident: Incident, moment: Moment) -> Due | None:
     left_s = (incident.breach_at - moment.at).total_seconds()
     if left_s < 0:
         return Due(words=f"{act}: {duration_words(-left_s)} late", verdict="broken")
-    soon = left_s <= SOON * (incident.breach_at - incident.opened_at).total_seconds()
+    soon = left_s <= SOON * (incident.breach_at - incident.known_at).total_seconds()
     return Due(words=f"{act} in {duration_words(left_s)}", verdict="at_risk" if soon else "kept")
+
+
+def _how_many_alerts(user: Any, moment: Moment) -> Any:
+    """Alerts of an incident that the user may see; in the past, those that it held then."""
+    seen = Alert.objects.visible_to(user)
+    if not moment.past:
+        return _count(IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=seen), "incident")
+    stayed = belonging.stayed_since(moment.at).filter(incident=OuterRef("pk"), alert__in=seen)
+    left = belonging.left_since(moment.at).filter(left=OuterRef("pk"), alert__in=seen)
+    return _count(stayed, "incident") + _count(left, "left")
+
+
+def _count(rows: QuerySet[Any], by: str) -> Coalesce:
+    return Coalesce(Subquery(rows.order_by().values(by).annotate(of=Count("pk")).values("of")), 0)
 
 
 def _sentence(total: int, view: str, moment: Moment, *, narrowed: bool) -> str:
@@ -163,13 +175,13 @@ def _row(incident: Any, moment: Moment) -> IncidentRow:
     named = incident.service_name and incident.service_is_seen
     service = Link(incident.service_name, moment.href("service", incident.service.code)) if named else None
     return IncidentRow(
-        name=Link(incident.told_title, moment.href("incident", incident.number)),
+        name=Link(tense.told(incident.told_title, over=incident.over), moment.href("incident", incident.number)),
         number=incident.number,
         priority=incident.priority_then,
         state=state_then(incident, moment),
         service=service,
         assignee=_whose(incident, moment),
-        opened=recent(incident.opened_at, moment),
+        opened=recent(incident.known_at, moment),
         alerts=incident.alerts,
         due=due_of(incident, moment),
         major=incident.major and not moment.past,
@@ -203,4 +215,6 @@ def state_then(incident: Any, moment: Moment) -> str:
         return str(incident.get_state_display())
     if incident.over:
         return incident_past.end_then(incident)
+    if incident.paused_since:
+        return str(Incident.State.ON_HOLD.label)
     return "In progress" if incident.acknowledged_at and incident.acknowledged_at <= moment.at else "New"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from incidents import assigning, belonging, knowing, withholding
 from incidents.models import Incident, IncidentEntry, MajorIncident, PostIncidentReview, Problem
 from incidents.models.felt import SIDES
 from incidents.models.reviews import READ_EARLY
-from itsm_backup.portal import incident_past
+from itsm_backup.portal import incident_past, incident_related, tense
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.escalation_page import Told, ToldRow, told_of
 from itsm_backup.portal.framing import Link
@@ -32,7 +33,7 @@ from monitoring.methods.workflow import PRIORITIES as BY_LEVELS
 from monitoring.models import Alert, BackupRun
 
 MOST_ENTRIES, MOST_ALERTS = 100, 50
-MERGED_INTO = "Merged into"
+A_MINUTE = dt.timedelta(minutes=1)
 LEVELS = ("high", "medium", "low")
 
 
@@ -126,26 +127,26 @@ def incident_page(*, incident: Any, user: Any, moment: Moment, impact: str = "")
     what is shown of one that is over, unless "now" is asked for."""
     alerts = alerts_of(incident, user, moment)
     plain = withholding.for_reader(user, [incident])
-    incident.told_title = plain(incident.told_title)
+    incident.told_title = tense.told(plain(incident.told_title), over=incident.over)
     opening = shows_opening(incident, impact, moment)
     felt = impact_of(incident=incident, alerts=alerts, user=user, moment=moment, opening=opening)
     told = told_of(incident=incident, user=user, moment=moment)
     rows = IncidentEntry.objects.told_to(user).known_by(moment.at).filter(incident=incident).select_related("by")
     entries = list(rows.order_by("-at", "-pk")[:MOST_ENTRIES])
     stood = incident_past.stood_then(incident, alerts, entries, at=moment.at)
-    related = _related(incident, entries, user, moment)
+    related = incident_related.related(incident, entries, user, moment)
     mails = mails_of(incident)
     major = lead_of(incident=incident, user=user, moment=moment) if incident.is_major else None
     return IncidentPage(
         number=incident.number,
         title=incident.told_title,
         major=major,
-        facts=_facts(incident, told, moment),
+        facts=_facts(incident, alerts, told, moment),
         priority_reason=stood.reason,
         figures_of=clock_within(stood.judged_at, moment) if stood.judged_at and stood.judged_at <= moment.at else None,
         arithmetic=_arithmetic(incident, stood),
         related=related,
-        alerts_went_to=_alerts_went_to(entries, related),
+        alerts_went_to=incident_related.alerts_went_to(related),
         impact=felt,
         branches=felt.branches,
         alerts=tuple(_alert_row(alert, moment, plain, says=naming.is_told_all(user)) for alert in alerts),
@@ -170,34 +171,6 @@ def _arithmetic(incident: Any, stood: incident_past.Stood) -> Arithmetic:
     rows = tuple((impact, tuple((BY_LEVELS[impact, urgency], (impact, urgency) == here) for urgency in LEVELS)) for impact in LEVELS)
     by_hand = f"Set to {incident.priority_set} by hand; {incident.priority_set_against} was reckoned then." if incident.priority_set else ""
     return Arithmetic(urgencies=LEVELS, rows=rows, by_hand=by_hand if incident.priority == incident.priority_then else "")
-
-
-def _related(incident: Incident, entries: list[IncidentEntry], user: Any, moment: Moment) -> tuple[tuple[str, Link], ...]:
-    """Incidents that it was merged into or split off from, and the other way round, of those that the user may see."""
-    if not any(entry.kind in ("merged", "split") for entry in entries):
-        return ()
-    related = Q(pk__in=[incident.merged_into_id, incident.split_from_id]) | Q(merged_into=incident.pk) | Q(split_from=incident.pk)
-    rows = list(Incident.objects.visible_to(user).filter(related).order_by("pk")[:MOST_ALERTS])
-    kinds = {
-        MERGED_INTO: lambda row: row.pk == incident.merged_into_id,
-        "Split off from": lambda row: row.pk == incident.split_from_id,
-        "Merged into this": lambda row: row.merged_into_id == incident.pk,
-        "Split off from this": lambda row: row.split_from_id == incident.pk,
-    }
-    later = belonging.gone_later([incident.pk, *(row.pk for row in rows)], at=moment.at) if moment.past else set()
-    return tuple(
-        (words, Link(row.number, moment.href("incident", row.number)))
-        for words, fits in kinds.items()
-        for row in rows
-        if fits(row) and (row.pk if words.endswith("this") else incident.pk, words.partition(" ")[0].lower()) not in later
-    )
-
-
-def _alerts_went_to(entries: list[IncidentEntry], related: tuple[tuple[str, Link], ...]) -> Link | None:
-    """Of one that was merged by then: who feels it, and why, stands there."""
-    if not any(entry.kind == "merged" and entry.text.startswith("Merged into ") for entry in entries):
-        return None
-    return next((link for words, link in related if words == MERGED_INTO), None)
 
 
 def _known(incident: Incident, user: Any, moment: Moment) -> tuple[KnownRow, ...] | None:
@@ -243,13 +216,14 @@ def alerts_of(incident: Incident, user: Any, moment: Moment) -> list[Alert]:
     return list(rows[:MOST_ALERTS])
 
 
-def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str, str | SafeString, str], ...]:
+def _facts(incident: Any, alerts: list[Alert], told: Told | None, moment: Moment) -> tuple[tuple[str, str | SafeString, str], ...]:
     assignee = person(incident.assignee) if incident.assignee and is_his_then(incident, moment) else ""
     state = state_then(incident, moment) + (f", {assignee}" if assignee else "")
     facts = [
         ("Priority", incident.priority_then, "bad" if incident.priority_then in ("P1", "P2") and not incident.over else ""),
         ("State", state, "ok" if incident.over else ""),
-        ("Opened", recent(incident.opened_at, moment), ""),
+        *_began(incident, alerts, moment),
+        ("Opened", recent(incident.known_at, moment), ""),
     ]
     if due := due_of(incident, moment):
         facts.append(("Due", due.words, {"broken": "bad", "at_risk": "risk"}.get(due.verdict, "")))
@@ -272,6 +246,15 @@ def _facts(incident: Any, told: Told | None, moment: Moment) -> tuple[tuple[str,
     if incident.team:
         facts.append(("Team", str(incident.team), ""))
     return tuple(facts)
+
+
+def _began(incident: Any, alerts: list[Alert], moment: Moment) -> list[tuple[str, SafeString, str]]:
+    """Since when it had failed, where that was before it was opened here: pages of its services count from then."""
+    begun = min([incident.opened_at, *(alert.opened_at for alert in alerts)])
+    if incident.known_at - begun < A_MINUTE:
+        return []
+    failed = any(alert.opened_at == begun and alert.alert_class == Alert.Class.JOB_FAILED for alert in alerts)
+    return [("Failing since" if failed and not incident.over else "Began", recent(begun, moment), "")]
 
 
 def _alert_row(alert: Any, moment: Moment, plain: Callable[[str], str], *, says: bool) -> AlertRow:

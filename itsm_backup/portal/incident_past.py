@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Case, DateTimeField, Exists, Func, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Substr
 
-from incidents import belonging, prioritising
+from incidents import prioritising
 from incidents.models import Incident, IncidentEntry
 from monitoring.models import Alert
 
@@ -40,25 +40,31 @@ class _PausedSince(Func):
 
 
 def known_then(rows: QuerySet[Incident], *, at: dt.datetime) -> QuerySet[Incident]:
-    """Those that were there at `at`: its first alert had come into it by then, or it was split off by then."""
-    lines = IncidentEntry.objects.filter(incident=OuterRef("pk"))
-    opened = lines.filter(kind="opened", alert__incident_alert__attached_at__lte=at)
-    split = lines.filter(kind="split", text__startswith="Split off from ", at__lte=at)
-    return rows.filter(Exists(opened) | Exists(split), opened_at__lte=at)
+    """Those that were there at `at`: opened by then, or split off by then."""
+    split = IncidentEntry.objects.filter(incident=OuterRef("pk"), kind="split", text__startswith="Split off from ", at__lte=at)
+    return rows.filter(Q(split_from=None) | Exists(split), opened_at__lte=at, known_at__lte=at)
 
 
 def with_end_then(rows: QuerySet[Incident], *, at: dt.datetime) -> QuerySet[Incident]:
-    """Each with `over`, whether it had ended by then, `over_since`, and `ended_with`, the line of one that was reopened since."""
-    paused = Case(When(reopened__gt=0, then=_PausedSince("holds", Value(at, DateTimeField()))), output_field=DateTimeField())
+    """Each with `over`, whether it had ended by then, `over_since`, and `ended_with`, the line of one that was reopened since.
+
+    `paused_since` of one that was not over is since when it was on hold.
+    """
+    paused = Case(When(~Q(holds=[]), then=_PausedSince("holds", Value(at, DateTimeField()))), output_field=DateTimeField())
     lines = IncidentEntry.objects.filter(incident=OuterRef("pk"), kind="state", at=OuterRef("paused_since")).order_by("-pk")
     rows = rows.annotate(paused_since=paused).annotate(ended_with=Subquery(lines.values("text")[:1]))
     over_since = Case(
         When(state="cancelled", updated_at__lte=at, then="updated_at"),
         When(resolved_at__lte=at, then="resolved_at"),
-        When(ended_with__startswith="On hold", then=None),
+        When(Q(ended_with__startswith="On hold") | Q(reopened=0), then=None),
         default="paused_since",
     )
     return rows.annotate(over_since=over_since).annotate(over=Q(over_since__isnull=False))
+
+
+def open_then(rows: QuerySet[Incident], *, at: dt.datetime) -> QuerySet[Incident]:
+    """Those that were open at `at`."""
+    return rows.filter(pk__in=with_end_then(known_then(Incident.objects.all(), at=at), at=at).filter(over=False).values("pk"))
 
 
 def end_then(incident: Any) -> str:
@@ -86,18 +92,19 @@ def _words(incident: Any) -> str:
     return incident.ended_with or ""
 
 
-def hold_then(alerts: Sequence[Alert], *, at: dt.datetime) -> None:
-    """Have each of these alerts name the incident that held it at `at`, with its end of then, in memory only.
+def hold_then(alerts: Sequence[Any], *, at: dt.datetime) -> None:
+    """Have each of these alerts of `with_holder_then` name the incident that held it at `at`, with its end of then, in memory only.
 
-    Stories are read only where one of the incidents was split off or reopened: the rest have their end on record themselves.
+    Incidents are read again only where an alert was moved since, or one was held or reopened: the rest have their end on record themselves.
     """
     links: list[Any] = [held for alert in alerts if (held := getattr(alert, "incident_alert", None))]
     for held in links:
         held.incident.over = held.incident.ended_at <= at and not held.incident.is_open
         held.incident.over_since, held.incident.paused_since, held.incident.ended_with = held.incident.ended_at, None, None
-    if not any(held.incident.split_from_id or held.incident.reopened for held in links):
+    moved = {alert.pk: pk for alert in alerts if (pk := alert.moved_from)}
+    if not moved and not any(held.incident.holds for held in links):
         return
-    holders = belonging.holders_then(alerts, at=at)
+    holders = {held.alert_id: moved.get(held.alert_id, held.incident_id) for held in links}
     rows = with_end_then(Incident.objects.filter(pk__in=holders.values()).select_related("assignee"), at=at)
     found = {row.pk: row for row in rows}
     for held in links:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from catalogue.models import Service, ServiceVersion
 from incidents import knowing, signing
 from incidents.models import Incident, KnownError
+from itsm_backup.portal import tense
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_page import Story, rate_of
@@ -170,7 +171,9 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
         seen_head=f"The newest {NEWEST} of {many(count, 'incident')} of this kind" if count > NEWEST else "Incidents of this kind",
         seen=tuple(
             Seen(
-                name=Link(row.told_title, moment.href("incident", row.number)),
+                name=Link(
+                    tense.told(row.told_title, over=not row.is_open and row.ended_at <= moment.at), moment.href("incident", row.number)
+                ),
                 number=row.number,
                 helped=words.get(said.get(row.pk), ""),  # type: ignore[arg-type]
             )

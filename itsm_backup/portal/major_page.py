@@ -13,6 +13,7 @@ from incidents import assigning, leading, withholding
 from incidents.models import Incident, IncidentEntry, MajorAppointment, MajorIncident
 from incidents.models.felt import SIDES
 from incidents.models.major import LIVE_STATES, LONGEST_MIN, SHORTEST_MIN, TRANSITIONS
+from itsm_backup.portal import tense
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.impact_tree import Impact, impact_of, shows_opening
@@ -116,6 +117,11 @@ def majors_page(*, user: Any, moment: Moment, view: str, page: int) -> MajorsPag
     )
 
 
+def _title(row: Any, moment: Moment) -> str:
+    over = not row.incident.is_open and row.incident.ended_at <= moment.at
+    return tense.told(row.told_title or row.number, over=over)
+
+
 def _of_view(view: str, moment: Moment) -> Q:
     """What the list of this view holds; in the past, what it held then."""
     if not moment.past:
@@ -138,7 +144,7 @@ def _sentence(total: int, undecided: int, view: str) -> str:
 
 def _row(row: Any, moment: Moment, steps: dict[str, str]) -> MajorRow:
     return MajorRow(
-        name=Link(row.told_title or row.number, moment.href("major", row.number)),
+        name=Link(_title(row, moment), moment.href("major", row.number)),
         number=row.number,
         incident=Link(row.incident.number, moment.href("incident", row.incident.number)),
         state=state_then(row, moment, steps),
@@ -165,7 +171,7 @@ def major_page(*, major: Any, user: Any, moment: Moment) -> MajorPage:
     telling = telling_of(major=major, user=user, moment=moment)
     return MajorPage(
         number=major.number,
-        title=major.told_title or major.number,
+        title=_title(major, moment),
         incident=Link(major.incident.number, moment.href("incident", major.incident.number)),
         facts=_facts(major, appointments, moment),
         reasons=tuple(one["words"] for one in major.because),
@@ -202,7 +208,7 @@ def _entries(incident: Incident, user: Any, moment: Moment) -> QuerySet[Incident
 def _impact(major: Any, user: Any, moment: Moment) -> Impact:
     """Who feels it, as on the page of its incident."""
     incident = major.incident
-    incident.told_title = major.told_title or major.number
+    incident.told_title = _title(major, moment)
     for side in SIDES:
         setattr(incident, f"{side}_then", getattr(major, f"{side}_then"))
     opening = shows_opening(incident, "", moment)

@@ -11,10 +11,12 @@ from django.db.models.functions import Cast, Concat
 from django.utils.safestring import SafeString
 
 from catalogue.models import Propagation, ServiceVersion, StatusChange
+from incidents import belonging
 from incidents.opening import OPENS
-from itsm_backup.portal import incident_past
+from itsm_backup.portal import incident_past, tense
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.incident_list import state_then
 from itsm_backup.portal.trouble import grew_later, incident_of, title_of
 from itsm_backup.portal.words import STATUSES, instant, many, person, recent
 from monitoring.models import Alert, BackupJob, Tool
@@ -57,6 +59,8 @@ def problems_of(*, service_id: int, user: Any, moment: Moment, within: Span | No
     alerts = Alert.objects.filter(mine, recent_ones, noticed_at__lte=moment.at).select_related("incident_alert__incident__assignee")
     rows: list[tuple[Any, ProblemRow]] = []
     seen = set()
+    if moment.past:
+        alerts = belonging.with_holder_then(alerts, at=moment.at)
     found = list(alerts.order_by("-opened_at")[: 3 * MOST])
     if moment.past:
         incident_past.hold_then(found, at=moment.at)
@@ -72,13 +76,10 @@ def problems_of(*, service_id: int, user: Any, moment: Moment, within: Span | No
 
 def _incident_row(incident: Any, alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:
     over = incident.over if moment.past else not incident.is_open
-    state = incident.get_state_display() if over == (not incident.is_open) else "Open"
-    if moment.past and over:
-        state = incident_past.end_then(incident)
     row = ProblemRow(
         kind="Incident",
-        name=Link(_incident_title(incident, alert, moment), moment.href("incident", incident.number)),
-        state=state,
+        name=Link(_incident_title(incident, alert, moment, over=over), moment.href("incident", incident.number)),
+        state=state_then(incident, moment),
         priority=incident.priority,
         since=recent(incident.opened_at, moment),
         note=incident.number + (f", {person(incident.assignee)}" if incident.assignee else ""),
@@ -87,10 +88,11 @@ def _incident_row(incident: Any, alert: Alert, moment: Moment) -> tuple[Any, Pro
     return (over, incident.priority, -incident.opened_at.timestamp()), row
 
 
-def _incident_title(incident: Any, alert: Alert, moment: Moment) -> str:
+def _incident_title(incident: Any, alert: Alert, moment: Moment, *, over: bool) -> str:
     if incident.service_id != alert.service_id:
-        return title_of(alert, moment)
-    return incident.title.partition(", due ")[0] if moment.past else incident.title
+        return tense.told(title_of(alert, moment), over=over)
+    title = incident.title.partition(", due ")[0] if moment.past else incident.title
+    return tense.told(title, over=over)
 
 
 def _alert_row(alert: Alert, moment: Moment) -> tuple[Any, ProblemRow]:

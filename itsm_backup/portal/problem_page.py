@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.safestring import SafeString
 
-from catalogue.models import ServiceVersion
 from incidents import knowing, reasoning, signing, solving
-from incidents.models import Incident, Problem, ProblemIncident
+from incidents.models import Incident, Problem
 from incidents.models.problems import LIVE_STATES
-from itsm_backup.portal import incident_past, problem_past
+from itsm_backup.portal import problem_past, tense
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.incident_deeds import Step
 from itsm_backup.portal.incident_page import Story
+from itsm_backup.portal.problem_hit import Hit, counted, hit_by
 from itsm_backup.portal.problem_risk import Risk, risk_of
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.words import clock, many, person, recent
@@ -73,7 +73,8 @@ class Came:
 
     name: Link
     number: str
-    service: Link | None
+    services: tuple[Link, ...]
+    more: str  # how many further ones it hit
     state: str
     opened: SafeString
 
@@ -104,9 +105,9 @@ def problems_page(*, user: Any, moment: Moment, view: str, page: int) -> Problem
     rows = rows.exclude(**live) if view == "over" else rows.filter(**live)
     total = rows.count()
     first = PAGE * (min(max(1, page), max(1, -(-total // PAGE))) - 1)
-    theirs = _counted(moment).filter(problem=OuterRef("pk"), incident__in=Incident.objects.visible_to(user)).order_by()
-    counted = Coalesce(Subquery(theirs.values("problem").annotate(of=Count("pk")).values("of")), 0)
-    shown = rows.annotate(incidents=counted).select_related("assignee").order_by("-updated_at", "-pk")
+    theirs = counted(moment).filter(problem=OuterRef("pk"), incident__in=Incident.objects.visible_to(user)).order_by()
+    how_many = Coalesce(Subquery(theirs.values("problem").annotate(of=Count("pk")).values("of")), 0)
+    shown = rows.annotate(incidents=how_many).select_related("assignee").order_by("-updated_at", "-pk")
     shown = list(shown[first : first + PAGE])
     return ProblemsPage(
         sentence=_sentence(total, view),
@@ -114,12 +115,6 @@ def problems_page(*, user: Any, moment: Moment, view: str, page: int) -> Problem
         views=tuple(Choice(value=moment.href("problems", view=key), words=words, chosen=key == view) for key, words in VIEWS.items()),
         paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("problems", view=view, page=number)),
     )
-
-
-def _counted(moment: Moment) -> QuerySet[ProblemIncident]:
-    """Incidents of problems as known at the moment: one that was cancelled by then, such as merged into another, was none."""
-    none = Q(incident__state="cancelled", incident__updated_at__lte=moment.at)
-    return ProblemIncident.objects.filter(attached_at__lte=moment.at).exclude(none)
 
 
 def _sentence(total: int, view: str) -> str:
@@ -157,17 +152,18 @@ def problem_page(*, problem: Problem, user: Any, moment: Moment, sent: Mapping[s
     )
     working = problem.is_live and problem.state != "proposed"
     risk = risk_of(problem=problem, user=user, moment=moment, may=may)
+    hit = hit_by(problem, user, moment)
     entries = problem.entries.filter(at__lte=moment.at).select_related("by")
     return ProblemPage(
         number=problem.number,
         title=problem.title,
-        facts=(*_facts(problem, moment), *risk.facts, ("Hit", _types(problem, user, moment))),
+        facts=(*_facts(problem, moment), *risk.facts, ("Hit", hit.words)),
         reasons=tuple(reason["words"] for reason in problem.because),
         texts=_texts(problem, sent or {}),
         may_write=may and working,
         steps=steps,
         refusal="" if may else "You are looking at the past." if moment.past else "Operators can work on this.",
-        incidents=_came(problem, user, moment),
+        incidents=tuple(_came(row, hit, moment) for row in hit.incidents),
         story=tuple(_line(entry, moment) for entry in entries.order_by("-at", "-pk")[:MOST]),
         known_errors=tuple(
             Link(f"{row.number} {row.title}", moment.href("known_error", row.number)) for row in _known_errors(problem, moment)
@@ -217,18 +213,6 @@ def _known_errors(problem: Problem, moment: Moment) -> list[Any]:
     return knowing.as_of(rows, at=moment.at)[:MOST] if moment.past else list(rows[:MOST])
 
 
-def _types(problem: Problem, user: Any, moment: Moment) -> str:
-    """`Database: 3 incidents of 3 services; archive: 1 incident of 1 service`, of the incidents that the user may see."""
-    theirs = Incident.objects.visible_to(user).filter(pk__in=_counted(moment).filter(problem=problem).values("incident"))
-    rows = theirs.order_by().values_list("service_type").annotate(incidents=Count("pk"), services=Count("service", distinct=True))
-    told = (
-        f"{kind or 'of no known type'}: {many(incidents, 'incident')} of {many(services, 'service')}"
-        for kind, incidents, services in sorted(rows, key=lambda row: (-row[1], row[0]))
-    )
-    words = "; ".join(told)
-    return words[:1].upper() + words[1:]
-
-
 def _texts(problem: Problem, sent: Mapping[str, str]) -> tuple[Text, ...]:
     hints = {
         "root_cause": ("Root cause", "Why it happens, not how it shows."),
@@ -247,22 +231,15 @@ def _typed(name: str, value: str, sent: Mapping[str, str]) -> str:
     return sent.get(name, value) if sent.get(f"was-{name}", value).strip() == value.strip() else value
 
 
-def _came(problem: Problem, user: Any, moment: Moment) -> tuple[Came, ...]:
-    name = ServiceVersion.objects.in_force(moment.at).filter(service=OuterRef("service")).values("name")[:1]
-    theirs = _counted(moment).filter(problem=problem).values("incident")
-    rows: QuerySet[Any] = Incident.objects.told_to(user).filter(pk__in=theirs).select_related("service")
-    rows = rows.annotate(service_name=Subquery(name)).order_by("-opened_at", "-pk")
-    if moment.past:
-        rows = incident_past.with_end_then(rows, at=moment.at)
-    return tuple(
-        Came(
-            name=Link(row.told_title, moment.href("incident", row.number)),
-            number=row.number,
-            service=Link(row.service_name, moment.href("service", row.service.code)) if row.service_name and row.service_is_seen else None,
-            state=_state_then(row, moment),
-            opened=recent(row.opened_at, moment),
-        )
-        for row in rows[:MOST]
+def _came(row: Any, hit: Hit, moment: Moment) -> Came:
+    services, more = hit.of(row)
+    return Came(
+        name=Link(tense.told(row.told_title, over=_is_over(row, moment)), moment.href("incident", row.number)),
+        number=row.number,
+        services=services,
+        more=more,
+        state=_state_then(row, moment),
+        opened=recent(row.known_at, moment),
     )
 
 
@@ -270,6 +247,10 @@ def _state_then(row: Any, moment: Moment) -> str:
     if not moment.past:
         return str(row.get_state_display())
     return "Over" if row.over else "Open"
+
+
+def _is_over(row: Any, moment: Moment) -> bool:
+    return bool(row.over) if moment.past else not row.is_open
 
 
 def _line(entry: Any, moment: Moment) -> Story:

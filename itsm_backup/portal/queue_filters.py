@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from catalogue.models import ServiceVersion
+from incidents import belonging
 from incidents.models import Incident, IncidentAlert
 from incidents.models.escalation import PRIORITIES
 from incidents.models.incident import ENDED_STATES, OPEN_STATES
@@ -66,11 +67,15 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 18
 
 
-def _of_service(text: str, user: Any, moment: Moment) -> Exists:
-    """One of its alerts that the user may see is about a service with this in its code or name."""
+def _of_service(text: str, user: Any, moment: Moment) -> Q:
+    """One of its alerts of then that the user may see is about a service with this in its code or name."""
     named = ServiceVersion.objects.in_force(moment.at).filter(Q(name__icontains=text) | Q(service__code__icontains=text)).values("service")
     alerts = Alert.objects.visible_to(user).filter(service__in=named)
-    return Exists(IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=alerts))
+    if not moment.past:
+        return Q(Exists(IncidentAlert.objects.filter(incident=OuterRef("pk"), alert__in=alerts)))
+    stayed = belonging.stayed_since(moment.at).filter(incident=OuterRef("pk"), alert__in=alerts)
+    left = belonging.left_since(moment.at).filter(left=OuterRef("pk"), alert__in=alerts)
+    return Q(Exists(stayed)) | Q(Exists(left))
 
 
 def offered(wanted: dict[str, str], *, view: str, moment: Moment, whom: tuple[tuple[str, tuple[Choice, ...]], ...]) -> Filters:

@@ -98,7 +98,6 @@ def _start(request: HttpRequest, *, number: str) -> HttpResponse:
     try:
         made = reviewing.start(incident=incident, by=request.user, at=now())
     except NotPossible as error:
-        messages.error(request, str(error))
         at = now()
         failed = {"form": "review", "why": str(error), "typed": "", "sent": request.POST}
         return incident_shown(request, moment=Moment(at=at, now=at), number=number, failed=failed)

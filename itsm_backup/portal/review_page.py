@@ -17,7 +17,7 @@ from incidents.models import EntryProposal, Incident, PostIncidentReview, Review
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
-from itsm_backup.portal.incident_page import Story
+from itsm_backup.portal.incident_page import A_MINUTE, Story
 from itsm_backup.portal.review_list import known_then
 from itsm_backup.portal.review_stood import Stood, stood_of, written
 from itsm_backup.portal.service_list import Choice
@@ -223,8 +223,11 @@ def _facts(review: Any, facts: dict[str, Any], moment: Moment) -> tuple[tuple[st
         ("Priority", review.incident.priority + (", has to be reviewed" if review.required else "")),
     ]
     if facts:
-        lasted = (parse_instant(facts["until"]) - parse_instant(facts["since"])).total_seconds()
-        told += [("Began", recent(parse_instant(facts["since"]), moment)), ("Lasted", duration_words(lasted))]
+        began_at, known_at = (parse_instant(facts.get(name) or facts["since"]) for name in ("began_at", "known_at"))
+        told.append(("Began", recent(began_at, moment)))
+        if known_at - began_at >= A_MINUTE:
+            told.append(("Opened", recent(known_at, moment)))
+        told.append(("Lasted", duration_words((parse_instant(facts["until"]) - began_at).total_seconds())))
     authors = get_user_model().objects.filter(pk__in=review.author_ids).order_by("pk") if review.author_ids else []
     if names := ", ".join(person(one) for one in authors):
         told.append(("Written by", names))

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from incidents import belonging
 from incidents.models import Incident
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal import incident_past
@@ -40,7 +41,8 @@ def alerts_of(service_ids: Iterable[int], *, user: Any, moment: Moment) -> dict[
         return {}
     jobs = BackupJob.objects.filter(service__in=ids, tool__in=Tool.objects.visible_to(user))
     mine = Q(service__in=ids) | Q(service=None, tool__in=jobs.values("tool"))
-    alerts = list(known_at(Alert.objects.filter(mine), moment.at).select_related("incident_alert__incident__assignee"))
+    rows = known_at(Alert.objects.filter(mine), moment.at).select_related("incident_alert__incident__assignee")
+    alerts = list(belonging.with_holder_then(rows, at=moment.at) if moment.past else rows)
     if moment.past:
         incident_past.hold_then(alerts, at=moment.at)
     served = defaultdict(set)
@@ -109,7 +111,7 @@ def handled_in(alerts: list[Alert], moment: Moment) -> tuple[Link | None, str]:
     """Where the trouble is handled, and by whom since when."""
     incident = next((incident for alert in alerts if (incident := incident_of(alert, moment))), None)
     if incident:
-        since = duration_words((moment.at - incident.opened_at).total_seconds())
+        since = duration_words((moment.at - incident.known_at).total_seconds())
         who = person(incident.assignee) if incident.assignee else "Nobody yet"
         return Link(incident.number, moment.href("incident", incident.number)), f"{who}, {since}"
     if alerts:

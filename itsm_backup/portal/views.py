@@ -201,6 +201,8 @@ def incident_shown(request: HttpRequest, *, moment: asof.Moment, number: str, fa
         raise Http404(number)
     asked = request.GET.get("impact", "")
     page = incident_page.incident_page(incident=found, user=request.user, moment=moment, impact=asked)
+    if failed and not page.deeds.says_why(failed):  # else it stands in the form, once
+        messages.error(request, failed["why"])
     return show(request, "incident", section="incidents", moment=moment, status=409 if failed else 200, page=page, failed=failed)
 
 

@@ -7,13 +7,15 @@ import datetime as dt
 import pytest
 from django.db import IntegrityError, transaction
 
+from catalogue.models import Service
 from incidents import reasoning, recurring, solving, working
 from incidents.models import Incident, IncidentAlert, Problem
 from itsm_backup.portal import problem_page
 from itsm_backup.portal.asof import Moment
 from monitoring.models import Alert
 from tests.factories import make_admin, make_service, make_tool, make_user
-from tests.incidents.makers import HOUR, fail, make_estate
+from tests.incidents.makers import HOUR, fail, make_cause, make_estate
+from tests.portal.makers import make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.3")]
 DAY = dt.timedelta(days=1)
@@ -302,3 +304,32 @@ def test_two_people_in_one_form_do_not_wipe_each_other_out(client, noon, kind):
     refused = client.post(address, {**opened, "root_cause": "Too slow"}, follow=True).content.decode()
     row.refresh_from_db()
     assert row.root_cause == "Too small" and "Yours: Too slow" in refused
+
+
+def test_a_problem_tells_every_service_that_its_incidents_hit(noon):
+    """One storage fails three services at once: an incident names the one hit hardest, the problem all of them."""
+    make_cause()
+    start = noon - 9 * DAY
+    tool = make_estate(start, "a", "b", "c")
+    for name in ("a", "b", "c"):
+        fail(tool, name, noon - 3 * HOUR, noon - 2 * HOUR, message="no space left", now=name == "c")
+    incident = Incident.objects.get()
+    other = make_incidents(3, at=noon, signature=incident.signature, service=make_service("SVC-d", at=start))[0]
+    recurring.study_incidents(at=noon)
+    problem = Problem.objects.get()
+    assert problem.because[0]["count"] == 2 and "; their incidents hit 4 services in all" in problem.because[0]["words"]
+    moment = Moment(at=noon, now=noon)
+
+    def shown(user):
+        found = problem_page.find(number=problem.number, user=user, moment=moment)
+        page = problem_page.problem_page(problem=found, user=user, moment=moment)
+        rows = {row.number: ([link.words for link in row.services], row.more) for row in page.incidents}
+        return str(dict(page.facts)["Hit"]), rows
+
+    words, rows = shown(make_admin())
+    assert words == "Business service: 2 incidents of 4 services: SVC-a, SVC-b, SVC-c, SVC-d"
+    assert rows == {incident.number: (["SVC-a", "SVC-b", "SVC-c"], ""), other.number: (["SVC-d"], "")}
+    services = [Service.objects.get(code=code) for code in ("SVC-a", "SVC-b")]
+    words, rows = shown(make_person("operator", noon, services=services))
+    assert words == "Business service: 1 incident of 3 services: SVC-a, SVC-b and 1 that you may not see"
+    assert rows == {incident.number: (["SVC-a", "SVC-b"], "and 1 that you may not see")}

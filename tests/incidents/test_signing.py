@@ -32,6 +32,30 @@ def test_what_is_another_failure_is_told_apart(one, other):
     assert signature_of(one) != signature_of(other)
 
 
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (
+            'Fatal: unable to open config file: Head "http://a:8000/config": dial tcp 10.0.0.1:8000: connect: connection refused',
+            "unreachable",
+        ),
+        ('Fatal: unable to open config file: Head "http://a/config": dial tcp: lookup a: no such host', "unreachable"),
+        ("Fatal: unable to open config file: stat /srv/r/config: no such file or directory", "repository-missing"),
+        ("Fatal: unable to open config file: stat /srv/r/config: permission denied", "permission"),
+        ("Fatal: unable to open config file: unexpected HTTP response (401): 401 Unauthorized", "permission"),
+        ('Fatal: unable to open config file: Head "https://a/config": x509: certificate signed by unknown authority', "certificate"),
+        ("Remote: ssh: connect to host a port 22: Connection refused\nConnection closed by remote host.", "unreachable"),
+        ("Remote: Permission denied (publickey).\nConnection closed by remote host. Is borg working on the server?", "permission"),
+        ("Failed to create/acquire the lock /srv/r/lock.exclusive (timeout).", "repository-locked"),
+        ("could not connect to server: Connection refused", "source-down"),
+        ("[082]: WAL segment 000000010000000000000003 was not archived before the 60000ms timeout", "log-archiving"),
+    ],
+)
+def test_a_repository_that_nobody_answers_for_is_not_missing(message, kind):
+    told = f"{message}\nIs there a repository at the following location?" if "config file" in message else message
+    assert signature_of(told) == kind
+
+
 def test_an_empty_message_has_none_and_a_long_one_fits():
     assert signature_of("") == signature_of("\n <n> \n") == ""
     assert len(signature_of("odd " * 500)) <= 160

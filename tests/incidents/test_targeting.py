@@ -7,12 +7,18 @@ import datetime as dt
 import pytest
 from django.db import IntegrityError, transaction
 
-from incidents import assigning, targeting, working
+from incidents import assigning, merging, targeting, working
+from incidents.api.incidents import detail_of
 from incidents.models import Incident, ResponseTarget, WorkingHours
 from incidents.targeting import Hours, due_at
 from itsm_backup.common.models import because
-from tests.factories import make_team, make_user
-from tests.incidents.makers import HOUR, MINUTE, fail, make_estate
+from itsm_backup.common.time import iso
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.incident_list import incidents_page
+from itsm_backup.portal.incident_page import find, incident_page
+from itsm_backup.portal.trouble import alerts_of, handled_in
+from tests.factories import make_admin, make_team, make_user
+from tests.incidents.makers import HOUR, MINUTE, fail, make_estate, recover
 
 LONDON = Hours(zone="Europe/London")
 FRIDAY = dt.datetime(2026, 3, 27, 16, 0, tzinfo=dt.UTC)  # the clocks go forward on Sunday
@@ -48,14 +54,20 @@ def test_a_target_that_no_hour_reaches_has_no_time():
 
 
 @pytest.fixture
+def root(db):
+    return make_admin("root")
+
+
+@pytest.fixture
 def incident(db, noon):
     fail(make_estate(noon - 48 * HOUR, "a"), "a", noon - 2 * HOUR, noon - HOUR)
     return Incident.objects.get()
 
 
-def test_the_shipped_targets_count_from_the_opening(incident, noon):
+def test_the_shipped_targets_count_from_when_it_was_known(incident, noon):
     assert incident.priority == "P4"  # 8 and 40 working hours
-    assert incident.acknowledge_by == dt.datetime(2026, 7, 15, 10, 0, tzinfo=dt.UTC)
+    assert (incident.opened_at, incident.known_at) == (noon - 2 * HOUR, noon - HOUR), "the first failure opened none"
+    assert incident.acknowledge_by == dt.datetime(2026, 7, 15, 11, 0, tzinfo=dt.UTC)
     assert incident.breach_at == incident.acknowledge_by < incident.resolve_by
     assert ResponseTarget.objects.count() == 5
 
@@ -104,3 +116,47 @@ def test_a_priority_without_target_is_due_at_no_time(incident, noon):
     incident.priority = "P5"
     targeting.set_targets(incident=incident, at=noon)
     assert (incident.acknowledge_by, incident.resolve_by, incident.breach_at) == (None, None, None)
+
+
+def test_what_the_second_night_opens_is_not_late_from_its_birth(root, noon):
+    """Failed yesterday and today: nobody could acknowledge yesterday what was opened today."""
+    tool = make_estate(noon - 72 * HOUR, "a")
+    fail(tool, "a", noon - 26 * HOUR)
+    fail(tool, "a", noon - 2 * HOUR, at=noon - HOUR)
+    incident = Incident.objects.get()
+    assert (incident.opened_at, incident.known_at) == (noon - 26 * HOUR, noon - HOUR)
+    moment = Moment(at=noon, now=noon)
+    (row,) = incidents_page(user=root, moment=moment, view="", page=1).rows
+    assert row.due.words == "Acknowledge in 23 h" and "10:00" not in row.opened and "1 h ago" in row.opened
+    page = incident_page(incident=find(number=incident.number, user=root, moment=moment), user=root, moment=moment)
+    facts = {label: str(value) for label, value, _ in page.facts}
+    assert "Mon 13 Jul" in facts["Failing since"] and "1 h ago" in facts["Opened"] and facts["Due"] == row.due.words
+    service = incident.service
+    assert handled_in(alerts_of([service.pk], user=root, moment=moment)[service.pk], moment)[1] == "Nobody yet, 1 h"
+    assert detail_of(root, incident.number)["known_at"].startswith("2026-07-14T11:00")
+
+
+def test_a_split_wins_no_time(root, noon):
+    tool = make_estate(noon - 72 * HOUR, "a", "b")
+    for name in ("a", "b"):
+        fail(tool, name, noon - 3 * HOUR, noon - 2 * HOUR)
+    first, second = Incident.objects.order_by("pk")
+    merging.merge(incident=second, into=first, reason="one switch", by=root, at=noon - HOUR)
+    alert = first.incident_alerts.order_by("pk").last().alert_id
+    made = merging.split(incident=first, alerts=[alert], reason="two switches", by=root, at=noon)
+    assert (made.known_at, made.resolve_by) == (second.known_at, second.resolve_by)
+
+
+def test_evidence_ends_a_hold_so_that_time_counts_again_after_a_reopening(root, noon):
+    tool = make_estate(noon - 48 * HOUR, "a")
+    fail(tool, "a", noon - 3 * HOUR, noon - 2 * HOUR)
+    incident = Incident.objects.get()
+    working.move(incident=incident, to="on_hold", reason="waits for a disk", by=root, at=noon - HOUR)
+    recover(tool, "a", noon)
+    incident.refresh_from_db()
+    assert (incident.state, incident.holds[-1][1]) == ("resolved", iso(noon))
+    again = working.move(incident=incident, to="in_progress", reason="not over", by=root, at=noon + HOUR)
+    targeting.set_targets(incident=again, at=noon + 9 * HOUR)
+    assert again.resolve_by == targeting.due_at(
+        again.known_at, 2_400, hours=targeting.hours_of(again.team_id), held=[(noon - HOUR, noon + HOUR)]
+    )

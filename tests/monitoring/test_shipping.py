@@ -46,6 +46,7 @@ OTHERS = {
         "network-unreachable",
         'Fatal: unable to open config file: Head "http://nas03:8000/config": dial tcp 10.0.0.9:8000: connect: connection refused'
         " Is there a repository at the following location? rest:http://nas03:8000/"),
+    "restic, not let in": ("access-denied", "Fatal: unable to open config file: stat /srv/backup/restic/config: permission denied"),
     "restic to a read-only mount": ("storage-not-writable", "Fatal: create repository failed: mkdir /mnt/nas: read-only file system"),
 }  # fmt: skip
 RESTIC = {

@@ -1,5 +1,7 @@
 """Incidents: list, page, and what people do there."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from catalogue.models import Relation
@@ -7,6 +9,7 @@ from incidents import announcing, assigning, merging, working
 from incidents.models import Incident, IncidentEntry
 from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.impact_tree import _cause
 from itsm_backup.portal.incident_list import incidents_page
 from itsm_backup.portal.incident_page import find, incident_page
 from itsm_backup.portal.incident_told import BEFORE_SUBJECT
@@ -352,3 +355,55 @@ def test_the_card_says_what_became_of_each_mail(estate, root):
     assert became() == {("no_data", announcing.REPLAYED)}, "it says once that it was not sent"
     Notice.objects.update(sent_at=estate.at, given_up_at=None)
     assert became() == {("kept", f"Sent {estate.at:%d %b %H:%M} UTC")}
+
+
+@pytest.mark.parametrize(
+    ("act", "sent", "why"),
+    [
+        ("assign", {"whom": ""}, "Choose somebody who may work on incidents, or a team."),
+        ("merge", {"into": "INC-9999", "reason": "the same"}, "There is no incident INC-9999 that you may work on."),
+        ("note", {"text": "x" * 5_000}, "That is 5,000 characters, and 4,000 fit."),
+        ("resolve", {"reason": ""}, "Say why INC-"),
+    ],
+)
+def test_a_refusal_stands_once_in_its_form(at_work, act, sent, why):
+    client, _, address = at_work
+    page = client.post(f"{address}{act}", sent).content.decode()
+    assert page.count(why) == 1 and 'role="alert"' in page.partition(why)[0].rpartition("<")[2]
+
+
+def test_a_refusal_whose_form_is_gone_stands_on_top(at_work):
+    client, _, address = at_work
+    client.post(f"{address}acknowledge")
+    page = client.post(f"{address}acknowledge").content.decode()
+    assert page.count("is in progress already, with ") == 1 and '<li class="note note--broken">INC-' in page
+
+
+def test_why_there_is_nothing_to_do_stands_once(at_work, estate_now):
+    client, _, address = at_work
+    past = client.get(f"{address}?as_of={estate_now.at.isoformat()}").content.decode()
+    assert past.count("You are looking at the past. Go back to now to work on it.") == 1 and 'id="deeds"' not in past
+    client.post(f"{address}resolve", {"resolution": "fixed", "cause": "storage", "reason": "Moved to another pool"})
+    client.get(address)  # what was done is told once
+    page = client.get(address).content.decode()
+    assert page.count(f"{Incident.objects.get().number} is resolved.") == 1 and 'href="#deeds"' in page and "Reopen it" in page
+
+
+def test_the_title_of_what_is_over_is_told_of_the_past(at_work):
+    client, _, address = at_work
+    Incident.objects.update(title="Backups of Imaging archive fail because the storage is full")
+    assert "<h1>Backups of Imaging archive fail because the storage is full</h1>" in client.get(address).content.decode()
+    client.post(f"{address}resolve", {"resolution": "fixed", "cause": "storage", "reason": "Moved to another pool"})
+    assert "<h1>Backups of Imaging archive failed because the storage was full</h1>" in client.get(address).content.decode()
+
+
+def test_the_cause_of_one_that_another_was_merged_into_names_both_storages():
+    def alert(key, title="the storage is full"):
+        return SimpleNamespace(cause_title=title, cause_key=key)
+
+    alerts = [alert("repository:r2"), alert("repository:r1"), alert("repository:r1")]
+    node = _cause(alerts, "repository:r1", inside=True)
+    assert (node.title, node.note) == ("The storage is full", "r1, r2")
+    assert _cause(alerts, "repository:r1", inside=False).note == ""
+    both = _cause([*alerts, alert("job:7", "it was interrupted")], "repository:r1", inside=True)
+    assert both.note == "r1, r2, and 1 other cause"
