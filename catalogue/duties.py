@@ -43,6 +43,7 @@ NEVER_TOGETHER = (
         for other in ("monitoring-admin", "steward", "approver", "requester", "change-manager", "operator")
     ),
 )
+AUDITS = "An auditor changes nothing and is no administrator: nobody audits their own work."
 _BY_PAIR = {frozenset((conflict.one, conflict.other)): conflict for conflict in NEVER_TOGETHER}
 
 
@@ -191,10 +192,18 @@ def _name(on: Any) -> str:
 
 
 def objection(person: Any, model: Any, at: dt.datetime) -> str:
-    """Why this person may change no row of this kind at all: a duty that they hold excludes the one that it takes."""
+    """Why this person may change no row of this kind at all: a duty that they hold excludes the one that it takes, or is to audit."""
     meta = model._meta
-    duty = holding.POWERS.get(f"{meta.app_label}.change_{meta.model_name}", "")
-    return _held_against(person, duty, f"change {meta.verbose_name_plural}", at) if duty else ""
+    doing = f"change {meta.verbose_name_plural}"
+    if duty := holding.POWERS.get(f"{meta.app_label}.change_{meta.model_name}", ""):
+        return _held_against(person, duty, doing, at)
+    ways = holding.duties_of(person).get("auditor", []) if person.is_superuser else []
+    return f"{AUDITS} You hold auditor ({', '.join(ways)}), so you may not {doing}." if ways else ""
+
+
+def objection_to_administration(person: Any) -> str:
+    """Why this person cannot be made an administrator of the whole product; empty when they can."""
+    return f"{AUDITS} Take the role auditor away from {names([person])} first." if "auditor" in holding.duties_of(person) else ""
 
 
 def objection_to_rights(person: Any, rights: Iterable[str], at: dt.datetime) -> str:

@@ -10,30 +10,37 @@ from django.db import connection
 
 from catalogue.models.duties import Duty, DutyException
 
-# A right that makes up a duty, also where it was given outside the role of that name.
+
+def _writing(app: str, names: str) -> list[str]:
+    return [f"{app}.{action}_{name}" for name in names.split() for action in ("add", "change", "delete")]
+
+
+# A right that makes up a duty, also where it was given outside the role of that name: what one role alone may write or decide.
 POWERS = {
     **dict.fromkeys(
-        ("catalogue.add_service", "catalogue.change_service", "catalogue.add_serviceversion", "catalogue.change_serviceversion",
-         "catalogue.change_commitment", "catalogue.add_relation", "catalogue.change_relation", "catalogue.delete_relation",
-         "catalogue.add_scopeline", "catalogue.change_scopeline", "catalogue.add_scopedecision"),
+        [*_writing("catalogue", "agreement agreementversion commitment deviation impactanalysis label offering relation scopedecision"
+                   " scopeline service serviceversion team teammember tierdefault"),
+         *_writing("monitoring", "scopeclaim"), *_writing("reporting", "reportschedule reporttemplate")],
         "steward",
     ),
-    "catalogue.approve_service": "approver",
-    "monitoring.approve_attributemapping": "approver",
-    "monitoring.approve_ruleversion": "approver",
-    "monitoring.approve_statusmap": "approver",
     **dict.fromkeys(
-        ("monitoring.add_tool", "monitoring.change_tool", "monitoring.add_jobschedule", "monitoring.change_jobschedule",
-         "monitoring.delete_jobschedule", "monitoring.add_attributionrule", "monitoring.change_attributionrule",
-         "monitoring.delete_attributionrule", "monitoring.add_causerule", "monitoring.change_causerule", "monitoring.delete_causerule",
-         "monitoring.change_capabilityweights",
-         "monitoring.change_statusworkflow", "monitoring.add_attributemapping", "monitoring.change_attributemapping",
-         "incidents.add_escalationpolicy", "incidents.change_escalationpolicy", "incidents.delete_escalationpolicy",
-         "incidents.add_channel", "incidents.change_channel",
-         "incidents.add_escalationstep", "incidents.change_escalationstep", "incidents.delete_escalationstep"),
+        ["catalogue.approve_service", "monitoring.approve_attributemapping", "monitoring.approve_ruleversion",
+         "monitoring.approve_statusmap", "reporting.override_report"],
+        "approver",
+    ),
+    **dict.fromkeys(
+        [*_writing("catalogue", "cmdb externalcatalogue fieldmaster"),
+         *_writing("incidents", "audiencetemplate channel escalationpolicy escalationstep responsetarget rota rotamember workinghours"),
+         *_writing("monitoring", "attributemapping attributionrule backupjob capabilityweights causerule externalmonitoring jobschedule"
+                   " pollingpolicy requestbudget ruleversion statusworkflow tool toolmap"),
+         "incidents.change_rotaswap", "incidents.delete_rotaswap", "monitoring.delete_repository"],
         "monitoring-admin",
     ),
-    **dict.fromkeys(("catalogue.override_service", "incidents.change_incident", "incidents.resolve_incident"), "operator"),
+    **dict.fromkeys(
+        ["catalogue.override_service", "incidents.change_incident", "incidents.resolve_incident", "monitoring.poll_tool",
+         *_writing("incidents", "knownerror problem")],
+        "operator",
+    ),
 }  # fmt: skip
 
 _HELD = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +34,8 @@ def plan(
 ) -> list[Step]:
     """Who is told when, up to `until`, oldest first.
 
-    Quiet hours hold the clock: delays count from their end. Who acknowledges or resolves before a level is told spares it;
-    repeats that fall due in one quiet time are one.
+    Quiet hours hold the clock: what falls due in them is told at their end, and the delays of later levels count from there. Who
+    acknowledges or resolves before a level is told spares it; repeats that fall due in one quiet time are one.
     """
     begins = told_at(snapshot, priority, started_at.replace(microsecond=0))
     told = methods.measure(
@@ -49,7 +50,7 @@ def plan(
             "evaluated_until": iso(until),
         },
     )
-    steps = [_step(snapshot, priority, started_at, one, place) for place, one in enumerate(told)]
+    steps = _held(snapshot, priority, started_at, acknowledged_at, told)
     ends = [end for end in (acknowledged_at, resolved_at) if end is not None]
     kept: list[Step] = []
     for step in steps:
@@ -60,11 +61,27 @@ def plan(
     return kept
 
 
-def _step(snapshot: Snapshot, priority: str, started_at: dt.datetime, one: dict[str, Any], place: int) -> Step:
-    due_at = parse_instant(one["at"])
-    at = told_at(snapshot, priority, due_at)
-    meant_at = started_at if place == 0 else due_at
-    return Step(at=at, level=one["level"], kind=one["kind"], deferred_from=meant_at if at - meant_at >= dt.timedelta(seconds=1) else None)
+def _held(
+    snapshot: Snapshot, priority: str, started_at: dt.datetime, acknowledged_at: dt.datetime | None, told: Sequence[Mapping[str, Any]]
+) -> list[Step]:
+    """The steps of BM-ESC, each as much later as quiet hours held a level before it; what counts from the acknowledgement is not."""
+    held, steps, reached = dt.timedelta(), [], 0
+    for place, one in enumerate(told):
+        due_at = parse_instant(one["at"])
+        if acknowledged_at is None or due_at < acknowledged_at:
+            due_at += held
+            if acknowledged_at is not None and due_at >= acknowledged_at:
+                continue
+        at = told_at(snapshot, priority, due_at)
+        repeats = one["kind"] == "repeat"
+        if not repeats:
+            held += at - due_at
+            reached = one["level"] if acknowledged_at is None or at < acknowledged_at else reached
+        meant_at = started_at if place == 0 else due_at
+        deferred_from = meant_at if at - meant_at >= dt.timedelta(seconds=1) else None
+        level = reached or one["level"] if repeats else one["level"]
+        steps.append(Step(at=at, level=level, kind=one["kind"], deferred_from=deferred_from))
+    return steps
 
 
 def told_at(snapshot: Snapshot, priority: str, at: dt.datetime) -> dt.datetime:

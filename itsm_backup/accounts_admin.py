@@ -211,6 +211,8 @@ class AccountAdmin(ActingAdmin):
             raise Impossible("You cannot deactivate your own account: ask another administrator.")
         if not change:
             obj.set_unusable_password()
+        if obj.is_superuser and "is_superuser" in form.changed_data and (objection := duties.objection_to_administration(obj)):
+            raise Impossible(objection)
         if obj.is_superuser:
             obj.is_staff = True
         super().save_model(request, obj, form, change)

@@ -59,6 +59,8 @@ def grant(
         _hold(user)
         held = held_by(user)
         excluded = duties.objection_to_duties(user, {role, *holding.duties_of_rights(ROLES[role].everywhere | ROLES[role].verbs)}, at)
+        if role == "auditor" and user.is_superuser:
+            raise NotGranted(f"{_name(user)} cannot be given the role auditor. {duties.AUDITS} Take the administration away first.")
         if excluded:
             remedy = "Take the other role away first, or have an exception approved."
             raise NotGranted(f"{_name(user)} cannot be given the role {role}. {excluded} {remedy}")

@@ -54,6 +54,15 @@ def test_a_level_due_after_dusk_waits_for_the_morning_and_says_since_when():
     assert found[1].at == at("2026-07-15T06:00")
 
 
+def test_levels_held_by_one_night_follow_each_other_in_the_morning():
+    levels = [{"level": one, "after_min": minutes, "targets": []} for one, minutes in ((1, 30), (2, 60), (3, 180))]
+    slow = said(quiet=QUIET, levels=levels, repeat_min=60)
+    dusk = "2026-07-14T18:40"  # 19:40 in London; the first level would be told at 20:10
+    morning = [("Wed 06:00", 1, "notify"), ("Wed 06:30", 2, "escalate"), ("Wed 08:30", 3, "escalate")]
+    assert told(slow, dusk, until="2026-07-15T10:00") == [*morning, ("Wed 09:30", 3, "repeat")]
+    assert told(slow, dusk, ack="2026-07-15T06:20", until="2026-07-15T08:00") == [morning[0], ("Wed 07:20", 1, "repeat")]
+
+
 def test_repeats_of_one_night_are_one_and_end_with_the_incident():
     hourly = said(quiet=QUIET, repeat_min=60)
     found = told(hourly, "2026-07-14T17:00", ack="2026-07-14T17:10", over="2026-07-15T08:30")

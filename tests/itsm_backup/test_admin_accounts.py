@@ -8,8 +8,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
+from catalogue import duties, holding
+from catalogue.models import Label, Team, TierDefault
+from incidents.models import ResponseTarget
 from itsm_backup import granting
 from itsm_backup.roles import ROLES, Scope
+from monitoring.models import PollingPolicy
 from tests.admin_forms import change_url, filled, make_staff, signed_in, url
 from tests.factories import make_admin, make_service, make_user
 
@@ -184,3 +188,32 @@ def test_an_auditor_reads_what_was_done_and_nobody_writes_it(root, client, noon)
     entry = LogEntry.objects.first()
     assert reader.post(change_url(entry), {"object_repr": "x"}).status_code == 403
     assert client.post(url(LogEntry, "delete", entry.pk), {"post": "yes", **WHY}).status_code == 403
+
+
+def test_who_audits_is_no_administrator_and_who_is_both_changes_nothing(client, root, noon):
+    person = make_user("alan")
+    granting.grant(user=person, role="auditor", by=root, at=noon, reason="Audits")
+    page = change_url(person)
+    assert "nobody audits their own work" in text(client.post(page, filled(client.get(page), is_superuser="on", **WHY)))
+    person.refresh_from_db()
+    assert not person.is_superuser
+    boss = make_admin("boss")
+    with pytest.raises(granting.NotGranted, match="Take the administration away first"):
+        granting.grant(user=boss, role="auditor", by=root, at=noon, reason="Audits")
+    boss.groups.add(Group.objects.get(name="auditor"))  # by a way around the doors
+    for model in (Label, TierDefault, Team, PollingPolicy, ResponseTarget, Group, User):
+        told = duties.objection(boss, model, noon)
+        assert "You hold auditor (role auditor), so you may not change" in told or (model is Group and told), model
+    assert signed_in(boss).post(url(Team, "add"), {"name": "Night", **WHY}).status_code == 403
+
+
+def test_what_one_role_alone_writes_is_a_power_of_its_duty():
+    """So that a right is refused like its role, wherever it was given; roles that share a right exclude one another by nothing."""
+    holders: dict[str, set[str]] = {}
+    for name, role in ROLES.items():
+        for right in role.everywhere:
+            holders.setdefault(right, set()).add(name)
+    paired = {side for rule in duties.NEVER_TOGETHER for side in (rule.one, rule.other)}
+    for right, names in holders.items():
+        if len(names) == 1 and ".view_" not in right and names <= paired:
+            assert holding.POWERS.get(right) == next(iter(names)), right
