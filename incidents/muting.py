@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from catalogue.models import Deviation, DutyException, LegalHold, ScopeDecision, StatusOverride, Window
 from incidents import solving, withholding
 from incidents.models import Channel, Incident, IncidentEntry, Problem, ProblemEntry, RiskAcceptance
 from itsm_backup.common.models import Tracked
-from itsm_backup.common.time import UTC
+from itsm_backup.common.time import UTC, parse_instant
 from monitoring.models import BackupJob, Tool
 
 MOST = 500
@@ -115,17 +115,25 @@ def _services_behind(tools: Iterable[int]) -> dict[int, list[int]]:
 
 
 def _waiting(user: Any, at: dt.datetime) -> Iterator[Mute]:
-    """Incidents on hold, since the line of their story that says so."""
-    waiting = {row.pk: row for row in Incident.objects.told_to(user).filter(state="on_hold", opened_at__lte=at)[:MOST]}
-    withholding.retitle(user, waiting.values())
-    lines = IncidentEntry.objects.filter(incident__in=waiting, kind="state", text__startswith="On hold", at__lte=at)
-    for line in lines.select_related("by").order_by("incident", "-at", "-pk").distinct("incident"):
-        row: Any = waiting[line.incident_id]
+    """Incidents that were on hold, since the line of their story that says so."""
+    paused = Incident.objects.told_to(user).filter(Q(state="on_hold") | ~Q(holds=[]), opened_at__lte=at)
+    lines = IncidentEntry.objects.filter(incident__in=paused.values("pk"), kind="state", text__startswith="On hold", at__lte=at)
+    latest = {line.incident_id: line for line in lines.select_related("by").order_by("incident", "-at", "-pk").distinct("incident")}
+    rows = [row for row in paused.filter(pk__in=latest) if _holds_still(row, latest[row.pk].at, at)][:MOST]
+    withholding.retitle(user, rows)
+    row: Any
+    for row in rows:
+        line = latest[row.pk]
         services = (row.service_id,) if row.service_id and row.service_is_seen else ()
         yield Mute(
             kind="incident", row=row, what=f"{row.number}: {row.told_title}", services=services, owner=line.by,
             reason=line.text.partition(": ")[2], since=line.at, until=None,
         )  # fmt: skip
+
+
+def _holds_still(row: Incident, since: dt.datetime, at: dt.datetime) -> bool:
+    """Whether the hold that began then had not ended by `at`: one that has ended is a span of the incident."""
+    return not any(end and parse_instant(start) == since and parse_instant(end) <= at for start, end in row.holds)
 
 
 def _rejected(user: Any, at: dt.datetime) -> Iterator[Mute]:

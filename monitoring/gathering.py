@@ -182,8 +182,15 @@ def _job(job: BackupJob, cause: str | None, missed_due_at: dt.datetime | None) -
         "latest_problem_run": latest.pk if latest and not latest.is_good else None,
         "cause": cause or None,
         "missed_due_at": iso(missed_due_at),
-        "next_completion_at": iso(job.state.next_due_at),
+        "next_completion_at": iso(_next_completion_at(job)),
     }
+
+
+def _next_completion_at(job: BackupJob) -> dt.datetime | None:
+    """When the next due run can be done: after as long as the last good one took, where that is known."""
+    due_at, good = job.state.next_due_at, job.state.good_run
+    took = good.ended_at - good.started_at if good and good.started_at and good.ended_at else dt.timedelta()
+    return due_at + max(took, dt.timedelta()) if due_at else None
 
 
 def _sources(jobs: Sequence[BackupJob]) -> list[dict[str, Any]]:

@@ -148,13 +148,12 @@ def _evaluation(version: Any, moment: Moment) -> Evaluation | None:
 def _sentence(found: list[Attainment]) -> str:
     if not found:
         return "This service has no objectives: its entry promises nothing, and its tier starts with nothing."
-    kept = [one for one in found if one.status in ("kept", "at_risk")]
-    bad = [one.objective.name for one in found if one.status == "broken"]
+    told = [f"{sum(one.status == 'kept' for one in found)} of {many(len(found), 'objective')} met"]
+    for status, word in (("at_risk", "at risk"), ("broken", "broken")):
+        names = [one.objective.name for one in found if one.status == status]
+        told += [f"{', '.join(name.lower() if name.isalpha() else name[:1].lower() + name[1:] for name in names)} {word}"] if names else []
     dark = sum(one.status in ("no_data", "held") for one in found)
-    told = f"{len(kept)} of {many(len(found), 'objective')} met"
-    if bad:
-        told += f", {', '.join(name.lower() if name.isalpha() else name[:1].lower() + name[1:] for name in bad)} broken"
-    return f"{told}{f', {dark} not known' if dark else ''}."
+    return f"{', '.join(told)}{f', {dark} not known' if dark else ''}."
 
 
 def _row(one: Attainment, code: str, moment: Moment) -> ObjectiveRow:

@@ -36,6 +36,20 @@ def told(user, at):
     return {one.kind: (one, exposure) for one, exposure in zip(found, exposing.exposures(found, at=at), strict=True)}
 
 
+def test_a_hold_that_ended_is_listed_for_as_long_as_it_was(estate):
+    at, admin, incident = estate.at, make_admin(), Incident.objects.open().first()
+    working.move(incident=incident, to="on_hold", reason="Waits for the supplier", by=admin, at=at)
+    working.move(incident=incident, to="in_progress", reason="The disks are here", by=admin, at=at + HOUR)
+    working.move(incident=incident, to="on_hold", reason="Waits again", by=admin, at=at + 2 * HOUR)
+
+    def held(minutes):
+        found = muting.mutes(user=admin, at=at + dt.timedelta(minutes=minutes))
+        return [(one.reason, one.since) for one in found if one.kind == "incident"]
+
+    assert held(-1) == held(60) == held(90) == []
+    assert held(59) == [("Waits for the supplier", at)] and held(121) == [("Waits again", at + 2 * HOUR)]
+
+
 def test_every_kind_is_listed_with_owner_reason_end_and_exposure(estate):
     at, admin = estate.at, make_admin()
     window(estate.imaging, at)
