@@ -73,7 +73,7 @@ class Finding:
 
 
 def blocking(*, version: ServiceVersion, measured: Measured, at: dt.datetime, reader: Any = None) -> list[str]:
-    """One sentence, with its code, for everything that stops the version from being published, in words for this reader."""
+    """One sentence, with its code, for everything that stops the version from taking force at that instant, in words for this reader."""
     found = findings(asked=question_of(version, reader=reader), measured=measured, at=at)
     return [f"{each.sentence} ({each.code}) Change it, or have a deviation granted." for each in found if each.stops]
 
@@ -281,6 +281,10 @@ def _agreements(asked: Question, at: dt.datetime) -> Iterator[Gap]:
     for agreed in asked.agreements:
         kind = agreed.agreement.kind
         code = WEAKER_THAN_SLA if kind == "sla" else UNDERPINNED
+        if agreed.from_on > at.date():
+            if kind != "sla":  # what customers are promised later binds nobody before; what carries the promise has to be there
+                yield Gap(code, f"{agreed} begins only on {agreed.from_on:%d %b %Y}.", f"{kind} begins")
+            continue
         for level in COMPARED:
             if gap := _agreed("", asked.promise[level.name], agreed, level):
                 yield gap

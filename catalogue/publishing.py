@@ -58,7 +58,7 @@ def approve(
     with transaction.atomic():
         version = locked(version, "approve", seen=seen, first=lambda held: check_approver(held, by, at))
         problems = missing(version, at) + _range_problems(version, start, at)
-        problems += blocking(version=version, measured=measured, at=at, reader=by)
+        problems += blocking(version=version, measured=measured, at=max(start, at), reader=by)
         if problems:
             raise NotReady(problems)
         _end_previous(version, start, by)

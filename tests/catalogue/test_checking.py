@@ -187,6 +187,26 @@ def test_what_cannot_hold_is_not_published_until_a_deviation_bears_it():
     assert later.stops and deviating.state_of(Deviation.objects.get(), NOON + 31 * DAY) == "expired"
 
 
+def test_a_version_planned_ahead_has_to_hold_on_its_first_day():
+    version = make_draft(rpo_s=24 * HOUR)
+    publishing.submit(version=version, by=make_author(), at=NOON, announce=False)
+    deviating.grant(deviation=borne(version), by=make_approver(), measured=NIGHTLY, at=NOON, reason="For the move")
+    asked = {"version": version, "by": make_approver(), "measured": NIGHTLY, "at": NOON}
+    with pytest.raises(NotReady, match="SCHEDULE_EXCEEDS_RPO"):
+        publishing.approve(**asked, effective_from=NOON + 40 * DAY)
+    publishing.approve(**asked, effective_from=NOON + 20 * DAY)
+
+
+def test_an_sla_that_begins_later_binds_later_and_what_carries_the_promise_is_there_from_its_first_day():
+    version = make_draft(rpo_s=26 * HOUR)
+    later = (NOON + 30 * DAY).date()
+    texts = {kind: agreed(kind, rpo_s=rpo_s, from_on=later) for kind, rpo_s in (("sla", 4 * HOUR), ("ola", 2 * HOUR))}
+    version = publishing.edit_draft(version=version, content=texts, commitment={}, by=make_author(), at=NOON, reason="x")
+    (found,) = checking.findings(asked=checking.question_of(version), measured=checking.UNMEASURED, at=NOON)
+    assert found.code == "AGREEMENT_TOO_WEAK" and found.sentence.endswith(f"begins only on {later:%d %b %Y}.")
+    assert codes(version, at=NOON + 30 * DAY) == ["COMMITMENT_WEAKER_THAN_SLA"]
+
+
 def test_a_deviation_bears_what_was_read_when_it_was_granted_and_nothing_worse():
     sla = agreed("sla", rto_s=8 * HOUR, success_rate="0.97")
     version = make_draft(rpo_s=24 * HOUR, sla=sla)
