@@ -88,7 +88,7 @@ def _occurrences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo, known
     """Every due run that came out differently: a late run that arrived, a correction, an excuse."""
     was = {(one["job"], one["due_at"]): one["state"] for one in old["unusual"]}
     now = {(one["job"], one["due_at"]): one["state"] for one in new["unusual"]}
-    told, left = [], old["jobs"] > new["jobs"]
+    told, left, came = [], old["jobs"] > new["jobs"], old["jobs"] < new["jobs"]
     for key in sorted({*was, *now}, key=lambda key: (key[1], key[0])):
         before, after = was.get(key), now.get(key)
         if before != after and after is None and (left if known is None else key not in known):
@@ -98,7 +98,9 @@ def _occurrences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo, known
             due = instant_words(dt.datetime.fromisoformat(key[1]), zone=zone)
             arrived = ", because its run arrived later" if before in ("missed", "unconfirmed") and after in (None, "satisfied_late") else ""
             told.append(
-                f"the backup “{key[0]}” due on {due} counted as {_STATES[before] if before else 'good'} "
+                f"the backup “{key[0]}” due on {due} counts as {_STATES[after or '']} now"  # it may be of a job that came since
+                if came and before is None
+                else f"the backup “{key[0]}” due on {due} counted as {_STATES[before] if before else 'good'} "
                 f"and now counts as {_STATES[after] if after else 'good'}{arrived}"
             )
     return told
@@ -107,7 +109,10 @@ def _occurrences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo, known
 def _success(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     if (old["good"], old["settled"]) == (new["good"], new["settled"]):
         return []
-    return [f"success is {new['good']:,} of {new['settled']:,} due runs instead of {old['good']:,} of {old['settled']:,}"]
+    now, then = (f"{one['good']:,} of {one['settled']:,} due runs" for one in (new, old))
+    if not new["settled"]:
+        return [f"nothing was due, where {then} were good"]
+    return [f"success is {now} instead of {then}" if old["settled"] else f"success is {now}, where nothing was due"]
 
 
 def _recovery(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -16,17 +16,13 @@ from itsm_backup.common.time import parse_instant
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.method_pages import href_of as method_href
-from itsm_backup.portal.words import OUTCOME_VERDICTS, clock, instant, many
+from itsm_backup.portal.words import OUTCOME_VERDICTS, STANDS, clock, instant, many
 from monitoring import tracing
 from monitoring.explaining import Explanation, explain, plainly
 from monitoring.models import Alert, Evaluation, Figure
 from monitoring.naming import Plain, plains_for, throughout
 from monitoring.repeating import Repetition, repeat
 
-STANDS = {
-    "operational": "is it operational", "degraded": "is it degraded", "outage": "is there an outage",
-    "maintenance": "is it under maintenance", "unknown": "is its status unknown",
-}  # fmt: skip
 KINDS = ("status", "alert", "incident", "figure", "evaluation", "propagation")
 MOST_RUNS = 8
 Matched = tuple[str, str, str]  # title, what is counted, what is said where there is none

@@ -109,10 +109,10 @@ def _report(report: Report, moment: Moment) -> Link:
 
 def _words(figure: str, value: Any) -> str:
     if figure == Discrepancy.Figure.SUCCESS:
-        return f"{value['good']:,} of {value['settled']:,}"
+        return f"{value['good']:,} of {value['settled']:,}" if value["settled"] else "Nothing was due"
     if figure == Discrepancy.Figure.RECOVERY:
         if value["longest_s"] is None:
-            return "not known"
+            return "Not known"
         over = f"{duration_words(value['exceeded_s'])} over it" if value["exceeded_s"] else "within it"
         return f"{duration_words(value['longest_s'])} at the longest, {over}"
     if figure == Discrepancy.Figure.VERDICT:

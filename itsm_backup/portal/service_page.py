@@ -35,7 +35,7 @@ from itsm_backup.portal.past import HistoryRow, ProblemRow, history_of, problems
 from itsm_backup.portal.restores import RestoreRow, restores_of
 from itsm_backup.portal.service_reviews import Taught, reviews_of
 from itsm_backup.portal.standing import UNPROMISED, between, exposure_of, standings, told_between
-from itsm_backup.portal.words import STATUSES, TIERS, counts_as, instant, person, short_instant, zone
+from itsm_backup.portal.words import STANDS, TIERS, counts_as, instant, person, short_instant, zone
 from monitoring.detecting import may_not_hold
 from monitoring.keeping import Kept, kept_of, promised_by
 from monitoring.models import BackupRun, Evaluation, RestoreTest
@@ -60,7 +60,7 @@ class ServicePage:
     code: str
     name: str
     status: str
-    status_words: str
+    why_words: str
     why: str
     meta: tuple[tuple[str, str], ...]  # label and the part in bold
     department: Link | None
@@ -163,7 +163,7 @@ def service_page(*, version: Any, user: Any, moment: Moment) -> ServicePage:
         summary=version.summary,
         **_offered(version, evaluation, moment, months[-1], kept),
         status=version.stands,
-        status_words=STATUSES[version.stands][0],
+        why_words=f"Why {STANDS[version.stands]}?",
         why=moment.href("explain", "evaluation", evaluation.pk) if evaluation else "",
         meta=_meta(version),
         department=Link(version.department, moment.href("services", department=version.department)) if version.department else None,

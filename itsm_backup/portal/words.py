@@ -25,6 +25,10 @@ STATUSES = {
     "maintenance": ("Maintenance", "held"),
     "unknown": ("Unknown", "no_data"),
 }
+STANDS = {  # why …?
+    "operational": "is it operational", "degraded": "is it degraded", "outage": "is there an outage",
+    "maintenance": "is it under maintenance", "unknown": "is its status unknown",
+}  # fmt: skip
 TIERS = {1: "Critical to life", 2: "Critical to care", 3: "Business", 4: "Supporting"}
 OUTCOME_VERDICTS = {
     "success": ("kept", "Good"),

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from incidents.models import Incident
+from itsm_backup.portal import service_page
 from itsm_backup.portal.explaining_page import explain_page, find
 from monitoring.models import Alert, BackupRun, Figure, ServiceState
 from tests.portal.makers import make_person
@@ -44,6 +45,9 @@ def test_every_status_is_asked_for_in_a_sentence(estate, root, status, question)
     found = find(kind="status", key="SVC-003", user=root, moment=estate.moment)
     found.evaluation.status = status
     assert explain_page(found=found, moment=estate.moment).question == question
+    version = service_page.find(code="SVC-003", user=root, moment=estate.moment)
+    version.stands = status
+    assert service_page.service_page(version=version, user=root, moment=estate.moment).why_words == question
 
 
 @pytest.mark.parametrize("kind", ["alert", "incident", "figure", "evaluation"])

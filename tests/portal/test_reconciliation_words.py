@@ -16,3 +16,8 @@ pytestmark = pytest.mark.req("3.6")
 def test_what_stayed_within_the_recovery_point_is_not_said_to_be_over_it(exceeded_s, said):
     value = {"longest_s": 86683, "attainment": 1.0, "exceeded_s": exceeded_s}
     assert reconciliation_page._words(Discrepancy.Figure.RECOVERY, value) == said
+
+
+def test_where_nothing_was_due_no_share_is_told():
+    assert reconciliation_page._words(Discrepancy.Figure.SUCCESS, {"good": 0, "settled": 0}) == "Nothing was due"
+    assert reconciliation_page._words(Discrepancy.Figure.SUCCESS, {"good": 61, "settled": 62}) == "61 of 62"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -13,7 +14,7 @@ from catalogue.refusing import NotAllowed, NotReady
 from itsm_backup import journey
 from itsm_backup.common.models import because
 from monitoring.models import AttributionRule, BackupRun, ExpectedRun
-from reporting import compiling, following_up, reconciling
+from reporting import comparing, compiling, following_up, reconciling
 from reporting.models import Discrepancy, Reconciliation, Report, Settlement
 from reporting.scoping import Scope
 from tests.factories import make_admin, make_job, make_rule, make_schedule, make_service, make_user, push, run_record
@@ -137,6 +138,18 @@ def test_a_job_that_belongs_elsewhere_by_a_later_rule_is_named(estate, report):
     assert success.found["settled"] < success.published["settled"]
     assert success.causes == ["changed_rule"], "its runs went with the job: none was deleted"
     assert any("due on Wed 17 Jun 2026" in one and "not told of it any more" in one for one in success.told)
+    assert "nothing was due, where 28 of 30 due runs were good" in success.told
+
+
+def test_what_a_job_brought_along_is_not_said_to_have_been_good_before():
+    figures = {"verdict": "kept", "success": {"good": 0, "settled": 0}, "recovery": {"longest_s": 60, "exceeded_s": 0}}
+    old = {"inputs": {"promises": [], "unusual": [], "jobs": 0}, "figures": figures}
+    failed = [{"job": "coding", "due_at": "2026-06-10T01:00:00+00:00", "state": "failed"}]
+    grown = {"promises": [], "unusual": failed, "jobs": 1}
+    new = {"inputs": grown, "figures": {**figures, "success": {"good": 29, "settled": 30}}}
+    assert comparing.differences(old, new, ZoneInfo("UTC")) == [
+        "the backup “coding” due on Wed 10 Jun 2026, 01:00 UTC counts as failed now", "success is 29 of 30 due runs, where nothing was due",
+    ]  # fmt: skip
 
 
 def test_another_version_of_the_entry_that_took_force_within_its_month_is_named(estate):
