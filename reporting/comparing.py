@@ -109,10 +109,10 @@ def _occurrences(old: dict[str, Any], new: dict[str, Any], zone: ZoneInfo, known
 def _success(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     if (old["good"], old["settled"]) == (new["good"], new["settled"]):
         return []
-    now, then = (f"{one['good']:,} of {one['settled']:,} due runs" for one in (new, old))
+    now, then = (f"{one['good']:,} of {one['settled']:,}" for one in (new, old))
     if not new["settled"]:
-        return [f"nothing was due, where {then} were good"]
-    return [f"success is {now} instead of {then}" if old["settled"] else f"success is {now}, where nothing was due"]
+        return [f"nothing was due, where {then} due runs were good"]
+    return [f"success is {now} due runs{f' instead of {then}' if old['settled'] else ', where nothing was due'}"]
 
 
 def _recovery(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
