@@ -7,14 +7,12 @@ other the earlier does, as when they are approved in their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from catalogue.impact import Walked
-from catalogue.inheriting import INHERITED
-from catalogue.levels import INHERITABLE, Gap, Question
+from catalogue.inheriting import INHERITED, Promises, promises_with
+from catalogue.levels import Gap, Question
 
 MOST_ROUNDS = 40
-Promises = Mapping[int, Mapping[str, Any]]
 Look = Callable[[Promises], list[list[Gap]]]  # what is broken of each row, when this is promised by all
 Stops = Callable[[int, Gap], bool]  # whether a gap of the row at this place stops it, or is borne or only to consider
 
@@ -33,13 +31,13 @@ def weighed(asked: Sequence[Question], *, told: Promises, relations: Iterable[Wa
     for tried in range(MOST_ROUNDS):
         if not counted:
             break
-        found = look(_with(told, [asked[place] for place in counted]))
+        found = look(promises_with(told, [asked[place] for place in counted]))
         broken = bad(found, sorted(counted))
         if not broken:
             break
         counted -= set(broken) if tried == MOST_ROUNDS - 1 else _one_of_each(reversed(broken), asked, part)
     else:
-        found = look(_with(told, [asked[place] for place in counted]))
+        found = look(promises_with(told, [asked[place] for place in counted]))
     return _taken_up(found, counted, linked, asked, told=told, part=part, look=look, bad=bad)
 
 
@@ -55,24 +53,12 @@ def _taken_up(
         more = _one_of_each(holding, asked, part)
         if not more:
             break
-        wider = look(_with(told, [asked[place] for place in counted | more]))
+        wider = look(promises_with(told, [asked[place] for place in counted | more]))
         if bad(wider, sorted(counted | more)):
             never |= more
         else:
             counted, found = counted | more, wider
     return found
-
-
-def _with(told: Promises, rows: Iterable[Question]) -> Promises:
-    """What all promise, with what these rows want in the place of what is in force."""
-    wanted = {
-        one.service.pk: {
-            "name": one.service.code, "seen": True, **told.get(one.service.pk, {}),
-            **{level.name: one.promise[level.name] for level in INHERITABLE},
-        }
-        for one in rows
-    }  # fmt: skip
-    return {**told, **wanted}
 
 
 def _one_of_each(places: Iterable[int], asked: Sequence[Question], part: Mapping[int, int]) -> set[int]:

@@ -19,7 +19,7 @@ from itsm_backup.common.time import duration_words, local_day
 
 __all__ = [
     "INHERITED", "UNMEASURED", "Finding", "Gap", "Measured", "Question", "analysis_at", "blocking", "borne", "broken_by",
-    "deviations_at", "findings", "findings_of_many", "findings_with", "question_of",
+    "deviations_at", "findings", "findings_of_many", "findings_with", "question_of", "refusals",
 ]  # fmt: skip
 
 WEAKER_THAN_SLA = "COMMITMENT_WEAKER_THAN_SLA"
@@ -72,20 +72,31 @@ class Finding:
         return "stops" if self.stops else "borne" if self.deviation else "consider"
 
 
-def blocking(*, version: ServiceVersion, measured: Measured, at: dt.datetime, reader: Any = None) -> list[str]:
-    """One sentence, with its code, for everything that stops the version from taking force at that instant, in words for this reader."""
-    found = findings(asked=question_of(version, reader=reader), measured=measured, at=at)
+def blocking(
+    *, version: ServiceVersion, measured: Measured, at: dt.datetime, reader: Any = None, beside: Sequence[Question] = ()
+) -> list[str]:
+    """One sentence, with its code, for everything that stops the version from taking force at that instant, in words for this reader.
+
+    `beside` is what other entries will promise from the same instant on.
+    """
+    return refusals(findings(asked=question_of(version, reader=reader), measured=measured, at=at, beside=beside))
+
+
+def refusals(found: Iterable[Finding]) -> list[str]:
+    """A sentence for each finding that stops publication: what is wrong, its code, and what can be done."""
     return [f"{each.sentence} ({each.code}) Change it, or have a deviation granted." for each in found if each.stops]
 
 
-def findings(*, asked: Question, measured: Measured, at: dt.datetime) -> list[Finding]:
+def findings(*, asked: Question, measured: Measured, at: dt.datetime, beside: Sequence[Question] = ()) -> list[Finding]:
     """Every inequality that does not hold, what stops first, with the deviation that bears it; a fixed number of queries."""
-    return findings_with(analysis_at(asked.service, at), asked=asked, measured=measured, at=at)
+    return findings_with(analysis_at(asked.service, at), asked=asked, measured=measured, at=at, beside=beside)
 
 
-def findings_with(analysis: ImpactAnalysis | None, *, asked: Question, measured: Measured, at: dt.datetime) -> list[Finding]:
+def findings_with(
+    analysis: ImpactAnalysis | None, *, asked: Question, measured: Measured, at: dt.datetime, beside: Sequence[Question] = ()
+) -> list[Finding]:
     """The same where the analysis that counts is known already."""
-    gaps = _gaps(asked, analysis, measured, inheriting.chain_of(asked, at), at)
+    gaps = _gaps(asked, analysis, measured, inheriting.chain_of(asked, at, beside=beside), at)
     return _found(gaps, deviations_at(asked.service, at))
 
 

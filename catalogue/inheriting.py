@@ -56,8 +56,8 @@ def gaps(asked: Question, chain: Chain) -> Iterator[Gap]:
                 yield Gap(INHERITED, _too_strict(above, mine, level), f"above {level.name}", times(mine, above.value))
 
 
-def chain_of(asked: Question, at: dt.datetime) -> Chain:
-    """Both ends of the chain of one service; three queries."""
+def chain_of(asked: Question, at: dt.datetime, *, beside: Sequence[Question] = ()) -> Chain:
+    """Both ends of the chain of one service, those `beside` with what they are asked to promise; three queries."""
     service = asked.service.pk
     walked = {up: impact.closure([service], up=up, at=at, known_then=asked.known_then) for up in (True, False)}
     stopping = {up: {one.service_id for one in impact.nearest_first([service], _stops(walked[up]), up=up)} for up in walked}
@@ -65,7 +65,7 @@ def chain_of(asked: Question, at: dt.datetime) -> Chain:
     below = {relation.provider_id for relation in walked[False]} - {service}
     if not above | below:
         return {}
-    told = promises_of(above | below, at=at, reader=asked.reader)
+    told = promises_with(promises_of(above | below, at=at, reader=asked.reader), beside)
     found = {}
     for level in INHERITABLE:
         over = (below, above) if level.name in OVER_BACKUPS else (stopping[False], stopping[True])
@@ -108,6 +108,18 @@ def promises_of(services: Collection[int], *, at: dt.datetime, reader: Any = Non
         seen = Exists(Service.objects.visible_to(reader).filter(pk=OuterRef("version__service")))
     rows = Commitment.objects.filter(version__in=versions).annotate(seen=seen)
     return {row["pk"]: row for row in rows.values("rpo_s", "rto_s", "seen", pk=F("version__service"), name=F("version__name"))}
+
+
+def promises_with(told: Promises, rows: Iterable[Question]) -> Promises:
+    """What all promise, with what these rows want in the place of what is in force."""
+    wanted = {
+        one.service.pk: {
+            "name": one.service.code, "seen": True, **told.get(one.service.pk, {}),
+            **{level.name: one.promise[level.name] for level in INHERITABLE},
+        }
+        for one in rows
+    }  # fmt: skip
+    return {**told, **wanted}
 
 
 def ends_of(relations: Iterable[impact.Walked], told: Promises, *, nobody: bool = False) -> Mapping[int, Chain]:

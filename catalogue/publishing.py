@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from catalogue import comparing, duties, naming, reviewing, status
 from catalogue.checking import UNMEASURED, Measured, blocking
 from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS
 from catalogue.drafting import RESERVED_CODES, create_service, draft_version, edit_draft, roll_back, weigh
+from catalogue.levels import Question
 from catalogue.models import Commitment, ImpactAnalysis, Service, ServiceVersion
 from catalogue.models.status import OperationalStatus, ServiceStatus
 from catalogue.refusing import TRANSITIONS, NotAllowed, NotReady, Refused, Stale, WrongState, locked, problems_of, words_of
@@ -44,12 +46,12 @@ def submit(*, version: ServiceVersion, by: Any, at: dt.datetime, reason: str = "
 
 def approve(
     *, version: ServiceVersion, by: Any, at: dt.datetime, reason: str = "", effective_from: dt.datetime | None = None,
-    seen: str = "", measured: Measured = UNMEASURED, announce: bool = False,
+    seen: str = "", measured: Measured = UNMEASURED, announce: bool = False, beside: Sequence[Question] = (),
 ) -> ServiceVersion:  # fmt: skip
     """Put the version in force from `effective_from` (default: at once) and end the one before it, in one transaction.
 
-    `seen` is the hash of the content that the approver read, `measured` what the monitoring measured for the entry. Authors,
-    owner and steward are mailed (`announce`). The first
+    `seen` is the hash of the content that the approver read, `measured` what the monitoring measured for the entry, `beside` what
+    other entries promise that are approved in the same transaction. Authors, owner and steward are mailed (`announce`). The first
     approval moves the entry from the pipeline into the catalogue. Raises Stale when the content is another one by now;
     NotAllowed for an author (whoever it is) and for people who are no approver of this service; NotReady for a time that cannot
     be and for a promise that cannot hold without a deviation; WrongState.
@@ -58,7 +60,7 @@ def approve(
     with transaction.atomic():
         version = locked(version, "approve", seen=seen, first=lambda held: check_approver(held, by, at))
         problems = missing(version, at) + _range_problems(version, start, at)
-        problems += blocking(version=version, measured=measured, at=max(start, at), reader=by)
+        problems += blocking(version=version, measured=measured, at=max(start, at), reader=by, beside=beside)
         if problems:
             raise NotReady(problems)
         _end_previous(version, start, by)

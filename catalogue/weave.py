@@ -108,6 +108,7 @@ class Needs(Func):
     then with `known_then`. Where few `of_few` rows are asked, each looks at its own relations; else all are read once."""
 
     output_field = BooleanField()
+    end = "consumer_id"
 
     def __init__(
         self, service: Any, *, at: dt.datetime, known_then: bool = False, kinds: Collection[str] = (), of_few: bool = False
@@ -121,8 +122,14 @@ class Needs(Func):
         values = {"at": self.at, "kinds": self.kinds}
         asked, standing = [values[name] for name in _NAMED.findall(standing)], _NAMED.sub("%s", standing)
         if self.of_few and not self.known_then:  # OFFSET keeps PostgreSQL from reading all relations first
-            return f"EXISTS ({standing} AND consumer_id = {service} OFFSET 0)", [*asked, *params]
-        return f"({service} IN (SELECT consumer_id FROM ({standing}) standing))", [*params, *asked]  # noqa: S608
+            return f"EXISTS ({standing} AND {self.end} = {service} OFFSET 0)", [*asked, *params]
+        return f"({service} IN (SELECT {self.end} FROM ({standing}) standing))", [*params, *asked]  # noqa: S608
+
+
+class Needed(Needs):
+    """The same of the other end: whether another one needs its service."""
+
+    end = "provider_id"
 
 
 class Knot(NamedTuple):

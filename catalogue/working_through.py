@@ -19,6 +19,7 @@ from django.db.models.functions import Cast
 from django.template.loader import render_to_string
 
 from catalogue import checking, columns, comparing, duties, importing, publishing
+from catalogue.approving_together import Read, approve_together
 from catalogue.checking import UNMEASURED, Measured
 from catalogue.models import Batch, BatchItem, Service, ServiceVersion
 from catalogue.refusing import NotAllowed, NotReady, Refused
@@ -29,6 +30,7 @@ Act, State = Batch.Act, BatchItem.State
 Measure = Callable[[Service, dt.datetime], Measured]
 PATIENCE = dt.timedelta(seconds=30)
 AFTER_OTHERS = "It waits for others of this batch, on which it hangs."
+FAILED_INSIDE = "It failed inside the product; nothing of it was kept. The log says why."
 
 
 def work(*, batch: Batch, clock: Callable[[], dt.datetime], measure: Measure | None = None, most: int = 5_000) -> int:
@@ -46,39 +48,100 @@ def work(*, batch: Batch, clock: Callable[[], dt.datetime], measure: Measure | N
 def _next(batch_id: int, at: dt.datetime, measure: Measure) -> bool:
     with transaction.atomic():
         batch = Batch.objects.running().select_related("by").filter(pk=batch_id).first()
-        waiting = BatchItem.objects.select_for_update(skip_locked=True).filter(batch=batch_id, state=State.WAITING)
-        item = _first_of(waiting) if batch else None
+        item = _first_of(batch) if batch else None
         if batch is None or item is None:
             return False
+        if not (item.told and _is_stuck(item, _done(batch))):
+            _decide(batch, item, at, measure)
+            return True
+    return _decide_together(batch_id, at, measure)
+
+
+def _decide(batch: Batch, item: BatchItem, at: dt.datetime, measure: Measure) -> None:
+    try:
+        with transaction.atomic():
+            item.state, item.told = _ACTS[batch.act](batch, item, at, measure)
+    except (Refused, columns.Unclear) as error:
+        item.state, item.told = State.REFUSED, str(error)
+        if _hangs_on_others(batch, error):
+            item.state, item.told, item.wish = State.WAITING, AFTER_OTHERS, item.wish | {"after": _done(batch)}
+    except Exception:
+        log.exception("Item %s of batch %s failed.", item.place, batch.pk)
+        item.state, item.told = State.REFUSED, FAILED_INSIDE
+    item.done_at = at if item.state != State.WAITING else None
+    item.save()
+
+
+def _decide_together(batch_id: int, at: dt.datetime, measure: Measure) -> bool:
+    """What waits for one another is approved in one transaction as far as it holds together, and the rest of it refused.
+
+    It waits for entries that other workers have at hand: what they approve may be what these hang on, and then nothing is decided yet.
+    """
+    with transaction.atomic():
+        batch = Batch.objects.running().select_for_update(of=("self",)).select_related("by").filter(pk=batch_id).first()
+        items = list(_at_hand(batch).select_for_update().order_by("pk")) if batch else []
+        if batch is None:
+            return False
+        done = _done(batch)
+        if not all(_is_stuck(item, done) for item in items):
+            return True
+        versions = [_version(item) for item in items]
+        read = [
+            Read(version=version, seen=item.wish["seen"], measured=measure(version.service, at))
+            for item, version in zip(items, versions, strict=True)
+        ]
         try:
             with transaction.atomic():
-                item.state, item.told = _ACTS[batch.act](batch, item, at, measure)
-        except (Refused, columns.Unclear) as error:
-            item.state, item.told = (State.WAITING, AFTER_OTHERS) if _waits_for_others(batch, item, error) else (State.REFUSED, str(error))
+                refused = approve_together(read=read, by=batch.by, at=at, reason=batch.reason)
         except Exception:
-            log.exception("Item %s of batch %s failed.", item.place, batch_id)
-            item.state, item.told = State.REFUSED, "It failed inside the product; nothing of it was kept. The log says why."
-        item.done_at = at if item.state != State.WAITING else None
-        item.save()
+            log.exception("Items of batch %s failed together.", batch_id)
+            refused = {one.version.pk: FAILED_INSIDE for one in read}
+        others = len(read) - len(refused) - 1
+        with_others = f", together with {others} other{'s' if others > 1 else ''}: they hang on one another" if others > 0 else ""
+        for item, one in zip(items, read, strict=True):
+            why = refused.get(one.version.pk)
+            item.state, item.done_at = State.REFUSED if why else State.DONE, at
+            item.told = why or f"Version {one.version.number} is in force{with_others}."
+            item.save()
     return True
 
 
-def _first_of(waiting: QuerySet[BatchItem]) -> BatchItem | None:
-    """In the order of the list; what waits for others comes after it, what was tried least first."""
-    fresh = waiting.filter(told="").order_by("place").first()
-    return fresh or waiting.annotate(tried=Cast(KeyTextTransform("tried", "wish"), IntegerField())).order_by("tried", "place").first()
+def _tiers(batch: Batch) -> list[QuerySet[BatchItem]]:
+    """What waits: of an approval all that the preview calls good before the rest, so that nothing else comes between them."""
+    waiting = BatchItem.objects.filter(batch=batch, state=State.WAITING)
+    return [waiting.filter(stops=[]), waiting] if batch.act == Act.APPROVE else [waiting]
 
 
-def _waits_for_others(batch: Batch, item: BatchItem, error: Exception) -> bool:
-    """Whether it may hold once others of the batch are approved: only a promise of another entry stands in its way, and since it was
-    tried last, something was approved, or there is something that was not tried since."""
-    if batch.act != Act.APPROVE or not isinstance(error, NotReady) or not all(f"({checking.INHERITED})" in told for told in error.problems):
+def _at_hand(batch: Batch) -> QuerySet[BatchItem]:
+    return next((tier for tier in _tiers(batch) if tier.exists()), BatchItem.objects.none())
+
+
+def _first_of(batch: Batch) -> BatchItem | None:
+    """In the order of the list; what waits for others comes after it, first what was tried before most of what was approved since."""
+    for tier in _tiers(batch):
+        free = tier.select_for_update(skip_locked=True)
+        tried = free.annotate(after=Cast(KeyTextTransform("after", "wish"), IntegerField())).order_by("after", "place")
+        if found := free.filter(told="").order_by("place").first() or tried.first():
+            return found
+        if tier.exists():  # other workers have it at hand
+            return None
+    return None
+
+
+def _is_stuck(item: BatchItem, done: int) -> bool:
+    """Whether it was tried and nothing of the batch was approved since."""
+    return item.told == AFTER_OTHERS and bool(item.wish.get("after") == done)
+
+
+def _done(batch: Batch) -> int:
+    return batch.items.filter(state=State.DONE).count()
+
+
+def _hangs_on_others(batch: Batch, error: Exception) -> bool:
+    """Whether only a promise of another entry stands in the way of an approval: it may hold once others of the batch are approved."""
+    if batch.act != Act.APPROVE or not isinstance(error, NotReady):
         return False
-    done = batch.items.filter(state=State.DONE).count()
-    if item.wish.get("after") == done or not batch.items.filter(state=State.WAITING).exclude(pk=item.pk).exists():
-        return False
-    item.wish |= {"after": done, "tried": item.wish.get("tried", 0) + 1}
-    return True
+    return all(f"({checking.INHERITED})" in told for told in error.problems)
 
 
 def _finish(batch_id: int, at: dt.datetime) -> None:

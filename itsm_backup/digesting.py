@@ -29,6 +29,7 @@ from monitoring.due_restores import due_tests
 from monitoring.models import Alert, RestorePlan
 from monitoring.models.alerts import OPEN_STATES
 from monitoring.naming import plains_for, throughout
+from monitoring.serving import SERVES
 from reporting.models import Discrepancy, Report
 
 MOST, A_DAY = 10, dt.timedelta(days=1)
@@ -95,7 +96,7 @@ def compose(*, person: Any, at: dt.datetime) -> Composed:
     """What the digest of the person says at `at`: a fixed number of questions."""
     rows: Any = standings(person, Moment(at=at, now=at))
     counts = dict(rows.order_by().values_list("verdict").annotate(Count("pk")))
-    kept, total = counts.get("kept", 0) + counts.get("at_risk", 0), sum(counts.values())
+    kept, total = counts.get("kept", 0) + counts.get("at_risk", 0), sum(counts.values()) - counts.get(SERVES, 0)
     muted, actions = muting.mutes(user=person, at=at), _actions(person, at)
     names = names_at((pk for one in muted for pk in one.services), at)
     told = (_services(rows, counts, at), *_exceptions(person, muted, actions, names, at))

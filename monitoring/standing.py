@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from django.db.models import BooleanField, ExpressionWrapper
 
 from catalogue.models import PropagatedStatus, Propagation, Service, ServiceStatus, ServiceVersion, StatusChange
 from itsm_backup.common.time import iso, parse_instant
 from monitoring.bridging import Bridged, bridge
 from monitoring.models import Evaluation, ServiceState
+from monitoring.serving import SERVES, serving
 
 
 class Standing(msgspec.Struct, kw_only=True):
@@ -47,13 +49,17 @@ def standings(services: Sequence[Service], *, at: dt.datetime, now: dt.datetime 
 
     There what was judged then counts, as far as it reached; beyond it, what `bridging` tells."""
     found = {service.pk: Standing(service=service, at=at) for service in services}
-    versions = ServiceVersion.objects.in_force(at).filter(service__in=found)
+    serves = ExpressionWrapper(serving(at=at, known_then=now is not None), BooleanField())
+    versions: Any = ServiceVersion.objects.in_force(at).filter(service__in=found).annotate(serves=serves)
     for version in versions.select_related("commitment", "owner", "steward", "operations_team"):
         found[version.service_id].version = version
     if now:
         _as_known(found, at, now)
     else:
         _as_it_is(found)
+    for one in found.values():
+        if one.verdict == "no_data" and one.version is not None and getattr(one.version, "serves", False):
+            one.verdict = SERVES
     return list(found.values())
 
 

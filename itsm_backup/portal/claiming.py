@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from catalogue.counted_days import calendar_of
 from catalogue.models import Commitment
 from itsm_backup.common.time import duration_words, parse_instant
 from itsm_backup.portal.asof import Moment
@@ -55,9 +56,9 @@ def claims_of(
     if commitment.rto_s:
         found.append(_recovery(commitment.rto_s, restore, why))
     if commitment.success_rate is not None:
-        found.append(_success(float(commitment.success_rate), judged.get("success"), evaluation, why))
+        found.append(_success(_of_month(commitment.success_rate, commitment), judged.get("success"), evaluation, why))
     if commitment.on_time_rate is not None:
-        found.append(_on_time(float(commitment.on_time_rate), month))
+        found.append(_on_time(float(commitment.on_time_rate), _of_month(commitment.on_time_rate, commitment), month))
     if commitment.window_opens and commitment.window_closes:
         found.append(window_claim(commitment, runs, zone_name=zone_name, code=code, moment=moment))
     found += claims_of_copies(commitment, kept, code=code, moment=moment)
@@ -77,9 +78,14 @@ def _runs(one: Claim, code: str, moment: Moment) -> Link | None:
     return Link("Runs", moment.href("runs", code))
 
 
-def _on_time(promised: float, month: Month) -> Claim:
+def _of_month(rate: Any, commitment: Commitment) -> str:
+    """The promised share, with the days on which due backups count where that is not every day."""
+    days = calendar_of(commitment.measurement_calendar).words if commitment.measurement_calendar else ""
+    return f"{percent(float(rate))} a month{days and f', {days}'}"
+
+
+def _on_time(promised: float, said: str, month: Month) -> Claim:
     """Of the month's days that are over; below the promise it is at risk, for the month is not over."""
-    said = f"{percent(promised)} a month"
     if not month.total:
         return Claim(
             name="Done on time", promised=said, measured="Not known", evidence="Nothing is settled in this month yet", verdict="no_data"
@@ -179,8 +185,7 @@ def _proven(name: str, promised: str, measured: str, claim: dict[str, Any] | Non
     )
 
 
-def _success(target: float, claim: dict[str, Any] | None, evaluation: Evaluation | None, why: str) -> Claim:
-    promised = f"{percent(target)} a month"
+def _success(promised: str, claim: dict[str, Any] | None, evaluation: Evaluation | None, why: str) -> Claim:
     if claim is None or evaluation is None or claim["rate"] is None:
         reason = "Not judged yet" if claim is None else "Nothing is settled in this month yet"
         verdict = claim["verdict"] if claim else "no_data"

@@ -23,8 +23,10 @@ from itsm_backup.portal.trouble import alerts_of, handled_in, reasons_of, what_i
 from itsm_backup.portal.words import TIERS, VERDICTS, many, zone
 from monitoring.models import ServiceDay
 from monitoring.naming import plains_for, throughout
+from monitoring.serving import SERVES
 
 MOST_ATTENTION, MOST_TILES, DAYS = 8, 40, 31
+QUIET = ("kept", SERVES)
 QUIET_FIRST = ("kept", "held", "no_data", "at_risk", "broken")
 GROUPS = {"tier": "tier", "department": "department"}
 
@@ -97,13 +99,15 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
     for count in counts:
         verdicts[count["verdict"]] += count["n"]
     shown = _shown(rows, group)
-    needy = sorted((row for row in shown if row.verdict != "kept"), key=_badness)[:MOST_ATTENTION]
+    needy = sorted((row for row in shown if row.verdict not in QUIET), key=_badness)[:MOST_ATTENTION]
     reasons = reasons_of(needy, moment, known_today)
     total, kept = verdicts.total(), verdicts["kept"] + verdicts["at_risk"]
     target, like = _common_rate(counts, total)
     success = _success(user, moment, target=target) if total else None
-    sentence, calm = (_sentence(kept, total), "Every newest copy is younger than promised.") if total else _nothing(moment)
+    judged = total - verdicts[SERVES]
+    sentence, calm = (_sentence(kept, judged), "Every newest copy is younger than promised.") if judged else _nothing(total, moment)
     painted = [(verdict, verdicts[verdict]) for verdict in QUIET_FIRST if verdicts[verdict]]
+    listed = [*painted, *((SERVES, count) for count in [verdicts[SERVES]] if count)]
     return EstatePage(
         sentence=sentence,
         lead=_lead(needy[0], reasons[needy[0].service_id], moment) if needy else calm,
@@ -111,7 +115,7 @@ def estate_page(*, user: Any, moment: Moment, by: str) -> EstatePage:
         gap=told_between(known_today, total=total),
         tally_wide=tally(counts=painted, sentence=sentence),
         tally_narrow=tally(counts=painted, sentence=sentence, rows=2),
-        counts=tuple((verdict, f"{n:,} {VERDICTS[verdict].lower()}", moment.href("services", verdict=verdict)) for verdict, n in painted),
+        counts=tuple((verdict, _count(n, verdict), moment.href("services", verdict=verdict)) for verdict, n in listed),
         attention=_attention(needy, reasons, user, moment),
         attention_more=_more(verdicts, len(needy), moment),
         success=success,
@@ -130,13 +134,22 @@ def _sentence(kept: int, total: int) -> str:
     return f"{kept:,} of {many(total, 'service')} {'keeps its' if kept == 1 else 'keep their'} backup promise."
 
 
+def _count(count: int, verdict: str) -> str:
+    """Those that serve others stand beside the sum: they promise no backup that could be kept or broken."""
+    if verdict == SERVES:
+        return many(count, "serves others", "serve others")
+    return f"{count:,} {VERDICTS[verdict].lower()}"
+
+
 def _affected(count: int, moment: Moment) -> Link | None:
     words = f"{many(count, 'service')} {'is' if count == 1 else 'are'} affected by a provider that is degraded or out"
     return Link(words, moment.href("services", affected="yes")) if count else None
 
 
-def _nothing(moment: Moment) -> tuple[str, str]:
-    """The sentence and the lead of a page without services."""
+def _nothing(total: int, moment: Moment) -> tuple[str, str]:
+    """The sentence and the lead of a page without services, or with none that has backups of its own."""
+    if total:
+        return f"{many(total, 'service serves', 'services serve')} the backups of others.", "Nothing of their own is measured."
     if moment.past:
         return "No service of yours was in the catalogue then.", "Choose a later instant in the bar above, or go back to now."
     return "No service is open to you.", "An administrator can give you a role over the services you work with."
@@ -194,7 +207,7 @@ def _attention(needy: Sequence[Any], reasons: dict[int, str], user: Any, moment:
 
 
 def _more(verdicts: Counter[str], shown: int, moment: Moment) -> Link | None:
-    hidden = verdicts.total() - verdicts["kept"] - shown
+    hidden = verdicts.total() - sum(verdicts[verdict] for verdict in QUIET) - shown
     return Link(f"{hidden:,} more need attention", moment.href("services")) if hidden > 0 else None
 
 

@@ -22,6 +22,7 @@ from itsm_backup.portal.words import VERDICTS, clock_within, many
 from monitoring import naming
 from monitoring.asking import array
 from monitoring.models import Alert
+from monitoring.serving import SERVES
 
 MOST_BOXES, MOST_LOSSES, MOST_LISTED = 6, 3, 200
 
@@ -214,7 +215,7 @@ def _loss(stand: Stand, doubted: dict[int | None, str], moment: Moment) -> str:
     if why := doubted.get(stand.row.service_id):
         return f"If {name} failed {when}, it is not known what could be restored: {why}."
     if stand.captured_at is None:
-        known = "nothing is known of its copies" if stand.verdict == "no_data" else "it has no copy: nothing could be restored"
+        known = "nothing is known of its copies" if stand.verdict in ("no_data", SERVES) else "it has no copy: nothing could be restored"
         return f"If {name} failed {when}, {known}."
     age = duration_words(max(0.0, (stand.at - stand.captured_at).total_seconds()))
     promised = f"; promised is at most {duration_words(stand.rpo_s)}" if stand.rpo_s else ""

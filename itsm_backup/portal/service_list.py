@@ -15,10 +15,12 @@ from catalogue.models import ServiceVersion
 from itsm_backup.portal.affected import told_affected, with_cause
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Exposure, Link
+from itsm_backup.portal.of_others import told_in_lists
 from itsm_backup.portal.standing import between, exposure_of, standings, told_between, worst_first
 from itsm_backup.portal.trouble import alerts_of, flapping_at, handled_in
 from itsm_backup.portal.words import TIERS, VERDICTS, many, person
 from monitoring.models import BackupJob
+from monitoring.serving import SERVES
 
 PAGE, MOST_IN_CSV = 50, 20_000
 FILTERS = ("text", "tier", "department", "verdict", "watched", "affected")
@@ -37,6 +39,7 @@ class ServiceRow:
     affected: SafeString | str = ""
     flaps: bool = False
     incident: Link | None = None
+    of_others: str = ""  # of one that serves others: how they stand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +79,13 @@ def services_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
     flaps = flapping_at(moment).filter(service=OuterRef("service"))
     first, total, shown = _shown(with_cause(rows, user, moment).annotate(flaps=Exists(flaps)), page)
     alerts = alerts_of((row.service_id for row in shown if row.verdict != "kept"), user=user, moment=moment)
+    serving = [row.service_id for row in shown if row.verdict == SERVES]
+    others = told_in_lists(serving, user=user, moment=moment, known_today=known_today) if serving else {}
     kept = dict(wanted)
     return ServicesPage(
         sentence=_sentence(total, wanted),
         gap=told_between(known_today),
-        rows=tuple(_row(row, alerts.get(row.service_id, []), moment) for row in shown),
+        rows=tuple(_row(row, alerts.get(row.service_id, []), others.get(row.service_id, ""), moment) for row in shown),
         tiers=tuple(Choice(value=str(n), words=f"Tier {n}, {name.lower()}", chosen=wanted["tier"] == str(n)) for n, name in TIERS.items()),
         departments=_departments(everything, wanted["department"]),
         verdicts=tuple(Choice(value=value, words=words, chosen=wanted["verdict"] == value) for value, words in VERDICTS.items()),
@@ -133,7 +138,7 @@ def _departments(rows: QuerySet[ServiceVersion], chosen: str) -> tuple[Choice, .
     return tuple(Choice(value=name, words=name, chosen=name == chosen) for name in names)
 
 
-def _row(row: Any, alerts: list[Any], moment: Moment) -> ServiceRow:
+def _row(row: Any, alerts: list[Any], of_others: str, moment: Moment) -> ServiceRow:
     handled, _ = handled_in(alerts, moment)
     return ServiceRow(
         verdict=row.verdict,
@@ -147,6 +152,7 @@ def _row(row: Any, alerts: list[Any], moment: Moment) -> ServiceRow:
         affected=told_affected(row, moment),
         flaps=row.flaps,
         incident=handled,
+        of_others=of_others,
     )
 
 

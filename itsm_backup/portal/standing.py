@@ -16,6 +16,7 @@ from django.db.models import (
     IntegerField,
     JSONField,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     TextField,
@@ -33,10 +34,11 @@ from itsm_backup.portal.framing import Exposure
 from itsm_backup.portal.words import VERDICTS, age_of_promise, many, short_instant
 from monitoring.bridging import Bridged, bridge, gap_of
 from monitoring.models import Evaluation
+from monitoring.serving import SERVES, WORDS, serving
 
 AT_RISK_FROM = 0.9  # of the promise
-WORST_FIRST = ("broken", "at_risk", "no_data", "held", "kept")
-UNPROMISED = "Not promised"
+WORST_FIRST = ("broken", "at_risk", "no_data", "held", SERVES, "kept")
+UNPROMISED, UNMEASURED = "Not promised", "None of its own"
 NO_POINT = "No recovery point is promised; what is promised is kept."
 
 
@@ -52,7 +54,8 @@ def between(user: Any, moment: Moment, *, code: str = "") -> Between:
 
 
 def standings(user: Any, moment: Moment, known_today: Between | None = None) -> QuerySet[ServiceVersion]:
-    """The versions in force of the services that the user may see, each with `verdict`, `rank` (0 is worst), `captured_at`,
+    """The versions in force of the services that the user may see, each with `verdict` (`serves` where nothing of its own is measured
+    and others rest on it), `rank` (0 is worst), `captured_at`,
     `promised_s`, `stands` (operational status), `next_due_at` (None in the past), `judgement` (id of the evaluation), and
     where a provider affects it `reaches` (the status that does), `reached_by` (id of the service it comes from) `reach` (the step)
     and `reach_kind` (of its own relation on the way), `reach_from` (the status of that service).
@@ -62,8 +65,11 @@ def standings(user: Any, moment: Moment, known_today: Between | None = None) -> 
     if known_today is None:
         known_today = between(user, moment)
     rows = _known_then(versions, moment.at, known_today) if moment.past else _known_now(versions)
-    ranks = [When(verdict=verdict, then=Value(rank)) for rank, verdict in enumerate(WORST_FIRST)]
-    return rows.annotate(rank=Case(*ranks, default=Value(len(WORST_FIRST)), output_field=IntegerField()))
+    serves = Q(verdict="no_data") & serving(at=moment.at, known_then=moment.past)
+    ranks = [When(verdict=verdict, then=Value(rank)) for rank, verdict in enumerate(WORST_FIRST) if verdict != SERVES]
+    rank = Case(When(serves, then=Value(WORST_FIRST.index(SERVES))), *ranks, default=Value(len(WORST_FIRST)), output_field=IntegerField())
+    # The rank first: it asks the verdict several times, and whom an entry serves shall be asked once.
+    return rows.annotate(rank=rank).annotate(verdict=Case(When(serves, then=Value(SERVES)), default=F("verdict"), output_field=CharField()))
 
 
 def entries(user: Any, moment: Moment) -> QuerySet[ServiceVersion]:
@@ -163,7 +169,9 @@ def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | No
     age_s = max(0.0, (moment.at - captured_at).total_seconds()) if captured_at else None
     promise = duration_words(promised_s) if promised_s else ""
     asked = promised_s is not None or verdict != "kept"  # an entry that keeps other promises alone owes no copy
-    lacking = age_s is None and asked and verdict not in ("no_data", "held")
+    lacking = age_s is None and asked and verdict not in ("no_data", "held", SERVES)
+    if age_s is None and verdict == SERVES:
+        return _of_none(promised_s)
     words = duration_words(age_s) if age_s is not None else "No copy" if lacking else "Unknown" if asked else UNPROMISED
     told = f"Newest restorable copy: {words} old" if age_s is not None else f"Newest restorable copy: {words.lower()}"
     beyond = lacking and verdict != "kept"  # a young service may not owe a copy yet: then its bar is empty, not full
@@ -182,6 +190,15 @@ def exposure(verdict: str, captured_at: dt.datetime | None, promised_s: int | No
         captured=f"{captured_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}" if age_s is not None and captured_at and not moment.past else "",
         promise_s=promised_s,
     )
+
+
+def _of_none(promised_s: int | None) -> Exposure:
+    """Of an entry that has no backups of its own: an empty bar, and no word of copies that could be missed."""
+    told = "Nothing of its own is measured; the backups of others rest on it."
+    return Exposure(
+        verdict=SERVES, of_age=SERVES, age=UNMEASURED, promise=duration_words(promised_s) if promised_s else "", tile=WORDS.lower(),
+        bar=exposure_bar(age_s=None, promise_s=None, verdict=SERVES, sentence=told), known=False, promise_s=promised_s,
+    )  # fmt: skip
 
 
 def _of_age(verdict: str, age_s: float | None, promised_s: int | None) -> str:

@@ -11,12 +11,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from itsm_backup.common.time import clock_words, duration_words, instant_words, recent_words
+from monitoring.serving import SERVES
+from monitoring.serving import WORDS as SERVES_OTHERS
 from monitoring.wording import size_words
 
 if TYPE_CHECKING:
     from itsm_backup.portal.asof import Moment
 
-VERDICTS = {"broken": "Broken", "at_risk": "At risk", "no_data": "No data", "held": "Held", "kept": "Kept"}  # worst first
+VERDICTS = {
+    "broken": "Broken", "at_risk": "At risk", "no_data": "No data", "held": "Held", SERVES: SERVES_OTHERS, "kept": "Kept"
+}  # worst first  # fmt: skip
 PROVEN = {"kept": "Kept", "no_data": "Unproven", "broken": "Broken"}  # what a restore test says of a promise
 STATUSES = {
     "operational": ("Operational", "kept"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -23,9 +25,12 @@ from monitoring.api.permissions import get_for
 from monitoring.bridging import bridge
 from monitoring.models import Evaluation
 from monitoring.models.ledger import Verdict
+from monitoring.serving import SERVES, WORDS, serving
 from monitoring.standing import standings
 
 KINDS = ServiceVersion.Kind.values
+VERDICTS = [*Verdict.choices, (SERVES, WORDS)]
+VERDICT_WORDS = [value for value, _ in VERDICTS]
 
 
 class CommitmentSerializer(serializers.Serializer):
@@ -77,7 +82,9 @@ class ServiceSerializer(serializers.Serializer):
     commitment = CommitmentSerializer(
         allow_null=True, default=None, help_text="What the version in force promises; null means not promised."
     )
-    verdict = serializers.ChoiceField(choices=Verdict.choices)
+    verdict = serializers.ChoiceField(
+        choices=VERDICTS, help_text="`serves`: no job belongs to it, so nothing of its own is measured, and backups of others rest on it."
+    )
     verdict_since = serializers.DateTimeField(allow_null=True)
     status = serializers.ChoiceField(choices=OperationalStatus.choices)
     status_since = serializers.DateTimeField(allow_null=True)
@@ -143,7 +150,7 @@ class ServiceDetailSerializer(ServiceSerializer):
 
 _WORDS = [
     OpenApiParameter("q", OpenApiTypes.STR, description="Part of the code or the name."),
-    OpenApiParameter("verdict", OpenApiTypes.STR, description=f"One or several of {', '.join(Verdict.values)}, separated by commas."),
+    OpenApiParameter("verdict", OpenApiTypes.STR, description=f"One or several of {', '.join(VERDICT_WORDS)}, separated by commas."),
     OpenApiParameter("status", OpenApiTypes.STR, description=f"One or several of {', '.join(OperationalStatus.values)}."),
     OpenApiParameter("tier", OpenApiTypes.STR, description="One or several of 1, 2, 3, 4."),
     OpenApiParameter("kind", OpenApiTypes.STR, description=f"One or several of {', '.join(KINDS)}."),
@@ -200,7 +207,7 @@ def _filtered(rows: QuerySet, asked: Any, at: Any, past: bool) -> QuerySet:
         rows = rows.filter(Exists(_in_force(at).filter(kind__in=kinds.split(","))))
     if department := asked.get("department", "").replace("\x00", ""):
         rows = rows.filter(Exists(_in_force(at).filter(department=department)))
-    rows = _having(rows, asked, "verdict", Verdict.values, _verdict(rows, asked, at, past), "no_data")
+    rows = _having(rows, asked, "verdict", VERDICT_WORDS, _verdict(rows, asked, at, past), "no_data")
     return _having(rows, asked, "status", OperationalStatus.values, _status(at, past), "unknown")
 
 
@@ -215,6 +222,13 @@ def _having(rows: QuerySet, asked: Any, name: str, choices: list[str], found: An
 
 
 def _verdict(rows: QuerySet, asked: Any, at: Any, past: bool) -> Any:
+    judged = _judged(rows, asked, at, past)
+    serves = Exists(_in_force(at).filter(serving(at=at, known_then=past)))
+    unknown = Exact(Coalesce(judged, Value(Verdict.NO_DATA), output_field=CharField()), Value(Verdict.NO_DATA))
+    return Case(When(Q(unknown) & Q(serves), then=Value(SERVES)), default=judged, output_field=CharField())
+
+
+def _judged(rows: QuerySet, asked: Any, at: Any, past: bool) -> Any:
     if not past or not asked.get("verdict"):
         return F("judged__verdict")
     bridged = bridge(ServiceVersion.objects.in_force(at).filter(service__in=rows), at, now=now())

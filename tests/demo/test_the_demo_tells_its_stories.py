@@ -32,7 +32,7 @@ from itsm_backup.demo.models import Replay
 from itsm_backup.demo.world import day_at
 from itsm_backup.estate.beginning import begin
 from itsm_backup.launcher.data_folder import ORGANISATION_FILE
-from itsm_backup.portal import matrix, relation_list, scope_register
+from itsm_backup.portal import matrix, objectives_page, relation_list, scope_register
 from itsm_backup.portal import service_page as pages
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.calendar_page import calendar_page
@@ -175,6 +175,16 @@ def test_the_list_of_incidents_the_calendar_and_the_digest_tell_the_same_stories
     assert shown["SVC-034"].count("missed") >= 8, "the vanished job"
     assert "missed" in shown["SVC-035"][-2:], "the missed night"
     assert "failed" in shown["SVC-017"], "the restore test that refutes"
+
+
+def test_a_saturday_of_what_is_open_on_working_days_is_seen_and_counts_for_no_rate(told, service):
+    friday, saturday = ServiceDay.objects.filter(service__code="SVC-040", day__in=["2026-11-20", "2026-11-21"]).order_by("day")
+    assert [(day.good, day.uncounted) for day in (friday, saturday)] == [(1, 0), (0, 1)]
+    root = get_user_model().objects.get(username="administrator")
+    moment = Moment(at=NOW, now=NOW)
+    page = objectives_page.objectives_page(version=objectives_page.find(code="SVC-040", user=root, moment=moment), user=root, moment=moment)
+    assert {row.name: row.window for row in page.rows}["Run success"] == "calendar month, Mon–Fri"
+    assert "open from Monday to Friday" in service("SVC-040").summary
 
 
 def test_the_past_is_shown_as_known_then(told):

@@ -76,6 +76,12 @@ def test_a_day_of_which_a_part_counts_is_as_good_as_that_part(version, root, mom
     assert "8 of 8 counted days" in service_page.service_page(version=found, user=root, moment=moment).days_note
 
 
+def test_the_page_of_the_service_names_the_days_beside_both_shares(version, root, moment):
+    page = service_page.service_page(version=service_page.find(code="SVC-1", user=root, moment=moment), user=root, moment=moment)
+    told = {one.name: one.promised for one in page.claims}
+    assert told["Run success"] == told["Done on time"] == "90.0% a month, Mon–Fri"
+
+
 def test_the_objectives_name_the_calendar_beside_the_window(version, root, moment):
     page = objectives_page.objectives_page(version=objectives_page.find(code="SVC-1", user=root, moment=moment), user=root, moment=moment)
     told = {row.name: row.window for row in page.rows}
