@@ -112,8 +112,9 @@ def draft_analysis(
     `seen` is as of an agreement. Raises NotReady with every problem, Outdated and WrongState as with one.
     """
     review = content.get("review_due_on")
-    if review and review < local_day(at, "UTC"):
-        raise NotReady([f"{review:%d %b %Y} is over already: choose a day for the next review that is still to come."])
+    if review and review <= (today := local_day(at, "UTC")):
+        over = "is today" if review == today else "is over already"
+        raise NotReady([f"{review:%d %b %Y} {over}: choose a day for the next review that is still to come."])
     with transaction.atomic():
         Service.objects.select_for_update().get(pk=service.pk)
         _is_meant(service.analyses.filter(state=State.DRAFT).first(), f"impact analysis of {service}", seen)

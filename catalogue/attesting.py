@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.template.loader import render_to_string
 
+from catalogue import duties
 from catalogue.models import Attestation, AttestationRound, Service, ServiceVersion
 from catalogue.refusing import NotReady
 from itsm_backup.common import outbox
@@ -48,37 +49,83 @@ def open_round(*, services: Iterable[Service], title: str, due_on: dt.date, by: 
     return made
 
 
-def answer(*, round: AttestationRound, right: Collection[int], wrong: dict[int, str], by: Any, at: dt.datetime) -> int:
-    """Answer for one's own entries, several at once: `right` are services, `wrong` maps a service to what is not right.
+def answer(
+    *, round: AttestationRound, right: Collection[int], wrong: Mapping[int, str], by: Any, at: dt.datetime,
+    read: Mapping[int, int] | None = None,
+) -> int:  # fmt: skip
+    """Answer for one's own entries, several at once: `right` are services, `wrong` maps a service to what is not right, `read` to the
+    number of the version that the person read, where that is not the one that they were asked about.
 
-    Returns how many were answered. Raises NotReady for a remark that is missing; entries of others and answered ones are left alone.
+    Returns how many were answered. Entries of others and answered ones are left alone. Raises NotReady for a remark that is missing, and
+    where another version or another owner is in force by now: then nothing is answered, and whoever answers for it is asked about that.
     """
     silent = [pk for pk, remark in wrong.items() if not remark.strip()]
     if silent:
         raise NotReady(["Say what is not right, so that the steward can mend it."])
+    chosen = round.attestations.filter(answered_at=None, service__in=[*right, *wrong])
+    known = {**dict(chosen.filter(person=by).values_list("service", "version__number")), **(read or {})}
+    _renew(chosen, at)
     with transaction.atomic():
-        rows = round.attestations.select_for_update(of=("self",)).filter(person=by, answered_at=None, service__in=[*right, *wrong])
-        for row in rows:
+        # No version of these takes force meanwhile: approving holds the entry, too.
+        list(Service.objects.select_for_update().filter(pk__in=chosen.values("service")).order_by("pk"))
+        rows = list(chosen.select_for_update(of=("self",)).select_related("version", "person"))
+        if problems := _not_of_now(rows, known, by, at):
+            raise NotReady(problems)
+        mine = [row for row in rows if row.person_id == by.pk]
+        for row in mine:
             row.answered_at, row.right, row.remark = at, row.service_id not in wrong, wrong.get(row.service_id, "").strip()
             row.save()
-        return len(rows)
+        return len(mine)
+
+
+def _not_of_now(rows: Iterable[Attestation], known: Mapping[int, int], by: Any, at: dt.datetime) -> list[str]:
+    """Why some of these cannot be answered by the person, who knows the version of this number of each service."""
+    live = dict(ServiceVersion.objects.in_force(at).filter(service__in=[row.service_id for row in rows]).values_list("service", "number"))
+    found = []
+    for row in rows:
+        name, number = row.version.name, live.get(row.service_id)
+        if row.person_id != by.pk:
+            if row.service_id in known:
+                found.append(f"{duties.names([row.person])} answers for {name} by now, and is asked instead.")
+        elif number is None:
+            found.append(f"No version of {name} is in force any more: there is nothing to say of it.")
+        elif number != known.get(row.service_id):
+            found.append(f"Version {number} of {name} is in force by now: read that, then say whether it is right.")
+    return found
+
+
+def asked_now(rows: Iterable[Attestation], at: dt.datetime) -> list[Attestation]:
+    """The rows, each that is open as it would be asked now: about the version in force, of its owner. Nothing is written; one query."""
+    told: list[Any] = list(rows)
+    waiting = [row.service_id for row in told if row.answered_at is None]
+    versions = ServiceVersion.objects.in_force(at).filter(service__in=waiting).select_related("owner")
+    live = {version.service_id: version for version in versions}
+    for row in told:
+        if row.answered_at is None and row.service_id in live:
+            row.version, row.person = live[row.service_id], live[row.service_id].owner
+    return told
 
 
 def follow_owners(*, at: dt.datetime) -> int:
-    """What a former owner did not answer is asked of the owner in force, about the version in force; returns how many moved.
+    """What was not answered is asked of the owner in force, about the version in force; returns how many changed.
 
     Whoever answers for an entry since a hand-over gets one mail for each round.
     """
+    return _renew(Attestation.objects.filter(answered_at=None), at)
+
+
+def _renew(open_ones: QuerySet[Attestation], at: dt.datetime) -> int:
     in_force = ServiceVersion.objects.in_force(at).filter(service=OuterRef("service"))
     newest = {"newest": Subquery(in_force.values("pk")[:1]), "owner": Subquery(in_force.values("owner")[:1])}
-    waiting = Attestation.objects.filter(answered_at=None).annotate(**newest).exclude(owner=None).exclude(owner=F("person"))
+    waiting = open_ones.annotate(**newest).exclude(owner=None).exclude(owner=F("person"), newest=F("version"))
     handed: dict[AttestationRound, set[int]] = defaultdict(set)
     with transaction.atomic():
         rows: list[Any] = list(waiting.select_for_update(of=("self",)).select_related("round"))
         for row in rows:
+            if row.person_id != row.owner:
+                handed[row.round].add(row.owner)
             row.version_id, row.person_id = row.newest, row.owner
             row.save(update_fields=["version", "person"])
-            handed[row.round].add(row.owner)
         for round, people in handed.items():
             _write(round, f"handed on {at:%Y-%m-%d %H:%M}", at, only=people)
     return len(rows)

@@ -14,7 +14,7 @@ from catalogue import naming, wording
 from catalogue.comparing import ALL_FIELDS, as_json
 from catalogue.models import AgreementVersion, Offering, Team
 from catalogue.packages import OfferingsField
-from itsm_backup.common.admin.fields import form_field_of, value_words
+from itsm_backup.common.admin.fields import form_field_of, listed, value_words, words_of
 from itsm_backup.common.time import UTC, iso, parse_instant
 
 CODE, VERSION = "code", "version"
@@ -91,7 +91,7 @@ def _cleaned(name: str, text: str) -> Any:
     field = wording.FIELDS[name]
     kind = field.get_internal_type()
     if kind == "ArrayField":
-        return [word.strip() for word in re.split(r"[,;\n]", text) if word.strip()]
+        return words_of(text, ",;\n")
     if not text:
         return "" if kind in ("CharField", "TextField") else None
     if kind in _TIMES:
@@ -152,7 +152,7 @@ def shown(name: str, value: Any, names: Names) -> str:
         return str(_OFFERINGS.prepare_value(value))
     field = wording.FIELDS[name]
     if field.get_internal_type() == "ArrayField":
-        return ", ".join(value)
+        return listed(value)
     if field.get_internal_type() == "DateTimeField":
         return iso(field.to_python(value)) or ""
     if field.choices or field.get_internal_type() in ("DateField", "TimeField"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -33,6 +34,7 @@ def except_duties(
     problems = problems_of(row) + _problems(row, at)
     if problems:
         raise NotReady(list(dict.fromkeys(problems)))
+    row._history_date = at  # type: ignore[attr-defined]  # what was known when follows the act's own time
     with transaction.atomic(), because(reason, by=by):
         row.save()
     return row
@@ -47,8 +49,19 @@ def end(*, exception: DutyException, by: Any, at: dt.datetime, reason: str) -> D
         if not held.valid_from < at < held.valid_until:
             raise NotReady([f"The exception {held} is not in force. Nothing was changed."])
         held.valid_until = at
+        held._history_date = at  # type: ignore[attr-defined]
         held.save()
     return held
+
+
+def ends_known(rows: Iterable[DutyException], at: dt.datetime) -> dict[int, dt.datetime]:
+    """The end of each as it was known at that instant: one that was ended early later on still ended on its day."""
+    known: dict[int, dt.datetime] = {}
+    entries = DutyException.history.filter(id__in=[row.pk for row in rows]).order_by("history_date", "history_id")
+    for pk, since, until in entries.values_list("id", "history_date", "valid_until"):
+        if pk not in known or since <= at:
+            known[pk] = until
+    return known
 
 
 def _problems(row: DutyException, at: dt.datetime) -> list[str]:
@@ -60,6 +73,8 @@ def _problems(row: DutyException, at: dt.datetime) -> list[str]:
         found.append("Nobody approves an exception for themselves: ask another administrator.")
     if row.owner_id is not None and row.owner_id == row.person_id:
         found.append("Nobody owns an exception of their own: name somebody who looks at what is done under it.")
+    if row.valid_from < at:
+        found.append("It begins with its approval, not before: leave the beginning empty for now, or choose one that is still to come.")
     if row.valid_until and row.valid_until <= at:
         found.append("It would be over already: choose an end that is still to come.")
     return found

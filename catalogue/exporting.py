@@ -14,7 +14,7 @@ MOST = 20_000
 
 def entries(*, user: Any, at: dt.datetime, format: str, only: Collection[int] | None = None) -> bytes:
     """A file of the format with every entry in force at `at` that the user may see (of the services `only`, where given)."""
-    seen = Service.objects.listed().visible_to(user)
+    seen = Service.objects.visible_to(user)  # what was retired since then is of then, too: only its version says until when
     if only is not None:
         seen = seen.filter(pk__in=only)
     rows = ServiceVersion.objects.in_force(at).filter(service__in=seen).select_related("service", "commitment")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 
 from catalogue import duties, foreseeing
 from catalogue.foreseeing import NOTHING, Consequences
@@ -76,14 +77,37 @@ def confirm(*, relation: Relation, by: Any, at: dt.datetime, reason: str) -> Rel
         return _kept(row, by=by, at=at, reason=reason)
 
 
-def end(*, relation: Relation, by: Any, at: dt.datetime, reason: str) -> Relation:
-    """The relation no longer holds from `at` on; until then it did, and that stays readable."""
+def change(*, relation: Relation, by: Any, at: dt.datetime, reason: str, **wanted: Any) -> Relation:
+    """The relation with another strength, end, or, before it has begun, beginning. Raises NotReady, NotAllowed."""
     duties.check(by=by, act="relate", on=relation.consumer, at=at)
     with transaction.atomic():
         alone()
-        row = _standing(relation, at)
-        row.valid_until = at
+        row = _standing(relation, at, planned=True)
+        if wanted.get("valid_from", row.valid_from) != row.valid_from and not is_planned(row, at):
+            raise NotReady([f"{row} has begun: its beginning stays. End it, and make another one."])
+        for name, value in wanted.items():
+            setattr(row, name, value)
         return _kept(row, by=by, at=at, reason=reason)
+
+
+def end(*, relation: Relation, by: Any, at: dt.datetime, reason: str) -> Relation:
+    """The relation no longer holds from `at` on; until then it did, and that stays readable. One that has not begun is taken back: it
+    never holds, and its history says who planned it and who took it back."""
+    duties.check(by=by, act="relate", on=relation.consumer, at=at)
+    with transaction.atomic():
+        alone()
+        row = _standing(relation, at, planned=True)
+        if not is_planned(row, at):
+            row.valid_until = at
+            return _kept(row, by=by, at=at, reason=reason)
+        row._history_date = at  # type: ignore[attr-defined]
+        with because(reason, by=by):
+            row.delete()
+        return row
+
+
+def is_planned(relation: Relation, at: dt.datetime) -> bool:
+    return relation.valid_from is not None and relation.valid_from > at
 
 
 def accept(*, seen: SeenRelation, strength: str, by: Any, at: dt.datetime, reason: str) -> Relation:
@@ -148,12 +172,18 @@ def foresee(wishes: Iterable[Wish], *, by: Any, at: dt.datetime, reason: str) ->
     return outcomes, follows
 
 
-def circle(*, consumer: Service, provider: Service, kind: str) -> list[str]:
-    """The codes on the way by which the provider is already below the consumer in this kind; empty when there is none."""
+def circle(
+    *, consumer: Service, provider: Service, kind: str, begins: dt.datetime | None = None, ends: dt.datetime | None = None
+) -> list[str]:
+    """The codes on the way by which the provider is already below the consumer in this kind, over relations that stand at some instant
+    between the two; empty when there is none."""
+    meets = Q() if begins is None else Q(valid_until=None) | Q(valid_until__gt=begins)
+    if ends is not None:
+        meets &= Q(valid_from=None) | Q(valid_from__lt=ends)
     came: dict[int, int] = {}
     waiting = [provider.pk]
     while waiting:
-        rows = Relation.objects.filter(consumer__in=waiting, kind=kind, valid_until=None).values_list("consumer", "provider")
+        rows = Relation.objects.filter(meets, consumer__in=waiting, kind=kind).values_list("consumer", "provider")
         waiting = []
         for lower, upper in rows:
             if upper not in came and upper != provider.pk:
@@ -174,9 +204,13 @@ def alone() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITE_LOCK])
 
 
-def _standing(relation: Relation, at: dt.datetime) -> Relation:
-    row = Relation.objects.standing(at).select_related("consumer", "provider").filter(pk=relation.pk).first()
+def _standing(relation: Relation, at: dt.datetime, *, planned: bool = False) -> Relation:
+    """The relation as it stands, or with `planned` as it will."""
+    rows = Relation.objects.select_related("consumer", "provider").filter(pk=relation.pk)
+    row: Relation | None = (rows.planned(at).first() if planned else None) or rows.standing(at).first()  # type: ignore[attr-defined]
     if row is None:
+        if is_planned(relation, at):
+            raise NotReady([f"{relation} has not begun yet: confirm it once it stands."])
         raise NotReady([f"{relation} no longer stands: somebody ended it meanwhile. Nothing was changed; look at it again."])
     return row
 
@@ -196,17 +230,17 @@ def _kept(row: Relation, *, by: Any, at: dt.datetime, reason: str) -> Relation:
 
 def _problems(row: Relation) -> list[str]:
     """What forms cannot know: circles, and ends that are gone."""
-    if row.valid_until is not None and not row._state.adding:
-        return []
     for service in (row.consumer, row.provider):
         if service.lifecycle == Service.Lifecycle.RETIRED and row._state.adding and row.kind != Relation.Kind.SUPERSEDES:
             return [f"{service.code} is retired: nothing is related to it any more, except by superseding it."]
     words = WITHOUT_CIRCLE.get(row.kind)  # type: ignore[call-overload]
-    way = circle(consumer=row.consumer, provider=row.provider, kind=row.kind) if words and row._state.adding else []
+    span = {"begins": row.valid_from, "ends": row.valid_until}
+    way = circle(consumer=row.consumer, provider=row.provider, kind=row.kind, **span) if words else []
     if not way:
         return []
     told = " → ".join([row.consumer.code, *way])
-    return [f"{row.consumer.code} would be {words} itself: {told}. End one of these relations first."]
+    remedy = "End one of these relations first, or choose a time in which they do not all stand."
+    return [f"{row.consumer.code} would be {words} itself: {told}. {remedy}"]
 
 
 def _services(wishes: Sequence[Wish], by: Any) -> dict[str, Service]:

@@ -16,11 +16,14 @@ from xml.sax.saxutils import escape
 
 import yaml
 
+from itsm_backup.common.admin.fields import listed
+
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "yaml": "application/yaml; charset=utf-8",
 }
+OF_LINES = ("offerings",)  # columns whose lists are of lines, not of words
 MOST_ROWS, MOST_BYTES, MOST_UNPACKED = 5_000, 5_000_000, 50_000_000
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _FORMULA = "=+-@\t\r"  # a spreadsheet takes text that begins so for a formula
@@ -137,8 +140,7 @@ def plain(value: Any, number: int, name: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, list) and not any(isinstance(each, (list, dict)) for each in value):
-        between = "\n" if any(":" in str(each) or "\n" in str(each) for each in value) else ", "
-        return _clean(between.join(map(str, value)))
+        return _clean("\n".join(map(str, value)) if named(str(name)) in OF_LINES else listed(value))
     if isinstance(value, (list, dict)):
         raise Unreadable(f"Entry {number}: {name} is neither a value nor a list of values.")
     return _clean(value.isoformat() if hasattr(value, "isoformat") else str(value))

@@ -56,6 +56,9 @@ class Standing(NamedTuple):
         """What happens to the consumer when the provider stops."""
         return letter_of(self.kind, self.strength)
 
+    def begins_after(self, at: dt.datetime) -> bool:
+        return self.valid_from is not None and self.valid_from > at
+
     @property
     def words(self) -> str:
         return Relation.Kind(self.kind).label
@@ -74,9 +77,10 @@ def relations_at(
     consumers: Collection[int] | None = None,
     touching: Collection[int] | None = None,
     kinds: Collection[str] = (),
+    planned: bool = False,
 ) -> list[Standing]:
     """Relations that stand at `at`, or with `known_then` those that were known to stand; of these consumers, touching these
-    services, of these kinds. One query."""
+    services, of these kinds; with `planned` also those that begin later. One query."""
     wanted = ["TRUE"]
     values: dict[str, Any] = {"at": at, "consumers": list(consumers or ()), "touching": list(touching or ()), "kinds": list(kinds)}
     if consumers is not None:
@@ -86,14 +90,14 @@ def relations_at(
     if kinds:
         wanted.append("kind = ANY(%(kinds)s)")
     with connection.cursor() as cursor:
-        cursor.execute(f"{standing_sql(known_then, ' AND '.join(wanted))} ORDER BY consumer_id, provider_id, kind", values)
+        cursor.execute(f"{standing_sql(known_then, ' AND '.join(wanted), planned)} ORDER BY consumer_id, provider_id, kind", values)
         return [Standing(*row) for row in cursor.fetchall()]
 
 
-def standing_sql(known_then: bool, wanted: str = "TRUE") -> str:
+def standing_sql(known_then: bool, wanted: str = "TRUE", planned: bool = False) -> str:
     """SELECT of what stands at %(at)s. As known then, it is the newest entry of each relation's history; `wanted` may speak of
-    its services and kind, which never change."""
-    holds = "(valid_from IS NULL OR valid_from <= %(at)s) AND (valid_until IS NULL OR valid_until > %(at)s)"
+    its services and kind, which never change. With `planned` also what begins later."""
+    holds = "(valid_until IS NULL OR valid_until > %(at)s)" + ("" if planned else " AND (valid_from IS NULL OR valid_from <= %(at)s)")
     if not known_then:
         return f"SELECT {_COLUMNS} FROM catalogue_relation WHERE {holds} AND {wanted}"  # noqa: S608 - our own words
     newest = (

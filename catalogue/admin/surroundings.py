@@ -52,7 +52,11 @@ class RelationAdmin(TrackedAdmin):
         said = {"by": request.user, "at": now(), "reason": given_reason(request)}
         wanted = {name: getattr(obj, name) for name in ("consumer", "provider", "kind", "strength", "valid_until")}
         try:
-            act = partial(relating.relate, **wanted, valid_from=obj.valid_from, **said)
+            if change and Relation.objects.planned(said["at"]).filter(pk=obj.pk).exists():
+                times = {name: wanted[name] for name in ("strength", "valid_until")}
+                act = partial(relating.change, relation=obj, valid_from=obj.valid_from, **times, **said)
+            else:
+                act = partial(relating.relate, **wanted, valid_from=obj.valid_from, **said)
             kept, follows = foreseeing.weigh(act, ends=(obj.consumer, obj.provider), at=said["at"], reader=request.user)
         except Refused as error:
             raise Impossible(str(error)) from None

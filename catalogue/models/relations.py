@@ -49,6 +49,10 @@ class RelationQuerySet(TrackedQuerySet):
         begun = models.Q(valid_from__isnull=True) | models.Q(valid_from__lte=at)
         return self.filter(begun, models.Q(valid_until__isnull=True) | models.Q(valid_until__gt=at))
 
+    def planned(self, at: dt.datetime) -> Self:
+        """Relations that begin after `at`."""
+        return self.filter(valid_from__gt=at)
+
 
 @tracked
 class Relation(Tracked):

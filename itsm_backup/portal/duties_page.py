@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from catalogue import duties, holding
+from catalogue import duties, excepting, holding
 from catalogue.excepting import MAY_EXCEPT
 from catalogue.models import Duty, DutyException, GrantEntry, LegalHold, Service
 from itsm_backup.common.admin.right_words import right_words
@@ -42,6 +42,7 @@ class ExceptionRow:
     reason: str
     owner: str
     approver: str
+    approved: SafeString
     since: SafeString
     until: SafeString
     state: str
@@ -89,6 +90,10 @@ def duties_page(*, user: Any, moment: Moment) -> DutiesPage:
         .select_related("person", "owner", "approver")
         .order_by("-valid_until")[:200]
     )
+    if moment.past:
+        ends = excepting.ends_known(exceptions, moment.at)
+        for one in exceptions:
+            one.valid_until = ends.get(one.pk, one.valid_until)
     found = ((), ()) if moment.past else _in_one_hand(people, exceptions, user, moment)
     conflicts, apart = found
     open_ones = [one for one in conflicts if not one.covered]
@@ -152,8 +157,8 @@ def _exception(one: DutyException, moment: Moment) -> ExceptionRow:
     state = "Over" if over else "Not yet" if not begun else "Ends soon" if soon else "In force"
     return ExceptionRow(
         person=person(one.person), pair=f"{one.one} and {one.other}", reason=one.reason, owner=person(one.owner),
-        approver=person(one.approver), since=instant(one.valid_from), until=instant(one.valid_until), state=state,
-        verdict="held" if over or not begun else "at_risk",
+        approver=person(one.approver), approved=instant(one.approved_at), since=instant(one.valid_from),
+        until=instant(one.valid_until), state=state, verdict="held" if over or not begun else "at_risk",
     )  # fmt: skip
 
 

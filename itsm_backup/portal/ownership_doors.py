@@ -153,7 +153,7 @@ def attest(request: HttpRequest, *, pk: int) -> HttpResponse:
     try:
         if both := [one for one in said.values() if one.right and (one.wrong or one.remark)]:
             raise NotReady([f"{many(len(both), 'entry', 'entries')} cannot be right and not right: take the tick or the remark away."])
-        count = attesting.answer(round=row, right=right, wrong=wrong, by=request.user, at=at)
+        count = attesting.answer(round=row, right=right, wrong=wrong, by=request.user, at=at, read=_read(request))
         if not count:
             raise NotReady(["Choose at least one entry that is yours and not answered yet: tick it, or write what is not right."])
     except NotReady as error:
@@ -173,6 +173,12 @@ def _answers(request: HttpRequest) -> dict[int, ownership_pages.Said]:
         pk: ownership_pages.Said(right=pk in ticked["right"], wrong=pk in ticked["wrong"], remark=typed_for.get(pk, ""))
         for pk in {*ticked["right"], *ticked["wrong"], *typed_for}
     }
+
+
+def _read(request: HttpRequest) -> dict[int, int]:
+    """Service → number of the version that the page showed of it."""
+    shown = {name[5:]: request.POST[name] for name in request.POST if name.startswith("read-")}
+    return {int(pk): int(number) for pk, number in shown.items() if _is_number(pk) and _is_number(number)}
 
 
 def _is_number(text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Case, Count, Q, Value, When
 from django.utils.safestring import SafeString
 
-from catalogue import handing_over, naming, responsibilities
+from catalogue import attesting, handing_over, naming, responsibilities
 from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion, Team
 from incidents import choosing
 from itsm_backup.common.time import local_day
@@ -128,6 +128,7 @@ class AttestationRow:
     remark: str
     reply: str
     open: bool
+    number: int  # of the version that is read
     said: Said  # in a form that was refused
 
 
@@ -176,7 +177,7 @@ def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int =
     start = _first(gaps_page, len(wanted))
     doubles = _doubles(seen, links, moment)
     attested = _attested(seen, moment)
-    held = _hand_overs(HandOver.objects.filter(service__in=seen, answered_at=None), links, user, moment)
+    held = _hand_overs(HandOver.objects.filter(Q(answered_at=None) | Q(answered_at__gt=moment.at), service__in=seen), links, user, moment)
     return OwnershipPage(
         sentence=_sentence(len({gap.service_id for gap in found} & links.keys()), len(doubles), len(names)),
         causes=gap_rows.causes(found, cause, SHOWN, moment),
@@ -282,16 +283,33 @@ def _hand_over(row: Any, links: Mapping[int, Link], user: Any, moment: Moment) -
     answered = row.answered_at is not None and row.answered_at <= moment.at
     if answered:
         state = "accepted" if row.accepted else "declined"
-        if row.accepted and row.version and row.version.state != "approved":
-            state = f"accepted; {row.version.get_state_display()} as"
+        if row.accepted and row.version and (moment.past or row.version.state != "approved"):
+            state = _way_of(row.version, moment)
     return HandOverRow(
         pk=row.pk, service=links.get(row.service_id, Link(code, moment.href("entry_ownership", code))), duty=row.get_duty_display(),
         giver=row.giving, receiver=row.receiving + (f", by {person(row.receiver)}" if row.team and row.receiver and answered else ""),
         asked=instant(row.asked_at), asked_by=person(row.asked_by), team=row.team is not None,
-        reason=row.reason, state=state, answer=row.answer,
-        version=Link(f"version {row.version.number}", moment.href("version", code, row.version.number)) if row.version else None,
+        reason=row.reason, state=state, answer=row.answer if answered else "",
+        version=_version_link(row.version, code, moment) if answered and row.version else None,
         mine=row.mine and row.answered_at is None and not moment.past and not (row.team and row.asked_by_id == user.pk),
     )  # fmt: skip
+
+
+def _way_of(version: ServiceVersion, moment: Moment) -> str:
+    """How far the version that names the receiver is: accepting hands it in for review."""
+    if not moment.past:
+        return f"accepted; {version.get_state_display()} as"
+    return "accepted" if _approved_by(version, moment) else "accepted; in review as"
+
+
+def _approved_by(version: ServiceVersion, moment: Moment) -> bool:
+    return version.approved_at is not None and version.approved_at <= moment.at
+
+
+def _version_link(version: ServiceVersion, code: str, moment: Moment) -> Link:
+    """Of the past only what was approved by then can be read."""
+    readable = not moment.past or _approved_by(version, moment)
+    return Link(f"version {version.number}", moment.href("version", code, version.number) if readable else "")
 
 
 def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnershipPage:
@@ -358,7 +376,8 @@ def round_page(*, row: AttestationRound, user: Any, moment: Moment, said: Mappin
     """
     seen = Service.objects.visible_to(user)
     rows = row.attestations.filter(Q(service__in=seen) | Q(person=user)).select_related("service", "version", "person", *REPLY)
-    told = [(each.person_id == user.pk, _attestation(each, moment, said or {})) for each in rows]
+    asked = list(rows) if moment.past else attesting.asked_now(rows, moment.at)
+    told = [(each.person_id == user.pk, _attestation(each, moment, said or {})) for each in asked]
     open_ones = sum(each.open for _, each in told)
     return RoundPage(
         pk=row.pk,
@@ -380,5 +399,6 @@ def _attestation(row: Attestation, moment: Moment, said: Mapping[int, Said]) -> 
         remark=row.remark if answered else "",
         reply=reply_words(row, moment),
         open=not answered,
+        number=row.version.number,
         said=said.get(row.service_id, Said()),
     )

@@ -13,6 +13,7 @@ from catalogue.sheets import named
 from itsm_backup.common.time import now, parse_instant
 
 MOST_ROWS, MOST_BYTES = 5_000, 1_000_000
+KINDS = {named(words): str(kind) for kind, label in Relation.Kind.choices for words in (kind, label)}  # as people write them
 NEEDED = ("consumer", "provider", "kind", "strength")
 
 
@@ -22,7 +23,8 @@ class Unreadable(ValueError):
 
 def wishes_of_csv(content: str) -> tuple[list[tuple[int, Wish]], list[tuple[int, str]]]:
     """(line, wish) of every row that reads, (line, problem) of every other. Raises Unreadable for what is no such file."""
-    reader = csv.DictReader(io.StringIO(content.lstrip("\ufeff")))
+    text = content.lstrip("\ufeff")
+    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=text.lstrip().split("\n", 1)[0].count))
     reader.fieldnames = [named(name) for name in reader.fieldnames or ()]
     missing = [name for name in NEEDED if name not in reader.fieldnames]
     if missing:
@@ -62,7 +64,9 @@ def _wish(row: dict[str, Any]) -> Wish:
     instants = {name: _instant(name, text[name]) for name in ("valid_from", "valid_until")}
     if instants["valid_until"] and instants["valid_from"] and instants["valid_until"] <= instants["valid_from"]:
         raise ValueError("The relation must end after it begins.")
-    return Wish(text["consumer"], text["provider"], text["kind"], text["strength"] or Relation.Strength.HARD, **instants)
+    if not text["strength"]:
+        raise ValueError(f"The strength is missing: write hard or soft, or {END} to end the relation.")
+    return Wish(text["consumer"], text["provider"], KINDS.get(named(text["kind"]), text["kind"]), text["strength"].casefold(), **instants)
 
 
 def _instant(name: str, text: str) -> Any:

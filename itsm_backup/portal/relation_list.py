@@ -43,6 +43,20 @@ class Rejected:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One that begins later."""
+
+    pk: int
+    consumer: Link
+    provider: Link
+    words: str
+    meaning: str
+    since: SafeString
+    until: SafeString | str
+    may_decide: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Circle:
     members: tuple[Link, ...]
     words: str
@@ -59,6 +73,7 @@ class Loose:
 class RelationsPage:
     sentence: str
     proposals: tuple[Proposal, ...]
+    planned: tuple[Planned, ...]
     rejected: tuple[Rejected, ...]
     circles: tuple[Circle, ...]
     alone: tuple[Link, ...]
@@ -70,10 +85,12 @@ class RelationsPage:
 def relations_page(*, user: Any, moment: Moment) -> RelationsPage:
     """Everything that waits for a steward; the number of queries does not grow with the estate."""
     entries = {pk: (code, name) for pk, code, name in versions_of(user, moment).values_list("service", "service__code", "name")}
-    standing = weave.relations_at(moment.at, known_then=moment.past)
+    standing = weave.relations_at(moment.at, known_then=moment.past, planned=True)
     if not user.has_perm("catalogue.view_service"):
         seen_pks = set(Service.objects.visible_to(user).values_list("pk", flat=True))
         standing = [one for one in standing if {one.consumer_id, one.provider_id} <= seen_pks]
+    planned = [one for one in standing if one.begins_after(moment.at)]
+    standing = [one for one in standing if not one.begins_after(moment.at)]
     knots = weave.circles((one.consumer_id, one.provider_id) for one in standing if _binds(one))
     knots = [knot for knot in knots if all(pk in entries for pk in knot.members)]
     joined = {pk for one in standing for pk in (one.consumer_id, one.provider_id)}
@@ -81,19 +98,20 @@ def relations_page(*, user: Any, moment: Moment) -> RelationsPage:
     loose = [one for one in standing if one.consumer_id in entries and one.provider_id not in entries and one.kind != "supersedes"]
     gone = _gone(loose, user, moment)
     seen, rejected = _seen(user, moment)
-    able = _able(user, moment, {one.consumer_id for one in seen} | {one.seen.consumer_id for one in rejected})
-    names = named(user, moment, {pk for one in seen for pk in (one.consumer_id, one.provider_id)})
+    able = _able(user, moment, {one.consumer_id for one in (*seen, *planned)} | {one.seen.consumer_id for one in rejected})
+    names = named(user, moment, {pk for one in (*seen, *planned) for pk in (one.consumer_id, one.provider_id)})
     seen = [one for one in seen if one.provider_id in names]
     return RelationsPage(
-        sentence=_sentence(len(standing), len(seen), len(knots), len(alone), len(gone)),
+        sentence=_sentence(len(standing), len(planned), len(seen), len(knots), len(alone), len(gone)),
         proposals=tuple(_proposal(one, names, able, moment) for one in seen[:MOST]),
+        planned=tuple(_planned(one, names, able, moment) for one in planned[:MOST]),
         rejected=tuple(_rejected(one, able) for one in rejected),
         circles=tuple(_circle(knot, entries, standing, moment) for knot in knots[:MOST]),
         alone=tuple(Link(f"{name} ({code})", moment.href("service_graph", code)) for code, name in alone[:MOST]),
         loose=tuple(_loose(one, entries, gone, moment) for one in loose if one.provider_id in gone)[:MOST],
         more={
             name: f"and {count - MOST:,} more" if count > MOST else ""
-            for name, count in (("proposals", len(seen)), ("circles", len(knots)), ("alone", len(alone)))
+            for name, count in (("proposals", len(seen)), ("planned", len(planned)), ("circles", len(knots)), ("alone", len(alone)))
         },
         may_import=not moment.past and Service.objects.visible_to(user, "change").exists(),
     )
@@ -119,14 +137,15 @@ def _gone(loose: list[Standing], user: Any, moment: Moment) -> dict[int, Named]:
     return named(user, moment, {one.provider_id for one in loose}) if loose else {}
 
 
-def _sentence(standing: int, seen: int, circles: int, alone: int, loose: int) -> str:
+def _sentence(standing: int, planned: int, seen: int, circles: int, alone: int, loose: int) -> str:
     told = [
         f"{many(seen, 'proposal')} to decide" if seen else "",
         many(circles, "circle") if circles else "",
         f"{many(alone, 'entry stands', 'entries stand')} alone" if alone else "",
         f"{many(loose, 'loose end')}" if loose else "",
     ]
-    return f"{many(standing, 'relation')}. {', '.join(filter(None, told)) or 'Nothing waits'}."
+    later = f", and {many(planned, 'begins', 'begin')} later" if planned else ""
+    return f"{many(standing, 'relation')}{later}. {', '.join(filter(None, told)) or 'Nothing waits'}."
 
 
 def _proposal(one: Any, names: Mapping[int, Named], able: set[int], moment: Moment) -> Proposal:
@@ -140,6 +159,16 @@ def _proposal(one: Any, names: Mapping[int, Named], able: set[int], moment: Mome
         since=instant(one.first_seen_at),
         may_decide=one.consumer_id in able,
     )
+
+
+def _planned(one: Standing, names: Mapping[int, Named], able: set[int], moment: Moment) -> Planned:
+    consumer, provider = names[one.consumer_id], names[one.provider_id]
+    return Planned(
+        pk=one.id, words=one.words, meaning=weave.MEANINGS[one.letter],
+        consumer=Link(consumer.name, moment.href("service_graph", consumer.code)),
+        provider=Link(provider.name, moment.href("service_graph", provider.code)),
+        since=instant(one.valid_from), until=instant(one.valid_until) if one.valid_until else "", may_decide=one.consumer_id in able,
+    )  # fmt: skip
 
 
 def _rejected(one: Any, able: set[int]) -> Rejected:

@@ -155,6 +155,7 @@ urlpatterns = [
     path("services/relations/import", weave_doors.import_relations, name="import_relations"),
     path("services/relations/seen/<rowid:pk>/accept", weave_doors.accept, name="accept_relation"),
     path("services/relations/seen/<rowid:pk>/reject", weave_doors.reject, name="reject_relation"),
+    path("services/relations/planned/<rowid:pk>/take-back", weave_doors.take_back, name="take_back_relation"),
     path("services/relations/rejected/<rowid:pk>/again", weave_doors.propose_again, name="propose_relation_again"),
     path("services/detected/", detected_doors.detected, name="detected"),
     path("services/detected/<rowid:pk>/settle", detected_doors.settle, name="settle_detected"),

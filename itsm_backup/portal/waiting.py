@@ -36,7 +36,7 @@ def waiting_for(*, user: Any, moment: Moment) -> tuple[Link, ...]:
     rows = (
         candidates, updates,
         HandOver.objects.filter(handing_over.asked_of(user), answered_at=None).exclude(team__isnull=False, asked_by=user),
-        Attestation.objects.filter(person=user, answered_at=None),
+        Attestation.objects.filter(person=user, answered_at=None).exclude(service__lifecycle=Service.Lifecycle.RETIRED),
         reviews, asked, Retirement.objects.filter(state="asked", service__in=approvable).exclude(asked_by=user), publishable,
         ReviewAction.objects.filter(owner=user, state="open", review__state="published"),
         EntryProposal.objects.filter(state="open", service__in=Service.objects.visible_to(user, "change")),

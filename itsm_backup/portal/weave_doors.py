@@ -189,6 +189,15 @@ def reject(request: HttpRequest, pk: int, said: dict[str, Any]) -> str:
 
 
 @_deciding
+def take_back(request: HttpRequest, pk: int, said: dict[str, Any]) -> str:
+    """A relation that has not begun never will."""
+    rows = Relation.objects.visible_to(request.user).filter(provider__in=Service.objects.visible_to(request.user)).planned(said["at"])
+    row = _one(rows.select_related("consumer", "provider"), pk)
+    relating.end(relation=row, **said)
+    return f"“{row}” is taken back and does not begin."
+
+
+@_deciding
 def propose_again(request: HttpRequest, pk: int, said: dict[str, Any]) -> str:
     rejected = _one(RejectedRelation.objects.visible_to(request.user).select_related("seen__consumer", "seen__provider"), pk)
     relating.propose_again(rejected=rejected, **said)

@@ -14,6 +14,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
+from catalogue import retiring
 from catalogue.impact import effective_tiers
 from catalogue.models import AgreementVersion, Service, ServiceVersion, StatusChange
 from catalogue.models.status import OperationalStatus
@@ -66,7 +67,7 @@ class OfferingSerializer(serializers.Serializer):
 
 class ServiceSerializer(serializers.Serializer):
     code = serializers.CharField(source="service.code")
-    lifecycle = serializers.ChoiceField(source="service.lifecycle", choices=Service.Lifecycle.choices)
+    lifecycle = serializers.SerializerMethodField(help_text="Where it stands in the catalogue, or stood at `at`.")
     name = serializers.CharField(source="version.name", default=None, allow_null=True)
     short_name = serializers.CharField(source="version.short_name", default=None, allow_null=True)
     version = serializers.IntegerField(source="version.number", default=None, allow_null=True)
@@ -110,14 +111,19 @@ class ServiceSerializer(serializers.Serializer):
     )
     at = serializers.DateTimeField(help_text="The instant that all of this is about.")
 
+    @extend_schema_field(serializers.ChoiceField(choices=Service.Lifecycle.choices))
+    def get_lifecycle(self, one: Any) -> str:
+        return self.context["lifecycles"].get(one.service.pk, one.service.lifecycle)  # type: ignore[no-any-return]
+
     def get_affected_by(self, one: Any) -> str | None:
         return one.affected_by if one.affected_by in self.context["seen"] else None
 
 
-def _seen_by(user: Any, found: list[Any]) -> dict[str, Any]:
-    """Which of the services that affect these the user may see."""
+def _context(user: Any, found: list[Any], at: Any, past: bool) -> dict[str, Any]:
+    """Which of the services that affect these the user may see, and of the past where each stood in the catalogue."""
     causes = {one.affected_by for one in found if one.affected_by}
-    return {"seen": set(Service.objects.visible_to(user).filter(code__in=causes).values_list("code", flat=True)) if causes else set()}
+    seen = set(Service.objects.visible_to(user).filter(code__in=causes).values_list("code", flat=True)) if causes else set()
+    return {"seen": seen, "lifecycles": retiring.lifecycles([one.service for one in found], at) if past else {}}
 
 
 class ServiceDetailSerializer(ServiceSerializer):
@@ -172,7 +178,7 @@ class Services(GenericAPIView):
         rows = (rows if past else rows.listed()).filter(Exists(_in_force(at)))
         page = self.paginate_queryset(_filtered(rows, request.query_params, at, past).order_by("code"))
         found = standings(page or [], at=at, now=now() if past else None)
-        return self.get_paginated_response(ServiceSerializer(found, many=True, context=_seen_by(request.user, found)).data)
+        return self.get_paginated_response(ServiceSerializer(found, many=True, context=_context(request.user, found, at, past)).data)
 
 
 class ServiceDetail(GenericAPIView):
@@ -187,7 +193,7 @@ class ServiceDetail(GenericAPIView):
         service = get_for(Service.objects.all(), user=request.user, code=code)
         found = standings([service], at=at, now=now() if past else None)
         tiers = effective_tiers([service.pk], at=at, known_then=past)
-        return Response(ServiceDetailSerializer(found[0], context={**_seen_by(request.user, found), "tiers": tiers}).data)
+        return Response(ServiceDetailSerializer(found[0], context={**_context(request.user, found, at, past), "tiers": tiers}).data)
 
 
 def _in_force(at: Any) -> QuerySet:

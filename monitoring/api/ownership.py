@@ -204,6 +204,10 @@ class AttestationSerializer(serializers.Serializer):
 class AttestSerializer(serializers.Serializer):
     right = serializers.BooleanField(help_text="Whether the entry is still right.")
     remark = serializers.CharField(max_length=2_000, required=False, default="", allow_blank=True, help_text="What is not right.")
+    version = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=2**31 - 1,
+        help_text="Number of the version that you read; left out: the one that you were asked about. It must be the one in force.",
+    )  # fmt: skip
 
 
 class Attestations(GenericAPIView):
@@ -219,7 +223,7 @@ class Attestations(GenericAPIView):
     @extend_schema(operation_id="attestations_list", parameters=[round, SERVICE, person, waiting, AS_OF],
                    responses=AttestationSerializer(many=True))  # fmt: skip
     def get(self, request: Any) -> Response:
-        at, _ = moment_of(request)
+        at, past = moment_of(request)
         rows = _rows(request).filter(round__opened_at__lte=at)
         asked = {name: request.query_params.get(name, "").replace("\x00", "") for name in ("round", "service", "person", "waiting")}
         if asked["round"]:
@@ -233,7 +237,8 @@ class Attestations(GenericAPIView):
         if asked["waiting"] == "true":
             rows = rows.filter(Q(answered_at=None) | Q(answered_at__gt=at))
         page = self.paginate_queryset(rows.order_by("-round__opened_at", "-round", "service__code"))
-        return self.get_paginated_response(AttestationSerializer(page, many=True, context={"at": at}).data)
+        told = page if past else attesting.asked_now(page or [], at)
+        return self.get_paginated_response(AttestationSerializer(told, many=True, context={"at": at}).data)
 
 
 class AnswerAttestation(GenericAPIView):
@@ -246,6 +251,7 @@ class AnswerAttestation(GenericAPIView):
         said, row = checked(AttestSerializer, request), _rows(request).filter(pk=pk).first()
         if row is None:
             raise NotFound(f"There is no attestation {pk} that you may see.")
+        (row,) = attesting.asked_now([row], now())
         if row.person_id != request.user.pk:
             raise PermissionDenied(
                 f"{row.person.get_full_name() or row.person} is asked about {row.service.code}, and nobody answers for them."
@@ -274,7 +280,8 @@ class ReplyAttestation(GenericAPIView):
 def _answer(*, row: Attestation, said: dict[str, Any], by: Any, at: dt.datetime) -> None:
     """Answer this one. Raises NotReady without a remark where one is needed, WrongState where it was answered already."""
     right, wrong = ([row.service_id], {}) if said["right"] else ([], {row.service_id: said["remark"]})
-    if not attesting.answer(round=row.round, right=right, wrong=wrong, by=by, at=at):
+    read = {row.service_id: said["version"]} if said["version"] else {}
+    if not attesting.answer(round=row.round, right=right, wrong=wrong, by=by, at=at, read=read):
         raise WrongState("You have answered this already, and an answer stays. Nothing was changed.")
 
 

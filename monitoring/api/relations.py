@@ -73,6 +73,7 @@ class KeptRelationSerializer(RelationSerializer):
 class RelationChangeSerializer(serializers.Serializer):
     strength = serializers.ChoiceField(choices=Relation.Strength.choices, required=False)
     valid_until = serializers.DateTimeField(required=False, allow_null=True)
+    valid_from = serializers.DateTimeField(required=False, allow_null=True, help_text="Only before it has begun.")
     confirmed = serializers.BooleanField(required=False, help_text="true: it is still so.")
     reason = serializers.CharField(max_length=1_000)
 
@@ -125,6 +126,7 @@ _FILTERS = [
     OpenApiParameter("provider", OpenApiTypes.STR, description="Code of the service that is needed."),
     OpenApiParameter("kind", OpenApiTypes.STR, description=f"One of {', '.join(Relation.Kind.values)}."),
     OpenApiParameter("strength", OpenApiTypes.STR, description="hard or soft."),
+    OpenApiParameter("planned", OpenApiTypes.BOOL, description="true: those that begin later, instead of those that stand."),
 ]
 
 
@@ -167,15 +169,23 @@ class Relations(GenericAPIView):
     def _standing(self, request: Any, at: Any) -> QuerySet[Relation]:
         seen = Service.objects.visible_to(request.user)
         wanted = _wanted(request, {"consumer": "consumer__code", "provider": "provider__code", "kind": "kind", "strength": "strength"})
-        return Relation.objects.standing(at).filter(consumer__in=seen, provider__in=seen, **wanted).order_by("pk")
+        rows = Relation.objects.all()
+        rows = rows.planned(at) if _planned(request) else rows.standing(at)
+        return rows.filter(consumer__in=seen, provider__in=seen, **wanted).order_by("pk")
 
     def _known_then(self, request: Any, at: Any) -> list[weave.Standing]:
         seen = dict(Service.objects.visible_to(request.user).values_list("pk", "code"))
         wanted = _wanted(request, {name: name for name in ("consumer", "provider", "kind", "strength")})
-        rows = [row for row in weave.relations_at(at, known_then=True, consumers=seen) if row.provider_id in seen]
+        planned = _planned(request)
+        known = weave.relations_at(at, known_then=True, consumers=seen, planned=planned)
+        rows = [row for row in known if row.provider_id in seen and (not planned or row.begins_after(at))]
         return sorted(
             row for row in rows if all(shown(row, seen)[name] == value for name, value in wanted.items())
         )  # fmt: skip
+
+
+def _planned(request: Any) -> bool:
+    return request.query_params.get("planned") == "true"
 
 
 def _wanted(request: Any, names: dict[str, str]) -> dict[str, str]:
@@ -214,20 +224,21 @@ class RelationDetail(GenericAPIView):
             if asked.pop("confirmed", False):
                 row = _acted(relating.confirm, relation=row, **said)
             if asked:
-                ends = {"consumer": row.consumer, "provider": row.provider}
-                wanted = {"kind": row.kind, "strength": row.strength, "valid_until": row.valid_until, **asked}
-                act = partial(_acted, relating.relate, **ends, **wanted, **said)
-                row, follows = foreseeing.weigh(act, ends=ends.values(), at=said["at"], reader=request.user)
+                act = partial(_acted, relating.change, relation=row, **asked, **said)
+                when = max(said["at"], row.valid_from or said["at"], asked.get("valid_from") or said["at"])
+                row, follows = foreseeing.weigh(act, ends=(row.consumer, row.provider), at=when, reader=request.user)
         return _kept(row, follows)
 
+    # One that has not begun is taken back: the answer bears no id, because nothing is kept of it but its history.
     @extend_schema(operation_id="relations_end", parameters=[EndSerializer, IF_MATCH], responses={200: RelationSerializer})
     def delete(self, request: Any, pk: int) -> Response:
         sent = EndSerializer(data=request.query_params)
         sent.is_valid(raise_exception=True)
+        at = now()
         with transaction.atomic():
             row = _based_on(request, pk)
-            row = _acted(relating.end, relation=row, by=request.user, at=now(), reason=sent.validated_data["reason"])
-        return _answer(row)
+            row = _acted(relating.end, relation=row, by=request.user, at=at, reason=sent.validated_data["reason"])
+        return _answer(row) if row.pk else Response(RelationSerializer(shown(row, _both(row))).data)
 
 
 def _found(request: Any, pk: int) -> Relation:
@@ -245,8 +256,8 @@ def _based_on(request: Any, pk: int) -> Relation:
         raise StateMissing
     if given not in (etag_of(row), "*"):
         raise StateChanged(_what_changed(row, given))
-    if not Relation.objects.standing(now()).filter(pk=row.pk).exists():
-        raise Conflict("This relation has ended, or has not begun yet. Nothing was changed.")
+    if row.valid_until is not None and row.valid_until <= now():
+        raise Conflict("This relation has ended. Nothing was changed.")
     return row
 
 

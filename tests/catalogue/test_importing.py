@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django import forms
 
 from catalogue import batching, comparing, exporting, importing, publishing, sheets, wording, working_through
 from catalogue.models import Batch, Service, ServiceVersion
 from catalogue.refusing import NotReady
+from itsm_backup.common.admin.fields import ListField, words_of
 from tests.catalogue.makers import NOON, make_approver, make_author, make_draft, make_service, make_team, make_user, take_out
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +71,17 @@ def test_an_export_imported_again_changes_nothing_and_one_cell_changes_one_field
     changed = looked([row._replace(cells={**row.cells, "rpo": "2 h"}) for row in sheets.read(content)], steward)
     assert [wish.values for wish in changed] == [{"rpo_s": 7_200}, {"rpo_s": 7_200}]
     assert importing.in_words(changed)[0] == "Recovery point (RPO) 4 h → 2 h"
+
+
+@pytest.mark.parametrize("format", sheets.FORMATS)
+def test_a_word_with_a_comma_stays_one_word(steward, format):
+    make_service("pacs", regions=["London, UK", "Leeds"], labels=['"Old", they say', "iso:27001"])
+    content = exporting.entries(user=steward, at=NOON, format=format)
+    assert [(wish.values, wish.problems) for wish in looked(sheets.read(content), steward)] == [({}, [])]
+    changed = looked([row._replace(cells={**row.cells, "regions": "London, UK, Leeds"}) for row in sheets.read(content)], steward)
+    assert importing.in_words(changed)[0] == 'Regions "London, UK", Leeds → London, UK, Leeds'
+    assert sheets.plain(["London, UK", "Site: Leeds"], 1, "regions") == '"London, UK", Site: Leeds'
+    assert words_of('"London, UK" ,Leeds,, 19" rack') == ListField(forms.CharField()).clean('"London, UK", Leeds, 19" rack')
 
 
 def test_a_row_that_says_nothing_new_needs_nothing_whatever_stands_in_the_way_of_a_change(steward):

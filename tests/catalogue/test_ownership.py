@@ -12,7 +12,7 @@ from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup.common.models import Notice, because
 from monitoring.models import BackupJob
 from monitoring.overlaps import overlaps
-from tests.catalogue.makers import NOON, make_approver, make_author, make_draft, make_service, make_user
+from tests.catalogue.makers import NOON, make_approver, make_author, make_draft, make_service, make_user, take_out
 from tests.factories import make_job, make_rule, make_tool
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +166,34 @@ def test_what_a_former_owner_did_not_answer_is_asked_of_the_one_in_force():
     late = {Service.objects.get(code="pacs").pk: "Not mine any more"}
     assert attesting.answer(round=made, right=[], wrong=late, by=make_user("owner"), at=NOON + 3 * DAY) == 0
     assert attesting.follow_owners(at=NOON + 4 * DAY) == 0
+
+
+def test_between_a_change_and_the_hour_nobody_attests_what_is_not_in_force_nor_what_is_not_theirs():
+    service = make_service()
+    made, owner = opened(service), make_user("owner")
+    said = {"round": made, "right": [service.pk], "wrong": {}, "at": NOON + 3 * DAY}
+    make_service(rpo_s=180_000, at=NOON + 2 * DAY)
+    with pytest.raises(NotReady, match=r"Version 2 of .* is in force by now: read that"):
+        attesting.answer(**said, by=owner)
+    row = made.attestations.get()
+    assert (row.version.number, row.answered_at) == (2, None), "it is asked about what is in force"
+    with pytest.raises(NotReady, match="Version 2"):
+        attesting.answer(**said, by=owner, read={service.pk: 1})
+    done = handing_over.accept(hand_over=asked(service), by=make_user("nora"), at=NOON + 3 * DAY)
+    publishing.approve(version=done.version, by=make_approver(), at=NOON + 3 * DAY)
+    with pytest.raises(NotReady, match=r"nora answers for .* by now, and is asked instead"):
+        attesting.answer(**said, by=owner)
+    assert Notice.objects.filter(recipient="nora@example.org", key__startswith=f"attestation/{made.pk}/").exists()
+    assert attesting.answer(**said, by=make_user("nora")) == 1
+    assert [(row.version.number, row.person.username) for row in made.attestations.all()] == [(3, "nora")]
+
+
+def test_of_an_entry_that_left_nothing_is_attested():
+    service = make_service()
+    made = opened(service)
+    take_out(service, at=NOON + 2 * DAY)
+    with pytest.raises(NotReady, match=r"No version of .* is in force any more"):
+        attesting.answer(round=made, right=[service.pk], wrong={}, by=make_user("owner"), at=NOON + 3 * DAY)
 
 
 def test_a_round_that_asks_nobody_is_refused():

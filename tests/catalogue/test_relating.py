@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from catalogue import impact, relating
+from catalogue import impact, relating, weave
 from catalogue.duties import NotAllowed
 from catalogue.models import Relation
 from catalogue.publishing import NotReady
@@ -179,3 +179,29 @@ def test_downwards_it_finds_everything_that_a_service_needs(three):
     found = impact.nearest_first([erp.pk], rows, up=False)
     assert [(one.service_id, one.via_id, one.depth) for one in found] == [(vault.pk, erp.pk, 1), (pool.pk, vault.pk, 2)]
     assert len(impact.closure([erp.pk], up=False, at=NOON)) == 1
+
+
+def test_what_begins_later_is_changed_or_taken_back_until_then(three):
+    erp, vault, pool = three
+    planned = relate(erp, vault, valid_from=NOON + 5 * HOUR)
+    said = {"by": make_author(), "at": NOON + HOUR, "reason": "Put off"}
+    row = relating.change(relation=planned, strength="soft", valid_from=NOON + 6 * HOUR, **said)
+    assert (row.strength, row.valid_from) == ("soft", NOON + 6 * HOUR)
+    with pytest.raises(NotReady, match="has not begun yet"):
+        relating.confirm(relation=row, **said)
+    assert [one.id for one in weave.relations_at(NOON + HOUR, known_then=True, planned=True)] == [row.pk]
+    pk = row.pk
+    relating.end(relation=row, **{**said, "at": NOON + 2 * HOUR})
+    assert not Relation.objects.exists() and weave.relations_at(NOON + 2 * HOUR, known_then=True, planned=True) == []
+    assert [one.id for one in weave.relations_at(NOON + HOUR, known_then=True, planned=True)] == [pk], "it was planned then"
+    standing = relate(erp, pool, valid_from=NOON - HOUR)
+    with pytest.raises(NotReady, match="its beginning stays"):
+        relating.change(relation=standing, valid_from=NOON, **said)
+
+
+def test_a_circle_along_relations_with_an_end_is_told_with_its_way_and_what_to_do(three):
+    erp, vault, _ = three
+    relate(erp, vault, kind="part_of", valid_until=NOON + 5 * HOUR)
+    with pytest.raises(NotReady, match=r"vault would be a part of itself: vault → erp → vault\. End one of these"):
+        relate(vault, erp, kind="part_of", valid_from=NOON + HOUR)
+    assert relate(vault, erp, kind="part_of", valid_from=NOON + 5 * HOUR)

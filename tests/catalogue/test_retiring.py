@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from catalogue import legal_holds, publishing, relating, responsibilities, retiring
+from catalogue import exporting, legal_holds, publishing, relating, responsibilities, retiring
 from catalogue.models import Relation, Retirement, Service
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup.common.models import Notice, because
@@ -194,3 +194,21 @@ def test_a_hold_that_comes_later_stops_it_in_the_database_too():
         held.save()
     row.refresh_from_db()
     assert row.state == "planned"
+
+
+def test_where_an_entry_stood_is_known_of_every_instant():
+    service, stays = make_service(), make_service("stays")
+    approve(ask(service), at=NOON + 2 * DAY)
+    called_off = approve(ask(stays), at=NOON + 2 * DAY)
+    retiring.call_off(retirement=called_off, by=make_author(), at=NOON + 4 * DAY, reason="Still needed")
+    retiring.retire_due(at=NOON + 10 * DAY)
+    stood = [retiring.lifecycles([service, stays], NOON + n * DAY) for n in (-1, 1, 3, 5, 10)]
+    assert [each[service.pk] for each in stood] == ["pipeline", "catalogue", "pending_retirement", "pending_retirement", "retired"]
+    assert [each[stays.pk] for each in stood] == ["pipeline", "catalogue", "pending_retirement", "catalogue", "catalogue"]
+
+
+def test_an_export_of_the_past_holds_what_was_retired_since():
+    service = make_service()
+    approve(ask(service, ends_at=NOON + 2 * DAY))
+    reader = make_user("reader", "catalogue.view_service")
+    assert [b"pacs" in exporting.entries(user=reader, at=NOON + n * DAY, format="csv") for n in (1, 2)] == [True, False]

@@ -249,6 +249,16 @@ def test_nobody_excepts_themselves_and_no_exception_is_without_end_or_use(root):
     assert other_root.has_perm(excepting.MAY_EXCEPT)
 
 
+def test_an_exception_begins_with_its_approval_and_its_end_of_then_is_known(root):
+    at = now()
+    with pytest.raises(NotReady, match="It begins with its approval, not before"):
+        except_(make_user("max"), "steward", "approver", root, valid_from=at - DAY, at=at)
+    made = except_(make_user("max"), "steward", "approver", root, at=at - 2 * DAY, valid_until=at + 9 * DAY)
+    ended = excepting.end(exception=made, by=root, at=at, reason="Filled")
+    assert excepting.ends_known([ended], at - DAY) == {made.pk: at + 9 * DAY}
+    assert excepting.ends_known([ended], at) == {made.pk: at}
+
+
 # ---- on record
 
 

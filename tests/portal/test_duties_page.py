@@ -10,6 +10,7 @@ from catalogue import excepting
 from itsm_backup.common.time import now
 from itsm_backup.portal import duties_page
 from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.words import instant
 from tests.factories import make_admin, make_service, make_user
 from tests.portal.makers import make_person
 
@@ -51,6 +52,16 @@ def test_a_conflict_names_person_rule_and_ways_until_an_exception_covers_it(db):
     assert page.conflicts[0].covered == f"Exception until {until:%d %b %Y}, olga answers for it"
     assert (page.exceptions[0].state, page.exceptions[0].owner, page.exceptions[0].approver) == ("In force", "olga", "root")
     assert shown(root, now() - dt.timedelta(days=1)).exceptions == (), "it was not approved then"
+
+
+def test_the_past_knows_no_end_of_later(db):
+    root, at = make_admin("root"), now()
+    asked = {"person": both("max"), "one": "steward", "other": "monitoring-admin", "owner": make_user("olga"), "reason": "Leave"}
+    made = excepting.except_duties(**asked, valid_until=at + dt.timedelta(days=90), by=root, at=at - dt.timedelta(days=2))
+    excepting.end(exception=made, by=root, at=at, reason="Filled")
+    (then,) = shown(root, at - dt.timedelta(days=1)).exceptions
+    assert (then.state, then.until) == ("In force", instant(at + dt.timedelta(days=90)))
+    assert [one.state for one in shown(root).exceptions] == ["Over"]
 
 
 def test_two_duties_that_must_not_meet_on_one_object_are_told_too(client):

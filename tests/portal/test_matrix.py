@@ -11,6 +11,7 @@ from guardian.shortcuts import assign_perm
 
 from catalogue import impact, relating, weave
 from catalogue.models import Relation, SeenRelation, Service, ServiceVersion
+from itsm_backup.common.time import now
 from itsm_backup.portal import graph, matrix, relation_files, relation_list
 from itsm_backup.portal.asof import Moment
 from tests.admin_forms import signed_in, url
@@ -344,3 +345,25 @@ def test_the_effective_tier_is_told_where_it_differs(client, woven, root):
         assert told not in client.get(address.replace("POOL", "WIKI")).content.decode(), address
     assert client.get("/api/v1/services/POOL/").json()["effective_tier"] == 1
     assert client.get("/api/v1/services/WIKI/").json()["effective_tier"] == 4
+
+
+def test_what_begins_later_is_listed_and_taken_back(client, woven, root, noon):
+    at = now()
+    said = {"by": root, "at": at, "reason": "test", "valid_from": at + 24 * HOUR}
+    row = relating.relate(consumer=woven["NET"], provider=woven["WIKI"], kind="depends_on", strength="hard", **said)
+    page = relation_list.relations_page(user=root, moment=moment(at))
+    assert "and 1 begins later." in page.sentence and [(one.pk, one.meaning) for one in page.planned] == [(row.pk, "stops without it")]
+    address = f"/services/relations/planned/{row.pk}/take-back"
+    client.force_login(make_person("operator", noon), backend=BACKEND)
+    assert "Take it back" not in client.get("/services/relations/").content.decode()
+    assert client.post(address, {"reason": "x"}).status_code == 403
+    client.force_login(root, backend=BACKEND)
+    assert "Take it back" in client.get("/services/relations/").content.decode()
+    assert "is taken back and does not begin" in client.post(address, {"reason": "Not at all"}, follow=True).content.decode()
+    assert not Relation.objects.filter(pk=row.pk).exists() and client.post(address, {"reason": "x"}).status_code == 404
+
+
+def test_relations_are_read_with_semicolons_and_kinds_in_words_and_never_without_a_strength():
+    rows, problems = relation_files.wishes_of_csv("consumer;provider;kind;strength\nA;B;Depends On;Soft\nA;C;is part of;\n")
+    assert [(wish.kind, wish.strength) for _, wish in rows] == [("depends_on", "soft")]
+    assert problems == [(3, "The strength is missing: write hard or soft, or end to end the relation.")]

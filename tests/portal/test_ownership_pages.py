@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from catalogue import attesting, deviating, handing_over
+from catalogue import attesting, deviating, handing_over, publishing
 from catalogue.models import AttestationRound, HandOver, Service, Team, TeamMember
 from incidents.models import EscalationPolicy, EscalationStep
 from itsm_backup.common.models import because
-from itsm_backup.common.time import now
+from itsm_backup.common.time import iso, now
 from itsm_backup.portal import ownership_pages
 from monitoring import correlation, detecting
 from monitoring.models import BackupJob
@@ -200,3 +200,48 @@ def test_an_entry_that_names_a_policy_which_does_not_count_says_so(client, noon,
     with because("test"):
         EscalationStep.objects.create(policy=EscalationPolicy.objects.create(name="Night shift"))
     assert "It names the escalation policy" not in client.get(page).content.decode()
+
+
+def in_force(service, by, at, **content):
+    """Its next version, approved."""
+    draft = publishing.draft_version(service=service, content=content, commitment={}, by=by["steward"], at=at, reason="Moved")
+    publishing.submit(version=draft, by=by["steward"], at=at, reason="Moved")
+    return publishing.approve(version=draft, by=by["approver"], at=at)
+
+
+def test_an_attestation_offers_the_version_in_force_to_its_owner_and_takes_no_answer_about_another(client, noon, people):
+    owner = make_user("maeve")
+    one, two = (make_service(f"SVC-00{number}", at=noon - DAY, owner=owner, name=f"Entry {number}") for number in (1, 2))
+    row = attesting.open_round(services=[one, two], title="Check", due_on=(now() + DAY).date(), by=people["steward"], at=noon)
+    in_force(one, people, noon, supplier="New")
+    in_force(two, people, noon, owner=people["executive"])
+    client.force_login(owner, backend=BACKEND)
+    text = client.get(f"/attestations/{row.pk}/").content.decode()
+    assert f'name="read-{one.pk}" value="2"' in text and f'name="right" value="{two.pk}"' not in text
+    address = f"/attestations/{row.pk}/answer"
+    stale = client.post(address, {"right": [one.pk], f"read-{one.pk}": 1})
+    assert stale.status_code == 409 and "Version 2 of Entry 1 is in force by now" in stale.content.decode()
+    assert client.post(address, {"right": [one.pk], f"read-{one.pk}": 2}).status_code == 302
+    client.force_login(people["executive"], backend=BACKEND)
+    assert f'name="read-{two.pk}" value="2"' in client.get(f"/attestations/{row.pk}/").content.decode()
+    assert client.post(address, {"right": [two.pk], f"read-{two.pk}": 2}).status_code == 302
+    assert {each.version.number for each in row.attestations.exclude(answered_at=None)} == {2}
+
+
+def test_a_hand_over_of_the_past_knows_no_answer_of_later(client, noon, people):
+    service = make_service("SVC-001", at=noon - 9 * DAY)
+    said = {"service": service, "duty": "owner", "receiver": people["executive"], "by": people["steward"], "reason": "Moved"}
+    row = handing_over.ask(**said, at=noon - 3 * DAY)
+    done = handing_over.accept(hand_over=row, by=people["executive"], at=noon - 2 * DAY, reason="Gladly, from Monday on")
+    publishing.approve(version=done.version, by=people["approver"], at=noon - DAY)
+    client.force_login(people["steward"], backend=BACKEND)
+
+    def read(page, ago):
+        return client.get(f"{page}?as_of={iso(noon - ago * DAY)}").content.decode()
+
+    waiting = read("/services/SVC-001/ownership/", 2.5)
+    assert "Waits for an answer" in waiting and "Gladly" not in waiting and "version 2" not in waiting
+    assert "Hand-overs that wait" in read("/ownership/", 2.5) and "Hand-overs that wait" not in read("/ownership/", 1.5)
+    handed_in = read("/services/SVC-001/ownership/", 1.5)
+    assert "Accepted; in review as version 2" in handed_in and "/versions/2/" not in handed_in
+    assert "/versions/2/" in read("/services/SVC-001/ownership/", 0.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -24,6 +24,7 @@ from django.utils.timezone import localtime
 UNIT_S = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _WORDS = {"m": "min", "mins": "min", "minute": "min", "minutes": "min", "sec": "s", "second": "s", "seconds": "s", "hour": "h",
           "hours": "h", "day": "d", "days": "d", "week": "w", "weeks": "w"}  # fmt: skip
+_ASKS_FOR_QUOTES = re.compile(r'[,;\n]|^"')  # what stands between words, here or in sheets
 _PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z]*)")
 
 
@@ -94,15 +95,31 @@ class DurationField(forms.Field):
         return days
 
 
+def listed(words: Iterable[Any]) -> str:
+    """Words as one text, with commas between them; a word that holds a comma stands in quotes: `"London, UK", Leeds`."""
+    texts = map(str, words)
+    return ", ".join('"{}"'.format(text.replace('"', '""')) if _ASKS_FOR_QUOTES.search(text) else text for text in texts)
+
+
+def words_of(text: str, between: str = ",") -> list[str]:
+    """The words of such a text: what is `listed` comes back as it was. A comma too many says nothing, so it is passed over."""
+    word = rf'\s*(?:"((?:[^"]|"")*)"\s*(?=[{between}]|\Z)|([^{between}]*))(?:[{between}]|\Z)'
+    found = (quoted.replace('""', '"') or plain for quoted, plain in re.findall(word, text))
+    return [each.strip() for each in found if each.strip()]
+
+
 class ListField(SimpleArrayField):
-    """Words separated by commas. A comma too many says nothing, so it is passed over; a word that is refused is named by its place."""
+    """Words separated by commas, in quotes where they hold one. A word that is refused is named by its place."""
 
     default_error_messages = {"item_invalid": "Number %(nth)s between the commas:"}
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str):
-            value = self.delimiter.join(word for word in map(str.strip, value.split(self.delimiter)) if word)
+            value = words_of(value, self.delimiter)
         return super().to_python(value)
+
+    def prepare_value(self, value: Any) -> Any:
+        return listed(value) if isinstance(value, list) else value
 
 
 class ShareField(forms.Field):
@@ -227,10 +244,15 @@ def value_words(field: models.Field, value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
+        return listed(value) if _holds_words(field) else ", ".join(map(str, value))
     if isinstance(value, dict) and not any(isinstance(part, dict) for part in value.values()):
         return "; ".join(f"{name}: {_part(part)}" if name else _part(part) for name, part in value.items())
     return display_for_field(value, field, "–")
+
+
+def _holds_words(field: models.Field) -> bool:
+    """Whether its values are lists of words, not of sentences."""
+    return isinstance(getattr(field, "base_field", None), models.CharField)
 
 
 def _part(value: Any) -> str:

@@ -3,9 +3,11 @@
 import pytest
 from guardian.shortcuts import assign_perm
 
+from catalogue import agreeing
 from catalogue.models import ImpactAnalysis
+from catalogue.refusing import NotReady
 from itsm_backup.common.models import Notice
-from tests.catalogue.makers import make_author, make_service, make_user
+from tests.catalogue.makers import NOON, make_author, make_service, make_user
 from tests.monitoring.api.test_agreement_texts import call
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("1.4")]
@@ -80,6 +82,8 @@ def test_each_problem_names_its_field(service):
     ):  # fmt: skip
         answer = call(steward, "post", "impact-analyses/", {**FIRST, **more})
         assert answer.status_code == 409 and told in answer.json()["detail"], answer.json()
+    with pytest.raises(NotReady, match="is today: choose a day"):
+        agreeing.draft_analysis(service=service, content={"review_due_on": NOON.date()}, by=steward, at=NOON, reason="Yearly")
     bare = call(steward, "post", "impact-analyses/", {"service": "pacs", "reason": "x"})
     assert bare.status_code == 409 and "review" in bare.json()["detail"].lower()
     bad = call(steward, "post", "impact-analyses/", {**FIRST, "mtpd_s": 5})

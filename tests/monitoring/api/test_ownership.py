@@ -104,6 +104,24 @@ def test_a_round_is_opened_for_named_entries_by_who_may_change_all_of_them():
     assert erp.attestations.count() == 2
 
 
+def test_who_is_asked_answers_about_the_version_in_force_and_a_former_owner_is_told_who_answers():
+    at = now()
+    maeve, nora = make_user("maeve"), make_user("nora")
+    erp, wiki = (makers.make_service(code, at=at - 9 * DAY, owner=maeve) for code in ("erp", "wiki"))
+    by = makers.make_author()
+    opened = attesting.open_round(services=[erp, wiki], title="Check", due_on=(at + DAY).date(), by=by, at=at - 2 * DAY)
+    makers.make_service("erp", at=at - DAY, owner=maeve, supplier="New")
+    makers.make_service("wiki", at=at - DAY, owner=nora)
+    pks = {row.service.code: row.pk for row in opened.attestations.select_related("service")}
+    assert [row["version"] for row in call(maeve, "get", "attestations/?service=erp").json()["results"]] == [2]
+    gone = call(maeve, "post", f"attestations/{pks['wiki']}/answer", right=True)
+    assert gone.status_code == 403 and "nora is asked about wiki" in gone.json()["detail"]
+    stale = call(maeve, "post", f"attestations/{pks['erp']}/answer", right=True)
+    assert stale.status_code == 409 and "Version 2" in stale.json()["detail"]
+    said = call(maeve, "post", f"attestations/{pks['erp']}/answer", right=True, version=2)
+    assert (said.status_code, said.json()["version"]) == (200, 2)
+
+
 def test_a_duty_goes_to_who_accepts_it():
     at = now()
     erp = make_service("erp", at=at - 9 * DAY)

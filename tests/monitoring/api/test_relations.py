@@ -122,3 +122,21 @@ def test_what_it_means_for_promises_is_told_when_it_is_kept_or_only_looked_at(se
     assert (soft.status_code, soft.json()["consequences"]["breaks"]) == (201, [])
     hard = call(steward, "patch", f"relations/{soft.json()['id']}/", {"strength": "hard", "reason": "x"}, **{"If-Match": soft["ETag"]})
     assert [one["service"] for one in hard.json()["consequences"]["breaks"]] == ["erp", "slow"]
+
+
+def test_a_planned_relation_is_listed_changed_and_taken_back(services, steward):
+    begins = now() + dt.timedelta(days=7)
+    body = {"consumer": "erp", "provider": "net", "kind": "depends_on", "reason": "Agreed", "valid_from": begins.isoformat()}
+    made = call(steward, "post", "relations/", body)
+    pk, tag = made.json()["id"], made["ETag"]
+    assert call(steward, "get", "relations/").json()["count"] == 0
+    assert [row["id"] for row in call(steward, "get", "relations/?planned=true").json()["results"]] == [pk]
+    before = now()
+    wish = {"strength": "soft", "valid_from": (begins + dt.timedelta(days=1)).isoformat(), "reason": "Put off"}
+    changed = call(steward, "patch", f"relations/{pk}/", wish, **{"If-Match": tag})
+    assert (changed.status_code, changed.json()["strength"]) == (200, "soft")
+    gone = call(steward, "delete", f"relations/{pk}/?reason=Not+at+all", **{"If-Match": changed["ETag"]})
+    assert (gone.status_code, gone.json()["id"], Relation.objects.count()) == (200, None, 0)
+    assert call(steward, "get", "relations/?planned=true").json()["count"] == 0
+    (then,) = call(steward, "get", f"relations/?planned=true&as_of={before.isoformat().replace('+00:00', 'Z')}").json()["results"]
+    assert (then["id"], then["strength"]) == (pk, "hard")

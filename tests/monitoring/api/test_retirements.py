@@ -4,6 +4,7 @@ import pytest
 from guardian.shortcuts import assign_perm
 
 from catalogue.models import Service
+from itsm_backup.common.time import iso, now
 from tests.factories import make_service, make_user
 from tests.monitoring.api.test_duties import call
 
@@ -37,6 +38,16 @@ def test_one_asks_another_agrees_and_everybody_reads(people):
     assert call(people["reader"], "get", "retirements/?state=over").status_code == 400
     assert call(people["reader"], "get", "services/").json()["count"] == 0
     assert call(make_user("stranger"), "get", f"{address}/").status_code == 404
+
+
+def test_of_the_past_it_says_where_the_entry_stood_then(people):
+    before = now()
+    made = call(people["steward"], "post", "retirements/", service="erp", reason="Replaced").json()
+    call(people["approver"], "post", f"retirements/{made['id']}/approve", reason="Agreed")
+    then = f"as_of={iso(before)}"
+    assert call(people["reader"], "get", "services/erp/").json()["lifecycle"] == "retired"
+    assert call(people["reader"], "get", f"services/erp/?{then}").json()["lifecycle"] == "catalogue"
+    assert [row["lifecycle"] for row in call(people["reader"], "get", f"services/?{then}").json()["results"]] == ["catalogue"]
 
 
 def test_it_is_refused_or_called_off_with_a_reason(people):
