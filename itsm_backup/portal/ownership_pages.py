@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Count, Q, Value, When
-from django.utils.safestring import SafeString
+from django.db.models import Count, Q
 
-from catalogue import attesting, handing_over, naming, responsibilities
+from catalogue import attesting, naming, responsibilities
 from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion, Team
 from incidents import choosing
 from itsm_backup.common.time import local_day
 from itsm_backup.portal import gaps as gap_rows
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
+from itsm_backup.portal.hand_over_rows import HandOverRow, hand_over_rows, waiting_at
 from itsm_backup.portal.remarks import Remark, open_remarks, reply_words
 from itsm_backup.portal.service_list import Paging, paging_of
-from itsm_backup.portal.words import day, instant, many, person, zone
+from itsm_backup.portal.words import day, many, person, zone
 from monitoring.gaps import ownership_gaps
 from monitoring.models import BackupJob
 from monitoring.overlaps import overlaps
@@ -38,23 +38,6 @@ class DoubleRow:
     job: str
     tool: str
     claims: tuple[Link, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandOverRow:
-    pk: int
-    service: Link
-    duty: str
-    giver: str
-    receiver: str
-    asked: SafeString
-    asked_by: str
-    reason: str
-    state: str
-    answer: str
-    version: Link | None
-    team: bool  # the backups, from team to team
-    mine: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,14 +160,14 @@ def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int =
     start = _first(gaps_page, len(wanted))
     doubles = _doubles(seen, links, moment)
     attested = _attested(seen, moment)
-    held = _hand_overs(HandOver.objects.filter(Q(answered_at=None) | Q(answered_at__gt=moment.at), service__in=seen), links, user, moment)
+    held = hand_over_rows(waiting_at(moment).filter(service__in=seen), links, user, moment, most=SHOWN)
     return OwnershipPage(
         sentence=_sentence(len({gap.service_id for gap in found} & links.keys()), len(doubles), len(names)),
         causes=gap_rows.causes(found, cause, SHOWN, moment),
         gaps=gap_rows.by_cause(wanted, start, SHOWN, _with_unpublished(wanted, links)),
         gaps_paging=_paging(moment, "gaps", start, len(wanted), cause=cause, page=first // SHOWN + 1),
         doubles=doubles[:SHOWN],
-        hand_overs=held[:SHOWN],
+        hand_overs=held,
         holders=tuple(_holder(row, links, attested) for row in rows),
         holders_paging=_paging(moment, "page", first, len(names), cause=cause, gaps=start // SHOWN + 1),
         rounds=_rounds(seen, moment),
@@ -270,48 +253,6 @@ def _rounds(seen: Any, moment: Moment) -> tuple[RoundRow, ...]:
     )  # fmt: skip
 
 
-def _hand_overs(rows: Any, links: Mapping[int, Link], user: Any, moment: Moment) -> tuple[HandOverRow, ...]:
-    related = ("service", "giver", "receiver", "former_team", "team", "asked_by", "version")
-    known = rows.filter(asked_at__lte=moment.at).select_related(*related)
-    mine = Case(When(handing_over.asked_of(user), then=Value(True)), default=Value(False))
-    return tuple(_hand_over(row, links, user, moment) for row in known.annotate(mine=mine)[: SHOWN + 1])
-
-
-def _hand_over(row: Any, links: Mapping[int, Link], user: Any, moment: Moment) -> HandOverRow:
-    code = row.service.code
-    state = "waits for an answer"
-    answered = row.answered_at is not None and row.answered_at <= moment.at
-    if answered:
-        state = "accepted" if row.accepted else "declined"
-        if row.accepted and row.version and (moment.past or row.version.state != "approved"):
-            state = _way_of(row.version, moment)
-    return HandOverRow(
-        pk=row.pk, service=links.get(row.service_id, Link(code, moment.href("entry_ownership", code))), duty=row.get_duty_display(),
-        giver=row.giving, receiver=row.receiving + (f", by {person(row.receiver)}" if row.team and row.receiver and answered else ""),
-        asked=instant(row.asked_at), asked_by=person(row.asked_by), team=row.team is not None,
-        reason=row.reason, state=state, answer=row.answer if answered else "",
-        version=_version_link(row.version, code, moment) if answered and row.version else None,
-        mine=row.mine and row.answered_at is None and not moment.past and not (row.team and row.asked_by_id == user.pk),
-    )  # fmt: skip
-
-
-def _way_of(version: ServiceVersion, moment: Moment) -> str:
-    """How far the version that names the receiver is: accepting hands it in for review."""
-    if not moment.past:
-        return f"accepted; {version.get_state_display()} as"
-    return "accepted" if _approved_by(version, moment) else "accepted; in review as"
-
-
-def _approved_by(version: ServiceVersion, moment: Moment) -> bool:
-    return version.approved_at is not None and version.approved_at <= moment.at
-
-
-def _version_link(version: ServiceVersion, code: str, moment: Moment) -> Link:
-    """Of the past only what was approved by then can be read."""
-    readable = not moment.past or _approved_by(version, moment)
-    return Link(f"version {version.number}", moment.href("version", code, version.number) if readable else "")
-
-
 def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnershipPage:
     """One entry: who does what by name, what is missing, and how its duties moved."""
     rows = ServiceVersion.objects.in_force(moment.at).filter(service=service)
@@ -328,7 +269,7 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
         parties=_parties(version),
         matrix=_matrix(),
         gaps=(*(gap.sentence for gap in found if gap.service_id == service.pk), *(_unescalated(version) if not moment.past else ())),
-        hand_overs=_hand_overs(HandOver.objects.filter(service=service), links, user, moment),
+        hand_overs=hand_over_rows(HandOver.objects.filter(service=service), links, user, moment, most=SHOWN + 1),
         attested=tuple(
             (f"{row.round.title}: {'right' if row.right else 'not right'}",
              f"{person(row.person)}, {day(row.answered_at.astimezone(zone()).date())}" + (f". {row.remark}" if row.remark else "")
