@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -259,8 +260,10 @@ def who_may(action: str, service: Any, *, except_ids: Iterable[int | None] = ())
 
 
 def names(people: Iterable[Any]) -> str:
-    """`A. Berg, C. Diaz or E. Falk`; empty text for nobody. At most five are named."""
-    shown = [person.get_full_name() or person.get_username() for person in people]
+    """`A. Berg, C. Diaz or E. Falk`; empty text for nobody. At most five are named; those of one name have their user names beside."""
+    named = [(person, person.get_full_name() or person.get_username()) for person in dict.fromkeys(people)]
+    often = Counter(name for _, name in named)
+    shown = [f"{name} ({person.get_username()})" if often[name] > 1 else name for person, name in named]
     if more := len(shown[5:]):
         return f"{', '.join(shown[:5])} or {more} {'other' if more == 1 else 'others'}"
     return " or ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))

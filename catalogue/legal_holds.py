@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from catalogue import duties, telling
@@ -41,7 +42,10 @@ def place(
 
 
 def release(*, hold: LegalHold, by: Any, at: dt.datetime, reason: str) -> LegalHold:
-    """The hold binds no longer. Nobody releases it who wrote the entry in force: whoever would retire it does not free it."""
+    """The hold binds no longer; who was mailed of it, placed it or answers for it is mailed so.
+
+    Nobody releases it who wrote the entry in force: whoever would retire it does not free it.
+    """
     duties.check(by=by, act="release", on=hold.service, at=at)
     with transaction.atomic(), because(reason, by=by):
         held = LegalHold.objects.select_for_update(of=("self",)).select_related("service", "released_by").get(pk=hold.pk)
@@ -49,7 +53,21 @@ def release(*, hold: LegalHold, by: Any, at: dt.datetime, reason: str) -> LegalH
             raise NotReady([f"{held} was released by {duties.names([held.released_by])} already. Nothing was changed."])
         held.released_at, held.released_by = at, by
         held.save()
+        others = len(in_force(held.service, at))
+        still = f" {others} other {'holds bind' if others > 1 else 'hold binds'} the service still." if others else ""
+        telling.tell(
+            people=_who_knows(held), by=by, what=f"legal-hold/{held.pk}-released", subject=f"Legal hold on {held.service.code} released",
+            said=f"released the legal hold on {held.service.code}: it binds no longer.{still}", reason=reason,
+            address=f"/services/{held.service.code}/", at=at,
+        )  # fmt: skip
     return held
+
+
+def _who_knows(hold: LegalHold) -> list[Any]:
+    """Who was told of it, who placed it, and who answers for it."""
+    told = telling.told_of(f"legal-hold/{hold.pk}")
+    placed = hold.history.order_by("history_id").values_list("history_user", flat=True)[:1]  # type: ignore[attr-defined]
+    return list(get_user_model().objects.filter(pk__in=[*told, *filter(None, placed), hold.owner_id]).order_by("pk"))
 
 
 def in_force(service: Service, at: dt.datetime) -> list[LegalHold]:

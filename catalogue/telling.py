@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from catalogue import duties
 from catalogue.models import AgreementVersion, ServiceVersion
 from itsm_backup.common import outbox
+from itsm_backup.common.models import Notice
 
 
 def tell(*, people: Iterable[Any], by: Any, what: str, subject: str, said: str, address: str, at: dt.datetime, reason: str = "") -> int:
@@ -29,6 +30,12 @@ def tell(*, people: Iterable[Any], by: Any, what: str, subject: str, said: str, 
         )
         for pk, one in receivers.items()
     )
+
+
+def told_of(what: str) -> list[int]:
+    """Ids of whom a message of this deed was written to."""
+    keys = Notice.objects.filter(key__startswith=f"told/{what}/").values_list("key", flat=True)
+    return [int(key.rpartition("/")[2]) for key in keys]
 
 
 def of_newer_agreement(*, newer: AgreementVersion, by: Any, at: dt.datetime) -> int:

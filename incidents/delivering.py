@@ -17,6 +17,7 @@ from django.conf import settings
 from incidents.models import Channel, OwnChannel
 from incidents.models.own_channels import OWN
 from itsm_backup.common import outbox
+from itsm_backup.common.http.addresses import Unreachable
 from itsm_backup.common.http.client import Client
 from itsm_backup.common.models import Notice
 
@@ -42,6 +43,23 @@ def deliver(notice: Notice, at: dt.datetime) -> None:
         _post(channel, notice, at)
     else:
         _notify(channel, notice)
+
+
+def stands_in_the_way(channel: Any) -> str:
+    """Why nothing would arrive at the webhook as things are: its host has no address, or is not listed. Empty for nothing known.
+
+    Addresses of services are not looked at: what stands where a host would is a token in many of them.
+    """
+    if channel.kind != Channel.Kind.WEBHOOK:
+        return ""
+    where = urlsplit(channel.secrets["address"])
+    try:
+        settings.TOOL_ADDRESSES.addresses(where.hostname or "", where.port or (443 if where.scheme == "https" else 80))
+    except Unreachable as error:
+        return str(error)
+    except ValueError:
+        return "The port in its address is none. Enter the address again."
+    return ""
 
 
 def _own(notice: Notice) -> Any:

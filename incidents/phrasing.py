@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 
@@ -49,8 +50,10 @@ _MONTHS = (
 )
 _TO_COME = (  # these lie ahead, whatever the rest of the sentence says
     r"\b(?:tonight|tomorrow|soon|shortly|eta|eod|eob|cob)\b|\bend of (?:the )?(?:business|day|shift|week|month)\b"
-    r"|\b(?:next|in the) (?:morning|afternoon|evening|night|shift|day|week|month|hour)\b|\b(?:within|in) (?:minutes|hours|days|weeks)\b"
+    r"|\b(?:next|in the) (?:morning|afternoon|evening|night|shift|day|week|month|hour|quarter|year)\b"
+    r"|\b(?:within|in) (?:minutes|hours|days|weeks)\b"
     r"|\b(?:within|in) (?:the|an?) (?:minute|hour|shift|day|week)\b|\b(?:before|after|over) (?:breakfast|lunch|dinner|work|hours)\b"
+    r"|\bbefore (?:you|anyone|anybody) knows? it\b|\bbefore long\b|\bin no time\b|\bany (?:minute|moment|time) now\b"
 )
 _TIME = re.compile(
     r"\d{1,2}[:.]\d{2}\b|\b\d+\s*(?:a\.?m|p\.?m|o.clock|s|sec|seconds?|min|mins|minutes?|h|hrs?|hours?|d|days?|weeks?)\b"
@@ -58,6 +61,9 @@ _TIME = re.compile(
     r"(?:minutes?|hours?|shifts?|days?|weeks?)\b"
     rf"|\b(?:at|by|from|around|about) (?:{_HOURS})\b"
     rf"|\b\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?(?:{_MONTHS})\b|\b(?:{_MONTHS})\.? \d{{1,2}}\b|\b\d{{4}}-\d{{2}}-\d{{2}}\b"
+    r"|\b(?:on|by|until|till|before|from) the \d{1,2}(?:st|nd|rd|th)\b(?!\s+(?!(?:or|and|at|in|for|with|again|then|if|to)\b)[a-z])"
+    r"|\bQ[1-4]\b|\b(?:tea ?time|dusk|dawn|daybreak|nightfall|sunset|sunrise)\b|\ba (?:little |short )?(?:while|bit longer)\b"
+    r"|\b(?:in the course of|later in|during) the (?:morning|afternoon|evening|night|day|week|month)\b"
     r"|\bhalf past\b|\bquarter (?:past|to)\b|\bhalf an hour\b"
     rf"|\b(?:today|noon|midnight|lunch(?:time)?|overnight|{_DAYS})\b"
     rf"|\bthis (?:morning|afternoon|evening|night|shift|week|hour)\b|{_TO_COME}",
@@ -70,13 +76,24 @@ _AHEAD = re.compile(
 )
 # Only a part of a sentence that tells what was may name a time; the present tense looks ahead ("is restored at three").
 _WAS = re.compile(
-    r"\b(?:was|were|been|since|ago|last|the past|has|have|had|did|came|went|began|found|made|took|sent"
+    rf"\b(?:last(?= (?:\d|night|evening|minute|hour|day|week|month|year|few|couple|{_HOURS}|{_DAYS}))|the past"
+    r"|was|were|been|since|ago|has|have|had|did|came|went|began|found|made|took|sent"
     r"|built|ran|saw|told|gave|left|lost|broke|fell|grew|kept|freed|agreed)\b",
     re.IGNORECASE,
 )
 _DID, _IS = re.compile(r"\b[a-z]{2,}[a-df-z]ed\b", re.IGNORECASE), re.compile(r"\b(?:is|are|be|being|gets?)\b", re.IGNORECASE)
+_NUMBERS = re.compile(r"(?<![\w.:])(?=[0-9a-f]*[.:])[0-9a-f.:]{7,}(?![\w:])", re.IGNORECASE)
+_LOSES_NOTHING = re.compile(
+    r"\b(?:no|zero|not any) (?:\w+ )?(?:data|records?|files?|images?|letters?|documents?)"
+    r" (?:(?:was|were|is|are|has|have|had|will|got|been|be|ever) )*(?:lost|missing|gone)\b"
+    r"|\bnothing (?:was|is|has been|got|will be) lost\b|\bno (?:data )?loss(?:es)?\b(?! of (?!data))"
+    r"|\bwithout (?:any )?(?:data )?loss\b(?! of (?!data))"
+    r"|\bnobody (?:has )?(?:lost|loses) (?:any )?(?:data|anything)\b"
+    r"|\b(?:data|everything|copies) (?:is|are|was|were|stays?) (?:all )?safe\b",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
-_PART = re.compile(r"[,:]\s+|\s+[–—-]\s+|\b(?:that|and|but|so|while|which|because)\b")
+_PART = re.compile(r"[,:]\s+|\s+[–—-]\s+|\b(?:that|and|but|so|(?<!\ba )(?<!\blittle )(?<!\bshort )while|which|because)\b")
 _SMALL = re.compile(r"\b(?:at|on|in|of|from|to|since|until|about|around|between|the|last|on|again|then)\b|[^\w]+", re.IGNORECASE)
 
 
@@ -93,6 +110,8 @@ def problem_of(template: str, audience: str) -> str:
         return f"A brace stands alone, or around something that is no name. Write placeholders like {{services}}; use only {offered}."
     if said := promises(template):
         return f"“{said[0]}” promises a time for every incident. Leave times to the placeholders."
+    if said := reassures(template):
+        return f"“{said[0]}” says of every incident what nobody measured. Leave it to {{loss}}."
     return ""
 
 
@@ -109,7 +128,25 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 def promises(text: str) -> list[str]:
     """Sentences that say when something will be: a time, in figures or words, and something that looks ahead. English only."""
-    return [one.strip() for one in _SENTENCE.split(text) if _TIME.search(one) and _looks_ahead(one)]
+    return [one.strip() for one in _SENTENCE.split(text) if _TIME.search(plain := _without_addresses(one)) and _looks_ahead(plain)]
+
+
+def reassures(text: str) -> list[str]:
+    """Sentences that say that nothing was lost, which copies alone can tell. English only."""
+    return [one.strip() for one in _SENTENCE.split(text) if _LOSES_NOTHING.search(one)]
+
+
+def _without_addresses(sentence: str) -> str:
+    """10.20.30.40 is an address, not twenty past ten."""
+    return _NUMBERS.sub(lambda found: "there" if _is_address(found[0].rstrip(".:")) else found[0], sentence)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(re.sub(r":\d+$", "", text) if "." in text else text)
+    except ValueError:
+        return False
+    return True
 
 
 def _looks_ahead(sentence: str) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from incidents.models import Audience, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate, StatusLink
@@ -14,6 +15,7 @@ from incidents.working import NotPossible
 
 MAKE = "incidents.add_statuslink"
 READS_ALL = "incidents.view_majorincident"
+_LINKS_LOCK = 7_310_041
 
 
 def readable_by(user: Any) -> list[Audience]:
@@ -45,14 +47,28 @@ def told_of(user: Any, *, at: dt.datetime) -> QuerySet[MajorIncident]:
     return rows.filter(told_kind=MajorUpdate.Kind.UPDATE)
 
 
+@transaction.atomic
 def make_link(*, label: str, by: Any, at: dt.datetime) -> tuple[StatusLink, str]:
-    """A new address for the page of business users: the row, and its secret part, which is not kept. Raises NotPossible without a label."""
-    if not label.strip():
+    """A new address for the page of business users: the row, and its secret part, which is not kept.
+
+    Raises NotPossible without a label, and for one that an address in force has: nobody could tell them apart to take one back.
+    """
+    label = label.strip()
+    if not label:
         raise NotPossible("Say for whom the address is.")
-    if len(label.strip()) > 120:
+    if len(label) > 120:
         raise NotPossible("Say for whom the address is in at most 120 characters.")
+    with connection.cursor() as cursor:  # of two at once the second sees the first
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LINKS_LOCK])
+    if others_of(label).exists():
+        raise NotPossible(f"There is an address for {label} already. Take it back first, or say more exactly for whom this one is.")
     token = secrets.token_urlsafe(32)
-    return StatusLink.objects.create(label=label.strip(), token_hash=_hash(token), made_at=at, made_by=by), token
+    return StatusLink.objects.create(label=label, token_hash=_hash(token), made_at=at, made_by=by), token
+
+
+def others_of(label: str) -> QuerySet[StatusLink]:
+    """Addresses in force for the same."""
+    return StatusLink.objects.in_force().filter(label__iexact=label)
 
 
 def revoke_link(*, link: StatusLink, by: Any, at: dt.datetime) -> None:

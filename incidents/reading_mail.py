@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from email.utils import parseaddr
 from typing import Any, cast
+
+from incidents import vouching
 
 LONGEST_TEXT = 4_000
 _QUOTE_BEGINS = re.compile(
@@ -38,13 +39,14 @@ def read(raw: bytes, *, authenticated_by: str) -> Letter:
     answers = [*_IDS.findall(_header(message, "In-Reply-To")), *reversed(_IDS.findall(_header(message, "References")))]
     text = _own_words(_text_of(message))
     first, _, rest = text.partition("\n")
+    sender = vouching.sender_of(message)
     takes = first.strip(" .!").lower() in _TAKES
     return Letter(
         message_id=found[0] if found else f"<{hashlib.sha256(raw).hexdigest()}@no-message-id>",
-        sender=parseaddr(_header(message, "From"))[1].lower()[:254],
+        sender=sender[:254],
         answers=tuple(dict.fromkeys(answers)),
         is_automatic=_is_automatic(message),
-        authenticated=_is_authenticated(message, authenticated_by),
+        authenticated=vouching.vouches(raw, server=authenticated_by, sender=sender),
         takes=takes,
         text=(rest if takes else text).strip(),
     )
@@ -63,14 +65,6 @@ def _is_automatic(message: EmailMessage) -> bool:
     precedence = _header(message, "Precedence").lower()
     bounced = "Return-Path" in message and _header(message, "Return-Path").strip() == "<>"
     return bounced or submitted not in ("", "no") or precedence in ("bulk", "list", "junk") or "List-Id" in message
-
-
-def _is_authenticated(message: EmailMessage, server: str) -> bool:
-    """Whether the topmost Authentication-Results (RFC 8601), if it is of our server, says that the sender's domain stands behind it."""
-    told = (message.get_all("Authentication-Results") or [""])[0]
-    name, _, results = str(told).partition(";")
-    ours = bool(server) and name.split(" ")[0].strip().lower() == server.lower()
-    return ours and re.search(r"\bdmarc\s*=\s*pass\b", results, re.IGNORECASE) is not None
 
 
 def _text_of(message: EmailMessage) -> str:

@@ -232,6 +232,8 @@ def _check_words(major: MajorIncident, words: str, details: str, audiences: Sequ
                 f"“{said[0]}” promises a time that nobody measured. Leave it out: the message says by itself how long a restore took"
                 " when it was tested, and when people are told again."
             )
+        if said := phrasing.reassures(text):
+            raise NotPossible(f"“{said[0]}” says what nobody measured. Leave it out: the message says by itself what would be lost.")
     outside = [Audience(one).label.lower() for one in audiences if one in phrasing.OUTSIDE]
     if outside and (found := naming.internal_names(words, gathering.internal_names_of(major))):
         shown = ", ".join(f"“{one}”" for one in found[:3])

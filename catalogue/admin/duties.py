@@ -82,6 +82,14 @@ def _release(request: HttpRequest, hold: Any, form: forms.Form) -> str:
     return f"The legal hold on {hold.service} is released."
 
 
+def _after(hold: LegalHold) -> str:
+    """What the service is free for once this hold is released."""
+    others = sum(one.pk != hold.pk for one in legal_holds.in_force(hold.service, now()))
+    if not others:
+        return "From then on the service may be retired."
+    return f"The service may still not be retired: {others} other {'holds bind' if others > 1 else 'hold binds'} it."
+
+
 @admin.register(LegalHold)
 class LegalHoldAdmin(BesideEntry, TrackedAdmin):
     place = 7
@@ -98,7 +106,7 @@ class LegalHoldAdmin(BesideEntry, TrackedAdmin):
             words=lambda hold: f"Release the legal hold on {hold.service}",
             do=_release,
             fits=lambda hold: hold.released_at is None,
-            told=lambda request, hold: ["From then on the service may be retired. The hold stays on record."],
+            told=lambda request, hold: [f"{_after(hold)} The hold stays on record.", "Who was told of it is mailed."],
             blocked=lambda request, hold: refusal(by=request.user, act="release", on=hold.service, at=now()),
         ),
     )

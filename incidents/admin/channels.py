@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from incidents import delivering
 from incidents.models import Channel
 from incidents.models.channels import validate_address
 from itsm_backup.common.admin import ReasonedForm, TrackedAdmin
@@ -62,6 +63,11 @@ class ChannelAdmin(TrackedAdmin):
     list_filter = ("kind", "enabled")
     search_fields = ("name",)
     fields = ("name", "kind", "address", "key", "enabled")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if form.cleaned_data.get("address") and (why := delivering.stands_in_the_way(obj)):
+            messages.warning(request, f"Nothing goes to {obj} yet: {why}")
 
     def may_revert(self, request: HttpRequest, obj: Any) -> bool:
         return False  # an earlier name with today's address would be a leak

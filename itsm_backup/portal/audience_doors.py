@@ -16,13 +16,16 @@ from django.views.decorators.http import require_POST, require_safe
 from incidents import publishing_status
 from incidents.models import Audience, StatusLink
 from incidents.working import NotPossible
+from itsm_backup.common import crypto
 from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
 from itsm_backup.portal import asof, audience_page
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.major_doors import who_can
 from itsm_backup.portal.views import page_number, reads, show
+from itsm_backup.portal.words import many
 
+_MADE = "status_link_made"  # in the session
 ATOM = "application/atom+xml; charset=utf-8"
 
 
@@ -35,7 +38,11 @@ def audience_pages(request: HttpRequest, *, moment: asof.Moment) -> HttpResponse
 @reads
 def audience(request: HttpRequest, *, moment: asof.Moment, audience: str) -> HttpResponse:
     _may_read(request, audience)
-    return _shown(request, moment, audience)
+    made = _just_made(request) if audience == Audience.BUSINESS and request.method == "GET" and not moment.past else ""
+    response = _shown(request, moment, audience, made=made)
+    if made:
+        response["Cache-Control"] = "private, no-store"
+    return response
 
 
 def _shown(request: HttpRequest, moment: asof.Moment, audience: str, made: str = "", problem: str = "") -> HttpResponse:
@@ -88,12 +95,21 @@ def _public_moment(request: HttpRequest, token: str) -> asof.Moment:
 def make_status_link(request: HttpRequest) -> HttpResponse:
     _may_link(request)
     at = now()
-    moment = asof.Moment(at=at, now=at)
     try:
         _, token = publishing_status.make_link(label=typed(request, "label"), by=request.user, at=at)
     except NotPossible as error:
-        return _shown(request, moment, Audience.BUSINESS, problem=str(error))
-    return _shown(request, moment, Audience.BUSINESS, made=_address("public_status", token))
+        return _shown(request, asof.Moment(at=at, now=at), Audience.BUSINESS, problem=str(error))
+    request.session[_MADE] = crypto.encrypt({"token": token}).decode()
+    return redirect("portal:audience_page", Audience.BUSINESS)
+
+
+def _just_made(request: HttpRequest) -> str:
+    """The address that this person made just now, to be shown this once; until then it is kept encrypted."""
+    kept = request.session.pop(_MADE, "")
+    try:
+        return _address("public_status", crypto.decrypt(kept.encode())["token"]) if kept else ""
+    except crypto.SecretUnreadable:  # the keys were changed meanwhile: it is taken back and made anew
+        return ""
 
 
 @require_POST
@@ -105,10 +121,16 @@ def revoke_status_link(request: HttpRequest, *, pk: int) -> HttpResponse:
         raise Http404(str(pk))
     try:
         publishing_status.revoke_link(link=link, by=request.user, at=now())
-        messages.success(request, f"The address for {link.label} leads nowhere from now on.")
+        messages.success(request, _revoked(link))
     except NotPossible as error:
         messages.error(request, str(error))
     return redirect("portal:audience_page", Audience.BUSINESS)
+
+
+def _revoked(link: StatusLink) -> str:
+    others = publishing_status.others_of(link.label).count()
+    still = f" {many(others, 'other address', 'other addresses')} for it can still be read." if others else ""
+    return f"The address for {link.label} that was made on {link.made_at:%d %b %H:%M:%S} UTC leads nowhere from now on.{still}"
 
 
 def _may_link(request: HttpRequest) -> None:

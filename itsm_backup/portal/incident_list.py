@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -118,10 +119,13 @@ def whom(user: Any, incident: Any = None) -> tuple[tuple[str, tuple[Choice, ...]
     people = (
         (assigning.workers_on(incident) if incident else assigning.workers())
         .order_by()
-        .values_list(Value("person"), "pk", Coalesce(full, "username"))
+        .values_list(Value("person"), "pk", Coalesce(full, "username"), "username")
     )
-    teams = Team.objects.visible_to(user).order_by().values_list(Value("team"), "pk", Cast("name", TextField()))
-    rows = sorted(people.union(teams), key=lambda row: row[2])  # one question for both
+    teams = Team.objects.visible_to(user).order_by().values_list(Value("team"), "pk", Cast("name", TextField()), Value(""))
+    found = list(people.union(teams))  # one question for both
+    often = Counter(name for _, _, name, login in found if login)
+    named = [(kind, pk, f"{name} ({login})" if login and often[name] > 1 else name) for kind, pk, name, login in found]
+    rows = sorted(named, key=lambda row: row[2])
     mine = ("person", incident.assignee_id if incident else None)
     groups = {
         head: tuple(Choice(value=f"{kind}:{pk}", words=words, chosen=(kind, pk) == mine) for kind, pk, words in rows if kind == wanted)[

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
-from incidents.models import Incident, IncidentEntry
+from incidents.models import Incident, IncidentEntry, OwnChannel
+from incidents.models.own_channels import OWN
 from itsm_backup.common.models import Notice
 from itsm_backup.portal.asof import Moment
-from itsm_backup.portal.words import clock, many
+from itsm_backup.portal.words import clock, many, person
 
 MOST_TOLD = 3
 BEFORE_SUBJECT = re.compile(r": (?=\[INC-)|(?<=^Nobody was told): ")  # "replayed: …" stands before some
-Mails = dict[tuple[dt.datetime, str], Notice]
+TO = re.compile(r"^(?:.*: )?(?:Mail|Message) to ")
+Mails = dict[tuple[dt.datetime, str], dict[str, Notice | None]]  # by where each went; None where that is told of two
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +35,29 @@ class MessageRow:
 
 
 def mails_of(incident: Incident) -> Mails:
-    """The mails about it, by when they were written and their subject, as the lines of its story name them."""
-    return {(one.created_at, one.subject): one for one in Notice.objects.filter(key__startswith=f"incident/{incident.pk}/")}
+    """The messages about it, by when they were written, their subject and where they went, as the lines of its story name them."""
+    notices = list(Notice.objects.filter(key__startswith=f"incident/{incident.pk}/"))
+    own = [one.recipient.removeprefix(OWN) for one in notices if one.recipient.startswith(OWN)]
+    channels = OwnChannel.objects.filter(pk__in=own).select_related("person") if own else ()
+    named = {one.key: f"{person(one.person)}, {one.name}" for one in channels}
+    mails: Mails = {}
+    for one in notices:
+        written, place = mails.setdefault((one.created_at, one.subject), {}), named.get(one.recipient, one.recipient)
+        written[place] = None if place in written else one
+    return mails
 
 
 def notice_of(entry: IncidentEntry, mails: Mails) -> Notice | None:
-    return mails.get((entry.at, BEFORE_SUBJECT.split(entry.text, maxsplit=1)[-1])) if entry.kind == "mail" else None
+    """The message that the line tells of: among several of one instant, the one that went where the line says."""
+    if entry.kind != "mail":
+        return None
+    whom, *said = BEFORE_SUBJECT.split(entry.text, maxsplit=1)
+    written = mails.get((entry.at, said[0] if said else whom), {})
+    if len(written) == 1:
+        return next(iter(written.values()))
+    place = TO.sub("", whom)
+    fits = [where for where in written if place == where or place.startswith(f"{where} ")]
+    return written[max(fits, key=len)] if fits else None
 
 
 def latest_messages(

@@ -23,7 +23,7 @@ from itsm_backup.portal.incident_told import MessageRow, latest_messages, mails_
 from itsm_backup.portal.major_lead import Due, due_of, state_then, steps_then, verdict_class
 from itsm_backup.portal.service_list import PAGE, Choice, Paging, paging_of
 from itsm_backup.portal.update_page import Telling, telling_of
-from itsm_backup.portal.words import clock, many, person, recent
+from itsm_backup.portal.words import apart, clock, many, person, recent
 
 VIEWS = {"": "Open", "candidate": "Candidates", "over": "Over"}
 STEPS = {
@@ -233,7 +233,7 @@ def _parts(major: Any) -> tuple[Part, ...]:
             label=MajorAppointment.Part(name).label,
             who=person(holder) if (holder := getattr(major, name)) else "",
             people=tuple(
-                Choice(value=str(one.pk), words=person(one), chosen=one.pk == getattr(major, f"{name}_id")) for one in people[:200]
+                Choice(value=str(one.pk), words=words, chosen=one.pk == getattr(major, f"{name}_id")) for one, words in apart(people[:200])
             ),
         )
         for name, people in offered.items()

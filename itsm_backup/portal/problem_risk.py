@@ -12,7 +12,7 @@ from incidents import accepting, assigning
 from incidents.models import Problem, RiskAcceptance
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.service_list import Choice
-from itsm_backup.portal.words import person, recent
+from itsm_backup.portal.words import apart, person, recent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,4 +60,6 @@ def _held(row: RiskAcceptance, moment: Moment) -> tuple[tuple[str, str | SafeStr
 
 
 def _owners(problem: Problem) -> tuple[Choice, ...]:
-    return tuple(Choice(value=str(one.pk), words=person(one), chosen=one.pk == problem.assignee_id) for one in assigning.workers()[:200])
+    return tuple(
+        Choice(value=str(one.pk), words=name, chosen=one.pk == problem.assignee_id) for one, name in apart(assigning.workers()[:200])
+    )

@@ -21,7 +21,7 @@ from itsm_backup.portal.incident_page import A_MINUTE, Story
 from itsm_backup.portal.review_list import known_then
 from itsm_backup.portal.review_stood import Stood, stood_of, written
 from itsm_backup.portal.service_list import Choice
-from itsm_backup.portal.words import clock, day, many, person, recent
+from itsm_backup.portal.words import apart, clock, day, many, person, recent
 
 CHANGE, PUBLISH = "incidents.change_postincidentreview", "incidents.publish_postincidentreview"
 MOST = 200
@@ -329,7 +329,7 @@ def _story(review: Any, moment: Moment) -> tuple[Story, ...]:
 def _people(incident: Any, user: Any) -> tuple[Choice, ...]:
     """Who can be given an action, by name: who may see the incident."""
     rows = assigning.readers_of(incident)[:MOST]
-    return tuple(Choice(value=str(one.pk), words=person(one), chosen=one.pk == user.pk) for one in rows)
+    return tuple(Choice(value=str(one.pk), words=name, chosen=one.pk == user.pk) for one, name in apart(rows))
 
 
 def _newest(review: Any, user: Any, moment: Moment) -> Link | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -120,6 +122,13 @@ def age_of_promise(age_s: float | None, promise_s: int | None) -> str:
         return f"unknown{promise}"
     hours, minutes = divmod(int(age_s) // 60, 60)
     return (f"{hours} h {minutes:02}" if 1 <= hours <= 48 else duration_words(age_s)) + promise
+
+
+def apart(people: Iterable[Any]) -> list[tuple[Any, str]]:
+    """Each of them with the words to choose by: those of one name have their user names beside."""
+    listed = {one.pk: one for one in people}
+    often = Counter(person(one) for one in listed.values())
+    return [(one, f"{name} ({one.get_username()})" if often[name := person(one)] > 1 else name) for one in listed.values()]
 
 
 def person(user: object) -> str:

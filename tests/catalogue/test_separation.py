@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from guardian.shortcuts import assign_perm
@@ -16,7 +17,7 @@ from catalogue.publishing import NotReady
 from incidents import working
 from incidents.models import Incident
 from itsm_backup import granting
-from itsm_backup.common.models import because, on_record
+from itsm_backup.common.models import Notice, because, on_record
 from itsm_backup.common.time import now
 from monitoring.models import JobSchedule
 from tests.admin_forms import filled, make_staff, signed_in, url
@@ -289,6 +290,21 @@ def test_rights_given_past_every_door_are_on_record_without_a_reason(root):
 def retire(service):
     with transaction.atomic():
         take_out(service)
+
+
+def test_whoever_was_told_of_a_hold_is_told_that_it_binds_no_longer(root):
+    service, approver, at = make_service("pacs"), make_approver(), now()
+    first, second = (
+        legal_holds.place(service=service, owner=make_user(name), reason="File 7", by=approver, at=at) for name in ("counsel", "judge")
+    )
+    told = set(Notice.objects.filter(key__startswith=f"told/legal-hold/{first.pk}/").values_list("recipient", flat=True))
+    act = next(act for act in admin.site.get_model_admin(LegalHold).acts if act.name == "release")
+    assert act.told(None, first)[0] == "The service may still not be retired: 1 other hold binds it. The hold stays on record."
+    legal_holds.release(hold=first, by=make_approver("other"), at=now(), reason="Settled")
+    mails = Notice.objects.filter(subject="Legal hold on pacs released")
+    assert told < set(mails.values_list("recipient", flat=True)) == told | {approver.email}, "who placed it, too"
+    assert "it binds no longer. 1 other hold binds the service still." in mails[0].body and "Settled" in mails[0].body
+    assert act.told(None, second)[0] == "From then on the service may be retired. The hold stays on record."
 
 
 def test_a_held_service_is_not_retired_until_somebody_else_releases_it(root):

@@ -139,6 +139,19 @@ def test_the_administration_never_shows_address_and_key(server):
     assert "s3cretpath" not in client.get(url(Channel, "history", channel.pk)).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("https://127.0.0.2/s3cret", "Nothing goes to Room yet: 127.0.0.2:443 is not among the addresses"), ("http://127.0.0.1:9/s3cret", "")],
+)
+def test_who_saves_an_address_that_is_not_listed_is_told_so(settings, address, told):
+    settings.TOOL_ADDRESSES = Allowed("127.0.0.1")
+    client = signed_in(make_admin())
+    sent = filled(client.get(url(Channel, "add")), name="Room", kind="webhook", address=address, change_reason="New")
+    answer = client.post(url(Channel, "add"), sent, follow=True).content.decode()
+    assert Channel.objects.count() == 1 and "s3cret" not in answer
+    assert told in answer if told else "Nothing goes to" not in answer
+
+
 def test_a_signature_is_as_documented():
     at = dt.datetime(2026, 7, 14, 9, 42, tzinfo=dt.UTC)
     made = hmac.new(b"key", b"1784022120.{}", hashlib.sha256).hexdigest()

@@ -53,6 +53,18 @@ pytestmark = pytest.mark.req("5.6")
         "The vendor ordered a part that arrives 2 December.",
         "Users came back to paper, work goes on at 14:00.",
         "The shelf came and restores end at 16:00.",
+        "Ready by tea time.",
+        "The rest follows in the course of the day.",
+        "Service resumes Q4.",
+        "Service resumes next quarter.",
+        "Back on the 3rd.",
+        "Back on the 3rd at the latest.",
+        "Back before you know it.",
+        "It is fixed in 3 steps, the last at dusk.",
+        "Give it a little while.",
+        "Any minute now.",
+        "The host 10.20.30.40 is back at 10:20.",
+        "Back on 24.12.2026.",
     ],
 )
 def test_a_promised_time_is_found(said):
@@ -78,10 +90,35 @@ def test_a_promised_time_is_found(said):
         "The runs of 09:30, 10:30 and 11:30 failed, and nothing was lost.",
         "Since 14:00 and the second restart, nothing failed.",
         "Overnight, the pool was cleared.",
+        "The pool was full for a while.",
+        "We replace disks on the 2nd shelf.",
+        "The last run of 09:30 failed.",
+        "pool-eyes on bkp01: /mnt/pool-eyes at 10.20.30.40",
+        "The share is 10.20.30.40:8443, its mirror 2001:db8::10:20.",
+        "Look at 10.20.30.40.",
     ],
 )
 def test_what_happened_is_no_promise(said):
     assert phrasing.promises(said) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_found"),
+    [
+        ("No data was lost.", True),
+        ("No patient data has been lost", True),
+        ("There was no data loss.", True),
+        ("It ended without loss of data.", True),
+        ("Your data is safe.", True),
+        ("The pool failed, and nothing was lost.", True),
+        ("Data of Monday was lost.", False),
+        ("No data was written to the second pool.", False),
+        ("No loss of power was found.", False),
+        ("The runs failed since the pool is full.", False),
+    ],
+)
+def test_that_nothing_was_lost_is_for_copies_to_say(said, is_found):
+    assert bool(phrasing.reassures(said)) is is_found
 
 
 @pytest.mark.parametrize(
@@ -107,6 +144,7 @@ def test_internal_names_are_found(said, found):
         ("{services.name}", "owners", "A brace stands alone"),
         ("{", "owners", "A brace stands alone"),
         ("It will be back by 14:00", "owners", "promises a time for every incident"),
+        ("No data was lost.", "owners", "says of every incident what nobody measured"),
     ],
 )
 def test_a_bad_template_is_refused_with_a_sentence(template, audience, told):

@@ -87,6 +87,18 @@ def test_the_same_message_is_taken_once(incident, operator, noon):
         {"results": PASSED.replace(SERVER, "mx.elsewhere.net")},
         {"results": f"{SERVER}; dmarc=none\r\nAuthentication-Results: {PASSED}"},
         {"sender": ""},
+        {"results": f"{SERVER}; spf=pass smtp.mailfrom=dmarc=pass@evil.test; dkim=none; dmarc=fail header.from=example.org"},
+        {"results": f'{SERVER}; spf=pass smtp.mailfrom="a; dmarc=pass header.from=example.org"@evil.test; dmarc=fail'},
+        {"results": f"{SERVER}; spf=pass smtp.mailfrom==?utf-8?q?=3B_dmarc=3Dpass_header.from=3Dexample.org?=@evil.test"},
+        {"results": f"{SERVER}; spf=pass (they said ; dmarc=pass header.from=example.org) smtp.mailfrom=a@evil.test; dmarc=fail"},
+        {"results": f"{SERVER}; spf=pass (; dmarc=pass header.from=example.org"},
+        {"results": f"{SERVER}; dmarc=fail header.from=example.org; dmarc=pass header.from=example.org"},
+        {"results": f"{SERVER}; dmarc=pass"},
+        {"results": f"{SERVER}; dmarc=pass header.from=evil.test header.from=example.org"},
+        {"results": f"{SERVER}; dmarc=pass header.from=evil.test", "sender": "Olga <olga@example.org>, Eve <eve@evil.test>"},
+        {"results": f"{SERVER}; dmarc=pass header.from=evil.test", "sender": "Olga <olga@example.org>\r\nFrom: Eve <eve@evil.test>"},
+        {"sender": "Olga <olga@example.org>, Eve <eve@example.org>"},
+        {"results": f"{SERVER}{' ' * 10_000}; dmarc=pass header.from=example.org"},
     ],
 )
 def test_of_whom_nobody_vouches_for_only_the_mail_server_is_told(incident, operator, noon, changed):
@@ -95,6 +107,17 @@ def test_of_whom_nobody_vouches_for_only_the_mail_server_is_told(incident, opera
     assert Notice.objects.count() == before
     incident.refresh_from_db()
     assert incident.state == "new" and not incident.entries.filter(kind="note").exists()
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        f'"{SERVER}" 1; spf=fail smtp.mailfrom=x;\r\n dmarc/1 = pass (p=none (of; now)) policy.dmarc=none header.from = "Example.org."',
+        f'({SERVER} says) {SERVER.upper()}; dmarc=pass reason="it; is" header.from=example.org; dkim=fail header.d=x',
+    ],
+)
+def test_results_are_read_as_mail_servers_may_write_them(incident, operator, noon, results):
+    assert replying.take(letter("Seen", results=results), at=noon).did == "noted"
 
 
 def test_nobody_is_believed_where_no_mail_server_is_named(incident, operator, noon, settings):
@@ -139,7 +162,15 @@ def test_machines_are_ignored_and_never_answered(incident, operator, noon, head)
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\x00\xff", b"From: \xff\r\n\r\n\xff", b"Content-Type: multipart/mixed\r\n\r\n--x", "From: ü@x\r\n\r\nü".encode()]
+    "raw",
+    [
+        b"",
+        b"\x00\xff",
+        b"From: \xff\r\n\r\n\xff",
+        b"From: a\x00@x\r\n\r\nx",
+        b"Content-Type: multipart/mixed\r\n\r\n--x",
+        "From: ü@x\r\n\r\nü".encode(),
+    ],
 )
 def test_nonsense_is_refused_and_breaks_nothing(db, noon, raw):
     assert replying.take(raw, at=noon).did == "refused"

@@ -120,8 +120,13 @@ def test_an_address_is_shown_once_reads_business_words_only_and_is_taken_back(cl
     assert client.post(reverse("portal:make_status_link"), {"label": "Ward screens"}).status_code == 403
     client.force_login(people["manager"], backend=BACKEND)
     assert "Say for whom" in client.post(reverse("portal:make_status_link"), {"label": " "}).content.decode()
-    shown = client.post(reverse("portal:make_status_link"), {"label": "Ward screens"}).content.decode()
+    made = client.post(reverse("portal:make_status_link"), {"label": "Ward screens"})
+    assert (made.status_code, made["Location"]) == (302, "/major/status/business/"), "to load it again makes no second one"
+    kept = str(dict(client.session))
+    answer = client.get(made["Location"])
+    shown = answer.content.decode()
     path = re.search(r"/status/[\w-]{43}/", shown)[0]
+    assert path.split("/")[2] not in kept and answer["Cache-Control"] == "private, no-store"
     assert path not in read(client, "/major/status/business/") and path.split("/")[2] not in StatusLink.objects.get().token_hash
     client.logout()
     answer = client.get(path)
@@ -217,3 +222,18 @@ def test_who_was_told_by_mail_has_the_bar_though_they_may_see_none_of_it(client,
     assert bar(client, people["user"]) and not bar(client, people["lead"]), "they were not told yet that it is over"
     tell(major, people, at=estate_now.at + dt.timedelta(microseconds=1))
     assert bar(client, people["user"]) == ""
+
+
+def test_no_two_addresses_in_force_are_for_the_same_and_taking_back_says_which(client, estate_now, people):
+    client.force_login(people["manager"], backend=BACKEND)
+    make = reverse("portal:make_status_link")
+    client.post(make, {"label": "Ward screens"})
+    again = client.post(make, {"label": " ward Screens"})
+    assert again.status_code == 409 and "There is an address for ward Screens already." in again.content.decode()
+    first = StatusLink.objects.get()
+    other = StatusLink.objects.create(label="Ward screens", token_hash="of before", made_at=first.made_at + HOUR, made_by=people["manager"])
+    said = client.post(reverse("portal:revoke_status_link", args=[first.pk]), follow=True).content.decode()
+    assert f"made on {first.made_at:%d %b %H:%M:%S} UTC leads nowhere from now on. 1 other address for it can still be read." in said
+    said = client.post(reverse("portal:revoke_status_link", args=[other.pk]), follow=True).content.decode()
+    assert f"made on {other.made_at:%d %b %H:%M:%S} UTC leads nowhere from now on." in said and "can still be read" not in said
+    assert client.post(make, {"label": "Ward screens"}).status_code == 302

@@ -6,7 +6,8 @@ import pytest
 
 from catalogue.models import Relation
 from incidents import announcing, assigning, merging, working
-from incidents.models import Incident, IncidentEntry
+from incidents.models import Incident, IncidentEntry, OwnChannel
+from incidents.reaching import Recipient
 from itsm_backup.common.models import Notice, because
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.impact_tree import _cause
@@ -122,6 +123,32 @@ def test_the_story_says_what_became_of_each_mail(estate, root):
     assert mails() == ["Not sent yet, 8 attempts: The mail server refuses."]
     Notice.objects.update(sent_at=estate.at)
     assert mails() == [f"Sent {estate.at:%d %b %H:%M} UTC"]
+
+
+def test_each_recipient_of_a_level_is_told_of_with_the_fate_of_their_own_message(estate, root):
+    incident = Incident.objects.get()
+    with because("test"):
+        own = [OwnChannel.objects.create(person=root, name=name, kind="service", secrets={"address": "ntfy://x/y"}, asked_at=estate.at)
+               for name in ("Phone", "Phone at home")]  # fmt: skip
+    whom = [
+        Recipient(who="Olive Post", address="olive@example.org"),
+        Recipient(who="Storage", address="storage@example.org", why="instead of Ben Low, who is not there"),
+        Recipient(who="Room", address="Room", channel="Room"),
+        *(Recipient(who=f"root, {one.name}", address=one.key, channel=one.key) for one in own),
+    ]
+    announcing._write(incident, "opened", f"[{incident.number}] P3 Once more", None, estate.at, {"rule": "x"}, whom, key="opened/9.1.0")
+    refused = Notice.objects.filter(key__startswith=f"incident/{incident.pk}/opened/9", recipient__in=["Room", own[0].key])
+    Notice.objects.exclude(pk__in=refused).update(sent_at=estate.at, attempts=1)
+    assert refused.update(sent_at=None, attempts=6, latest_error="No address.") == 2
+    told = {one.text.partition(": [")[0]: one.who for one in page_of(estate, root).story if "Once more" in one.text}
+    sent, waits = f"Sent {estate.at:%d %b %H:%M} UTC", "Not sent yet, 6 attempts: No address."
+    assert told == {
+        "Mail to olive@example.org": sent,
+        "Mail to storage@example.org instead of Ben Low, who is not there": sent,
+        "Message to Room": waits,
+        "Message to root, Phone": waits,
+        "Message to root, Phone at home": sent,
+    }
 
 
 def test_the_top_of_the_page_says_who_was_told_last(client, estate, root):

@@ -3,9 +3,17 @@
 import datetime as dt
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 
+from catalogue.duties import names
+from itsm_backup import granting
+from itsm_backup.common.admin.rights import PersonField
+from itsm_backup.common.time import now
 from itsm_backup.portal import words
+from itsm_backup.portal.incident_list import whom
 from monitoring.wording import rule_words
+from tests.factories import make_user
 
 
 @pytest.mark.parametrize(("share", "told"), [(1, "100%"), (0.9997, "99.9%"), (0.963, "96.3%"), (0, "0.0%")])
@@ -31,6 +39,22 @@ def test_a_tile_says_age_and_promise_in_one_line(age_s, promise_s, told):
 
 def test_counts_agree_with_their_noun():
     assert [words.many(n, "entry", "entries") for n in (0, 1, 3001)] == ["0 entries", "1 entry", "3,001 entries"]
+
+
+@pytest.mark.django_db
+def test_people_of_one_name_are_told_apart_where_one_is_chosen():
+    named = {"first_name": "Ivo", "last_name": "Marsh"}
+    people = [make_user("ivo", **named), make_user("ivo2", **named), make_user("ida", first_name="Ida", last_name="Marsh")]
+    told = ["Ivo Marsh (ivo)", "Ivo Marsh (ivo2)", "Ida Marsh"]
+    assert [name for _, name in words.apart([*people, people[0]])] == told
+    assert names([*people, people[2]]) == "Ivo Marsh (ivo), Ivo Marsh (ivo2) or Ida Marsh"
+    assert words.apart(people[:1]) == [(people[0], "Ivo Marsh")]
+    offered = PersonField(get_user_model().objects.order_by("pk"))
+    assert [name for _, name in offered.choices][1:] == told
+    granting.ensure_roles(at=now())
+    for one in people:
+        one.groups.add(Group.objects.get(name="operator"))
+    assert [one.words for one in dict(whom(people[0]))["People"]] == ["Ida Marsh", "Ivo Marsh (ivo)", "Ivo Marsh (ivo2)"]
 
 
 def test_times_carry_the_instant_in_utc(settings):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django import forms
@@ -16,6 +17,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.forms.models import ModelChoiceIterator
 from django.http import HttpRequest, HttpResponse
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
@@ -159,8 +161,20 @@ class NamedMultipleField(forms.ModelMultipleChoiceField):
         return told(obj)
 
 
+class _Apart(ModelChoiceIterator):
+    """People of one name have their user names beside."""
+
+    def __iter__(self) -> Iterator[Any]:
+        offered = list(super().__iter__())
+        often = Counter(label for _, label in offered)
+        for value, label in offered:
+            yield value, f"{label} ({value.instance.get_username()})" if value and often[label] > 1 else label
+
+
 class PersonField(forms.ModelChoiceField):
     """People by their names. `why_not` says of a person who is not offered what stands against them."""
+
+    iterator = _Apart
 
     def __init__(self, queryset: Any, *, why_not: Callable[[Any], str] | None = None, **options: Any) -> None:
         super().__init__(queryset, **options)
