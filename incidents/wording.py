@@ -52,7 +52,7 @@ def quiet(snapshot: Snapshot) -> str:
     hours = snapshot["quiet"]
     weekends = " and at weekends" if hours["weekends_all_day"] else ""
     but = f", but {', '.join(snapshot['bypass'])} at once" if snapshot["bypass"] else ""
-    return f"From {hours['from']} to {hours['to']}{weekends} ({snapshot['zone']}) it waits for the morning{but}."
+    return f"From {hours['from']} to {hours['to']}{weekends} ({snapshot['zone']}) it waits until that is over{but}."
 
 
 def response(target: ResponseTarget) -> str:

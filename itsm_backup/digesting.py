@@ -22,8 +22,8 @@ from itsm_backup.common.models import Notice
 from itsm_backup.portal import muted_page
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.rule_pages import names_at
-from itsm_backup.portal.standing import standings, worst_first
-from itsm_backup.portal.words import VERDICTS, age_of_promise, many
+from itsm_backup.portal.standing import exposure_of, standings, worst_first
+from itsm_backup.portal.words import VERDICTS, many
 from monitoring import standing_alerts
 from monitoring.due_restores import due_tests
 from monitoring.models import Alert, RestorePlan
@@ -111,7 +111,7 @@ def compose(*, person: Any, at: dt.datetime) -> Composed:
 
 def _services(rows: Any, counts: dict[str, int], at: dt.datetime) -> Part:
     bad: Any = worst_first(rows.filter(verdict__in=BAD))[:MOST]
-    told = [f"{row.name}: {VERDICTS[row.verdict].lower()}, newest copy {_age(row, at)}" for row in bad]
+    told = [f"{row.name}: {VERDICTS[row.verdict].lower()}, {_age(row, at)}" for row in bad]
     return _part("Services that do not keep their promise", told, "services", total=sum(counts.get(one, 0) for one in BAD))
 
 
@@ -186,7 +186,9 @@ def _part(title: str, lines: list[str], page: str, *, total: int = 0) -> Part:
 
 
 def _age(row: Any, at: dt.datetime) -> str:
-    return age_of_promise((at - row.captured_at).total_seconds() if row.captured_at else None, row.promised_s)
+    """Of the newest copy, as tiles tell it; a service that has none says so."""
+    told = exposure_of(row, Moment(at=at, now=at)).tile
+    return told if told.startswith("no copy") else f"newest copy {told}"
 
 
 def _incident(one: Any) -> str:

@@ -24,6 +24,7 @@ from monitoring.trending import Month
 from monitoring.wording import left_out
 
 LEAST_PEERS = 5
+NONE_KNOWN = "No full restore test is known"
 
 
 class Attainment(msgspec.Struct, kw_only=True):
@@ -152,7 +153,9 @@ def _attained(one: Objective, ask: _Asked) -> Attainment:
         return Attainment(objective=one, detail=found.lacking if found else "No recovery point is promised")
     rate_, consumed = found.attainment["attainment"], found.budget["consumed"]
     broken = found.attainment["noncompliant_seconds"] if consumed is None else consumed > 1
-    status = "broken" if broken else "at_risk" if consumed is not None and consumed > _used(one) else "kept"
+    below = one.target is not None and rate_ < one.target - 1e-9  # the month is not over, so its budget may last: at risk
+    near = consumed is not None and consumed > _used(one)
+    status = "broken" if broken else "at_risk" if below or near else "kept"
     return Attainment(
         objective=one, status=status, actual=rate_, part=found.attainment["period_seconds"] - found.attainment["noncompliant_seconds"],
         whole=found.attainment["period_seconds"], confidence="measured", left=None if consumed is None else 1 - consumed,
@@ -215,11 +218,11 @@ def _recovery_time(one: Objective, ask: _Asked) -> Attainment:
     claim, inputs = ask.claims.get("restore"), (ask.evaluation.inputs.get("restore") if ask.evaluation else None) or {}
     if claim is None or not inputs.get("rto_s"):
         return Attainment(objective=one, detail="Not judged" if one.promised else "Not promised, so not judged")
-    found = measure("BM-RTO", {"rto_seconds": one.target, "tests": [_test(test) for test in inputs["tests"]]})
+    found = measure("BM-RTO", {"rto_seconds": one.target, "tests": [_test(test) for test in inputs["tests"] if not test.get("waits")]})
     return Attainment(
         objective=one, status=claim["verdict"], actual=claim["measured_s"], part=found["attained"], whole=found["total"],
         low=found["wilson_low"], high=found["wilson_high"], confidence="insufficient_data" if not found["total"] else "bounds",
-        detail="The newest full restore test" if found["total"] else "No full restore test is known",
+        detail=_beside("The newest full restore test" if found["total"] else NONE_KNOWN, claim),
     )  # fmt: skip
 
 
@@ -239,7 +242,7 @@ def _test(test: dict[str, Any]) -> dict[str, Any]:
 def _tested(one: Objective, ask: _Asked) -> Attainment:
     claim = ask.claims.get("restore")
     if claim is None or claim["tested_at"] is None:
-        return Attainment(objective=one, detail="No full restore test is known")
+        return Attainment(objective=one, detail=_beside(NONE_KNOWN, claim))
     age_days = (ask.at - parse_instant(claim["tested_at"])).total_seconds() / 86_400
     late = one.target is not None and age_days > one.target
     near = one.warning is not None and age_days > one.warning
@@ -252,7 +255,15 @@ def _tested(one: Objective, ask: _Asked) -> Attainment:
         if near
         else "kept"
     )
-    return Attainment(objective=one, status=status, actual=age_days, detail="Since the newest full restore test")
+    return Attainment(objective=one, status=status, actual=age_days, detail=_beside("Since the newest full restore test", claim))
+
+
+def _beside(told: str, claim: dict[str, Any] | None) -> str:
+    """With the later test that proves nothing yet."""
+    if claim is None or not claim.get("waiting_at"):
+        return told
+    waiting = f"that of {claim['waiting_at'][:10]} waits to be verified"
+    return f"No full restore test proves it yet: {waiting}" if told == NONE_KNOWN else f"{told}; {waiting}"
 
 
 _REFUTED = ("damage_found", "sample_failed", "test_failed")

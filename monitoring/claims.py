@@ -99,6 +99,13 @@ class OverrideInput(msgspec.Struct, kw_only=True, frozen=True):
     reason: str = ""
 
 
+class FailedRestoreInput(msgspec.Struct, kw_only=True, frozen=True):
+    run: Id
+    job: Id
+    at: Instant
+    until: Instant
+
+
 class JudgementInputs(msgspec.Struct, kw_only=True, frozen=True):
     at: Instant
     tier: int
@@ -115,6 +122,7 @@ class JudgementInputs(msgspec.Struct, kw_only=True, frozen=True):
     workflow: WorkflowInput = WorkflowInput()
     previous: PreviousInput | None = None
     override: OverrideInput | None = None
+    failed_restore: FailedRestoreInput | None = None
 
     def __post_init__(self) -> None:
         if self.occurrences.settled != self.occurrences.good + self.occurrences.bad:

@@ -108,7 +108,23 @@ def _arithmetic(evaluation: Evaluation, alert: Alert | None) -> list[str]:
         return flapping.arithmetic_of(alert)
     if alert and alert.alert_class == locking.KIND:
         return locking.arithmetic_of(alert)
-    return wording.arithmetic(evaluation.inputs, evaluation.result) if evaluation.service is not None else _silence(evaluation)
+    if evaluation.service is None:
+        return _silence(evaluation)
+    return [*_silent_tools(evaluation), *wording.arithmetic(evaluation.inputs, evaluation.result)]
+
+
+def _silent_tools(evaluation: Evaluation) -> list[str]:
+    """Of each tool behind the service that said nothing: since when, and after how many intervals that counts."""
+    silent = {source["tool"]: source for source in evaluation.inputs.get("sources", []) if source["silent"]}
+    if not silent:
+        return []
+    judged = (
+        Evaluation.objects.filter(tool__in=silent, service=None, at__lte=evaluation.at)
+        .order_by("tool_id", "-at", "-pk")
+        .distinct("tool_id")
+    )
+    found = {one.tool_id: one for one in judged if one.result["silent"]}
+    return [wording.silence_sentence(source["name"], found.get(pk)) for pk, source in silent.items()]
 
 
 def _methods(evaluation: Evaluation, alert: Alert | None) -> list[str]:

@@ -49,6 +49,18 @@ SELECT asked.job, (SELECT max(e.due_at) FROM monitoring_expectedrun e
 FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked(job, since)
 """
 
+RESTORE_FELT_S = 24 * 3600  # so long a restore that failed makes everything urgent, unless a later one is good
+# The newest restore in earnest that came to a result: its end counts, and none of interest takes more than a day longer.
+_RESTORED = """
+SELECT asked.service, newest.id, newest.job_id, newest.ended, newest.outcome FROM unnest(%(services)s::bigint[]) AS asked(service)
+CROSS JOIN LATERAL (
+  SELECT r.id, r.job_id, coalesce(r.ended_at, r.occurred_at) AS ended, r.outcome
+  FROM monitoring_backupjob j JOIN monitoring_backuprun r ON r.job_id = j.id AND r.occurred_at > %(at)s - interval '2 days'
+  WHERE j.service_id = asked.service AND r.operation = 'restore' AND r.outcome IN ('success', 'warning', 'partial', 'failed')
+    AND coalesce(r.ended_at, r.occurred_at) <= %(at)s
+  ORDER BY ended DESC, r.id DESC LIMIT 1) newest
+"""
+
 
 class Judged(msgspec.Struct, kw_only=True):
     """A service that is to be judged, with its jobs in order: the inputs of `judging.judge_service` are gathered for many at once."""
@@ -91,7 +103,7 @@ def inputs_of(judged: Sequence[Judged], *, rules: StatusWorkflow, at: dt.datetim
     items, holds, previous = _items(ids, at), _holds(ids, at), _previous([one.state for one in judged])
     counted = _counted(periods)
     told = _jobs(jobs)
-    overrides = _overrides(ids, at)
+    overrides, restored = _overrides(ids, at), _failed_restores(ids, at)
     restores = proving.inputs_of(commitments={one.pk: one.commitment for one in judged}, service_of=service_of, at=at)
     return [
         {
@@ -113,6 +125,7 @@ def inputs_of(judged: Sequence[Judged], *, rules: StatusWorkflow, at: dt.datetim
             "workflow": workflow.thresholds(rules),
             "previous": previous.get(one.pk),
             **overrides.get(one.pk, {}),
+            **restored.get(one.pk, {}),
         }
         for one in judged
     ]
@@ -215,6 +228,16 @@ def _overrides(ids: Sequence[int], at: dt.datetime) -> dict[int, dict[str, Any]]
         row.service_id: {"override": {"override": row.pk, "status": row.status, "until": iso(row.expires_at), "reason": row.reason}}
         for row in StatusOverride.objects.standing(at).filter(service__in=ids)
     }
+
+
+def _failed_restores(ids: Sequence[int], at: dt.datetime) -> dict[int, dict[str, Any]]:
+    """The newest restore in earnest, where it failed and is felt still."""
+    found = {}
+    for service, run, job, ended_at, outcome in fetch(_RESTORED, {"services": array(ids), "at": at}):
+        until = ended_at + dt.timedelta(seconds=RESTORE_FELT_S)
+        if outcome in ("partial", "failed") and at < until:
+            found[service] = {"failed_restore": {"run": run, "job": job, "at": iso(ended_at), "until": iso(until)}}
+    return found
 
 
 def _previous(states: Sequence[ServiceState]) -> dict[int, dict[str, Any]]:

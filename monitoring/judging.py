@@ -41,9 +41,9 @@ from monitoring.claims import (
 )
 from monitoring.restore_claim import next_change_at, restore_claim
 
-# 2 judges restores, too; 3 knows a status set by hand; 4 tells due backups on days that do not count. Older inputs hold none of it and
-# give the same results as ever.
-VERSION = "4"
+# 2 judges restores, too; 3 knows a status set by hand; 4 tells due backups on days that do not count; 5 tells restore tests that wait to
+# be verified and restores that failed. Older inputs hold none of it and give the same results as ever.
+VERSION = "5"
 
 
 class JudgingError(ValueError):
@@ -63,7 +63,9 @@ def judge_service(inputs: dict[str, Any]) -> dict[str, Any]:
     moment they are good, or missed or failed past their deadline · sources
     [tool, name, silent, silent_since] · holds [window, from, until] · restore {rto_s, test_days, tests, checks} (see
     `restore_claim`) or null · workflow {at_risk_fraction, outage_factor by tier, fall_after, rise_after} · previous {status,
-    since, by_rpo} or null · override {override, status, until, reason}, only while somebody has set the status by hand.
+    since, by_rpo} or null · override {override, status, until, reason}, only while somebody has set the status by hand ·
+    failed_restore {run, job, at, until}, only while the newest restore in earnest is one that failed less than a day ago: it makes
+    everything urgent (BM-PRIO), and changes neither verdict nor status.
 
     Result: verdict · status · status_reason · by_rpo (whether the status comes from a breach of the RPO; pass it back as
     `previous`) · claims · conditions (what calls for an alert) · unjudged {items, jobs} behind silent tools, whose missing
@@ -219,7 +221,8 @@ def _job_conditions(job: JobInput, inputs: JudgementInputs) -> list[dict[str, An
 def _next_change(inputs: JudgementInputs, standings: list[ItemStanding], claims: list[dict[str, Any]]) -> dt.datetime | None:
     ahead = [standing.next_change_at for standing in standings]
     ahead += [next_change_at(claim, inputs.at) for claim in claims if claim["claim"] == "restore"]
-    ahead += [inputs.override.until if inputs.override else None, _active_until(inputs), *(hold.starts_at for hold in inputs.holds)]
+    ahead += [ending.until if ending else None for ending in (inputs.override, inputs.failed_restore)]
+    ahead += [_active_until(inputs), *(hold.starts_at for hold in inputs.holds)]
     if inputs.success_target is not None:
         ahead.append(inputs.period[1])
     return min((instant for instant in ahead if instant is not None and instant > inputs.at), default=None)

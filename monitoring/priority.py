@@ -25,6 +25,7 @@ class Stood(msgspec.Struct, kw_only=True, frozen=True):
     exposure_s: int | None
     ahead_s: int  # exposure when the next run can have completed
     damaged: bool  # no copy counts
+    restore_failed_at: dt.datetime | None = None  # when the newest restore in earnest failed, while that is felt
 
 
 def of_evaluations(
@@ -65,7 +66,7 @@ def prioritise(
             "exposure_at_next_completion_seconds": stood.ahead_s if stood.rpo_s else 0,
             "rpo_seconds": stood.rpo_s or 1,
             "wide_threshold": WIDE,
-            "restore_in_progress_failed": False,
+            "restore_in_progress_failed": stood.restore_failed_at is not None,
         },
     )
     return {**found, "reason": _reason(found, stood)}
@@ -88,6 +89,7 @@ def stood_on(*, inputs: dict[str, Any], result: dict[str, Any], effective_tier: 
         exposure_s=exposure_s,
         ahead_s=_at_next_completion_s(inputs, rpo),
         damaged=damaged,
+        restore_failed_at=parse_instant(inputs["failed_restore"]["at"]) if inputs.get("failed_restore") else None,
     )
 
 
@@ -108,6 +110,7 @@ def _reason(found: dict[str, Any], stood: Stood) -> str:
         age = f"newest copy {duration_words(stood.exposure_s)} old" if stood.exposure_s is not None else "age of the newest copy not known"
     promise = f"promise {duration_words(stood.rpo_s)}" if stood.rpo_s else "no recovery point promised"
     measured = f"{age}, {promise}" if stood.rpo_s or stood.damaged else promise
+    measured = f"a restore failed, {measured}" if stood.restore_failed_at else measured
     return f"Impact {found['impact']} (tier {stood.effective_tier}{wide}), urgency {found['urgency']} ({measured}): {found['priority']}."
 
 
@@ -126,6 +129,9 @@ def _by_tier(stood: Stood) -> str:
 
 def _exposure(found: dict[str, Any], stood: Stood) -> list[str]:
     lines = []
+    if stood.restore_failed_at:
+        when = f"{stood.restore_failed_at.day} {stood.restore_failed_at:%b %Y, %H:%M} UTC"
+        return [f"A restore failed on {when}, and no later one was good: urgency {found['urgency']}"]
     if stood.damaged:
         lines.append(f"A check found its copies damaged: none counts, {duration_words(stood.exposure_s or 0)} of data are exposed")
     if stood.exposure_s is None or not (stood.rpo_s or stood.damaged):

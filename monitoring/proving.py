@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -17,10 +17,10 @@ from catalogue.models import Commitment
 from itsm_backup.common.time import iso
 from monitoring.asking import array, fetch
 from monitoring.combining import PROOFS
-from monitoring.models import BackupRun, RestoreTest
+from monitoring.models import BackupRun, RestorePlan, RestoreTest
 from monitoring.planning import COUNTED
 
-FULL_TESTS_READ = 10
+TESTS_READ = 10
 MOST_RUNS = 500
 _OUTCOMES = {"success": "passed", "warning": "passed", "failed": "failed", "partial": "failed"}
 _READ = ("scope", "outcome", "verified", "started_at", "ended_at", "usable_at", "duration_s", "rows", "files", "size_bytes", "message")
@@ -111,11 +111,11 @@ def _differs(one: RestoreTest, two: RestoreTest) -> bool:
 
 _NEWEST = """
 SELECT t.* FROM unnest(%(services)s::bigint[]) AS asked(service)
-CROSS JOIN (VALUES ('full', %(most)s), ('sample', 1)) AS kind(scope, most)
+CROSS JOIN (VALUES ('full'), ('sample')) AS kind(scope)
 CROSS JOIN LATERAL (
   SELECT t.* FROM monitoring_backupjob j JOIN monitoring_restoretest t ON t.job_id = j.id
   WHERE j.service_id = asked.service AND t.scope = kind.scope AND t.outcome <> 'inconclusive' AND t.ended_at <= %(at)s
-  ORDER BY t.ended_at DESC, t.run_id DESC LIMIT kind.most) t
+  ORDER BY t.ended_at DESC, t.run_id DESC LIMIT %(most)s) t
 ORDER BY t.scope, t.ended_at DESC, t.run_id DESC
 """
 
@@ -129,28 +129,39 @@ def inputs_of(*, commitments: Mapping[int, Commitment | None], service_of: Mappi
     if not promised:
         return {}
     tests: dict[int, list[RestoreTest]] = defaultdict(list)
-    for test in RestoreTest.objects.raw(_NEWEST, {"services": array(promised), "most": FULL_TESTS_READ, "at": at}):
+    for test in RestoreTest.objects.raw(_NEWEST, {"services": array(promised), "most": TESTS_READ, "at": at}):
         tests[service_of[test.job_id]].append(test)
     conclusive = BackupRun.objects.filter(operation="verify", state="finished", verified__isnull=False, occurred_at__lte=at)
     newest = conclusive.filter(job__service__in=promised).order_by("job", "-occurred_at", "-pk").distinct("job")
     checks: dict[int, list[BackupRun]] = defaultdict(list)
     for check in newest:
         checks[service_of[check.job_id]].append(check)
-    return {pk: _inputs(one.rto_s, one.restore_test_days, tests[pk], checks[pk]) for pk, one in promised.items()}
+    waiting = waiting_of((test for found in tests.values() for test in found), at)
+    return {pk: _inputs(one.rto_s, one.restore_test_days, tests[pk], checks[pk], waiting) for pk, one in promised.items()}
 
 
-def inputs_again(*, recorded: dict[str, Any], runs: Iterable[BackupRun], at: dt.datetime) -> dict[str, Any]:
-    """The same from runs as they were known at `at`, for a judgement that is repeated."""
+def inputs_again(*, recorded: dict[str, Any], runs: Iterable[BackupRun], at: dt.datetime, knows_waiting: bool = True) -> dict[str, Any]:
+    """The same from runs as they were known at `at`, for a judgement that is repeated; early ones knew of no test that waits."""
     known = [run for run in runs if run.state == "finished" and run.operation in PROOFS and run.first_seen_at <= at]
     tests = [test_of(run) for run in known if run.operation == "restore_test"]
     tests = [test for test in tests if test.ended_at <= at and test.outcome != "inconclusive"]
     tests.sort(key=lambda test: (test.ended_at, test.run_id), reverse=True)
-    newest = [test for test in tests if test.scope == "full"][:FULL_TESTS_READ] + [test for test in tests if test.scope == "sample"][:1]
+    newest = [test for scope in ("full", "sample") for test in [one for one in tests if one.scope == scope][:TESTS_READ]]
+    waiting = waiting_of(newest, at) if knows_waiting else set()
     checks: dict[int, BackupRun] = {}
     for run in sorted(known, key=lambda run: (run.occurred_at, run.pk)):
         if run.operation == "verify" and run.verified is not None and run.occurred_at <= at:
             checks[run.job_id] = run
-    return _inputs(recorded["rto_s"], recorded["test_days"], newest, [checks[job] for job in sorted(checks)])
+    return _inputs(recorded["rto_s"], recorded["test_days"], newest, [checks[job] for job in sorted(checks)], waiting)
+
+
+def waiting_of(tests: Iterable[RestoreTest], at: dt.datetime) -> set[int]:
+    """Runs of the tests that a person said to have passed, and that nobody had verified at `at`; no question where none can be one."""
+    open_ = [test.run_id for test in tests if test.outcome == "passed" and test.verified is None]
+    if not open_:
+        return set()
+    told = RestorePlan.objects.filter(run__in=open_, recorded_at__lte=at).exclude(verified_at__lte=at)
+    return {run for run in told.values_list("run", flat=True) if run is not None}
 
 
 def runs_of_jobs(jobs: list[int], at: dt.datetime) -> list[BackupRun]:
@@ -159,7 +170,12 @@ def runs_of_jobs(jobs: list[int], at: dt.datetime) -> list[BackupRun]:
     return list(runs.order_by("-occurred_at")[:MOST_RUNS])
 
 
-def _inputs(rto_s: int | None, test_days: int | None, tests: Iterable[RestoreTest], checks: Iterable[BackupRun]) -> dict[str, Any]:
+def _inputs(
+    rto_s: int | None, test_days: int | None, tests: Sequence[RestoreTest], checks: Iterable[BackupRun], waiting: Collection[int]
+) -> dict[str, Any]:
+    """The newest full tests and the newest sample. What waits and was too slow refutes at once; a sample that waits says nothing."""
+    waits = {test.run_id for test in tests if test.run_id in waiting and not (rto_s and (test.duration_s or 0) > rto_s)}
+    samples = [test for test in tests if test.scope == "sample" and test.run_id not in waiting][:1]
     return {
         "rto_s": rto_s,
         "test_days": test_days,
@@ -172,8 +188,9 @@ def _inputs(rto_s: int | None, test_days: int | None, tests: Iterable[RestoreTes
                 "started_at": iso(test.started_at),
                 "ended_at": iso(test.ended_at),
                 "duration_s": test.duration_s,
+                **({"waits": True} if test.run_id in waits else {}),
             }
-            for test in tests
+            for test in [*(one for one in tests if one.scope == "full"), *samples]
         ],
         "checks": [
             {"run": run.pk, "job": run.job_id, "at": iso(run.ended_at or run.occurred_at), "passed": run.verified} for run in checks

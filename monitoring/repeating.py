@@ -118,8 +118,14 @@ def _rebuilt(evaluation: Evaluation, runs: dict[int, BackupRun]) -> dict[str, An
         inputs["occurrences"] = _counts(evaluation, known)
     inputs["jobs"] = [_job(job, known) for job in inputs["jobs"]]
     if inputs.get("restore"):  # judgements of version 1 knew none
-        inputs["restore"] = proving.inputs_again(recorded=inputs["restore"], runs=known.values(), at=evaluation.at)
+        inputs["restore"] = proving.inputs_again(
+            recorded=inputs["restore"], runs=known.values(), at=evaluation.at, knows_waiting=_is_since(evaluation, 5)
+        )
     return inputs
+
+
+def _is_since(evaluation: Evaluation, version: int) -> bool:
+    return int(evaluation.method_version.removeprefix("judging-")) >= version
 
 
 def _as_known(run: BackupRun, at: dt.datetime) -> BackupRun:

@@ -7,6 +7,7 @@
 | the newest full test failed, or what came back was wrong                         | broken, contradicted  | test_failed   |
 | it took longer than the recovery time promised                                   | broken, contradicted  | too_slow      |
 | no full test is known                                                            | no_data, unproven     | never_tested  |
+| the only full tests wait until somebody has verified them                        | no_data, unproven     | not_verified  |
 | nobody compared what came back                                                   | no_data, unproven     | not_compared  |
 | its start or end is not known, and a recovery time is promised                   | no_data, unproven     | not_timed     |
 | it is older than the promised interval of tests                                  | no_data, unproven     | too_old       |
@@ -14,7 +15,7 @@
 
 Tests of a sample refute, but never prove: they are not extrapolated. Exactly as long as the recovery time, and exactly as old
 as the interval, complies (BM-RTO, BM-RTC). A check that found damage counts until a later one of its job, or a later full
-test, is good.
+test, is good. A test that waits to be verified is told beside what the others prove, and neither proves nor takes anything away.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class RestoreTestInput(msgspec.Struct, kw_only=True, frozen=True):
     started_at: Instant
     ended_at: Instant
     duration_s: int | None = None
+    waits: bool = False  # a person said that it passed in time, and nobody else has verified it yet
 
 
 class CheckInput(msgspec.Struct, kw_only=True, frozen=True):
@@ -60,12 +62,14 @@ class RestoreInput(msgspec.Struct, kw_only=True, frozen=True):
 
 def restore_claim(at: dt.datetime, inputs: RestoreInput) -> dict[str, Any]:
     """The claim: verdict, reason, detail, what was measured, the run it rests on, and how many tests in a row contradict it."""
-    full = sorted((test for test in inputs.tests if test.scope == "full"), key=lambda test: test.ended_at, reverse=True)
+    full = sorted((test for test in inputs.tests if test.scope == "full" and not test.waits), key=_ended_at, reverse=True)
     newest = full[0] if full else None
+    waiting = _waiting(inputs, newest)
     damage = _damage(inputs, newest)
     sample = _failed_sample(inputs, newest)
     streak = next((n for n, test in enumerate(full) if not _contradicts(test, inputs)), len(full))
     verdict, reason, detail = _verdict(at, inputs, newest, damage, sample)
+    detail = "not_verified" if detail == "never_tested" and waiting else detail
     run = damage.run if damage else sample.run if sample else newest.run if newest else None
     return {
         "claim": "restore",
@@ -82,7 +86,18 @@ def restore_claim(at: dt.datetime, inputs: RestoreInput) -> dict[str, Any]:
         else None,
         "due_at": iso(_due_at(newest, inputs)),
         "bad_in_a_row": streak + bool(damage) + bool(sample),
+        **({"waiting_at": iso(waiting.ended_at)} if waiting else {}),
     }
+
+
+def _ended_at(test: RestoreTestInput) -> dt.datetime:
+    return test.ended_at
+
+
+def _waiting(inputs: RestoreInput, newest: RestoreTestInput | None) -> RestoreTestInput | None:
+    """The newest full test that waits to be verified, where nothing newer is known."""
+    latest = max((test for test in inputs.tests if test.scope == "full" and test.waits), key=_ended_at, default=None)
+    return latest if latest and (newest is None or latest.ended_at > newest.ended_at) else None
 
 
 def _verdict(
@@ -121,8 +136,8 @@ def _damage(inputs: RestoreInput, newest: RestoreTestInput | None) -> CheckInput
 
 
 def _failed_sample(inputs: RestoreInput, newest: RestoreTestInput | None) -> RestoreTestInput | None:
-    samples = [test for test in inputs.tests if test.scope == "sample"]
-    latest = max(samples, key=lambda test: test.ended_at, default=None)
+    samples = [test for test in inputs.tests if test.scope == "sample" and not test.waits]
+    latest = max(samples, key=_ended_at, default=None)
     later = latest is not None and (newest is None or latest.ended_at > newest.ended_at)
     return latest if later and latest is not None and _failed(latest) else None
 

@@ -18,6 +18,7 @@ from monitoring.connectors.base import Answer, Step
 from monitoring.models import BackupJob, RestorePlan
 
 FAR = dt.timedelta(days=3 * 366)
+PLANNED_AFTER = dt.timedelta(days=1)  # a test of last night is planned and recorded in the morning
 State = RestorePlan.State
 
 
@@ -62,10 +63,26 @@ def record(
         raise NotReady(told)
     with transaction.atomic():
         held = _held(row, State.PLANNED)
+        if too_early := _too_early(held, started_at, at):
+            raise NotReady([too_early])
         held.started_at, held.ended_at, held.recorded_at = started_at, ended_at, at
         held.outcome, held.compared, held.remark, held.state = outcome, compared, remark.strip(), State.RECORDED
         _saved(held, by=by, reason="Recorded")
         return _tell(held, at)
+
+
+def _too_early(row: RestorePlan, started_at: dt.datetime, at: dt.datetime) -> str:
+    """Why it cannot have begun then, else nothing: who dates a proof as they like proves nothing."""
+    version = row.service.version_at(at)
+    if version is not None and started_at < version.commissioned_at:
+        return f"It cannot begin before {row.service} was commissioned, {_when(version.commissioned_at)}."
+    if started_at < row.made_at - PLANNED_AFTER:
+        return f"It was planned {_when(row.made_at)}, and began more than a day before. Plan another test, and record when that one began."
+    return ""
+
+
+def _when(at: dt.datetime) -> str:
+    return f"on {at.day} {at:%b %Y, %H:%M} UTC"
 
 
 def _problems_of_result(

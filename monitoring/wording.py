@@ -49,6 +49,16 @@ def status_sentence(inputs: dict[str, Any], result: dict[str, Any]) -> str:
     return _REASONS.get(reason, reason.replace("_", " ").capitalize() + ".")
 
 
+def silence_sentence(tool: str, judged: Any) -> str:
+    """Why a tool counts as silent, by the judgement of it; of one that never answered there is none."""
+    if judged is None:
+        return f"{tool}: no complete answer so far"
+    every, polls = judged.inputs["poll_interval_s"], judged.inputs["silent_after_polls"]
+    allowed = f"{duration_words(every)} × {polls} = {duration_words(every * polls)}"
+    since, limit = _clock(judged.result["since"]), _clock(judged.result["limit_at"])
+    return f"{tool}: no complete answer since {since}; asked every {allowed}, so silent from {limit} on"
+
+
 def rpo_sentence(claim: dict[str, Any]) -> str:
     """The recovery point claim in words; raises KeyError for a claim that was not measured."""
     measured, target = claim["measured_s"], claim["target_s"]
@@ -65,6 +75,7 @@ _RESTORES = {
     "test_failed": "The restore test of {when} failed.",
     "too_slow": "The restore test of {when} took {took}; the promise is {promise}.",
     "never_tested": "No test of a full restore is known.",
+    "not_verified": "The restore test of {waiting} waits to be verified; no other full one is known.",
     "not_compared": "What came back on {when} was not compared with what was saved.",
     "not_timed": "How long the restore test of {when} took is not known.",
     "too_old": "The restore test of {when} is older than the {days} days that are promised between two.",
@@ -80,8 +91,10 @@ def restore_sentence(claim: dict[str, Any]) -> str:
     if took and claim["target_s"]:
         after += f"; the promise is {duration_words(claim['target_s'])}"
     promise = duration_words(claim["target_s"]) if claim["target_s"] else ""
+    waiting = _day(claim["waiting_at"]) if claim.get("waiting_at") else ""
     words = {"when": _day(when) if when else "", "took": took, "promise": promise, "days": claim["test_days"], "after": after}
-    return _RESTORES[claim["detail"]].format(**words)
+    told = _RESTORES[claim["detail"]].format(**words, waiting=waiting)
+    return f"{told} That of {waiting} waits to be verified." if waiting and claim["detail"] != "not_verified" else told
 
 
 _PLAIN = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from itsm_backup.common.charts.svg import percent_words
 from itsm_backup.common.time import duration_words
 
 VERDICTS = {"broken": "Broken", "no_data": "No data", "at_risk": "At risk", "held": "Held", "kept": "Kept"}  # in the order of urgency
@@ -33,7 +34,7 @@ def percent(good: float, total: float) -> str:
     """One decimal, rounded down, so that 100% means that nothing is missing; `–` when there is nothing to divide by."""
     if not total:
         return "–"
-    return "100%" if good >= total else f"{int(good / total * 1000 + 1e-9) / 10:.1f}%"
+    return percent_words(good / total)
 
 
 def share(value: float | None) -> str:

@@ -151,7 +151,8 @@ def _recovery(promised_s: int, claim: dict[str, Any] | None, why: str) -> Claim:
 def _restore_test(days: int, claim: dict[str, Any] | None, why: str, moment: Moment) -> Claim:
     """How long ago the newest full restore test was; how long it took is the other promise's matter."""
     tested_at = parse_instant(claim["tested_at"]) if claim and claim["tested_at"] else None
-    measured = f"{duration_words((moment.at - tested_at).total_seconds())} ago" if tested_at else "Never" if claim else "Not measured"
+    never = "Not measured" if claim is None else "Not verified yet" if claim["detail"] == "not_verified" else "Never"
+    measured = f"{duration_words((moment.at - tested_at).total_seconds())} ago" if tested_at else never
     if claim and claim["detail"] == "too_slow":
         late = bool(claim["due_at"]) and moment.at > parse_instant(claim["due_at"])
         claim = {**claim, "detail": "too_old" if late else "proven", "verdict": "no_data" if late else "kept"}
@@ -166,23 +167,29 @@ _LACKING = {
     "not_timed": "Restore test, {}, its duration is not known",
     "too_old": "Restore test, {}, too long ago",
     "never_tested": "No full restore test is known",
+    "not_verified": "Restore test, {}, waits to be verified",
 }
 
 
 def _proven(name: str, promised: str, measured: str, claim: dict[str, Any] | None, why: str) -> Claim:
     if claim is None:
         return Claim(name=name, promised=promised, measured=measured, evidence="Not judged yet", verdict="no_data", why=why)
-    about = claim["contradicted_at"] or claim["tested_at"]
-    on = day(parse_instant(about).astimezone(zone()).date()) if about else ""
+    waiting = _local_day(claim.get("waiting_at"))
+    on = _local_day(claim["contradicted_at"] or claim["tested_at"]) or waiting
+    beside = f"; that of {waiting} waits to be verified" if waiting and waiting != on else ""
     return Claim(
         name=name,
         promised=promised,
         measured=measured,
-        evidence=_LACKING.get(claim["detail"], "Restore test, {}").format(on),
+        evidence=_LACKING.get(claim["detail"], "Restore test, {}").format(on) + beside,
         verdict=claim["verdict"],
         verdict_words=PROVEN[claim["verdict"]],
         why=why,
     )
+
+
+def _local_day(instant: str | None) -> str:
+    return day(parse_instant(instant).astimezone(zone()).date()) if instant else ""
 
 
 def _success(promised: str, claim: dict[str, Any] | None, evaluation: Evaluation | None, why: str) -> Claim:

@@ -53,7 +53,20 @@ class LocalDay:
 
     def clock_words(self, at: dt.datetime) -> str:
         local = at.astimezone(self.zone)
-        return f"{local:%H:%M}" if local.date() == self.on else f"{local:%a} {local.day} {local:%b} {local:%H:%M}"
+        twice = f" {local.tzname()}" if _is_twice(local) else ""
+        return f"{local:%H:%M}{twice}" if local.date() == self.on else f"{local:%a} {local.day} {local:%b} {local:%H:%M}{twice}"
+
+    @property
+    def zone_words(self) -> str:
+        """How its times are called; two names where the clocks change on it."""
+        first, then = (at.astimezone(self.zone).tzname() or "" for at in (self.starts_at, self.ends_at - dt.timedelta(seconds=1)))
+        return first if first == then else f"{first}, and in {then} once the clocks changed"
+
+
+def _is_twice(local: dt.datetime) -> bool:
+    """Whether clocks show this time twice, because they are put back over it."""
+    first, second = (local.replace(fold=fold).utcoffset() or dt.timedelta() for fold in (0, 1))
+    return first > second
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def day_page(*, version: Any, user: Any, moment: Moment, on: dt.date) -> DayPage
         problems=problems_of(service_id=service.pk, user=user, moment=moment, within=within),
         windows=tuple(_window_line(window, of) for window in windows.values()),
         history=history_of(service_id=service.pk, moment=moment, within=within),
-        zone_words=of.starts_at.astimezone(of.zone).tzname() or "",
+        zone_words=of.zone_words,
         month_href=moment.href("service_calendar", service.code, month=f"{on:%Y-%m}"),
         earlier=moment.href("day", service.code, on - dt.timedelta(days=1)),
         later=moment.href("day", service.code, on + dt.timedelta(days=1)) if on < newest_day(version, moment) else "",

@@ -19,7 +19,7 @@ from itsm_backup.portal.method_pages import href_of
 from itsm_backup.portal.month_trend import Trend, trend, trend_words
 from itsm_backup.portal.package_claims import PackageClaims, claims_of_packages
 from itsm_backup.portal.standing import entries
-from itsm_backup.portal.words import PROVEN, VERDICTS, instant, many
+from itsm_backup.portal.words import PROVEN, VERDICTS, instant, many, percent
 from monitoring.attaining import Attainment, Standing, standing_of
 from monitoring.models import Evaluation
 from monitoring.objectives import AT_LEAST, Objective
@@ -206,14 +206,7 @@ def _value(one: Objective, value: float | None, *, exact: bool = False) -> str:
         return duration_words(value)
     if one.unit == "days":
         return many(round(value), "day") if exact else duration_words(value * 86_400)
-    return _share(value, places=3 if exact else 1)
-
-
-def _share(value: float, *, places: int = 1) -> str:
-    """A share as per cent, rounded down, so that nothing looks met that is not; a target with as many places as it needs."""
-    scale: int = 10**places
-    cut = int(value * 100 * scale + 1e-6) / scale
-    return (f"{cut:.{places}f}".rstrip("0").rstrip(".") if places > 1 or cut == 100 else f"{cut:.1f}") + "%"
+    return percent(value, places=3 if exact else 1)
 
 
 def _counted(one: Attainment) -> str:
@@ -228,7 +221,7 @@ def _proves(one: Attainment) -> str:
     """What so few can prove: `met, inconclusive with 30 runs` is said, and never called a breach."""
     if one.low is None or one.high is None:
         return ""
-    bounds = f"between {_share(one.low)} and {_share(one.high)}"
+    bounds = f"between {percent(one.low)} and {percent(one.high)}"
     return f"{bounds}, as far as {many(one.whole or 0, 'test' if one.objective.key == 'rto_s' else 'run')} can tell"
 
 
@@ -253,7 +246,7 @@ def _budget(standing: Standing) -> tuple[tuple[str, str], ...]:
     return (
         ("May be beyond the recovery point", duration_words(found["budget_seconds"])),
         ("Was so far", duration_words(found["used_seconds"])),
-        ("Used", "Nothing may be" if found["consumed"] is None else _share(found["consumed"])),
+        ("Used", "Nothing may be" if found["consumed"] is None else percent(found["consumed"])),
     )
 
 

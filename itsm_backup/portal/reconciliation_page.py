@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from itsm_backup.common.time import duration_words
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link, names_of
-from itsm_backup.portal.words import VERDICTS, instant, many, person, recent
+from itsm_backup.portal.words import VERDICTS, instant, many, percent, person, recent
 from monitoring.relisting import GOOD
 from reporting import following_up
 from reporting.models import Discrepancy, Reconciliation, Report
@@ -125,8 +125,8 @@ RESULTS = {"agree": ("kept", "Agrees"), "within_tolerance": ("at_risk", "Within 
 
 def _recount(one: Any, moment: Moment) -> RecountRow:
     result, total = one.result, one.agreeing + one.differing
-    told = [] if result["report_rate"] is None else [f"{result['report_rate']:.2%} published"]
-    told += [] if result["monitoring_rate"] is None else [f"{result['monitoring_rate']:.2%} by the runs"]
+    told = [] if result["report_rate"] is None else [f"{percent(result['report_rate'], places=2)} published"]
+    told += [] if result["monitoring_rate"] is None else [f"{percent(result['monitoring_rate'], places=2)} by the runs"]
     verdict = RESULTS[result["status"]]
     if one.differing and verdict[0] == "kept":
         verdict = ("at_risk", "Other figures differ")

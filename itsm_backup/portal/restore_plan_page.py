@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from catalogue import duties
 from catalogue.models import Service
@@ -99,12 +102,16 @@ def _facts(plan: RestorePlan, state: str) -> list[tuple[str, Any]]:
     if state in (State.PLANNED, State.CANCELLED) or plan.started_at is None or plan.ended_at is None:
         return found
     found += [
-        ("Result", result_of(plan)), ("Started", instant(plan.started_at)),
+        ("Result", result_of(plan)), ("Started", _started(plan.started_at, plan.made_at)),
         ("Measured", duration_words((plan.ended_at - plan.started_at).total_seconds())), ("What was done", plan.remark),
     ]  # fmt: skip
     if state != State.RECORDED:
         found += [("Verified by" if state == State.VERIFIED else "Rejected by", person(plan.verified_by)), ("Looked at", plan.finding)]
     return found
+
+
+def _started(started_at: dt.datetime, made_at: dt.datetime) -> SafeString:
+    return format_html("{}, before it was planned", instant(started_at)) if started_at < made_at else instant(started_at)
 
 
 def plan_form(

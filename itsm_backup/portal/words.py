@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from itsm_backup.common.charts.svg import percent_words
 from itsm_backup.common.time import clock_words, duration_words, instant_words, recent_words
 from monitoring.serving import SERVES
 from monitoring.serving import WORDS as SERVES_OTHERS
@@ -48,7 +49,7 @@ OUTCOME_VERDICTS = {
 }
 DIFFERS = "What came back was compared, and it is not what was saved"
 TIME = '<time datetime="{}">{}</time>'
-size = size_words
+size, percent = size_words, percent_words
 
 
 def result_of(run: Any, outcome: str | None = None) -> tuple[str, str]:
@@ -103,11 +104,6 @@ def clock_within(at: dt.datetime, moment: Moment) -> str:
 
 def day(on: dt.date) -> str:
     return f"{on.day} {on:%b %Y}"
-
-
-def percent(share: float) -> str:
-    """A share (0 to 1) with one decimal; 100% only when nothing is missing."""
-    return "100%" if share >= 1 else f"{min(99.9, round(share * 100, 1)):.1f}%"
 
 
 def many(count: int, one: str, more: str | None = None) -> str:

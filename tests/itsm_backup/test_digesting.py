@@ -15,7 +15,7 @@ from incidents.reaching import Recipient
 from itsm_backup import digesting, journey
 from itsm_backup.common.models import Notice, because
 from itsm_backup.common.time import now
-from tests.factories import make_admin, make_user, push, run_record
+from tests.factories import make_admin, make_job, make_service, make_user, push, run_record
 from tests.incidents.makers import HOUR, MINUTE, fail
 from tests.incidents.makers import make_estate as make_failing
 from tests.journeys.test_alerts_escalate import make_policy
@@ -54,6 +54,15 @@ def test_exceptions_come_first_and_say_what_is_wrong(estate):
     assert told.subject == f"{told.count} exceptions: 1 of 3 services keep their promise."
     text = digesting.body_of(told)
     assert text.index("EXCEPTIONS") < text.index("ALSO") and "/digest/" in text and "&" not in text
+
+
+def test_a_service_that_has_no_copy_says_so(estate):
+    make_job(
+        estate.tool, "bare", at=estate.at - 9 * HOUR, service=make_service("SVC-099", name="Bare", at=estate.at - 9 * HOUR, rpo_s=3 * 3600)
+    )
+    journey.advance(at=estate.at)
+    told = digesting.compose(person=make_admin(), at=estate.at)
+    assert "Bare: broken, no copy / 3 h" in told.exceptions[0].lines
 
 
 def test_what_failed_once_and_opened_no_incident_is_told_beside(estate):

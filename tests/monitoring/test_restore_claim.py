@@ -60,6 +60,7 @@ def contradicted(detail: str) -> tuple[str, str, str]:
 
 
 SAMPLE: dict[str, Any] = {"scope": "sample", "duration_s": 60}
+WAITS: dict[str, Any] = {"verified": None, "waits": True}
 FAILED: dict[str, Any] = {"outcome": "failed", "verified": None, "duration_s": None}
 
 
@@ -87,6 +88,11 @@ FAILED: dict[str, Any] = {"outcome": "failed", "verified": None, "duration_s": N
         ([test(20), test(2, **SAMPLE | FAILED)], {}, contradicted("sample_failed")),
         ([test(2), test(20, **SAMPLE | FAILED)], {}, PROVEN),
         ([test(20, **FAILED), test(2, **SAMPLE)], {}, contradicted("test_failed")),
+        ([test(2, **WAITS)], {}, unproven("not_verified")),
+        ([test(20), test(2, **WAITS)], {}, PROVEN),
+        ([test(20, **FAILED), test(2, **WAITS)], {}, contradicted("test_failed")),
+        ([test(95), test(2, **WAITS)], {}, unproven("too_old")),
+        ([test(20), test(2, **WAITS)], {"checks": (check(5, passed=False),)}, contradicted("damage_found")),
         ([test(20)], {"checks": (check(2, passed=False),)}, contradicted("damage_found")),
         ([test(20)], {"checks": (check(30, passed=False),)}, PROVEN),
         ([test(20)], {"checks": (check(2, passed=True),)}, PROVEN),

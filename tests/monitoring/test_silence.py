@@ -12,7 +12,9 @@ from itsm_backup import journey
 from itsm_backup.common.models import Notice
 from itsm_backup.metrics import Estate
 from monitoring import attaining
+from monitoring.explaining import explain, plainly
 from monitoring.models import Alert, BackupRun, Evaluation, ServiceState, ToolState
+from monitoring.naming import leaving_out
 from monitoring.silence import judge_tool
 from monitoring.standing import standings
 from tests.factories import make_admin, make_job, make_rule, make_service, make_tool, push, run_record
@@ -100,6 +102,17 @@ def test_a_service_of_which_one_item_is_behind_it_has_no_known_copy_in_any_door(
     evaluation = Evaluation.objects.filter(service=service).latest("pk")
     found = attaining.standing_of(version=service.version_at(at), evaluation=evaluation, at=at, known_at=at).attainments[0]
     assert (found.objective.key, found.actual, found.detail) == ("rpo_s", None, "Its backup tool has not answered")
+
+
+@pytest.mark.django_db
+def test_why_a_service_is_unknown_names_the_tool_since_when_and_after_how_many_intervals(repository, noon):
+    tool, _ = repository
+    journey.advance(at=noon + 46 * MINUTE)
+    told = explain(ServiceState.objects.first().evaluation)
+    why = f"{tool.name}: no complete answer since 2026-07-14 12:00:00Z; asked every 15 min × 3 = 45 min, so silent"
+    why += " from 2026-07-14 12:45:00Z on"
+    assert told.arithmetic[0] == why
+    assert plainly(told, leaving_out([tool.name])).arithmetic[0] == why.replace(tool.name, "…")
 
 
 @pytest.mark.django_db

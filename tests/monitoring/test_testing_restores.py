@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from catalogue.refusing import NotAllowed, NotReady, WrongState
 from itsm_backup import journey
 from itsm_backup.common.models import because
-from monitoring import testing_restores
+from itsm_backup.common.time import iso
+from monitoring import attaining, repeating, testing_restores, wording
 from monitoring.due_restores import due_tests
 from monitoring.models import Alert, RestorePlan, RestoreTest, ServiceState
 from tests.factories import make_admin, make_job, make_service, make_tool, make_user, push, run_record
@@ -59,7 +60,8 @@ def test_it_proves_the_promise_once_somebody_else_has_verified_it_and_no_longer_
     row = planned(job, tester, operator)
     assert due_tests(user=operator, at=AT) == ([], 0), "what is planned wants no other"
     row = testing_restores.record(row=row, by=tester, **result())
-    assert claim(job, AT + 4 * HOUR)["detail"] == "not_compared", "unverified, it proves nothing"
+    told = claim(job, AT + 4 * HOUR)
+    assert (told["detail"], told["measured_s"], told["run"]) == ("not_verified", None, None), "unverified, it proves nothing"
     row = testing_restores.verify(row=row, agrees=True, finding="Read the log", by=operator, at=AT + 5 * HOUR)
     told = claim(job, AT + 5 * HOUR)
     assert (told["verdict"], told["detail"], told["measured_s"], told["run"]) == ("kept", "proven", 7200, row.run_id)
@@ -67,6 +69,68 @@ def test_it_proves_the_promise_once_somebody_else_has_verified_it_and_no_longer_
     test = RestoreTest.objects.get(run=row.run_id)
     assert (test.scope, test.outcome, test.verified, test.duration_s) == ("full", "passed", True, 7200)
     assert test.run.evidence_kind == "manual" and "All tables, counted Read the log" in test.message
+
+
+def verified(job, tester, operator):
+    row = testing_restores.record(row=planned(job, tester, operator), by=tester, **result())
+    testing_restores.verify(row=row, agrees=True, finding="Read the log", by=operator, at=AT + 5 * HOUR)
+    return claim(job, AT + 5 * HOUR)
+
+
+def again(job, tester, operator, *, days=10, **more):
+    """Another test, recorded so many days later and not verified."""
+    at = AT + days * DAY
+    row = testing_restores.plan(
+        job=job, scope=more.pop("scope", "full"), planned_on=at.date(), tester=tester, by=operator, at=at, reason="Again"
+    )  # fmt: skip
+    told = {"started_at": at + HOUR, "ended_at": at + 2 * HOUR, **more}
+    return testing_restores.record(row=row, by=tester, **result(**told, at=at + 9 * HOUR)), at + 9 * HOUR
+
+
+def test_one_that_waits_to_be_verified_takes_nothing_away_from_what_the_newest_verified_one_proves(job, operator):
+    tester = make_person("operator", AT)
+    before = verified(job, tester, operator)
+    row, at = again(job, tester, operator)
+    told = claim(job, at)
+    assert {**told, "waiting_at": None} == {**before, "waiting_at": None} and told["waiting_at"] == iso(row.ended_at)
+    assert wording.restore_sentence(told).endswith("That of 11 Jul 2026 waits to be verified.")
+    judged = ServiceState.objects.get(service=job.service).evaluation
+    assert repeating.repeat(judged).agrees
+    standing = attaining.standing_of(version=job.service.version_at(at), evaluation=judged, at=at, known_at=at)
+    found = {one.objective.key: one for one in standing.attainments}
+    assert (found["rto_s"].status, found["rto_s"].actual, found["rto_s"].part, found["rto_s"].whole) == ("kept", 7200, 1, 1)
+    assert found["restore_test_days"].status == "kept" and "waits to be verified" in found["restore_test_days"].detail
+    testing_restores.verify(row=row, agrees=True, finding="Read it", by=operator, at=at + HOUR)
+    assert claim(job, at + HOUR)["run"] == row.run_id
+    assert repeating.repeat(judged).agrees, "what was judged before it was verified repeats after it"
+
+
+def test_one_that_waits_and_took_too_long_refutes_at_once(job, operator):
+    tester = make_person("operator", AT)
+    verified(job, tester, operator)
+    _, at = again(job, tester, operator, ended_at=AT + 10 * DAY + 8 * HOUR)
+    assert claim(job, at)["detail"] == "too_slow"
+
+
+def test_a_sample_that_waits_hides_no_sample_that_failed(job, operator):
+    tester = make_person("operator", AT)
+    verified(job, tester, operator)
+    _, at = again(job, tester, operator, days=5, scope="sample", outcome="failed", compared=None)
+    assert claim(job, at)["detail"] == "sample_failed"
+    _, at = again(job, tester, operator, scope="sample")
+    assert claim(job, at)["detail"] == "sample_failed"
+
+
+def test_it_begins_neither_before_the_entry_was_commissioned_nor_long_before_it_was_planned(job, operator):
+    row = planned(job, operator, operator)
+    commissioned_at = job.service.version_at(AT).commissioned_at
+    with pytest.raises(NotReady, match="before SVC-050 was commissioned"):
+        testing_restores.record(row=row, by=operator, **result(started_at=commissioned_at - HOUR, ended_at=commissioned_at))
+    with pytest.raises(NotReady, match="It was planned on 1 Jul 2026, 08:00 UTC, and began more than a day before"):
+        testing_restores.record(row=row, by=operator, **result(started_at=AT - DAY - HOUR, ended_at=AT - DAY))
+    row.refresh_from_db()
+    assert row.state == "planned"
+    testing_restores.record(row=row, by=operator, **result(started_at=AT - 3 * HOUR, ended_at=AT - HOUR))
 
 
 def test_what_took_longer_than_promised_contradicts_it_and_is_an_alert(job, operator):

@@ -1,6 +1,7 @@
 """One day of a service: what was due, what answered it, the promise over the day, and what was learned later."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_every_due_backup_of_the_day_has_its_result_and_its_runs(estate, root):
     assert page.due[0].runs[0].run.href.startswith("/runs/")
     assert page.due[4].runs[0].words == "Failed, 2 min"
     assert [len(line.runs) for line in page.due] == [1] * 6 + [0] * 6
+
+
+def test_times_of_an_hour_that_the_clocks_show_twice_are_told_apart():
+    moment = Moment(at=dt.datetime(2026, 11, 3, tzinfo=dt.UTC), now=dt.datetime(2026, 11, 3, tzinfo=dt.UTC))
+    day = day_ledger.LocalDay(1, dt.date(2026, 11, 1), ZoneInfo("America/New_York"), moment)
+    at = dt.datetime(2026, 11, 1, 5, 30, tzinfo=dt.UTC)
+    told = [day.clock_words(at + HOUR * hours) for hours in (-1, 0, 1, 2)]
+    assert told == ["00:30", "01:30 EDT", "01:30 EST", "02:30"]
+    assert day.zone_words == "EDT, and in EST once the clocks changed"
+    spring = day_ledger.LocalDay(1, dt.date(2026, 3, 8), day.zone, moment)
+    assert [spring.clock_words(dt.datetime(2026, 3, 8, hour, 30, tzinfo=dt.UTC)) for hour in (6, 7)] == ["01:30", "03:30"]
+    assert day_ledger.LocalDay(1, dt.date(2026, 7, 1), day.zone, moment).zone_words == "EDT"
 
 
 def test_the_summary_tells_the_worst_and_its_cause_in_words(estate, root):
@@ -224,8 +237,8 @@ def test_the_day_is_that_of_the_service_also_when_the_clocks_change(root):
     version = service_page.find(code="SVC-001", user=root, moment=moment)
     page = day_page.day_page(version=version, user=root, moment=moment, on=dt.date(2026, 10, 25))
     assert told(page) == [("00:30", "Good"), ("23:30", "Good")], "a day of 25 hours"
-    assert page.promise.spans[-1] == "broken from 01:30 to 23:40 (23 h 10 min), the newest copy up to 23 h 10 min too old"
-    assert page.zone_words == "BST"
+    assert page.promise.spans[-1] == "broken from 01:30 BST to 23:40 (23 h 10 min), the newest copy up to 23 h 10 min too old"
+    assert page.zone_words == "BST, and in GMT once the clocks changed"
 
 
 def test_the_newest_of_very_many_is_cut_with_what_was_not_good_first(estate, root, monkeypatch):

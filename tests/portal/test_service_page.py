@@ -98,7 +98,7 @@ def test_a_promise_that_nothing_measures_is_not_called_kept(noon, root):
 @pytest.mark.parametrize(
     ("on_time", "total", "told"),
     [
-        (30, 31, ("96.8% so far in July", "30 of 31 due backups by their deadline, until yesterday", "kept")),
+        (30, 31, ("96.7% so far in July", "30 of 31 due backups by their deadline, until yesterday", "kept")),
         (29, 31, ("93.5% so far in July", "29 of 31 due backups by their deadline, until yesterday", "at_risk")),
         (0, 0, ("Not known", "Nothing is settled in this month yet", "no_data")),
     ],

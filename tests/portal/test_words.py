@@ -16,8 +16,11 @@ from monitoring.wording import rule_words
 from tests.factories import make_user
 
 
-@pytest.mark.parametrize(("share", "told"), [(1, "100%"), (0.9997, "99.9%"), (0.963, "96.3%"), (0, "0.0%")])
-def test_a_share_is_never_rounded_up_to_all(share, told):
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(1, "100%"), (0.9997, "99.9%"), (0.963, "96.3%"), (327 / 339, "96.4%"), (0.57, "57.0%"), (0.9999, "99.9%"), (0, "0.0%")],
+)
+def test_a_share_is_never_rounded_up(share, told):
     assert words.percent(share) == told
 
 

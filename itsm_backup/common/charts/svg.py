@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -43,9 +44,14 @@ def points(pairs: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{number(float(x))},{number(float(y))}" for x, y in pairs)
 
 
-def percent_words(share: float) -> str:
-    """A share (0 to 1) with one decimal; 100% only when nothing is missing."""
-    return "100%" if share >= 1 else f"{min(99.9, round(share * 100, 1)):.1f}%"
+def percent_words(share: float, *, places: int = 1) -> str:
+    """A share as per cent, rounded down: nothing looks met that is not, and 100% is only where nothing is missing.
+
+    With one place always, with more of them only as many as it needs.
+    """
+    scale: int = 10**places
+    cut = math.floor(share * 100 * scale + 1e-6) / scale
+    return (f"{cut:.{places}f}".rstrip("0").rstrip(".") if places > 1 or cut == 100 else f"{cut:.1f}") + "%"
 
 
 def day_words(on: dt.date) -> str:
