@@ -74,11 +74,12 @@ def roll_back(*, to: ServiceVersion, by: Any, at: dt.datetime, reason: str) -> S
 
 def edit_draft(
     *, version: ServiceVersion, content: Mapping[str, Any], commitment: Mapping[str, Any], by: Any, at: dt.datetime, reason: str,
-    offerings: Sequence[Levels] | None = None, base: str = "",
+    offerings: Sequence[Levels] | None = None, base: str = "", asked: bool = False,
 ) -> ServiceVersion:  # fmt: skip
     """The open version with the new content; `by` joins its authors, and a version in review goes back to draft.
 
-    Without a real difference nothing is written. `base` is the hash of the content that the editor started from: raises Stale
+    Without a real difference nothing is written; `asked` that the reason itself is one, for what others ask of the entry: whoever edits
+    and approves it reads that. `base` is the hash of the content that the editor started from: raises Stale
     when somebody changed it meanwhile. Raises WrongState for an approved or cancelled version.
     """
     _only(content, CONTENT_FIELDS)
@@ -88,13 +89,14 @@ def edit_draft(
         version = locked(version, "edit", seen=base)
         promise = Commitment.objects.filter(version=version).first() or Commitment(version=version)
         packages = list(version.offerings.all())
-        _write(version, promise, packages, content, commitment, offerings, by=by, at=at, reason=reason)
+        _write(version, promise, packages, content, commitment, offerings, by=by, at=at, reason=reason, asked=asked)
     return version
 
 
 def _write(
     version: ServiceVersion, promise: Commitment, packages: list[Offering], content: Mapping[str, Any], commitment: Mapping[str, Any],
     offerings: Sequence[Levels] | None, *, by: Any, at: dt.datetime, reason: str, tier_defaults: bool = False,
+    asked: bool = False,
 ) -> None:  # fmt: skip
     """Store the version with what it now says, what weighs the difference, and the revision that remembers it."""
     before = comparing.put_together(version, promise, packages)
@@ -109,7 +111,7 @@ def _write(
     wanted = packages if offerings is None else _packages(offerings)
     after = comparing.put_together(version, promise, wanted)
     _reads_as_stored({**after, "reason": reason})
-    if not version._state.adding and not promise._state.adding and after == before:
+    if not version._state.adding and not promise._state.adding and after == before and (not asked or reason.strip() in version.reason):
         return
     if not version._state.adding and reason.strip() and reason.strip() not in version.reason:
         version.reason = f"{version.reason.rstrip('. ')}; {reason.strip()}"  # who approves reads why each change was made

@@ -12,10 +12,9 @@ from django.template.loader import render_to_string
 from psycopg.types.json import Jsonb
 
 from incidents import prioritising, withholding
-from incidents.models import Escalation, Incident, IncidentEntry, MajorIncident, OwnChannel, Telling
+from incidents.models import Escalation, Incident, IncidentEntry, MajorIncident, Telling
 from incidents.models.escalation import Tell
-from incidents.models.own_channels import OWN
-from incidents.reaching import Recipient, operations_team, reach
+from incidents.reaching import Recipient, operations_team, reach, still_reached
 from incidents.timing import Step, told_at
 from itsm_backup.common import outbox
 from itsm_backup.common.models import Notice
@@ -46,7 +45,7 @@ def announce_level(
 
     `following` is when the next level is told unless somebody acknowledges.
     """
-    if not recipients and not escalation.tellings.exclude(recipients=[]).exists() and not told_of(incident):
+    if not recipients and not escalation.tellings.exclude(recipients=[]).exists() and not told_of(incident, at=at):
         words = f"Nobody was told: {escalation.snapshot['policy']}, level {step.level}, reaches nobody."
         IncidentEntry.objects.create(incident=incident, at=at, kind="mail", text=words)
     kind, subject = _of_level(incident, escalation, step)
@@ -80,7 +79,7 @@ def _of_level(incident: Incident, escalation: Escalation, step: Step) -> tuple[s
 def announce_resolution(*, incident: Incident, proof: str, at: dt.datetime) -> None:
     """Tell everybody who was told of it that it is over, and by what evidence."""
     subject = f"[{incident.number}] Resolved: {incident.title}"
-    _write(incident, "resolved", subject, first_alert(incident), at, {"proof": proof}, told_of(incident))
+    _write(incident, "resolved", subject, first_alert(incident), at, {"proof": proof}, told_of(incident, at=at))
 
 
 def announce_rise(*, incident: Incident, alert: Alert | None, before: str, at: dt.datetime, because: str = "") -> list[Recipient]:
@@ -88,20 +87,20 @@ def announce_rise(*, incident: Incident, alert: Alert | None, before: str, at: d
     says so; returns whom."""
     more = {"before": before, "now": alert.title if alert else "", "because": because}
     subject = f"[{incident.number}] {incident.priority}, was {before}: {incident.title}"
-    return _write(incident, "raised", subject, alert or first_alert(incident), at, more, told_of(incident))
+    return _write(incident, "raised", subject, alert or first_alert(incident), at, more, told_of(incident, at=at))
 
 
 def announce_reopening(*, incident: Incident, alert: Alert, at: dt.datetime) -> list[Recipient]:
     """Tell everybody who was told of it that what was over happens again; returns whom."""
     subject = f"[{incident.number}] {incident.priority} Again: {incident.title}"
-    return _write(incident, "reopened", subject, alert, at, {"now": alert.title}, told_of(incident))
+    return _write(incident, "reopened", subject, alert, at, {"now": alert.title}, told_of(incident, at=at))
 
 
 def announce_reopening_by_hand(*, incident: Incident, by: Any, reason: str, at: dt.datetime) -> list[Recipient]:
     """Tell everybody who was told that it is over, but who says so, that somebody opened it again, and why; returns whom."""
     subject = f"[{incident.number}] {incident.priority} Reopened: {incident.title}"
     more = {"by": by.get_full_name() or by.get_username(), "because": reason}
-    whom = [one for one in told_of(incident) if one.address.lower() != by.email.lower()]
+    whom = [one for one in told_of(incident, at=at) if one.address.lower() != by.email.lower()]
     return _write(incident, "reopened", subject, first_alert(incident), at, more, whom)
 
 
@@ -115,22 +114,22 @@ def announce_handing(*, incident: Incident, by: Any, at: dt.datetime, to: Any = 
     return _write(incident, "handed", subject, first_alert(incident), at, more, whom)
 
 
-def told_of(incident: Incident) -> list[Recipient]:
+def told_of(incident: Incident, *, at: dt.datetime) -> list[Recipient]:
     """Everybody who was told that the incident is there, each address once, and the team and the person that it was handed to.
 
-    Of incidents older than policies, the operations team.
+    Who is gone, or may not see it any more, and a channel that is switched off is stood in for. Of incidents older than policies,
+    the operations team.
     """
     escalations = Escalation.objects.filter(incident=incident)
     tellings = Telling.objects.filter(escalation__in=escalations).order_by("at", "pk").values_list("recipients", flat=True)
     found = {one["address"]: Recipient(**one) for recipients in tellings for one in recipients}
-    own = [key for key in found if key.startswith(OWN)]
-    kept = {f"{OWN}{pk}" for pk in OwnChannel.objects.filter(pk__in=[key.removeprefix(OWN) for key in own]).values_list("pk", flat=True)}
-    found = {key: one for key, one in found.items() if key in kept or not one.channel.startswith(OWN)}
     team = operations_team(incident)
     for one in filter(None, (team, _assignee(incident))):
         if one.address not in found and _was_handed_to(incident, one):
             found[one.address] = one
-    return list(found.values()) if team is None or escalations.exists() else [team]
+    if team is not None and not escalations.exists():
+        return [team]
+    return still_reached(list(found.values()), incident=incident, at=at)
 
 
 def _assignee(incident: Incident) -> Recipient | None:

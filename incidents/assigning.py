@@ -29,13 +29,13 @@ def workers() -> QuerySet[Any]:
 
 def workers_on(incident: Incident) -> QuerySet[Any]:
     """Those of them who may see the incident."""
-    return workers().filter(_sees(incident))
+    return workers().filter(_sees(incident)).distinct()
 
 
 def readers_of(incident: Incident) -> QuerySet[Any]:
     """Everybody with a live account who may see the incident, by name; superusers, who may see anything, are not offered."""
     people = get_user_model().objects.filter(_sees(incident), is_active=True, is_superuser=False)
-    return people.order_by("first_name", "last_name", "username")
+    return people.order_by("first_name", "last_name", "username").distinct()  # each once, in however many roles
 
 
 def _sees(incident: Incident) -> Q:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from catalogue.refusing import NotReady, problems_of
+from incidents import delivering
 from incidents.models import OwnChannel
 from incidents.models.channels import validate_address
 from itsm_backup.common import outbox
@@ -42,6 +43,7 @@ def _problems_of_new(row: Any) -> list[str]:
     problems = problems_of(row)
     try:
         validate_address(row.kind, row.secrets["address"])
+        problems += [told] if (told := delivering.stands_in_the_way(row)) else []
     except ValidationError as error:
         problems += error.messages
     names = list(OwnChannel.objects.filter(person=row.person).values_list("name", flat=True))

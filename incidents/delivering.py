@@ -92,7 +92,10 @@ def _post(channel: Any, notice: Notice, at: dt.datetime) -> None:
 def _notify(channel: Any, notice: Notice) -> None:
     import apprise  # slow to import, and needed by few
 
-    asset = apprise.AppriseAsset(secure_logging=True, async_mode=False, app_id=settings.ORGANISATION)
+    asset = apprise.AppriseAsset(
+        secure_logging=True, async_mode=False, app_id=settings.ORGANISATION, app_url=settings.BASE_URL,
+        image_url_mask="", image_url_logo="",  # else every phone fetches a picture from outside
+    )  # fmt: skip
     service = apprise.Apprise(asset=asset)
     if not service.add(channel.secrets["address"]):
         raise NotTaken(f"The address of {channel.name} is not what the service needs. Enter it again.")

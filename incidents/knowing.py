@@ -196,8 +196,10 @@ def remind(*, at: dt.datetime) -> int:
 
 
 def _answering_for(row: KnownError) -> set[Any]:
-    newest = row.history.filter(state=KnownError.State.PUBLISHED).select_related("history_user").order_by("-history_id").first()
-    people = {newest.history_user if newest else None, row.problem.assignee if row.problem else None}
+    before = row.history.exclude(state=KnownError.State.PUBLISHED).order_by("-history_id").values_list("history_id", flat=True).first()
+    since = row.history.filter(state=KnownError.State.PUBLISHED, history_id__gt=before or 0).order_by("history_id")
+    published = since.select_related("history_user").first()  # who changed it later did not publish it
+    people = {published.history_user if published else None, row.problem.assignee if row.problem else None}
     return {one for one in people if one and one.is_active and one.email and one.has_perm("incidents.view_knownerror")}
 
 

@@ -35,7 +35,7 @@ def propose_for(*, review: PostIncidentReview, at: dt.datetime) -> list[EntryPro
 def draft(*, proposal: EntryProposal, by: Any, at: dt.datetime) -> EntryProposal:
     """A draft of the entry by its steward, with what the data suggest filled in; it is approved as every version is.
 
-    Where a draft is open already, it gets what is suggested, and is named. Raises NotPossible where it is answered already, for who may
+    Where a draft is open already, it gets what is suggested, with what is asked among its reasons. Raises NotPossible where it is answered already, for who may
     not change the entry, and for what the catalogue refuses.
     """
     row = _open(proposal, by, at)
@@ -44,7 +44,9 @@ def draft(*, proposal: EntryProposal, by: Any, at: dt.datetime) -> EntryProposal
     said: dict[str, Any] = {"content": content, "commitment": commitment, "by": by, "at": at, "reason": reason}
     version = row.service.versions.filter(state__in=OPEN_VERSIONS).first()
     try:
-        drafted = drafting.edit_draft(version=version, **said) if version else drafting.draft_version(service=row.service, **said)
+        drafted = (
+            drafting.edit_draft(version=version, asked=True, **said) if version else drafting.draft_version(service=row.service, **said)
+        )
     except Refused as error:
         raise NotPossible(str(error)) from None
     row.state, row.version, row.answered_by, row.answered_at = State.DRAFTED, drafted, by, at
@@ -71,7 +73,8 @@ def settle(*, proposal: EntryProposal, as_: str, reason: str, by: Any, at: dt.da
 def became(proposal: EntryProposal) -> str:
     """What became of it, in words: `Version 8 is in review`."""
     if proposal.state == State.DRAFTED and proposal.version is not None:
-        return f"Version {proposal.version.number} is {proposal.version.get_state_display()}"
+        state = proposal.version.get_state_display().lower()
+        return f"Version {proposal.version.number} is {'a draft' if proposal.version.state == 'draft' else state}"
     said = proposal.get_state_display()
     return f"{said}: {proposal.reason}" if proposal.reason else said
 

@@ -8,7 +8,7 @@ import secrets
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from incidents.models import Audience, MajorDelivery, MajorIncident, MajorMessage, MajorUpdate, StatusLink
 from incidents.working import NotPossible
@@ -33,6 +33,18 @@ def told_to(audience: str, *, at: dt.datetime, user: Any = None) -> QuerySet[Maj
         told = MajorDelivery.objects.filter(message=OuterRef("pk"), person=user)
         rows = rows.filter(Q(update__major__in=MajorIncident.objects.visible_to(user)) | Exists(told))
     return rows.select_related("update__major").order_by("-update__sent_at", "-pk")
+
+
+def newest_of_each(rows: QuerySet[MajorMessage]) -> dict[int, bool]:
+    """The newest of these messages of each major incident, and whether that incident goes on by it."""
+    newest = rows.order_by("update__major", "-update__sent_at", "-pk").distinct("update__major")
+    return {pk: kind != MajorUpdate.Kind.CLOSURE for pk, kind in newest.values_list("pk", "update__kind")}
+
+
+def going_on_first(rows: QuerySet[MajorMessage], newest: dict[int, bool]) -> QuerySet[MajorMessage]:
+    """What was told last of each that goes on stands first, however much was told of others since; then all others, newest first."""
+    first = [pk for pk, goes_on in newest.items() if goes_on]
+    return rows.order_by(Case(When(pk__in=first, then=Value(0)), default=Value(1)), "-update__sent_at", "-pk")
 
 
 def told_of(user: Any, *, at: dt.datetime) -> QuerySet[MajorIncident]:

@@ -103,6 +103,34 @@ def reach(targets: list[dict[str, Any]], *, incident: Incident, at: dt.datetime,
     return list(found.values())
 
 
+def still_reached(told: Sequence[Recipient], *, incident: Incident, at: dt.datetime) -> list[Recipient]:
+    """Who of those that were told once is told what follows, each address once; by the same rules as whoever is told anew."""
+    directory = Directory(at=at)
+    found: dict[str, Recipient] = {}
+    for was in told:
+        one = _as_of_now(was, incident, at, directory)
+        if one is not None and one.address:
+            found.setdefault(one.address, one)
+    return list(found.values())
+
+
+def _as_of_now(was: Recipient, incident: Incident, at: dt.datetime, directory: Directory) -> Recipient | None:
+    """The addressee, or who stands in now; nobody for an own channel that was taken away. The operations team stays as it was."""
+    kind, _, number = was.thread.partition("/")
+    own, who = None, was.who
+    if was.channel.startswith(OWN):
+        own = OwnChannel.objects.filter(pk=was.channel.removeprefix(OWN)).select_related("person").first()
+        if own is None:
+            return None
+        kind, number, who = Tell.PERSON, str(own.person_id), own.person.get_full_name() or own.person.get_username()
+    if kind not in (Tell.PERSON, Tell.CHANNEL, Tell.TEAM):
+        return was
+    person = directory.person(int(number)) if kind == Tell.PERSON else None
+    has_own = own is not None or (person is not None and bool(directory.own(person)))
+    now = _reach_one({"tell": kind, kind: int(number), "name": who}, incident, at, directory, person, has_own=has_own)
+    return was if own is not None and now is not None and now.thread == f"person/{number}" else now
+
+
 def _reached_by(target: dict[str, Any], incident: Incident, at: dt.datetime, directory: Directory) -> list[Recipient]:
     """Who is told for one target: a person by mail, and at those of their own channels that are for the priority."""
     person = None if target["tell"] in NO_PERSON else _person_of(target, incident, at, directory)

@@ -76,10 +76,20 @@ def _incident(letter: Letter, person: Any) -> Incident:
         incident: Incident | None = Incident.objects.visible_to(person, "change").filter(pk=int(key[1])).first()
         if incident is None:
             raise _No("You may not work on this incident. Ask an operator.")
-        return incident
+        return _going_on(incident, person)
     if major := next((found for notice in ours if (found := _OF_MAJOR.match(notice.key))), None):
         raise _No(_instead(int(major[1]), person))
     raise _No("It answers no mail about an incident that we sent. Reply to such a mail, with its thread.")
+
+
+def _going_on(incident: Incident, person: Any) -> Incident:
+    """The incident, or that into which it was merged: there it is worked on. Raises _No where the person may not work on that one."""
+    if incident.merged_into_id is None:
+        return incident
+    into: Incident | None = Incident.objects.visible_to(person, "change").filter(pk=incident.merged_into_id).first()
+    if into is None:
+        raise _No(f"{incident.number} was merged into an incident that you may not work on. Ask an operator.")
+    return into
 
 
 def _instead(major: int, person: Any) -> str:
@@ -98,13 +108,26 @@ def _do(letter: Letter, incident: Incident, person: Any, at: dt.datetime) -> Rep
         raise _No(
             f"It has {len(letter.text):,} characters, and {LONGEST_TEXT:,} fit into the story. Shorten it, or say where it can be read."
         )
+    if letter.takes and incident.state == Incident.State.ON_HOLD:
+        raise _No(
+            f"{incident.number} is on hold, and “ack” does not end that. Go on with it on its page, "
+            f"{settings.BASE_URL}/incidents/{incident.number}/, or reply with a comment only."
+        )
     with transaction.atomic():
         if letter.takes:
             incident = working.take(incident=incident, by=person, at=at)
         if letter.text:
-            working.note(incident=incident, text=letter.text, by=person, at=at)
+            working.note(incident=incident, text=f"{letter.text}{_left_out(letter)}", by=person, at=at)
     did = Reply.Did.ACKNOWLEDGED if letter.takes else Reply.Did.NOTED
     return _keep(letter, at, did=did, told=f"{incident.number}: {did.label}.", by=person, incident=incident)
+
+
+def _left_out(letter: Letter) -> str:
+    """What of the message does not stand in the story, so that nobody looks for it there."""
+    if not letter.attachments:
+        return ""
+    what = "An attachment of this mail was" if letter.attachments == 1 else f"{letter.attachments} attachments of this mail were"
+    return f"\n({what} left out.)"
 
 
 def _keep(letter: Letter, at: dt.datetime, **what: Any) -> Reply:

@@ -54,13 +54,16 @@ class AudiencePage:
 def audience_page(*, audience: str, user: Any, moment: Moment, page: int) -> AudiencePage:
     """One page of what the audience was told, of what this person may read."""
     rows = publishing_status.told_to(audience, at=moment.at, user=user)
-    shown, paging = _part(rows, page, lambda number: moment.href("audience_page", audience, page=number))
+    newest = publishing_status.newest_of_each(rows)
+    shown, paging = _part(
+        publishing_status.going_on_first(rows, newest), page, lambda number: moment.href("audience_page", audience, page=number)
+    )
     may_link = audience == Audience.BUSINESS and user.has_perm(publishing_status.MAKE) and not moment.past
     label = Audience(audience).label
     return AudiencePage(
         audience=audience,
         label=label,
-        sentence=_sentence(label, shown),
+        sentence=_sentence(label, newest),
         rows=tuple(_row(one, moment) for one in shown),
         audiences=tuple(
             Choice(value=moment.href("audience_page", one.value), words=one.label, chosen=one == audience)
@@ -85,9 +88,12 @@ class PublicPage:
 def public_page(*, token: str, moment: Moment, page: int) -> PublicPage:
     """The same for whoever has the address: all that business users were told."""
     rows = publishing_status.told_to(Audience.BUSINESS, at=moment.at)
-    shown, paging = _part(rows, page, lambda number: moment.href("public_status", token, page=number))
+    newest = publishing_status.newest_of_each(rows)
+    shown, paging = _part(
+        publishing_status.going_on_first(rows, newest), page, lambda number: moment.href("public_status", token, page=number)
+    )
     return PublicPage(
-        sentence=_sentence("", shown),
+        sentence=_sentence("", newest),
         rows=tuple(replace(one, body=without_sign_in(one.body)) for one in (_row(each, moment) for each in shown)),
         paging=paging,
         feed=moment.href("public_feed", token),
@@ -107,12 +113,9 @@ def _part(rows: Any, page: int, href: Any) -> tuple[list[MajorMessage], Paging]:
     return shown, paging_of(first, len(shown), total, PAGE, href)
 
 
-def _sentence(label: str, shown: list[MajorMessage]) -> str:
-    """By the newest message of each major incident: what was told last, and nothing that was not."""
-    newest: dict[int, MajorMessage] = {}
-    for one in shown:
-        newest.setdefault(one.update.major_id, one)
-    going_on = sum(one.update.kind != "closure" for one in newest.values())
+def _sentence(label: str, newest: dict[int, bool]) -> str:
+    """By the newest message of each major incident, on whichever page it stands: what was told last, and nothing that was not."""
+    going_on = sum(newest.values())
     whose = f"{label}: " if label else ""
     if not newest:
         return f"{whose}nothing was told yet."

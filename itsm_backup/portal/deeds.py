@@ -24,7 +24,7 @@ from itsm_backup.portal.views import incident_shown
 from monitoring.models import Alert
 
 NUMBER = re.compile(r"(?:INC-)?(\d{1,18})", re.IGNORECASE | re.ASCII)
-Deed = Callable[[HttpRequest, Incident], str]
+Deed = Callable[[HttpRequest, Incident], str | tuple[str, tuple[str, str]]]  # what is told, and the page where it goes on
 
 
 def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
@@ -44,8 +44,9 @@ def deed(permission: str, form: str, field: str = "") -> Callable[[Deed], Any]:
                 at = now()
                 failed = {"form": form, "why": str(error), "at": error.field, "typed": request.POST.get(field, ""), "sent": request.POST}
                 return incident_shown(request, moment=Moment(at=at, now=at), number=number, failed=failed)
-            messages.success(request, told)
-            return redirect("portal:incident", incident.number)
+            words, to = told if isinstance(told, tuple) else (told, ("portal:incident", incident.number))
+            messages.success(request, words)
+            return redirect(*to)
 
         return posted(doing, page="portal:incident")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -55,6 +56,8 @@ def _shown(request: HttpRequest, moment: Moment, number: str, failed: dict[str, 
         raise Http404(number)
     pages = known_error_past if moment.past else known_error_page
     page = pages.known_error_page(known_error=found, user=request.user, moment=moment)
+    if failed and not moment.past:
+        page = replace(page, texts=known_error_page.kept_typing(page.texts, failed["sent"]))
     return show(request, "known_error", section="incidents", moment=moment, status=409 if failed else 200, page=page, failed=failed)
 
 
@@ -92,9 +95,9 @@ def step(request: HttpRequest, found: KnownError) -> str:
 
 
 @deed(DRAFT, "draft")
-def draft(request: HttpRequest, incident: Incident) -> str:
+def draft(request: HttpRequest, incident: Incident) -> tuple[str, tuple[str, str]]:
     made = knowing.draft(source=incident, by=request.user, at=now())
-    return f"{made.number} is a draft. Say what helps under Incidents, Known errors, and publish it."
+    return f"{made.number} is a draft. Say what helps, and publish it.", ("portal:known_error", made.number)
 
 
 @deed(WORK, "feedback")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -65,11 +66,25 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Text:
+    """A text of it; `typed` is what was typed into a form that was refused."""
+
+    name: str
+    label: str
+    value: str
+    typed: str | None = None
+
+    @property
+    def shown(self) -> str:
+        return self.value if self.typed is None else self.typed
+
+
+@dataclass(frozen=True, kw_only=True)
 class KnownErrorPage:
     number: str
     title: str
     facts: tuple[tuple[str, str | SafeString], ...]
-    texts: tuple[tuple[str, str, str], ...]  # name, label, value
+    texts: tuple[Text, ...]
     problem: Link | None
     services: tuple[Link, ...]
     services_head: str
@@ -159,10 +174,10 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
             *review_of(known_error, moment),
         ),
         texts=(
-            ("title", "Title", known_error.title),
-            ("symptom", "Symptom", known_error.symptom),
-            ("root_cause", "Root cause", known_error.root_cause),
-            ("workaround", "Workaround", known_error.workaround),
+            Text(name="title", label="Title", value=known_error.title),
+            Text(name="symptom", label="Symptom", value=known_error.symptom),
+            Text(name="root_cause", label="Root cause", value=known_error.root_cause),
+            Text(name="workaround", label="Workaround", value=known_error.workaround),
         ),
         problem=Link(f"{problem.number} {problem.title}", moment.href("problem", problem.number)) if problem else None,
         services=services[:MOST_ENTRIES],
@@ -184,6 +199,12 @@ def known_error_page(*, known_error: Any, user: Any, moment: Moment) -> KnownErr
         may_write=may,
         review_on=known_error.review_on.isoformat() if known_error.review_on else "",
     )
+
+
+def kept_typing(texts: tuple[Text, ...], sent: Mapping[str, str]) -> tuple[Text, ...]:
+    """The texts with what was typed; not where somebody else changed one meanwhile, which the refusal tells."""
+    mine = {one.name for one in texts if one.name in sent and sent.get(f"was-{one.name}", one.value).split() == one.value.split()}
+    return tuple(replace(one, typed=sent[one.name]) if one.name in mine else one for one in texts)
 
 
 def review_of(known_error: Any, moment: Moment) -> tuple[tuple[str, str], ...]:

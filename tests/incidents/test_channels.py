@@ -89,6 +89,7 @@ def test_chat_and_push_services_are_told_through_real_requests(noon, server, add
     make_channel("service", address.format(port=server.address.rpartition(":")[2]))
     fail(make_estate(noon - 48 * HOUR, "a"), "a", noon - HOUR, noon)
     (asked,) = server.asked
+    assert "github" not in str(asked.headers).lower() + asked.body.lower()  # no phone fetches a picture from outside for it
     assert asked.path == path and Incident.objects.get().number in asked.body and "Rooms, level 1" in asked.body
     assert Notice.objects.get().sent_at is not None
 
@@ -110,6 +111,20 @@ def test_a_channel_that_is_switched_off_is_stood_in_for(noon, server):
         channel.save()
     fail(make_estate(noon - 48 * HOUR, "a"), "a", noon - HOUR, noon)
     assert [one["address"] for one in Telling.objects.get().recipients] == ["storage@example.org"]
+
+
+def test_what_follows_is_told_the_team_when_the_channel_is_switched_off(noon, server):
+    channel = make_channel("webhook", f"{server.address}/hook")
+    tool = make_estate(noon - 48 * HOUR, "a")
+    fail(tool, "a", noon - HOUR, noon)
+    with because("test"):
+        channel.enabled = False
+        channel.save()
+    recover(tool, "a", noon + HOUR)
+    told = Notice.objects.latest("pk")
+    assert told.recipient == "storage@example.org" and "Resolved" in told.subject and len(server.asked) == 1
+    story = Incident.objects.get().entries.filter(kind="mail").latest("pk").text
+    assert "instead of Operations room, which is switched off" in story
 
 
 @pytest.mark.parametrize(

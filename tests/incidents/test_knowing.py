@@ -149,7 +149,10 @@ def test_what_is_published_is_looked_at_again_and_its_publisher_is_reminded_once
     said = {"by": make_user("olive", is_superuser=True), "at": noon, "reason": "test"}
     with pytest.raises(working.NotPossible, match="later than today"):
         knowing.write(known_error=published, review_on=noon.date(), **said)
-    row = knowing.write(known_error=published, review_on=(noon + 7 * DAY).date(), **said)
+    knowing.move(known_error=published, to="retired", **said)
+    knowing.move(known_error=published, to="published", **said)
+    changed = {**said, "by": make_user("otto", is_superuser=True)}
+    row = knowing.write(known_error=published, review_on=(noon + 7 * DAY).date(), **changed)  # who changes it did not publish it
     assert knowing.remind(at=noon + 6 * DAY) == 0
     assert [knowing.remind(at=noon + days * DAY) for days in (7, 8, 14)] == [1, 0, 1]
     told = Notice.objects.order_by("pk").first()

@@ -172,3 +172,34 @@ def test_the_page_takes_confirms_and_forgets_one_and_never_shows_its_address(cli
     assert client.delete(f"/api/v1/own-channels/{row.pk}/").status_code == 404
     client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
     assert client.post(f"/digest/channels/{row.pk}/remove").status_code == 302 and not OwnChannel.objects.exists()
+
+
+def test_whose_account_is_switched_off_is_told_nothing_more_and_the_team_stands_in(noon, server):
+    lead = make_admin("lead")
+    make_policy("Mine", {"tell": "person", "person": lead})
+    tool = make_estate(noon - 48 * HOUR, "a")
+    confirmed(lead, server, noon - 2 * HOUR)
+    fail(tool, "a", noon - HOUR, noon)
+    before, asked = Notice.objects.latest("pk").pk, len(server.asked)
+    lead.is_active = False
+    lead.save()
+    recover(tool, "a", noon + HOUR)
+    assert [one.recipient for one in Notice.objects.filter(pk__gt=before)] == ["storage@example.org"] and len(server.asked) == asked
+    assert "instead of lead, who is not there" in Incident.objects.get().entries.filter(kind="mail").latest("pk").text
+
+
+def test_who_may_not_see_it_any_more_is_stood_in_for(noon, server):
+    lead = make_admin("lead")
+    make_policy("Mine", {"tell": "person", "person": lead})
+    tool = make_estate(noon - 48 * HOUR, "a")
+    fail(tool, "a", noon - HOUR, noon)
+    lead.is_superuser = False
+    lead.save()
+    recover(tool, "a", noon + HOUR)
+    assert Notice.objects.latest("pk").recipient == "storage@example.org"
+
+
+def test_an_address_where_nothing_would_arrive_is_refused_at_once(noon, server):
+    with pytest.raises(NotReady, match="TOOL_ADDRESSES"):
+        enter(make_user("pia"), server, noon, address="http://10.9.8.7/latest")
+    assert not OwnChannel.objects.exists()

@@ -8,7 +8,8 @@ import sys
 import pytest
 from django.core.management import call_command
 
-from incidents import leading, nominating, reading_mail, replying
+import manage
+from incidents import leading, merging, nominating, reading_mail, replying, working
 from incidents.models import Incident, Reply
 from itsm_backup.common.models import Notice
 from tests.incidents.makers import HOUR, fail, make_estate
@@ -56,6 +57,9 @@ def letter(
     return "\r\n".join([*(f"{name}: {value}" for name, value in heads.items() if value), "", text]).encode()
 
 
+WRAPPED = "\n\nOn Sun, 29 Nov 2026 at 12:00, backup of a house with a long name,\nwhich goes on <backup@example.org>\nwrote:\nack\n"
+OUTLOOK = "\n\nFrom: Backup assurance\nSent: Sunday, 29 November 2026 12:00\nTo: Olga\nSubject: it fails\n\nack"
+GERMAN = "\n\nVon: Backup\nGesendet: Sonntag, 29. November 2026 12:00\nAn: Olga\nBetreff: it fails\n\nack"
 QUOTED = "\n\nOn Tue, 14 Jul 2026 at 12:00, backup wrote:\n> Priority P4\n> ack\n"
 
 
@@ -70,6 +74,83 @@ def test_ack_takes_it(incident, operator, noon):
     incident.refresh_from_db()
     assert (incident.state, incident.assignee) == ("in_progress", operator)
     assert incident.entries.get(kind="note").text == "I look at it at once"
+
+
+@pytest.mark.parametrize(
+    ("text", "takes", "left"),
+    [
+        ("Ack, I look at it", True, "I look at it"),
+        ("acknowledged - the disk comes at noon\nOlga", True, "the disk comes at noon\nOlga"),
+        ("I take it!", True, ""),
+        ("Take a look at the disk", False, "Take a look at the disk"),
+        ("Acknowledgements are late", False, "Acknowledgements are late"),
+        ("ack?", False, "ack?"),
+    ],
+)
+def test_a_first_line_that_begins_with_ack_takes_it_and_its_rest_is_the_comment(text, takes, left):
+    found = reading_mail.read(f"From: A\r\n\r\n{text}".encode(), authenticated_by="x")
+    assert (found.takes, found.text) == (takes, left)
+
+
+@pytest.mark.parametrize("quote", [WRAPPED, OUTLOOK, GERMAN])
+def test_what_mail_programs_quote_is_left_out(quote):
+    assert reading_mail.read(f"From: A\r\n\r\nSeen{quote}".encode(), authenticated_by="x").text == "Seen"
+
+
+def test_two_lines_that_look_like_a_head_are_words():
+    text = "On it since we spoke.\nFrom: the ward\nit is urgent"
+    assert reading_mail.read(f"From: A\r\n\r\n{text}".encode(), authenticated_by="x").text == text
+
+
+def test_the_story_says_that_an_attachment_was_left_out(incident, operator, noon):
+    parts = "--x\r\nContent-Type: text/plain\r\n\r\nSee the log\r\n--x\r\nContent-Type: text/plain\r\n"
+    parts += 'Content-Disposition: attachment; filename="a.log"\r\n\r\nlines\r\n--x--'
+    replying.take(letter(parts, Content_Type="multipart/mixed; boundary=x"), at=noon)
+    assert incident.entries.get(kind="note").text == "See the log\n(An attachment of this mail was left out.)"
+
+
+def test_a_reply_to_a_merged_incident_goes_where_it_is_worked_on(incident, operator, noon):
+    to = Notice.objects.earliest("pk").message_id
+    fail(make_estate(noon - 48 * HOUR, "b"), "b", noon - 2 * HOUR, noon - HOUR)
+    into = merging.merge(incident=incident, into=Incident.objects.latest("pk"), reason="one switch", by=operator, at=noon)
+    assert replying.take(letter("ack\nA disk comes", to=to), at=noon).told == f"{into.number}: acknowledged."
+    into.refresh_from_db()
+    assert (into.state, into.assignee, into.entries.get(kind="note").text) == ("in_progress", operator, "A disk comes")
+    assert not incident.entries.filter(kind="note").exists()
+
+
+def test_ack_takes_nothing_off_hold(incident, operator, noon):
+    working.move(incident=incident, to="on_hold", reason="the vendor comes", by=operator, at=noon)
+    reply = replying.take(letter("ack"), at=noon)
+    assert reply.did == "answered" and "is on hold" in reply.told and f"/incidents/{incident.number}/" in reply.told
+    assert Incident.objects.get().state == "on_hold"
+    assert replying.take(letter("The vendor came", id="2"), at=noon).did == "noted"
+
+
+def _ends(with_: object) -> object:
+    def main(*arguments: object, **more: object) -> int:
+        if isinstance(with_, BaseException):
+            raise with_
+        return int(str(with_))
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("with_", "code"),
+    [
+        (0, 0),
+        (1, 75),
+        (SystemExit(77), 77),
+        (SystemExit(75), 75),
+        (SystemExit("no settings"), 75),
+        (SystemExit(), 0),
+        (ValueError("x"), 75),
+    ],
+)
+def test_what_is_not_the_senders_fault_lets_the_mail_server_try_again(with_, code, monkeypatch):
+    monkeypatch.setattr(manage, "main", _ends(with_))
+    assert manage.receive(["receive_mail"]) == code
 
 
 def test_the_same_message_is_taken_once(incident, operator, noon):
@@ -193,6 +274,9 @@ def test_the_pipe_ends_as_mail_servers_expect(incident, operator, monkeypatch):
     assert piped(letter("ack")) == 0
     assert piped(letter("ack", id="2", sender="stranger@example.org")) == 77
     assert piped(b"x" * 10_000_001) == 77
+    with monkeypatch.context() as broken:
+        broken.setattr(replying, "take", _ends(KeyError("ours to mend")))
+        assert piped(letter("ack", id="3")) == 75
     assert Reply.objects.count() == 2
 
 

@@ -268,11 +268,13 @@ def test_every_no_becomes_one_proposal_that_its_steward_drafts(draft, author, pu
     drafted = proposing.draft(proposal=proposal, by=steward, at=later)
     assert (drafted.version.number, drafted.version.state, drafted.version.author_ids) == (2, "draft", [steward.pk])
     assert f"/reviews/{made.number}/" in drafted.version.reason and "8 h, as it was" in drafted.version.reason
-    assert proposing.became(drafted) == "Version 2 is draft"
+    assert proposing.became(drafted) == "Version 2 is a draft"
     with pytest.raises(working.NotPossible, match="answered already"):
         proposing.draft(proposal=proposal, by=steward, at=later)
     other = proposing.draft(proposal=EntryProposal.objects.get(question="restore"), by=steward, at=later)
     assert other.version == drafted.version
+    drafted.version.refresh_from_db()
+    assert "8 h, as it was" in drafted.version.reason and "A test every 90 days" in drafted.version.reason
 
 
 def test_what_the_data_suggest_stands_in_the_draft(incident, estate, author, publisher, later):

@@ -15,6 +15,8 @@ from itsm_backup.common.models import Notice
 from itsm_backup.common.time import now
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.incident_page import find, incident_page
+from tests.factories import make_admin
+from tests.incidents.makers import fail, make_estate
 from tests.portal.makers import HOUR, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("5.6")]
@@ -237,3 +239,18 @@ def test_no_two_addresses_in_force_are_for_the_same_and_taking_back_says_which(c
     said = client.post(reverse("portal:revoke_status_link", args=[other.pk]), follow=True).content.decode()
     assert f"made on {other.made_at:%d %b %H:%M:%S} UTC leads nowhere from now on." in said and "can still be read" not in said
     assert client.post(make, {"label": "Ward screens"}).status_code == 302
+
+
+def test_what_goes_on_stands_first_and_is_counted_however_much_was_told_since(client, estate_now, people, major):
+    tell(major, people, at=estate_now.at - HOUR, words="A technician drives there.", audiences=["business"])
+    fail(make_estate(estate_now.at - 48 * HOUR, "b"), "b", estate_now.at - 2 * HOUR, estate_now.at - HOUR)
+    made = nominating.propose(incident=Incident.objects.latest("pk"), reason="It, too", by=people["lead"], at=estate_now.at)
+    said = {"manager": people["manager"], "communications_lead": people["lead"], "interval_min": None}
+    other = leading.declare(major=made, by=people["manager"], at=estate_now.at - HOUR, **said)
+    for minutes in range(21):
+        at = estate_now.at - dt.timedelta(minutes=30 - minutes)
+        tell(other, people, at=at, words=f"Disk {minutes + 1:02} is in.", audiences=["business"])
+    client.force_login(make_admin(), backend=BACKEND)
+    first, second = read(client, "/major/status/business/"), read(client, "/major/status/business/?page=2")
+    assert "2 major incidents go on." in first and "2 major incidents go on." in second
+    assert first.index("Disk 21 is in.") < first.index("A technician drives there.") < first.index("Disk 20 is in.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.urls import reverse
 
 from incidents import knowing
-from incidents.models import Incident
+from incidents.models import Incident, KnownError
 from itsm_backup.common.time import now
 from tests.factories import make_admin, make_user
 from tests.incidents.makers import HOUR, fail, make_estate
@@ -44,3 +45,19 @@ def test_what_was_not_written_then_is_not_there_and_states_are_of_then(client):
     page = at_instant(client, f"/incidents/known-errors/{made.number}/", written)
     assert "<dd>Draft</dd>" in page and "Published:" not in page and "helped" not in page
     assert "<dd>Published</dd>" in client.get(f"/incidents/known-errors/{made.number}/").content.decode()
+
+
+def test_a_draft_from_an_incident_leads_to_it_and_a_refusal_keeps_what_was_typed(client):
+    present = now().replace(microsecond=0)
+    fail(make_estate(present - 13 * DAY, "a"), "a", present - 12 * DAY, present - 12 * DAY + HOUR)
+    client.force_login(make_admin(), backend=BACKEND)
+    answer = client.post(reverse("portal:draft_from_incident", args=[Incident.objects.get().number]), follow=True)
+    made = KnownError.objects.get()
+    assert answer.redirect_chain[-1][0] == f"/incidents/known-errors/{made.number}/"
+    sent = {"title": made.title, "was-title": made.title, "symptom": "", "was-symptom": made.symptom, "workaround": "Prune by hand"}
+    answer = client.post(reverse("portal:write_known_error", args=[made.number]), {**sent, "was-workaround": "", "reason": "We tried it"})
+    page = answer.content.decode()
+    assert answer.status_code == 409 and "Prune by hand" in page and 'value="We tried it"' in page
+    steps = {"to": "published", "reason": "Proven twice"}
+    answer = client.post(reverse("portal:known_error_step", args=[made.number]), steps)
+    assert answer.status_code == 409 and answer.content.decode().count('value="Proven twice"') == 1

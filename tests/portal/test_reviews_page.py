@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from incidents import following_up, reviewing
+from incidents import assigning, following_up, reviewing
 from incidents.models import Incident, PostIncidentReview
 from itsm_backup import journey
 from itsm_backup.portal.waiting import waiting_for
@@ -184,3 +184,8 @@ def test_a_form_that_is_looked_at_leads_back_to_its_page_and_a_refusal_stands_on
     assert (answer.status_code, answer["Location"]) == (302, f"/reviews/{draft.number}/")
     page = client.post(f"/reviews/{draft.number}/step", {"act": "submit"}).content.decode()
     assert page.count("Write what caused it.") == 1
+
+
+def test_whoever_has_several_roles_is_offered_once(incident, estate_now, operator):
+    operator.groups.add(*make_person("steward", estate_now.at).groups.all())
+    assert list(assigning.readers_of(incident)).count(operator) == 1

@@ -32,6 +32,9 @@ class Command(BaseCommand):
         except (OperationalError, InterfaceError):
             self.stderr.write("The database does not answer. Try again.")
             sys.exit(TRY_LATER)
+        except Exception as error:  # ours to mend, and no fault of the sender: the message has to come again
+            self.stderr.write(f"It could not be read: {type(error).__name__}. Try again.")
+            sys.exit(TRY_LATER)
         if reply.did == Reply.Did.REFUSED:
             self.stderr.write(reply.told)
             sys.exit(REFUSED)
