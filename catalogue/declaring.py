@@ -11,7 +11,7 @@ from django.db import transaction
 
 from catalogue import agreeing, comparing, publishing, relating
 from catalogue.checking import UNMEASURED, Measured
-from catalogue.models import Agreement, Label, Offering, Relation, Service, Team, Window
+from catalogue.models import Agreement, Label, Offering, Relation, Service, Team, Window, windows
 from catalogue.publishing import NotReady, problems_of
 from itsm_backup.common.models import because
 from itsm_backup.common.time import local_day
@@ -146,12 +146,12 @@ def declare_window(
 ) -> Declared:
     """A maintenance window of the service, known by its start. It excuses only what opens after this decision.
 
-    Raises NotReady for a new or changed window that is over already: it could excuse nothing.
+    Raises NotReady for a new or changed window that is over already, which could excuse nothing, and for one that is too long.
     """
     row = Window.objects.filter(service=service, starts_at=starts_at).first()
     same = row is not None and (row.ends_at, row.purpose) == (ends_at, purpose)
     if not same and ends_at <= at:
-        raise NotReady(["The window is over already and would excuse nothing: what was due in it is history."])
+        raise NotReady([windows.OVER])
     if row is None or row.ends_at != ends_at:
         row = row or Window(service=service, starts_at=starts_at)
         row.decided_at, row.decided_by = at, by

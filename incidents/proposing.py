@@ -35,8 +35,8 @@ def propose_for(*, review: PostIncidentReview, at: dt.datetime) -> list[EntryPro
 def draft(*, proposal: EntryProposal, by: Any, at: dt.datetime) -> EntryProposal:
     """A draft of the entry by its steward, with what the data suggest filled in; it is approved as every version is.
 
-    Where a draft is open already, it gets what is suggested, with what is asked among its reasons. Raises NotPossible where it is answered already, for who may
-    not change the entry, and for what the catalogue refuses.
+    Where a draft is open already, it gets what is suggested, with what is asked among its reasons. Raises NotPossible where it is
+    answered already, for who may not change the entry, and for what the catalogue refuses.
     """
     row = _open(proposal, by, at)
     reason = f"{row.answer.review.number}: {row.text} {settings.BASE_URL}/reviews/{row.answer.review.number}/"

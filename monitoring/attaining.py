@@ -21,10 +21,12 @@ from monitoring.placing import Placed
 from monitoring.recovering import MOST_POINTS, Recovery, looks_back_to, recovery_of
 from monitoring.tallying import Tally, tally_of
 from monitoring.trending import Month
+from monitoring.unheard import heard_until
 from monitoring.wording import left_out
 
 LEAST_PEERS = 5
 NONE_KNOWN = "No full restore test is known"
+OF_COPIES = ("rpo_attainment_rate", "encryption", "copy_scheme", "immutability_days")  # what only a tool that answers can tell
 
 
 class Attainment(msgspec.Struct, kw_only=True):
@@ -72,19 +74,29 @@ def standing_of(*, version: ServiceVersion, evaluation: Evaluation | None, at: d
     period = month_bounds(at, version.zone)
     by_key = {one.key: one for one in wanted}
     kept, recovery = _kept(version, by_key, period, at, known_at), None
+    heard = heard_until(evaluation)
     if _timed(by_key):
         promised = {"rpo_s": int(by_key["rpo_s"].target or 0), "slo": by_key["rpo_attainment_rate"].target or 0}
-        recovery = recovery_of(version=version, period=period, at=at, known_at=known_at, copies=kept.copies, **promised)  # type: ignore[arg-type]
+        promised |= {"copies": kept.copies, "heard_until": heard}  # type: ignore[dict-item]
+        recovery = recovery_of(version=version, period=period, at=at, known_at=known_at, **promised)  # type: ignore[arg-type]
     ask = _Asked(version=version, evaluation=evaluation, claims=claims, recovery=recovery, at=at, tally=tally, kept=kept)
     success = by_key.get("success_rate")
     return Standing(
         period=period,
-        attainments=[_MEASURES[one.key](one, ask) for one in wanted],
+        attainments=[_as_heard(_MEASURES[one.key](one, ask), unheard=bool(heard)) for one in wanted],
         recovery=recovery,
         burn=burning.counted(tally.outcomes, success.target or 0) if success else [],
         months=tally.months,
         trend=trending.trend_of(tally.months),
     )
+
+
+def _as_heard(found: Attainment, *, unheard: bool) -> Attainment:
+    """What of copies is good as far as it is known is not known to be so since a tool fell silent; what is broken stays so."""
+    if not unheard or found.objective.key not in OF_COPIES or found.status not in ("kept", "at_risk"):
+        return found
+    found.status, found.detail = "no_data", f"{found.detail}, as far as known: its backup tool has not answered since"
+    return found
 
 
 def _is_open(commitment: Commitment | None, claim: dict[str, Any] | None) -> bool:
@@ -174,6 +186,8 @@ def _success(one: Objective, ask: _Asked) -> Attainment:
         _, good, _, total = ask.month
         return _counted(one, good, total, "Due backups, until yesterday")
     found = _counted(one, claim["good"], claim["settled"], f"Due backups that are settled{left_out(claim)}")
+    if not claim["settled"]:
+        return found  # of the month nothing is known: the claim stands where nothing speaks against it
     found.status, found.left = claim["verdict"], None if claim["used"] is None else 1 - claim["used"]
     if found.confidence == "inconclusive" and one.target is not None:
         found.detail += _pooled(one.target, ask)

@@ -9,6 +9,7 @@ from typing import Any
 
 from catalogue.models import ServiceVersion
 from itsm_backup.common.time import iso, month_bounds
+from monitoring import unheard
 from monitoring.asking import array, fetch
 from monitoring.methods import measure
 from monitoring.models import Alert
@@ -74,10 +75,15 @@ def burning(at: dt.datetime) -> Iterator[Noted]:
     rates = {pk: float(one.success_rate) for pk, (_, one) in promised.items() if pk in failed and one.success_rate is not None}
     runs = by_number(rates, at)
     timed = [pk for pk in exceeded if pk in promised][:MOST_TIMED]
+    heard = unheard.heard_until_now(timed) if timed else {}
     for pk, (version, commitment) in promised.items():
         fired = [(rule, f"of its last {rule['counted']} due runs") for rule in runs.get(pk, ()) if rule["fires"]]
         if pk in timed:
-            fired += [(rule, f"of {rule['long_seconds'] // 3600} hours") for rule in _by_time(version, commitment, at) if rule["fires"]]
+            fired += [
+                (rule, f"of {rule['long_seconds'] // 3600} hours")
+                for rule in _by_time(version, commitment, at, heard.get(pk))
+                if rule["fires"]
+            ]
         if fired:
             yield _noted(version, fired)
 
@@ -89,11 +95,14 @@ def _lately(classes: tuple[str, ...], since: dt.datetime) -> list[int]:
     return list(dict.fromkeys(service for service, _ in sorted(both, key=lambda row: row[1])))
 
 
-def _by_time(version: ServiceVersion, commitment: Any, at: dt.datetime) -> list[dict[str, Any]]:
-    """The two rules over the seconds beyond the recovery point; empty where no share of time is promised."""
+def _by_time(version: ServiceVersion, commitment: Any, at: dt.datetime, heard: Mapping[int, dt.datetime] | None) -> list[dict[str, Any]]:
+    """The two rules over the seconds beyond the recovery point; empty where no share of time is promised.
+
+    Behind a silent tool they stand as when it answered last: its silence is an alert of its own, and refutes and proves nothing.
+    """
     if not commitment.rpo_s or commitment.rpo_attainment_rate is None:
         return []
-    promised = {"rpo_s": commitment.rpo_s, "slo": float(commitment.rpo_attainment_rate)}
+    promised = {"rpo_s": commitment.rpo_s, "slo": float(commitment.rpo_attainment_rate), "heard_until": heard}
     return recovery_of(version=version, period=month_bounds(at, version.zone), at=at, known_at=at, **promised).burn  # type: ignore[arg-type]
 
 

@@ -62,7 +62,8 @@ def recalculate(*, at: dt.datetime) -> int:
 
     One that is to be asked more often than it waits is asked that much earlier, unless it is failing: then its own pace stands.
     """
-    changed = ToolState.objects.filter(tool__cadence=Tool.Cadence.FIXED, interval_s__isnull=False).update(interval_s=None)
+    fixed = ToolState.objects.filter(tool__cadence=Tool.Cadence.FIXED, interval_s__isnull=False)
+    changed = fixed.update(interval_s=None, next_judgement_at=at)
     for one in cadence.cadences(at=at):
         state = ToolState.objects.filter(tool=one.tool.pk)
         if one.tool.cadence == Tool.Cadence.COMPUTED:
@@ -71,6 +72,25 @@ def recalculate(*, at: dt.datetime) -> int:
         late = state.filter(consecutive_failures=0, next_poll_at__gt=F("latest_answer_at") + wait * (1 + polling.JITTER))
         late.update(next_poll_at=F("latest_answer_at") + wait)
     return changed
+
+
+def take_up(*, tool: Tool, at: dt.datetime) -> None:
+    """Follow what was just set for this tool: whether it is silent is judged anew, and a longer wait than it has now ends earlier.
+
+    The pace of one that fails is that of its new interval.
+    """
+    ToolState.objects.filter(tool=tool.pk).update(next_judgement_at=at)
+    if tool.cadence == Tool.Cadence.COMPUTED:
+        recalculate(at=at)
+        return
+    ToolState.objects.filter(tool=tool.pk, interval_s__isnull=False).update(interval_s=None)
+    state = ToolState.objects.filter(tool=tool.pk, next_poll_at__isnull=False, latest_answer_at__isnull=False).first()
+    if state is None:
+        return
+    wait = polling.pace(tool.poll_interval_s, state.consecutive_failures)
+    # By what it waited for when it was read: a round that ended meanwhile has already set the next one.
+    waits = ToolState.objects.filter(tool=tool.pk, next_poll_at=state.next_poll_at)
+    waits.filter(next_poll_at__gt=F("latest_answer_at") + wait * (1 + polling.JITTER)).update(next_poll_at=F("latest_answer_at") + wait)
 
 
 def shipped_policy() -> PollingPolicy:

@@ -80,7 +80,7 @@ def poll(*, tool: Tool, at: dt.datetime, run: Runner | None = None) -> intake.Re
     answer = ask(tool=tool, cursor=known.cursor, run=run or run_program, at=at)
     reading = intake.understand(tool, answer)
     digest = sameness.digest_of(reading, at)
-    next_poll_at = at + _wait(known.interval_s or tool.poll_interval_s)
+    next_poll_at = at + _wait(tool.asked_every_s(known.interval_s))
     usual = quick_rounds.keep(tool=tool, known=known, answer=answer, reading=reading, digest=digest, next_poll_at=next_poll_at, at=at)
     if usual:
         return usual
@@ -136,8 +136,13 @@ def _note(*, tool: Tool, receipt: intake.Receipt, at: dt.datetime, digest: bytes
 
 def _wait(usual_s: int, failures: int = 0) -> dt.timedelta:
     """Until the next question: the interval, doubled from the second failure in a row up to six hours, with jitter."""
+    return pace(usual_s, failures) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+
+
+def pace(usual_s: int, failures: int) -> dt.timedelta:
+    """How long a tool that failed so often in a row waits, without jitter."""
     wait_s = usual_s if failures <= 1 else min(usual_s * 2 ** (failures - 1), LONGEST_WAIT_S)
-    return dt.timedelta(seconds=max(wait_s, usual_s) * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - spreads load, guards nothing
+    return dt.timedelta(seconds=max(wait_s, usual_s))
 
 
 def _settle_what_waited(tool: Tool, at: dt.datetime) -> None:

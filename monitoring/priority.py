@@ -26,6 +26,7 @@ class Stood(msgspec.Struct, kw_only=True, frozen=True):
     ahead_s: int  # exposure when the next run can have completed
     damaged: bool  # no copy counts
     restore_failed_at: dt.datetime | None = None  # when the newest restore in earnest failed, while that is felt
+    copied: bool = True  # whether there is a copy that counts: without one exposure is counted from where data began
 
 
 def of_evaluations(
@@ -90,6 +91,7 @@ def stood_on(*, inputs: dict[str, Any], result: dict[str, Any], effective_tier: 
         ahead_s=_at_next_completion_s(inputs, rpo),
         damaged=damaged,
         restore_failed_at=parse_instant(inputs["failed_restore"]["at"]) if inputs.get("failed_restore") else None,
+        copied=not (rpo and rpo.get("counted_from") and not rpo.get("captured_at")),
     )
 
 
@@ -106,6 +108,8 @@ def _reason(found: dict[str, Any], stood: Stood) -> str:
     wide = f", one step up because {stood.affected} services share the cause" if stood.affected >= WIDE else ""
     if stood.damaged:
         age = f"a check found its copies damaged, so none counts and {duration_words(stood.exposure_s or 0)} of data are exposed"
+    elif not stood.copied and stood.exposure_s is not None:
+        age = f"no copy, {duration_words(stood.exposure_s)} of data exposed"
     else:
         age = f"newest copy {duration_words(stood.exposure_s)} old" if stood.exposure_s is not None else "age of the newest copy not known"
     promise = f"promise {duration_words(stood.rpo_s)}" if stood.rpo_s else "no recovery point promised"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +19,10 @@ PAGE, TICKET = 0.25, 0.30  # the share of the budget that may go in 24 hours, an
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """BM-RPO-TW of the worst item, the budget by BM-EB, and its burn by BM-BURN; all of them None where nothing can be counted."""
+    """BM-RPO-TW of the worst item, the budget by BM-EB, and its burn by BM-BURN; all of them None where nothing can be counted.
+
+    With `unheard` some item stands behind a silent tool: its time is counted until that answered last, and no further.
+    """
 
     starts_at: dt.datetime
     until: dt.datetime
@@ -26,6 +30,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     budget: dict[str, Any] | None = None
     burn: list[dict[str, Any]] = []
     lacking: str = ""
+    unheard: bool = False
 
 
 def recovery_of(
@@ -37,10 +42,12 @@ def recovery_of(
     at: dt.datetime,
     known_at: dt.datetime,
     copies: dict[int, list[Copy]] | None = None,
+    heard_until: Mapping[int, dt.datetime] | None = None,
 ) -> Recovery:
     """Counted from the beginning of the period, or of the version where that is later, until `at`.
 
-    `copies` are those from `looks_back_to` on where they were read already, at most MOST_POINTS of an item.
+    `copies` are those from `looks_back_to` on where they were read already, at most MOST_POINTS of an item. Of items behind a silent
+    tool `heard_until` says until when they are known: the time since then is neither within nor beyond the recovery point.
     """
     since = max(period[0], version.effective.lower, version.commissioned_at)
     empty = Recovery(starts_at=since, until=at)
@@ -53,12 +60,21 @@ def recovery_of(
         return msgspec.structs.replace(empty, lacking="No job is mapped")
     if any(len(some) >= MOST_POINTS for some in copies.values()):
         return msgspec.structs.replace(empty, lacking=f"More than {MOST_POINTS:,} copies in the period")
-    commissioned_at = version.commissioned_at
-    counted = {item: measure("BM-RPO-TW", _given(some, (since, at), rpo_s, commissioned_at)) for item, some in copies.items()}
+    commissioned_at, known = version.commissioned_at, heard_until or {}
+    ends = {item: min(at, known.get(item, at)) for item in copies}
+    empty = msgspec.structs.replace(empty, unheard=any(end < at for end in ends.values()))
+    if all(end <= since for end in ends.values()):
+        return msgspec.structs.replace(empty, lacking="Its backup tool has not answered in the period")
+    counted = {
+        item: measure("BM-RPO-TW", _given(some, (since, ends[item]), rpo_s, commissioned_at))
+        for item, some in copies.items()
+        if ends[item] > since
+    }
     worst = max(counted, key=lambda item: (counted[item]["noncompliant_seconds"], counted[item]["max_exposure_seconds"] or 0, -item))
-    broken = _intervals(copies[worst], looked_at_from, at, rpo_s, commissioned_at)
-    budget = {"period": [iso(since), iso(period[1])], "elapsed_until": iso(at), "slo": slo, "noncompliant_intervals": broken}
-    return msgspec.structs.replace(empty, attainment=counted[worst], budget=measure("BM-EB", budget), burn=_burn(broken, slo, period, at))
+    end = ends[worst]
+    broken = _intervals(copies[worst], looked_at_from, end, rpo_s, commissioned_at)
+    budget = {"period": [iso(since), iso(period[1])], "elapsed_until": iso(end), "slo": slo, "noncompliant_intervals": broken}
+    return msgspec.structs.replace(empty, attainment=counted[worst], budget=measure("BM-EB", budget), burn=_burn(broken, slo, period, end))
 
 
 def looks_back_to(version: ServiceVersion, period: tuple[dt.datetime, dt.datetime], at: dt.datetime) -> dt.datetime:

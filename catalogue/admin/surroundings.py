@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from catalogue import foreseeing, relating
@@ -13,8 +13,8 @@ from catalogue.admin.beside import BesideEntry, stands
 from catalogue.admin.entries import Fact
 from catalogue.admin.related import warn
 from catalogue.duties import Refused
-from catalogue.models import RejectedRelation, Relation, Service, StatusOverride, Team, TeamMember, Window
-from itsm_backup.common.admin import Impossible, TrackedAdmin, TrackedInline, given_reason
+from catalogue.models import RejectedRelation, Relation, Service, StatusOverride, Team, TeamMember, Window, windows
+from itsm_backup.common.admin import Impossible, ReasonedForm, TrackedAdmin, TrackedInline, given_reason
 from itsm_backup.common.admin.rights import sight
 from itsm_backup.common.time import now
 
@@ -107,6 +107,21 @@ class StatusOverrideAdmin(BesideEntry, TrackedAdmin):
         return False
 
 
+BEGUN = "The window has begun already: it excuses only what opens from now on. What opened before counts, whatever comes of it."
+MOVED = {"service", "starts_at", "ends_at"}
+
+
+class WindowForm(ReasonedForm):
+    """A window that is new or moved is not over yet; one that has begun may still end earlier or later."""
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        ends_at = said.get("ends_at")
+        if ends_at and MOVED & set(self.changed_data) and ends_at <= now():
+            self.add_error("ends_at", windows.OVER)
+        return said
+
+
 @admin.register(Window)
 class WindowAdmin(BesideEntry, TrackedAdmin):
     place = 3
@@ -118,10 +133,13 @@ class WindowAdmin(BesideEntry, TrackedAdmin):
     date_hierarchy = "starts_at"
     list_select_related = ("service", "decided_by")
     fields = ("service", "purpose", "starts_at", "ends_at")
+    form = WindowForm
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if not change or {"service", "starts_at", "ends_at"} & set(form.changed_data) or getattr(request, "reverting", False):
+        if not change or MOVED & set(form.changed_data) or getattr(request, "reverting", False):
             obj.decided_at, obj.decided_by = now(), request.user  # a moved window was decided now: nothing is excused afterwards
+            if obj.starts_at < obj.decided_at < obj.ends_at:
+                self.message_user(request, BEGUN, messages.WARNING)
         super().save_model(request, obj, form, change)
 
 

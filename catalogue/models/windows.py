@@ -6,10 +6,15 @@ import datetime as dt
 from typing import Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from catalogue.models.service import Service
 from itsm_backup.common.models import Tracked, TrackedQuerySet, tracked
+
+LONGEST = dt.timedelta(days=31)  # a window silences alerts: what lasts longer is another promise, not maintenance
+TOO_LONG = f"A window lasts {LONGEST.days} days at most: it silences alerts. Declare what follows as a window of its own."
+OVER = "The window is over already and would excuse nothing: what was due in it is history."
 
 
 class WindowQuerySet(TrackedQuerySet):
@@ -44,3 +49,7 @@ class Window(Tracked):
 
     def __str__(self) -> str:
         return f"{self.service}: {self.purpose}"
+
+    def clean(self) -> None:
+        if self.starts_at and self.ends_at and self.ends_at - self.starts_at > LONGEST:
+            raise ValidationError({"ends_at": TOO_LONG})

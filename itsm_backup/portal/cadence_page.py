@@ -83,7 +83,7 @@ def cadence_page(
     objection = duties.objection(user, Tool, moment.now)
     may_set = bool(mine) and not objection
     return CadencePage(
-        sentence=_sentence(told), rows=tuple(_row(one, moment, may_set and one.tool.id in mine, chosen) for one in told[:SHOWN]),
+        sentence=_sentence(told, moment), rows=tuple(_row(one, moment, may_set and one.tool.id in mine, chosen) for one in told[:SHOWN]),
         more=max(0, len(told) - SHOWN), budgets=tuple(_budgets([one for one in everything if one.tool.budget_id], told)),
         shares=tuple((tier, _share(getattr(policy, f"tier_{tier}_fraction"))) for tier in (1, 2, 3, 4)),
         least=duration_words(policy.least_s), most=duration_words(policy.most_s), used=_share(policy.use_fraction),
@@ -95,7 +95,9 @@ def _share(fraction: Any) -> str:
     return f"{float(fraction) * 100:g}%"
 
 
-def _sentence(told: list[Cadence]) -> str:
+def _sentence(told: list[Cadence], moment: Moment) -> str:
+    if not told and moment.past:
+        return "No tool that is asked was set up by then."
     if not told:
         return "No tool is asked: those that there are report by themselves."
     oftener = sum(one.recommended_s < one.asked_every_s for one in told)

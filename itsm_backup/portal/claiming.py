@@ -19,6 +19,7 @@ from monitoring.bridging import Bridged
 from monitoring.keeping import Kept
 from monitoring.models import BackupRun, Evaluation
 from monitoring.trending import Month
+from monitoring.unheard import heard_until
 from monitoring.wording import left_out
 
 METHODS = {"Recovery point (RPO)": "BM-RPO-EXP", "Recovery time (RTO)": "BM-RTO", "Run success": "BM-SR-WIN", "Done on time": "BM-CIW",
@@ -61,7 +62,7 @@ def claims_of(
         found.append(_on_time(float(commitment.on_time_rate), _of_month(commitment.on_time_rate, commitment), month))
     if commitment.window_opens and commitment.window_closes:
         found.append(window_claim(commitment, runs, zone_name=zone_name, code=code, moment=moment))
-    found += claims_of_copies(commitment, kept, code=code, moment=moment)
+    found += claims_of_copies(commitment, kept, unheard=bool(heard_until(evaluation)), code=code, moment=moment)
     if commitment.restore_test_days:
         found.append(_restore_test(commitment.restore_test_days, restore, why, moment))
     return tuple(replace(one, method=href_of(one.method or METHODS[one.name], "1", moment), runs=_runs(one, code, moment)) for one in found)
@@ -195,8 +196,7 @@ def _local_day(instant: str | None) -> str:
 def _success(promised: str, claim: dict[str, Any] | None, evaluation: Evaluation | None, why: str) -> Claim:
     if claim is None or evaluation is None or claim["rate"] is None:
         reason = "Not judged yet" if claim is None else "Nothing is settled in this month yet"
-        verdict = claim["verdict"] if claim else "no_data"
-        return Claim(name="Run success", promised=promised, measured="Unknown", evidence=reason, verdict=verdict, why=why)
+        return Claim(name="Run success", promised=promised, measured="Unknown", evidence=reason, verdict="no_data", why=why)
     month = parse_instant(evaluation.inputs["period"][0]).astimezone(zone()) + dt.timedelta(days=1)
     return Claim(
         name="Run success",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from catalogue.models import Commitment
 from itsm_backup.common.time import duration_words, iso
@@ -34,8 +35,20 @@ def window_claim(commitment: Commitment, runs: Iterable[BackupRun], *, zone_name
     )  # fmt: skip
 
 
-def claims_of_copies(commitment: Commitment, kept: Kept | None, *, code: str, moment: Moment) -> Iterator[Claim]:
-    """Retention, encryption, copies and locks, as far as they are promised."""
+def claims_of_copies(commitment: Commitment, kept: Kept | None, *, unheard: bool, code: str, moment: Moment) -> Iterator[Claim]:
+    """Retention, encryption, copies and locks, as far as they are promised.
+
+    Behind a silent tool (`unheard`) what was good when it answered last is not known to be so now.
+    """
+    for claim in _claims(commitment, kept, code=code, moment=moment):
+        if unheard and claim.verdict == "kept":
+            told = f"{claim.evidence}, as far as known: its tool has not answered since"
+            yield replace(claim, verdict="no_data", verdict_words=VERDICTS["no_data"], evidence=told)
+        else:
+            yield claim
+
+
+def _claims(commitment: Commitment, kept: Kept | None, *, code: str, moment: Moment) -> Iterator[Claim]:
     if commitment.retention_days:
         yield _retention(commitment.retention_days, kept, code, moment)
     if commitment.encryption not in ("", Commitment.Encryption.NONE):

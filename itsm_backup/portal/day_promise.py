@@ -17,9 +17,10 @@ from itsm_backup.portal.day_ledger import LocalDay
 from itsm_backup.portal.words import size
 from monitoring.methods import measure
 from monitoring.methods.rpo import Breach, Point, breaches
-from monitoring.models import BackupRun, ProtectedItem
+from monitoring.models import BackupRun, Evaluation, ProtectedItem
 from monitoring.planning import COUNTED
 from monitoring.restorable import Copy, copies_of
+from monitoring.unheard import heard_until
 
 MOST_SPANS, WEEKS = 20, 8
 GIB = 2**30
@@ -43,8 +44,19 @@ def promise_of(day: LocalDay) -> DayPromise:
     copies = copies_of(service_id=day.service_id, start=day.starts_at, end=day.until, known_at=day.moment.at)
     if not any(copies.values()):
         return DayPromise(verdict="no_data", words=f"{promise}, no copy is known")
-    found = [(item, breach) for item, points in copies.items() for part in parts for breach in _breaches(points, part)]
+    heard = heard_until(_judgement(day))
+    found = [
+        (item, breach)
+        for item, points in copies.items()
+        for part in _as_heard(parts, heard.get(item))
+        for breach in _breaches(points, part)
+    ]
     so_far = "that day" if day.is_over else "so far"
+    unheard = [heard[item] for item in copies if item in heard and heard[item] < day.until]
+    if not found and unheard:
+        since = max(min(unheard), day.starts_at)
+        from_then = f" from {day.clock_words(since)}" if since > day.starts_at else ""
+        return DayPromise(verdict="no_data", words=f"{promise}, not known{from_then}: its backup tool has not answered since")
     if not found:
         return DayPromise(verdict="kept", words=f"{promise}, kept {so_far}")
     found.sort(key=lambda pair: (pair[1].starts_at, pair[0]))
@@ -58,6 +70,17 @@ def promise_of(day: LocalDay) -> DayPromise:
 
 
 _Part = tuple[dt.datetime, dt.datetime, int, dt.datetime]
+
+
+def _judgement(day: LocalDay) -> Evaluation | None:
+    """The judgement in force at the moment: it knows which tools were silent."""
+    known = Evaluation.objects.filter(service=day.service_id, at__lte=day.moment.at)
+    return known.only("inputs", "service").order_by("-at", "-pk").first()
+
+
+def _as_heard(parts: Sequence[_Part], until: dt.datetime | None) -> list[_Part]:
+    """As far as is known of an item; all of it unless its tool is silent."""
+    return [(since, min(end, until or end), *rest) for since, end, *rest in parts if until is None or since < until]  # type: ignore[misc]
 
 
 def _parts(day: LocalDay) -> list[_Part]:

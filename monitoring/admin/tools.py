@@ -14,7 +14,7 @@ from catalogue import duties
 from itsm_backup.common.admin import Act, Impossible, TrackedAdmin, bulk_act, may
 from itsm_backup.common.admin.fields import in_words, value_words
 from itsm_backup.common.time import now
-from monitoring import polling
+from monitoring import calibrating, polling
 from monitoring.admin.tool_form import form_for, setting_names
 from monitoring.connectors import CONNECTORS
 from monitoring.connectors.base import TESTED_WORDS
@@ -169,3 +169,4 @@ class ToolAdmin(TrackedAdmin):
         if getattr(request, "reverting", False):
             obj.secrets = Tool.objects.get(pk=obj.pk).secrets  # an earlier password would hardly work: secrets stay as they are
         super().save_model(request, obj, form, change)
+        calibrating.take_up(tool=obj, at=now())

@@ -63,6 +63,10 @@ class Tool(Tracked):
     def __str__(self) -> str:
         return self.label or self.name
 
+    def asked_every_s(self, worked_out_s: int | None) -> int:
+        """Seconds between two questions: what was worked out counts only while the tool follows it."""
+        return (worked_out_s if self.cadence == self.Cadence.COMPUTED else None) or self.poll_interval_s
+
     @property
     def connector(self) -> Any:
         from monitoring.connectors import connector
@@ -118,7 +122,7 @@ class ToolState(models.Model):
     @property
     def asked_every_s(self) -> int:
         """Seconds between two questions, while all is well."""
-        return self.interval_s or self.tool.poll_interval_s
+        return self.tool.asked_every_s(self.interval_s)
 
     @property
     def tells_nothing(self) -> bool:

@@ -71,6 +71,8 @@ def test_a_window_excuses_nothing_afterwards(said, noon):
     service = make_service("erp")
     with pytest.raises(NotReady, match="over already"):
         declaring.declare_window(service=service, starts_at=noon - 2 * HOUR, ends_at=noon, purpose="Move", **said)
+    with pytest.raises(NotReady, match="31 days at most"):
+        declaring.declare_window(service=service, starts_at=noon, ends_at=noon + 745 * HOUR, purpose="Move", **said)
     declaring.declare_window(service=service, starts_at=noon, ends_at=noon + HOUR, purpose="Move", **said)
     after = {**said, "at": noon + 3 * HOUR}
     assert not declaring.declare_window(service=service, starts_at=noon, ends_at=noon + HOUR, purpose="Move", **after).wrote

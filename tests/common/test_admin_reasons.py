@@ -1,10 +1,15 @@
 """A reason on every path of the admin: form, inline, list, bulk act, deletion, rights, bringing back."""
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 import pytest
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 
 from catalogue.models import Relation, Team, Window
 from itsm_backup.common.models import because
+from itsm_backup.common.time import now
 from monitoring.models import AttributionCondition, AttributionRule, CauseRule, Tool
 from tests.admin_forms import change_url, filled, filled_list, signed_in, url
 from tests.factories import make_admin, make_rule, make_service, make_team, make_tool, make_user
@@ -192,6 +197,29 @@ def test_a_moved_window_was_decided_when_it_was_moved(client, person):
     assert Window.objects.get().decided_at == decided_at
     client.post(change_url(window), {**data, "ends_at": "2030-01-01T13:00"})
     assert Window.objects.get().decided_at > decided_at
+
+
+def test_a_window_is_not_declared_when_it_is_over_nor_for_longer_than_a_month(client):
+    def declared(starts_at, ends_at):
+        data = {"service": service.pk, "purpose": "New discs", "change_reason": WHY}
+        spans = {"starts_at": f"{starts_at:%Y-%m-%dT%H:%M}", "ends_at": f"{ends_at:%Y-%m-%dT%H:%M}"}
+        return client.post(url(Window, "add"), {**data, **spans}, follow=True).content.decode()
+
+    service, at, hour = make_service(), now().astimezone(ZoneInfo(settings.TIME_ZONE)), dt.timedelta(hours=1)
+    assert "The window is over already" in declared(at - 5 * hour, at - hour)
+    assert "31 days at most" in declared(at + hour, at + 400 * 24 * hour) and not Window.objects.exists()
+    assert "only what opens from now on" in declared(at - hour, at + 24 * hour) and Window.objects.count() == 1
+    assert "only what opens from now on" not in declared(at + 30 * hour, at + 31 * hour)
+
+
+def test_a_window_that_is_over_may_be_worded_otherwise_but_not_moved(client, person):
+    service, at = make_service(), now()
+    with because("test"):
+        spans = {"starts_at": at - dt.timedelta(days=3), "ends_at": at - dt.timedelta(days=2), "decided_at": at - dt.timedelta(days=4)}
+        window = Window.objects.create(service=service, purpose="New discs", decided_by=person, **spans)
+    client.post(change_url(window), filled(client.get(change_url(window)), purpose="New disks", change_reason=WHY))
+    window.refresh_from_db()
+    assert (window.purpose, window.decided_at) == ("New disks", spans["decided_at"])
 
 
 def test_what_a_constraint_refuses_is_told_in_words(client):

@@ -8,7 +8,7 @@ import pytest
 
 from incidents.models import Incident, MajorIncident
 from itsm_backup import journey
-from monitoring import standing_alerts
+from monitoring import priority, standing_alerts
 from monitoring.models import Alert
 from tests.factories import make_job, make_service, make_tool, push, run_record
 
@@ -74,3 +74,12 @@ def test_a_failed_backup_without_damage_is_as_urgent_as_its_copies_are_old(tool,
     push(tool, *failed, at=noon + HOUR)
     look(noon + HOUR)
     assert "damaged" not in Incident.objects.get().priority_reason and Incident.objects.get().priority == "P3"
+
+
+def test_of_a_service_without_any_copy_no_age_of_one_is_told():
+    claim = {"claim": "rpo", "measured_s": 89 * 86_400, "captured_at": None, "counted_from": "2026-04-16T12:00:00Z"}
+    asked = {"inputs": {"rpo_s": 3600, "jobs": []}, "effective_tier": 1, "affected": 1}
+    told = priority.prioritise(result={"claims": [claim]}, **asked)["reason"]
+    assert "(no copy, 89 d of data exposed, promise 1 h)" in told
+    told = priority.prioritise(result={"claims": [{**claim, "captured_at": claim["counted_from"]}]}, **asked)["reason"]
+    assert "(newest copy 89 d old, promise 1 h)" in told

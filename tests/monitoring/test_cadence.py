@@ -11,11 +11,12 @@ from django.db import IntegrityError, connection, transaction
 from catalogue.models import Relation
 from catalogue.refusing import NotAllowed, NotReady
 from itsm_backup.common.models import because
-from monitoring import cadence, calibrating, correlation, polling
+from monitoring import cadence, calibrating, correlation, polling, silence
 from monitoring.models import PollingPolicy, RequestBudget, Tool, ToolDay, ToolState
+from tests.admin_forms import change_url, filled, signed_in
 from tests.factories import LONG_AGO, make_admin, make_job, make_service, make_tool, make_user
 
-HOUR = dt.timedelta(hours=1)
+HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
 pytestmark = pytest.mark.django_db
 
 
@@ -170,3 +171,27 @@ def test_questions_do_not_grow_with_tools(noon, django_assert_max_num_queries):
         asked(f"t{number}", make_service(tier=number % 4 + 1), at=noon, budget=shared if number % 2 else None)
     with django_assert_max_num_queries(8):
         assert len(cadence.cadences(at=noon)) == 30
+
+
+def test_a_tool_set_back_to_a_fixed_interval_is_asked_and_judged_by_it_at_once(noon):
+    """By the interval that it followed it would be asked in hours, and its silence be found no earlier."""
+    tool = asked("vault", None, at=noon, poll_interval_s=300, cadence="computed", secrets={"password": "x"})
+    state = ToolState.objects.filter(tool=tool)
+    told = {"interval_s": 9_360, "next_poll_at": noon + 5 * HOUR, "next_judgement_at": noon + 7 * HOUR}
+    state.update(**told, latest_complete_at=noon - 16 * MINUTE, latest_answer_at=noon - MINUTE, consecutive_failures=3)
+    client, typed = signed_in(make_admin("ada")), {"cadence": "fixed", "enabled": "on", "change_reason": "Ask it often again"}
+    answer = client.post(change_url(tool), filled(client.get(change_url(tool)), **typed))
+    assert answer.status_code == 302
+    found = ToolState.objects.select_related("tool").get(tool=tool)
+    assert (found.asked_every_s, found.interval_s) == (300, None)
+    assert found.next_poll_at == noon - MINUTE + 4 * 300 * dt.timedelta(seconds=1), "its pace after three failures, of the new interval"
+    assert found.next_judgement_at != told["next_judgement_at"], "judged at once"
+    assert silence.judge_tool(silence.inputs_of(found, 3, noon))["silent"]
+
+
+def test_what_was_worked_out_counts_only_while_it_is_followed(noon):
+    tool = asked("vault", None, at=noon, poll_interval_s=300)
+    ToolState.objects.filter(tool=tool).update(interval_s=9_360, next_judgement_at=None)
+    assert ToolState.objects.get(tool=tool).asked_every_s == 300
+    assert calibrating.recalculate(at=noon) == 1
+    assert ToolState.objects.get(tool=tool).next_judgement_at == noon

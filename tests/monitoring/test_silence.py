@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,6 +12,10 @@ from incidents.models import Incident
 from itsm_backup import journey
 from itsm_backup.common.models import Notice
 from itsm_backup.metrics import Estate
+from itsm_backup.portal import service_page
+from itsm_backup.portal.asof import Moment
+from itsm_backup.portal.day_ledger import LocalDay
+from itsm_backup.portal.day_promise import promise_of
 from monitoring import attaining
 from monitoring.explaining import explain, plainly
 from monitoring.models import Alert, BackupRun, Evaluation, ServiceState, ToolState
@@ -20,6 +25,10 @@ from monitoring.standing import standings
 from tests.factories import make_admin, make_job, make_rule, make_service, make_tool, push, run_record
 from tests.readings import no_answer, poll_answer, snapshot, take_reading
 
+PROMISES: tuple[dict[str, str], ...] = (
+    {}, {"rpo_attainment_rate": "0.95", "copy_scheme": "2 copies", "encryption": "at_rest"}, {"rpo_attainment_rate": "0.999"},
+)  # fmt: skip
+UTC = ZoneInfo("UTC")
 HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
 
 
@@ -56,7 +65,8 @@ def repository(noon):
     shots = [snapshot(noon - 2 * HOUR, host=f"db{number}") for number in range(3)]
     take_reading(tool, poll_answer(*shots), at=noon)
     for number, run in enumerate(BackupRun.objects.order_by("pk")):
-        make_rule(make_service(f"SVC-{number}", at=start, rpo_s=26 * 3600), tool, run.job.external_id, at=start)
+        service = make_service(f"SVC-{number}", at=start, rpo_s=26 * 3600, promise=PROMISES[number])
+        make_rule(service, tool, run.job.external_id, at=start)
     journey.advance(at=noon)
     return tool, shots
 
@@ -136,3 +146,47 @@ def test_it_remembers_each_turn_once(repository, noon):
     evaluation = Evaluation.objects.get(tool=tool)
     assert (evaluation.status, evaluation.result["silent"]) == ("unknown", True)
     assert Alert.objects.get().evaluation == evaluation
+
+
+@pytest.mark.django_db
+def test_the_time_since_it_fell_silent_is_neither_within_nor_beyond_any_promise(repository, noon):
+    """Two days of silence with a recovery point of 26 h: whether copies were made nobody knows."""
+    service, at, reader = Service.objects.get(code="SVC-1"), noon + 48 * HOUR, make_admin()
+    take_reading(repository[0], no_answer(), at=noon + 15 * MINUTE)
+    journey.advance(at=at)
+    _, found = objectives_of(service, at)
+    within = found["rpo_attainment_rate"]
+    assert (within.status, within.whole, within.whole - within.part) == ("no_data", 48 * 3600, 20 * 3600), "as far as it answered"
+    assert found["copy_scheme"].status == found["encryption"].status == "no_data" and "has not answered" in found["copy_scheme"].detail
+    moment = Moment(at=at, now=at)
+    page = service_page.service_page(version=service_page.find(code="SVC-1", user=reader, moment=moment), user=reader, moment=moment)
+    assert [claim.verdict for claim in page.claims if claim.name in ("Copies and places", "Encryption")] == ["no_data", "no_data"]
+    told = promise_of(LocalDay(service.pk, (noon + 24 * HOUR).date(), UTC, moment))
+    assert (told.verdict, told.spans) == ("no_data", ()) and told.words == "RPO 26 h, not known: its backup tool has not answered since"
+    told = promise_of(LocalDay(service.pk, noon.date(), UTC, Moment(at=noon, now=noon)))
+    assert told.verdict == "broken", "before its first copy"
+
+
+@pytest.mark.django_db
+def test_what_was_broken_before_it_fell_silent_stays_broken(repository, noon):
+    take_reading(repository[0], no_answer(), at=noon + 15 * MINUTE)
+    journey.advance(at=noon + 48 * HOUR)
+    _, found = objectives_of(Service.objects.get(code="SVC-2"), noon + 48 * HOUR)
+    within = found["rpo_attainment_rate"]
+    assert (within.status, within.whole) == ("broken", 48 * 3600)
+
+
+@pytest.mark.django_db
+def test_a_budget_behind_it_burns_as_when_it_answered_last(repository, noon):
+    """Its last two hours were within; that they would be beyond by now is not known."""
+    take_reading(repository[0], no_answer(), at=noon + 15 * MINUTE)
+    journey.advance(at=noon + 48 * HOUR)
+    standing, _ = objectives_of(Service.objects.get(code="SVC-2"), noon + 48 * HOUR)
+    page = standing.recovery.burn[0]
+    assert page["short"] == 0 and not page["fires"]
+
+
+def objectives_of(service, at):
+    evaluation = Evaluation.objects.filter(service=service).latest("pk")
+    standing = attaining.standing_of(version=service.version_at(at), evaluation=evaluation, at=at, known_at=at)
+    return standing, {one.objective.key: one for one in standing.attainments}

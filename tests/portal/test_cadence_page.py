@@ -26,3 +26,15 @@ def test_a_tool_that_fails_again_and_again_says_when_it_is_asked_again(root, noo
     assert row.waits == told
     past = Moment(at=noon - dt.timedelta(hours=1), now=noon)
     assert all(not one.waits for one in cadence_page(user=root, moment=past).rows)
+
+
+@pytest.mark.parametrize("path", ["/incidents/escalation/", "/incidents/on-call/"])
+def test_pages_of_what_is_set_say_in_the_past_that_it_is_todays(client, root, path):
+    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    assert "as they are today" in client.get(f"{path}?as_of=2026-07-01T12:00:00Z").content.decode()
+    assert "as they are today" not in client.get(path).content.decode()
+
+
+def test_before_any_tool_that_is_asked_was_set_up_the_page_says_so(root, noon):
+    moment = Moment(at=noon - dt.timedelta(days=3650), now=noon)
+    assert cadence_page(user=root, moment=moment).sentence == "No tool that is asked was set up by then."

@@ -110,6 +110,16 @@ def test_done_on_time_is_counted_from_the_days_of_the_month_that_are_over(noon, 
     assert (claim.measured, claim.evidence, claim.verdict) == told and claim.method == "/methods/BM-CIW/1/"
 
 
+def test_of_a_month_in_which_nothing_is_settled_nothing_is_called_kept(noon):
+    """The claim stands where nothing speaks against it; a page is green only for what is known."""
+    month = Month(noon.date().replace(day=1), good=0, on_time=0, total=0)
+    claim = {"claim": "success", "verdict": "kept", "rate": None, "good": 0, "settled": 0}
+    evaluation = Evaluation(service_id=1, pk=1, result={"claims": [claim]}, inputs={})
+    told = {"moment": Moment(at=noon, now=noon), "month": month, "code": "SVC-100"}
+    (found,) = claims_of(commitment=Commitment(success_rate=Decimal("0.98")), evaluation=evaluation, **told)
+    assert (found.measured, found.evidence, found.verdict) == ("Unknown", "Nothing is settled in this month yet", "no_data")
+
+
 @pytest.mark.req("3.2")
 def test_thirteen_months_stand_on_the_page_and_each_leads_to_its_days(estate, root):
     page = page_of(estate, root)
