@@ -110,7 +110,7 @@ def lengthen_days(*, days: int) -> None:
     _execute(f"""
     INSERT INTO monitoring_serviceday (service_id, day, {columns}) SELECT service_id, current_date - n, {columns}
     FROM (SELECT DISTINCT ON (service_id) * FROM monitoring_serviceday WHERE good > 0 ORDER BY service_id, day) p,
-      generate_series(1, {days}) n
+      generate_series(1, {days}) n ORDER BY n DESC
     ON CONFLICT DO NOTHING
     """)  # noqa: S608 - our own names
     _execute("ANALYZE monitoring_serviceday")
@@ -127,9 +127,10 @@ def _columns(table: str, own: Mapping[str, str]) -> dict[str, str]:
 
 
 def _copy(table: str, columns: dict[str, str], service: int, series: str) -> None:
-    """The rows of one service, once for every g of the series; runs and points lie in the order of time, as they come in."""
+    """The rows of one service, once for every g of the series; runs, points and day cells lie in the order of time, as they come in."""
     names = ", ".join(f'"{name}"' for name in columns)
-    by_time = {"monitoring_backuprun": "ORDER BY p.occurred_at, g", "monitoring_restorepoint": "ORDER BY p.captured_at, g"}
+    instants = {"monitoring_backuprun": "occurred_at", "monitoring_restorepoint": "captured_at", "monitoring_serviceday": "day"}
+    by_time = {name: f"ORDER BY p.{column}, g" for name, column in instants.items()}
     sources = f"{table} p, {series.replace('%', '%%')} AND {TABLES[table]}"
     with connection.cursor() as cursor:
         cursor.execute(
