@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.contrib.auth import get_user_model
-from django.db.models import Min, Q
+from django.db.models import Q
 
 from incidents import working
 from incidents.models import Incident
@@ -20,8 +20,7 @@ def handle(*, at: dt.datetime) -> int:
     if operator is None:
         return 0
     replayed = Q(incident_alerts__alert__job__tool__replayed=True) | Q(incident_alerts__alert__tool__replayed=True)
-    known = Incident.objects.filter(replayed, state="new").annotate(known_at=Min("incident_alerts__attached_at"))
-    taken = list(known.filter(known_at__lte=at - REACTION).order_by("known_at", "pk"))
+    taken = list(Incident.objects.filter(replayed, state="new", known_at__lte=at - REACTION).distinct().order_by("known_at", "pk"))
     for incident in taken:
         working.take(incident=incident, by=operator, at=incident.known_at + REACTION)
     return len(taken)
