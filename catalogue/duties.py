@@ -209,8 +209,10 @@ def objection_to_administration(person: Any) -> str:
 
 def objection_to_rights(person: Any, rights: Iterable[str], at: dt.datetime) -> str:
     """Why these rights ("monitoring.change_tool") on one row cannot be given to the person; empty when they can."""
-    wanted = holding.duties_of_rights(rights)
-    return objection_to_duties(person, wanted, at) or _meeting_on_one(person, wanted, at)
+    wanted = holding.duties_of_rights(rights := set(rights))
+    shared = [[objection_to_duties(person, {duty}, at) for duty in holding.SHARED[right]] for right in rights & set(holding.SHARED)]
+    neither = " ".join(told[0] for told in shared if all(told))
+    return objection_to_duties(person, wanted, at) or neither or _meeting_on_one(person, wanted, at)
 
 
 def _meeting_on_one(person: Any, wanted: set[str], at: dt.datetime) -> str:

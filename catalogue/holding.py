@@ -37,11 +37,14 @@ POWERS = {
         "monitoring-admin",
     ),
     **dict.fromkeys(
-        ["catalogue.override_service", "incidents.change_incident", "incidents.resolve_incident", "monitoring.poll_tool",
+        ["catalogue.override_service", "incidents.change_incident", "incidents.resolve_incident",
          *_writing("incidents", "knownerror problem")],
         "operator",
     ),
 }  # fmt: skip
+
+# A right of two duties: nobody gets it who may hold neither.
+SHARED = {"monitoring.poll_tool": ("monitoring-admin", "operator")}
 
 _HELD = """
 WITH powers AS (

@@ -1,5 +1,7 @@
 """Agreements, analyses and deviations in the admin: written by one, approved by another; two who write one draft lose nothing."""
 
+import datetime as dt
+
 import pytest
 
 from catalogue import agreeing, comparing, publishing
@@ -122,7 +124,7 @@ def test_a_deviation_is_asked_for_and_granted_by_somebody_else(steward, approver
 def test_the_check_list_follows_what_is_typed(steward, service, noon):
     analysis = agreeing.draft_analysis(
         service=service, by=steward, at=noon, reason="x",
-        content={"mtpd_s": 3_600, "tolerated_loss_s": 3_600, "review_due_on": noon.date()},
+        content={"mtpd_s": 3_600, "tolerated_loss_s": 3_600, "review_due_on": noon.date() + dt.timedelta(days=300)},
     )  # fmt: skip
     agreeing.approve(row=analysis, by=make_person("approver", noon), at=noon, reason="x")
     client = signed_in(steward)
@@ -141,7 +143,7 @@ def test_the_check_list_follows_what_is_typed(steward, service, noon):
 
 
 def test_two_who_write_one_draft_lose_nothing(steward, service, noon):
-    bounds = {"mtpd_s": 2 * 3_600, "tolerated_loss_s": 99 * 3_600, "review_due_on": noon.date()}
+    bounds = {"mtpd_s": 2 * 3_600, "tolerated_loss_s": 99 * 3_600, "review_due_on": noon.date() + dt.timedelta(days=300)}
     analysis = agreeing.draft_analysis(service=service, by=steward, at=noon, reason="x", content=bounds)
     agreeing.approve(row=analysis, by=make_person("approver", noon), at=noon, reason="x")
     draft = publishing.draft_version(service=service, content={}, commitment={}, by=steward, at=noon, reason="x")

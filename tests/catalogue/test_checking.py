@@ -317,7 +317,7 @@ def test_approved_texts_never_change_and_their_author_approves_none():
                 cursor.execute(statement, [pk])
     draft = agreeing.draft_analysis(
         service=row.service,
-        content={"mtpd_s": HOUR, "tolerated_loss_s": HOUR, "review_due_on": NOON.date()},
+        content={"mtpd_s": HOUR, "tolerated_loss_s": HOUR, "review_due_on": (NOON + 300 * DAY).date()},
         by=make_approver(),
         at=NOON,
         reason="x",

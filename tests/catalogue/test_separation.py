@@ -99,6 +99,12 @@ def test_the_page_of_rights_refuses_and_names_the_rule(root):
     assert not person.has_perm("catalogue.change_service", service)
     client.post(url(type(tool), "permissions", tool.pk), {"holder": person.pk, "rights": ["poll_tool"], "change_reason": "Helps out"})
     assert person.has_perm("monitoring.poll_tool", tool)
+    auditor = make_user("reads")
+    auditor.groups.add(Group.objects.get_or_create(name="auditor")[0])
+    told = client.post(
+        url(type(tool), "permissions", tool.pk), {"holder": auditor.pk, "rights": ["poll_tool"], "change_reason": "Helps out"}
+    )
+    assert "nobody audits their own work" in told.content.decode() and not auditor.has_perm("monitoring.poll_tool", tool)
     entry = GrantEntry.objects.filter(what="monitoring.poll_tool", given=True).latest("pk")
     assert (entry.person, entry.by, entry.reason) == (person.pk, root.pk, "Helps out")
 
