@@ -127,7 +127,8 @@ def draft_analysis(
 def _written(
     model: type[Row], owner: Mapping[str, Any], content: Mapping[str, Any], by: Any, at: dt.datetime, reason: str
 ) -> tuple[Row, bool]:
-    """The row, and whether it is new."""
+    """The row, and whether it is new. Raises NotAllowed where a duty of the writer excludes it, NotReady."""
+    duties.check_duty(by=by, duty="steward", doing=f"write {model._meta.verbose_name_plural}", at=at)
     rows = model._default_manager.filter(**owner)
     newest = rows.order_by("-number").values_list("number", flat=True).first()
     row: Any = rows.filter(state=State.DRAFT).first()
@@ -162,11 +163,15 @@ def _ask_approvers(row: Approved, by: Any, at: dt.datetime, reason: str) -> None
 def approve(*, row: Row, by: Any, at: dt.datetime, reason: str, announce: bool = True, seen: str = "") -> Row:
     """Make the draft count from now on; its author and stewards whom it concerns are mailed (`announce`), and what an analysis breaks.
 
-    Raises NotAllowed for its author and for who is no approver; WrongState; Outdated when it says something else than what was `seen`.
+    Raises NotAllowed for its author and for who is no approver; NotReady for an analysis of which the review is over; WrongState;
+    Outdated when it says something else than what was `seen`.
     """
     with transaction.atomic(), because(reason.strip() or "Approved.", by=by):
         held = _open(row, seen)
         check_approver(held, by, at)
+        if isinstance(held, ImpactAnalysis) and held.review_due_on < local_day(at, "UTC"):
+            over = f"{held.review_due_on:%d %b %Y}"
+            raise NotReady([f"Its review was due on {over} already: let its author set a day that is still to come."])
         held.state, held.approver, held.approved_at = State.APPROVED, by, at
         held.save()
         if announce:

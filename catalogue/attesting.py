@@ -30,7 +30,11 @@ def askable(*, by: Any, department: str, at: dt.datetime) -> QuerySet[Service]:
 
 
 def open_round(*, services: Iterable[Service], title: str, due_on: dt.date, by: Any, at: dt.datetime) -> AttestationRound:
-    """Ask the owner of each of these entries; every owner gets one mail with all of theirs. Raises NotReady when that cannot be."""
+    """Ask the owner of each of these entries; every owner gets one mail with all of theirs.
+
+    Raises NotAllowed where a duty of `by` excludes it, NotReady when that cannot be.
+    """
+    duties.check_duty(by=by, duty="steward", doing="ask owners to attest", at=at)
     versions = list(ServiceVersion.objects.in_force(at).filter(service__in=[service.pk for service in services]).select_related("owner"))
     problems = []
     if not title.strip():

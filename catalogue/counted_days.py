@@ -16,7 +16,9 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 EVERY_DAY = "every day"
 HINT = "Write the days that count, such as Mon-Fri or Mon, Wed, Fri; and dates that do not, such as Mon-Fri except 2026-12-25."
 _ALL = frozenset(range(7))
-_PARTS = re.compile(r"(.*?)(?:\b(?:except|without|not)\b(.*))?", re.DOTALL)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATES = re.compile(r"\d{1,2} [a-z]{3} \d{4}|[^\s,;]+")
+_PARTS = re.compile(r"(.*?)(?:\b(?:except|without|but|not)\b(.*))?", re.DOTALL)
 
 
 class Calendar(msgspec.Struct, frozen=True):
@@ -98,11 +100,17 @@ def _weekday(name: str) -> int:
 
 
 def _dates(text: str) -> Iterator[dt.date]:
-    words = [word for word in re.split(r"[\s,;]+", text) if word]
+    words = _DATES.findall(re.sub(r"\band\b", " ", text))
     if not words:
         raise ValueError(f"No date stands behind the days. {HINT}")
     for word in words:
         try:
-            yield dt.date.fromisoformat(word)
+            yield dt.date.fromisoformat(_as_iso(word))
         except ValueError:
             raise ValueError(f"“{word[:30]}” is no date that exists. {HINT}") from None
+
+
+def _as_iso(word: str) -> str:
+    """A date as pages show it, `25 dec 2026`, in the way it is kept."""
+    day, month, year = [*word.split(), "", ""][:3]
+    return f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}" if month in _MONTHS else word

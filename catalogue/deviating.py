@@ -40,8 +40,9 @@ def ask(
 ) -> Deviation:
     """Ask for a deviation from the inequality `code`; approvers and its owner are mailed (`announce`).
 
-    Raises NotReady for an unknown code, a day that is over, or an inactive owner.
+    Raises NotAllowed where a duty of `by` excludes it, NotReady for an unknown code, a day that is over, or an inactive owner.
     """
+    duties.check_duty(by=by, duty="steward", doing=f"ask for a deviation of {service}", at=at)
     row = Deviation(service=service, code=code, reason=reason, owner=owner, expires_on=expires_on, asked_by=by, asked_at=at)
     problems = problems_of(row)
     if code not in CODES:

@@ -116,9 +116,19 @@ def _is_steward(*, by: Any, on: Any, at: dt.datetime) -> bool:
     """Whether the person wrote any part of what the entry promises or is named as its steward: by this version, or by the one in force."""
     if hasattr(on, "author_id"):  # a text with one author, such as an agreement
         return bool(by.pk == on.author_id)
+    return _wrote(by, on, at) or any(by.pk == version.steward_id for version in _versions(on, at))
+
+
+def _wrote(by: Any, on: Any, at: dt.datetime) -> bool:
+    if hasattr(on, "author_id"):
+        return bool(by.pk == on.author_id)
+    return any(by.pk in version.author_ids for version in _versions(on, at))
+
+
+def _versions(on: Any, at: dt.datetime) -> list[Any]:
+    """The version in force, and the one that is acted on."""
     in_force = getattr(on, "service", on).version_at(at)
-    versions = (in_force, on if hasattr(on, "author_ids") else None)
-    return any(version is not None and (by.pk in version.author_ids or by.pk == version.steward_id) for version in versions)
+    return [version for version in (in_force, on if hasattr(on, "author_ids") else None) if version is not None]
 
 
 # duty → whether this person has exercised it on this service or version; floors above add theirs
@@ -140,6 +150,13 @@ def check(*, by: Any, act: str, on: Any, at: dt.datetime) -> None:
 def keep_apart(*, by: Any, act: str, on: Any, at: dt.datetime) -> None:
     """The same for acts whose door has asked for the right already: raises NotAllowed when duties exclude each other."""
     told = clash(by=by, act=act, on=on, at=at)
+    if told:
+        raise NotAllowed(told)
+
+
+def check_duty(*, by: Any, duty: str, doing: str, at: dt.datetime) -> None:
+    """Raises NotAllowed when a duty that the person holds excludes this one, which the `doing` ("ask for a deviation") takes."""
+    told = _held_against(by, duty, doing, at)
     if told:
         raise NotAllowed(told)
 
@@ -171,7 +188,8 @@ def clash(*, by: Any, act: str, on: Any, at: dt.datetime) -> str:
     for conflict in (conflict for table in tables for pair, conflict in table.items() if duty in pair):
         other = conflict.other if conflict.one == duty else conflict.one
         if any(did(by=by, on=on, at=at) for did in deeds.get(other, ())) and not holding.excepted(by, conflict, at):
-            return f"{_rule(conflict)} You have acted as {other} on {_name(on)}, so somebody else must {ACTS[act].words} it."
+            how = "are named as steward of" if other == "steward" and not _wrote(by, on, at) else f"have acted as {other} on"
+            return f"{_rule(conflict)} You {how} {_name(on)}, so somebody else must {ACTS[act].words} it."
     return ""
 
 

@@ -25,8 +25,9 @@ def ask(
 ) -> HandOver:  # fmt: skip
     """Ask `receiver` to take the duty (owner or steward) over, or the members of `team` to run its backups; they are told by mail.
 
-    Raises NotReady when that cannot be.
+    Raises NotAllowed where a duty of `by` excludes it, NotReady when that cannot be.
     """
+    duties.check_duty(by=by, duty="steward", doing=f"hand over a duty of {service}", at=at)
     of_team = duty == HandOver.Duty.OPERATIONS_TEAM
     if (team if of_team else receiver) is None:
         raise NotReady(["Choose the team that takes it over." if of_team else "Choose who takes it over."])
@@ -38,7 +39,7 @@ def ask(
             problems.append(f"{service.code} is not in force, so nobody holds a duty for it yet: write that into its draft.")
         elif getattr(version, f"{duty}_id") == (team.pk if of_team and team else receiver.pk):
             problems.append(f"{team if of_team else duties.names([receiver])} holds this duty already.")
-        problems += _of_team(team, by) if of_team and team else _of_person(receiver, duty, at)
+        problems += _of_team(team, by, at) if of_team and team else _of_person(receiver, duty, service, at)
         if open_one := service.versions.filter(state__in=("draft", "in_review")).first():
             problems.append(
                 f"Version {open_one.number} of {service.code} is {open_one.get_state_display()}: finish or cancel it first, or name the"
@@ -58,22 +59,23 @@ def ask(
     return row
 
 
-def _of_person(receiver: Any, duty: str, at: dt.datetime) -> list[str]:
+def _of_person(receiver: Any, duty: str, service: Service, at: dt.datetime) -> list[str]:
     if not receiver.is_active:
         return [f"{duties.names([receiver])} has left: choose somebody with a live account."]
-    barred = naming.refusal(receiver, duty, at)
-    return [barred] if barred else []
+    told = naming.refusal(receiver, duty, at) or naming.lacking(receiver, duty, service)
+    return [told] if told else []
 
 
-def _of_team(team: Team, by: Any) -> list[str]:
-    if answering(team).exclude(pk=by.pk).exists():
+def _of_team(team: Team, by: Any, at: dt.datetime) -> list[str]:
+    if answering(team, at).exclude(pk=by.pk).exists():
         return []
     return [f"Nobody but you could accept for {team}: say first who belongs to it (Administration, Teams)."]
 
 
-def answering(team: Team) -> QuerySet[Any]:
-    """Members of the team with a live account: each of them can answer for it."""
-    return get_user_model().objects.filter(is_active=True, pk__in=team.members.values("person")).order_by("pk")
+def answering(team: Team, at: dt.datetime) -> QuerySet[Any]:
+    """Members of the team with a live account and no duty that excludes running backups: each of them can answer for it."""
+    people = get_user_model().objects.filter(is_active=True, pk__in=team.members.values("person"))
+    return naming.fit(people, "operator", at).order_by("pk")
 
 
 def asked_of(person: Any) -> Q:
@@ -87,7 +89,9 @@ def accept(*, hand_over: HandOver, by: Any, at: dt.datetime, reason: str = "") -
     Its author is who asked. Raises NotAllowed for everybody but the receiver, NotReady while another version is open, WrongState.
     """
     with transaction.atomic():
-        row = _open(hand_over, by)
+        row = _open(hand_over, by, at)
+        if row.team is None and (told := _of_person(by, row.duty, row.service, at)):
+            raise NotReady(told)
         if open_one := row.service.versions.filter(state__in=("draft", "in_review")).first():
             asker = duties.names([row.asked_by])
             raise NotReady(
@@ -107,19 +111,21 @@ def decline(*, hand_over: HandOver, by: Any, at: dt.datetime, reason: str) -> Ha
     if not reason.strip():
         raise NotReady(["Say why you do not take it over."])
     with transaction.atomic():
-        row = _open(hand_over, by)
+        row = _open(hand_over, by, at)
         row.answered_at, row.accepted, row.answer = at, False, reason.strip()
         row.save()
     return row
 
 
-def _open(hand_over: HandOver, by: Any) -> HandOver:
+def _open(hand_over: HandOver, by: Any, at: dt.datetime) -> HandOver:
     """The hand-over, held, with who answers it as its receiver."""
     rows = HandOver.objects.select_for_update(of=("self",)).select_related("service", "receiver", "asked_by", "team")
     row: HandOver = rows.get(pk=hand_over.pk)
     if row.team is not None:
-        if by.pk == row.asked_by_id or not answering(row.team).filter(pk=by.pk).exists():
-            able = duties.names(answering(row.team).exclude(pk=row.asked_by_id))
+        if row.team.members.filter(person=by).exists() and (told := naming.refusal_of_member(by, at)):
+            raise NotAllowed(told)
+        if by.pk == row.asked_by_id or not answering(row.team, at).filter(pk=by.pk).exists():
+            able = duties.names(answering(row.team, at).exclude(pk=row.asked_by_id))
             raise NotAllowed(f"Only a member of {row.team} who did not ask for it can answer this: {able or 'nobody yet'}.")
     elif row.receiver_id != by.pk:
         raise NotAllowed(f"Only {row.receiving} can answer this.")
@@ -132,12 +138,13 @@ def _open(hand_over: HandOver, by: Any) -> HandOver:
 def _tell(row: HandOver, name: str, at: dt.datetime) -> None:
     context = {
         "hand_over": row, "name": name, "by": duties.names([row.asked_by]), "organisation": settings.ORGANISATION,
-        "address": f"{settings.BASE_URL}/services/{row.service.code}/ownership/",
     }  # fmt: skip
-    people = answering(row.team).exclude(pk=row.asked_by_id) if row.team else [row.receiver]
+    people = answering(row.team, at).exclude(pk=row.asked_by_id) if row.team else [row.receiver]
     for person in people:
         thread = f"hand-over/{row.pk}" + (f"/{person.pk}" if row.team else "")
         question = f"Will {row.team} run the backups of {name}?" if row.team else f"Will you be {row.get_duty_display()} of {name}?"
         if person and person.email:
-            body = render_to_string("catalogue/email/hand_over.txt", context)
+            sees = Service.objects.visible_to(person).filter(pk=row.service_id).exists()
+            page = f"/services/{row.service.code}/ownership/" if sees else "/ownership/"  # what is offered can be answered on either
+            body = render_to_string("catalogue/email/hand_over.txt", {**context, "address": f"{settings.BASE_URL}{page}"})
             outbox.write(key=thread, thread=thread, recipient=person.email, subject=question, body=body, at=at)

@@ -186,6 +186,8 @@ def _say(wish: Wish, said: Mapping[str, str], names: columns.Names) -> None:
         try:
             value = columns.read(name, cell, names)
         except columns.Unclear as error:
+            if wish.before and cell == columns.shown(name, wish.before[name], names):
+                continue  # it stands there already, such as an owner who has left since
             wish.problems.append((columns.column(name), str(error)))
             continue
         if value != wish.before.get(name, _EMPTY[name]):

@@ -9,8 +9,8 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from catalogue import duties, telling
-from catalogue.models import LegalHold, Service
-from catalogue.publishing import NotReady, problems_of
+from catalogue.models import LegalHold, Retirement, Service
+from catalogue.refusing import NotAllowed, NotReady, problems_of
 from itsm_backup.common.models import because
 
 
@@ -44,9 +44,12 @@ def place(
 def release(*, hold: LegalHold, by: Any, at: dt.datetime, reason: str) -> LegalHold:
     """The hold binds no longer; who was mailed of it, placed it or answers for it is mailed so.
 
-    Nobody releases it who wrote the entry in force: whoever would retire it does not free it.
+    Nobody releases it who wrote the entry in force, or asked for its retirement: whoever would retire it does not free it.
     """
     duties.check(by=by, act="release", on=hold.service, at=at)
+    if hold.service.retirements.filter(state__in=Retirement.OPEN, asked_by=by).exists():
+        able = duties.names(duties.who_may("approve", hold.service, except_ids=[by.pk]))
+        raise NotAllowed(f"You asked for the retirement that this hold stops, so somebody else releases it. {able or 'Nobody yet'} can.")
     with transaction.atomic(), because(reason, by=by):
         held = LegalHold.objects.select_for_update(of=("self",)).select_related("service", "released_by").get(pk=hold.pk)
         if held.released_at is not None:

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
+from guardian.models import GroupObjectPermission, UserObjectPermission
 
 from catalogue import holding
-from catalogue.duties import NEVER_TOGETHER, Conflict, names
-from catalogue.models import DutyException
+from catalogue.duties import NEVER_TOGETHER, Conflict, names, who_may
+from catalogue.models import DutyException, Service
 
 # What excludes the two duties that an entry names. An owner writes and measures nothing, but nobody audits what they answer for.
 EXCLUDED: dict[str, tuple[Conflict, ...]] = {
     "steward": tuple(rule for rule in NEVER_TOGETHER if "steward" in (rule.one, rule.other)),
     "owner": (Conflict("auditor", "owner", "nobody audits their own work."),),
 }
+# Who belongs to an operations team runs its backups, with or without the role.
+_RULES = {**EXCLUDED, "operator": tuple(rule for rule in NEVER_TOGETHER if "operator" in (rule.one, rule.other))}
 
 
 def unfit(at: dt.datetime) -> dict[str, dict[int, str]]:
-    """Duty (owner, steward) → person → the rule by which an entry cannot name them for it at `at`; who is missing can be."""
+    """Duty (owner, steward, operator) → person → the rule by which they cannot have it at `at`; who is missing can.
+
+    An entry names owner and steward; operators are the members of the team that runs its backups.
+    """
     found = [
         (duty, person, rule)
         for person, held in holding.held().items()
-        for duty, rules in EXCLUDED.items()
+        for duty, rules in _RULES.items()
         for rule in rules
         if (rule.other if rule.one == duty else rule.one) in held
     ]
     excepted = {(row.person_id, row.pair) for row in DutyException.objects.holding(at)} if found else set()
-    told: dict[str, dict[int, str]] = {duty: {} for duty in EXCLUDED}
+    told: dict[str, dict[int, str]] = {duty: {} for duty in _RULES}
     for duty, person, rule in found:
         if (person, frozenset((rule.one, rule.other))) not in excepted:
             told[duty].setdefault(person, f"{rule}")
@@ -52,6 +58,51 @@ def refusals(named: Mapping[str, Any], at: dt.datetime) -> list[str]:
 def refusal(person: Any, duty: str, at: dt.datetime) -> str:
     """The same for one person; empty when the entry can name them."""
     return " ".join(refusals({duty: person}, at))
+
+
+def refusal_of_member(person: Any, at: dt.datetime) -> str:
+    """Why this person cannot belong to a team that runs backups; empty when they can."""
+    rule = unfit(at)["operator"].get(person.pk)
+    return f"{names([person])} cannot belong to a team that runs backups: {rule} Choose somebody else." if rule else ""
+
+
+# What a duty takes on the entry, and the role that gives it.
+_TAKES = {"owner": ("view", "see", "stakeholder"), "steward": ("change", "change", "steward")}
+
+
+def lacking(person: Any, duty: str, service: Service) -> str:
+    """Why the duty cannot be offered to this person: they may not do on the entry what it takes. Empty when they may."""
+    right, words, role = _TAKES[duty]
+    if Service.objects.visible_to(person, right).filter(pk=service.pk).exists():
+        return ""
+    name = names([person])
+    return f"{name} may not {words} {service.code}: an administrator gives {name} the role {role} for it first."
+
+
+def offerable(service: Service, duty: str, at: dt.datetime) -> QuerySet[Any]:
+    """Those of the candidates who may do on the entry what the duty takes."""
+    able = who_may(_TAKES[duty][0], service)
+    return candidates(duty, at).filter(pk__in=[person.pk for person in able])
+
+
+class Changing(NamedTuple):
+    """Who may change every entry, and who may change which ones, as (person, entry)."""
+
+    everywhere: frozenset[int]
+    single: frozenset[tuple[int, int]]
+
+    def may(self, person: int, service: int) -> bool:
+        return person in self.everywhere or (person, service) in self.single
+
+
+def changing() -> Changing:
+    """Who may change entries; two queries, whatever their number."""
+    right = {"permission__codename": "change_service", "permission__content_type__app_label": "catalogue"}
+    own = UserObjectPermission.objects.filter(**right).values_list("user", "object_pk")
+    through = GroupObjectPermission.objects.filter(group__user__isnull=False, **right).values_list("group__user", "object_pk")
+    everywhere = get_user_model().objects.with_perm("catalogue.change_service", backend="django.contrib.auth.backends.ModelBackend")
+    single = frozenset((person, int(entry)) for person, entry in own.union(through))
+    return Changing(frozenset(everywhere.values_list("pk", flat=True)), single)
 
 
 def sentence(name: str, duty: str, rule: str) -> str:

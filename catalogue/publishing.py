@@ -14,7 +14,7 @@ from catalogue.checking import UNMEASURED, Measured, blocking
 from catalogue.comparing import COMMITMENT_FIELDS, CONTENT_FIELDS
 from catalogue.drafting import RESERVED_CODES, create_service, draft_version, edit_draft, roll_back, weigh
 from catalogue.levels import Question
-from catalogue.models import Commitment, ImpactAnalysis, Service, ServiceVersion
+from catalogue.models import Commitment, ImpactAnalysis, Retirement, Service, ServiceVersion
 from catalogue.models.status import OperationalStatus, ServiceStatus
 from catalogue.refusing import TRANSITIONS, NotAllowed, NotReady, Refused, Stale, WrongState, locked, problems_of, words_of
 from itsm_backup.common.models import because
@@ -142,6 +142,10 @@ def _range_problems(version: ServiceVersion, start: dt.datetime, at: dt.datetime
         return [f"It cannot take effect on {words_of(start)}, before its approval: what was promised then is history."]
     if start > at + LONGEST_AHEAD:
         return [f"It cannot take effect on {words_of(start)}, more than two years ahead: until then no other version could be approved."]
+    leaving = version.service.retirements.filter(state=Retirement.State.PLANNED, ends_at__lte=start).first()
+    if leaving is not None:
+        gone = f"{version.service.code} leaves the catalogue on {words_of(leaving.ends_at)}, before this version would take force"
+        return [f"{gone}: call the retirement off, or choose an earlier time."]
     previous = _newest_approved(version)
     if previous is not None and previous.effective.lower >= start:
         return [f"Version {previous.number} takes effect on {words_of(previous.effective.lower)}; choose a later time for this one."

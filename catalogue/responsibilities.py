@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Min, OuterRef, Q, Subquery
 
 from catalogue import duties, naming, replying
-from catalogue.models import AgreementVersion, Attestation, Label, Service, ServiceVersion
+from catalogue.models import AgreementVersion, Attestation, ImpactAnalysis, Label, Service, ServiceVersion, TeamMember
 from itsm_backup.common.time import local_day
 
 PARTIES = ("Steward", "Owner", "Backup operations", "Monitoring administrators", "Change managers", "Auditors")
@@ -45,15 +45,25 @@ def holders(role: str) -> list[Any]:
     return list(get_user_model().objects.filter(groups__name=role, is_active=True).order_by("last_name", "username"))
 
 
+class _Look:
+    """What is known of everybody before the entries are gone through: whom duties exclude, and who may change what."""
+
+    def __init__(self, barred: Mapping[str, Mapping[int, str]], changing: naming.Changing) -> None:
+        self.barred, self.changing = barred, changing
+        rows = TeamMember.objects.filter(person__in=list(barred["operator"]), person__is_active=True).select_related("person")
+        self.members: dict[int, Any] = {row.team_id: row.person for row in rows.order_by("-pk")} if barred["operator"] else {}
+
+
 def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     """Everything that is missing in the ownership of these entries; the number of queries does not grow with them."""
     today = local_day(at, "UTC")
-    barred = naming.unfit(at)
+    look = _Look(naming.unfit(at), naming.changing())
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services)
     found: list[Gap] = []
-    read = versions.select_related("owner", "steward", "operations_team").only(*_READ).annotate(newer=_newer_agreement(at))
+    read = versions.select_related("owner", "steward", "operations_team").only(*_READ)
+    read = read.annotate(newer=_newer_agreement(at), analysis_due_on=_analysis_due(at))
     for version in read.order_by("name"):
-        told = [*_of_people(version, barred), *_of_version(version, today)]
+        told = [*_of_people(version, look), *_of_team(version, look), *_of_version(version, today)]
         found += [Gap(version.service_id, kind, cause, sentence) for kind, cause, sentence in told]
     answers = Attestation.objects.filter(service__in=services, service__lifecycle__in=Service.LISTED).select_related("round", "person")
     for row in answers.filter(Q(answered_at=None, round__due_on__lt=today) | replying.unanswered(at)):
@@ -83,6 +93,12 @@ def _newer_agreement(at: dt.datetime) -> Subquery:
     return Subquery(rows.values("agreement__name")[:1])
 
 
+def _analysis_due(at: dt.datetime) -> Subquery:
+    """The day by which the impact analysis that counts is done again."""
+    rows = ImpactAnalysis.objects.filter(service=OuterRef("service"), state="approved", approved_at__lte=at)
+    return Subquery(rows.order_by("-number").values("review_due_on")[:1])
+
+
 def _of_entry(row: Any) -> Iterable[Gap]:
     if not row.live:
         yield Gap(row.pk, "nothing in force", "No version is in force", "It stands in the catalogue, but no version of it is in force.")
@@ -100,7 +116,7 @@ def _of_answer(row: Attestation) -> Gap:
     return Gap(row.service_id, "wrong", "Its owner says that it is not right", told)
 
 
-def _of_people(version: ServiceVersion, barred: Mapping[str, Mapping[int, str]]) -> Iterable[tuple[str, str, str]]:
+def _of_people(version: ServiceVersion, look: _Look) -> Iterable[tuple[str, str, str]]:
     for duty in ("owner", "steward"):
         person = getattr(version, duty)
         named = duties.names([person])
@@ -108,11 +124,22 @@ def _of_people(version: ServiceVersion, barred: Mapping[str, Mapping[int, str]])
             yield duty, f"The {duty} has left", f"Its {duty}, {named}, has left. Hand the duty over."
         elif not person.email:
             yield duty, f"The {duty} has no e-mail address", f"Its {duty}, {named}, has no e-mail address and is told nothing."
-        if rule := barred[duty].get(person.pk):
+        if rule := look.barred[duty].get(person.pk):
             yield duty, f"The {duty} holds a duty that excludes it", f"{named} cannot be its {duty}: {rule} Hand the duty over."
+    if version.steward.is_active and not look.changing.may(version.steward.pk, version.service_id):
+        named = duties.names([version.steward])
+        told = f"Its steward, {named}, may not change it. An administrator gives {named} the role steward for it, or hand the duty over."
+        yield "steward", "The steward may not change it", told
     if version.owner_id == version.steward_id:
         told = f"{duties.names([version.owner])} is owner and steward at once: nobody else looks at what is promised."
         yield "owner", "One person is owner and steward", told
+
+
+def _of_team(version: ServiceVersion, look: _Look) -> Iterable[tuple[str, str, str]]:
+    if member := look.members.get(version.operations_team_id or 0):
+        named, rule = duties.names([member]), look.barred["operator"][member.pk]
+        told = f"{named} belongs to {version.operations_team}, which runs its backups: {rule} Take {named} out of the team."
+        yield "team", "A member of the team holds a duty that excludes it", told
 
 
 def _of_version(version: Any, today: dt.date) -> Iterable[tuple[str, str, str]]:
@@ -126,3 +153,6 @@ def _of_version(version: Any, today: dt.date) -> Iterable[tuple[str, str, str]]:
         yield "review", "No review day is set", "Nobody set a day by which it is read again."
     elif version.review_due_on < today:
         yield "review", "Its review is overdue", f"Its review was due on {version.review_due_on:%d %b %Y}."
+    if version.analysis_due_on is not None and version.analysis_due_on < today:
+        told = f"The review of its impact analysis was due on {version.analysis_due_on:%d %b %Y}. Write the next one and have it approved."
+        yield "review", "Its impact analysis is overdue", told

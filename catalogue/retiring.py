@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -77,19 +77,25 @@ def refuse(*, retirement: Retirement, by: Any, at: dt.datetime, reason: str) -> 
 
 
 def call_off(*, retirement: Retirement, by: Any, at: dt.datetime, reason: str) -> Retirement:
-    """Before its day: the entry stays in the catalogue after all. For who may change the entry, or approve it."""
+    """Before its day: the entry stays in the catalogue after all. For who may change the entry, or approve it.
+
+    What was said when it was decided on stays; who called it off, and why, is kept in the history of the entry (`callings_off`).
+    """
     service = retirement.service
     if not any(duties.may(by=by, act=act, on=service, at=at) for act in ("change", "retire")):
         duties.check(by=by, act="change", on=service, at=at)
     with transaction.atomic(), because(reason, by=by):
         row = _open(retirement, State.ASKED, State.PLANNED)
         was_planned = row.state == State.PLANNED
-        row.state, row.answer, row.over_at = State.CALLED_OFF, reason.strip(), at
+        row.state, row.over_at = State.CALLED_OFF, at
+        if not was_planned:
+            row.answer = reason.strip()
         row.save()
+        if row.service.lifecycle == Service.Lifecycle.PENDING_RETIREMENT:
+            row.service.lifecycle = Service.Lifecycle.CATALOGUE
+        row.service._history_date = at  # by this instant it is found again
+        row.service.save()
         if was_planned:
-            if row.service.lifecycle == Service.Lifecycle.PENDING_RETIREMENT:
-                row.service.lifecycle = Service.Lifecycle.CATALOGUE
-                row.service.save()
             _tell(row, _concerned(row.service, at), "called_off", f"{row.service.code} stays in the catalogue", at)
     return row
 
@@ -127,6 +133,28 @@ def open_of(service: Service) -> Retirement | None:
     """The retirement of the entry that is asked for or planned."""
     known = service.retirements.filter(state__in=Retirement.OPEN)
     return known.select_related("asked_by", "decided_by", "successor").first()
+
+
+class CallingOff(NamedTuple):
+    by: Any  # None for one of before this was kept
+    why: str
+    answer: str  # what was said when it was decided on
+
+
+def callings_off(rows: Iterable[Retirement]) -> dict[int, CallingOff]:
+    """Of the retirements that were called off: who did it and why; one query."""
+    over = [row for row in rows if row.state == State.CALLED_OFF]
+    if not over:
+        return {}
+    history: Any = Service.history.filter(id__in=[row.service_id for row in over], history_date__in=[row.over_at for row in over])  # type: ignore[attr-defined]
+    kept = {(each.id, each.history_date): each for each in history.select_related("history_user")}
+    return {row.pk: _calling_off(row, kept.get((row.service_id, row.over_at))) for row in over}
+
+
+def _calling_off(row: Retirement, kept: Any) -> CallingOff:
+    if kept is None:
+        return CallingOff(None, row.answer, "")
+    return CallingOff(kept.history_user, kept.history_change_reason, row.answer if row.decided_at else "")
 
 
 def state_at(retirement: Retirement, at: dt.datetime) -> str:

@@ -113,9 +113,20 @@ def _as_meant(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and cell[1:2] in tuple(_FORMULA) else cell
 
 
+class _AsWritten(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML in which every scalar is the text that stands there, as in a cell: 22:00 is no number, 007 keeps its noughts, a day that does
+    not exist is a problem of its row. Only what stands for nothing (~, null) is nothing.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in kinds if tag in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")]
+        for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def _yaml_rows(text: str) -> list[Row]:
     try:
-        stated = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+        stated = yaml.load(text, Loader=_AsWritten)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"Line {mark.line + 1} is" if mark else "The file is"

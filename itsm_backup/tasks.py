@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from catalogue import attesting, batching, cmdb_relations, deviating, inventorying, retiring, telling_outward, working_through
+from catalogue import attesting, batching, cmdb_relations, deviating, inventorying, reanalysing, retiring, telling_outward, working_through
 from catalogue.models import Batch, Cmdb, ItemLink
 from incidents import accepting, following_up, knowing
 from itsm_backup import deadman, digesting, granting, health, journey
@@ -73,6 +73,7 @@ def tend() -> None:
     retiring.retire_due(at=at)
     calibrating.recalculate(at=at)
     deviating.remind(at=at)
+    reanalysing.remind(at=at)
     attesting.follow_owners(at=at)
     attesting.remind(at=at)
     following_up.remind(at=at)

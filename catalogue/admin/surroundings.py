@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
-from catalogue import foreseeing, relating
+from catalogue import foreseeing, naming, relating
 from catalogue.admin.beside import BesideEntry, stands
 from catalogue.admin.entries import Fact
 from catalogue.admin.related import warn
@@ -143,8 +144,19 @@ class WindowAdmin(BesideEntry, TrackedAdmin):
         super().save_model(request, obj, form, change)
 
 
+class MemberForm(forms.ModelForm):
+    """Nobody is put into a team whose other duty excludes running backups."""
+
+    def clean_person(self) -> Any:
+        person = self.cleaned_data["person"]
+        if "person" in self.changed_data and (told := naming.refusal_of_member(person, now())):
+            raise forms.ValidationError(told)
+        return person
+
+
 class MemberInline(TrackedInline, admin.TabularInline):
     model = TeamMember
+    form = MemberForm
     fields = ("person",)
     verbose_name_plural = "Who belongs to it, and can accept backups that are handed to it"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from catalogue import retiring
 from catalogue.chronicle.events import Asked, Event, Key, Source, no_later_than, said_by, step
 from catalogue.models import Attestation, HandOver, Retirement, Service
 
@@ -90,10 +91,11 @@ def _retirement_rows(asked: Asked) -> Iterable[QuerySet]:
 
 def _retirements_told(asked: Asked, keys: list[Key]) -> dict[Key, Event]:
     rows = Retirement.objects.select_related("asked_by", "decided_by", "successor").in_bulk([pk for _, pk in keys])
-    return {(name, pk): _retirement_event(asked, name, rows[pk]) for name, pk in keys}
+    off = retiring.callings_off(rows.values())
+    return {(name, pk): _retirement_event(asked, name, rows[pk], off.get(pk)) for name, pk in keys}
 
 
-def _retirement_event(asked: Asked, name: str, row: Retirement) -> Event:
+def _retirement_event(asked: Asked, name: str, row: Retirement, off: retiring.CallingOff | None) -> Event:
     page = {"part": "retirement", "page": "retirement", "args": (asked.service.code,)}
     day = f"{row.ends_at:%d %b %Y}"
     if name == "asked":
@@ -103,11 +105,12 @@ def _retirement_event(asked: Asked, name: str, row: Retirement) -> Event:
     if name == "decided":
         refused = row.state == Retirement.State.REFUSED
         what = "Retirement refused" if refused else f"Retirement approved on {day}"
-        why = "" if row.state == Retirement.State.CALLED_OFF else row.answer
+        why = off.answer if off else row.answer
         return Event(at=row.decided_at or row.asked_at, what=what, who=said_by(row.decided_by), why=why, **page)  # type: ignore[arg-type]
     if row.state == Retirement.State.DONE:
         return Event(at=row.over_at or row.asked_at, what="Retired", why=f"As approved: {row.reason}", **page)  # type: ignore[arg-type]
-    return Event(at=row.over_at or row.asked_at, what="Retirement called off", why=row.answer, **page)  # type: ignore[arg-type]
+    who, why = (said_by(off.by), off.why) if off else ("", row.answer)
+    return Event(at=row.over_at or row.asked_at, what="Retirement called off", who=who, why=why, **page)  # type: ignore[arg-type]
 
 
 SOURCES = (

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from catalogue import attesting, naming, responsibilities
-from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion, Team
+from catalogue import attesting, responsibilities
+from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion
 from incidents import choosing
 from itsm_backup.common.time import local_day
 from itsm_backup.portal import gaps as gap_rows
+from itsm_backup.portal import offered_duties
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.framing import Link
 from itsm_backup.portal.hand_over_rows import HandOverRow, hand_over_rows, waiting_at
@@ -278,16 +279,9 @@ def entry_page(*, service: Service, user: Any, moment: Moment) -> EntryOwnership
         ),
         remarks=open_remarks(service, moment) if may else (),
         may_hand_over=may,
-        people=_people(moment) if may else (),
-        teams=_teams(version) if may and version else (),
+        people=offered_duties.people(service, moment) if may else (),
+        teams=offered_duties.teams(version, moment) if may and version else (),
     )  # fmt: skip
-
-
-def _people(moment: Moment) -> tuple[tuple[int, str], ...]:
-    """Those who can take one of the two duties over."""
-    owners = naming.candidates("owner", moment.at)
-    able = set(naming.candidates("steward", moment.at).values_list("pk", flat=True))
-    return tuple((each.pk, person(each) if each.pk in able else f"{person(each)} (as owner)") for each in owners)
 
 
 def _unescalated(version: ServiceVersion | None) -> Iterator[str]:
@@ -295,12 +289,6 @@ def _unescalated(version: ServiceVersion | None) -> Iterator[str]:
     if version is not None and choosing.missing(version.escalation_policy):
         told = f"It names the escalation policy {version.escalation_policy}, which is not there, not in force or tells nobody"
         yield f"{told}: its incidents escalate by priority and tier. Correct the name in its next version."
-
-
-def _teams(version: ServiceVersion) -> tuple[tuple[int, str], ...]:
-    """Other teams that have members with a live account."""
-    rows = Team.objects.filter(members__person__is_active=True).exclude(pk=version.operations_team_id)
-    return tuple(rows.distinct().values_list("pk", "name"))
 
 
 def _parties(version: ServiceVersion | None) -> tuple[tuple[str, str], ...]:

@@ -33,6 +33,7 @@ class Row:
     decided_by: str
     over: SafeString | str
     answer: str
+    off: str  # who called it off and why
     successor: Link | None
 
 
@@ -64,7 +65,8 @@ def retirement_page(*, service: Service, user: Any, moment: Moment) -> Retiremen
     rows = list(known[:SHOWN])
     at_work = next((row for row in rows if retiring.state_at(row, moment.at) in Retirement.OPEN), None)
     name = _names([service.pk]).get(service.pk, service.code)
-    told = [_row(row, {service.pk: name}, moment) for row in rows]
+    off = retiring.callings_off(rows)
+    told = [_row(row, {service.pk: name}, off, moment) for row in rows]
     lives = not any(retiring.state_at(row, moment.at) == "done" for row in rows)
     writes = not moment.past and Service.objects.visible_to(user, "change").filter(pk=service.pk).exists()
     state = at_work.state if at_work and not moment.past else ""
@@ -93,10 +95,10 @@ def retired_page(*, user: Any, moment: Moment, page: int) -> RetiredPage:
     first = PAGE * (max(1, page) - 1) if PAGE * (max(1, page) - 1) < total else 0
     waiting_first = rows.order_by(F("over_at").desc(nulls_first=True), "ends_at", "pk")
     shown = list(waiting_first.select_related("service", "successor", "asked_by", "decided_by")[first : first + PAGE])
-    names = _names([row.service_id for row in shown])
+    names, off = _names([row.service_id for row in shown]), retiring.callings_off(shown)
     return RetiredPage(
         sentence=f"{many(open_ones, 'entry leaves', 'entries leave')} the catalogue, {total - open_ones} left it.",
-        rows=tuple(_row(row, names, moment) for row in shown),
+        rows=tuple(_row(row, names, off, moment) for row in shown),
         paging=paging_of(first, len(shown), total, PAGE, lambda number: moment.href("retired", page=number)),
     )
 
@@ -107,10 +109,10 @@ def _names(services: list[int]) -> dict[int, str]:
     return dict(rows.values_list("service", "name"))
 
 
-def _row(row: Retirement, names: dict[int, str], moment: Moment) -> Row:
+def _row(row: Retirement, names: dict[int, str], callings_off: dict[int, retiring.CallingOff], moment: Moment) -> Row:
     state = retiring.state_at(row, moment.at)
     decided, over = row.decided_at is not None and row.decided_at <= moment.at, state not in Retirement.OPEN
-    code = row.service.code
+    code, off = row.service.code, callings_off.get(row.pk)
     return Row(
         service=Link(names.get(row.service_id, code), moment.href("retirement", code)),
         code=code,
@@ -123,9 +125,14 @@ def _row(row: Retirement, names: dict[int, str], moment: Moment) -> Row:
         decided=instant(row.decided_at) if decided and row.decided_at else "",
         decided_by=person(row.decided_by) if decided else "",
         over=instant(row.over_at) if over and row.over_at else "",
-        answer=row.answer if decided or over else "",
+        answer=(off.answer if off else row.answer) if decided or over else "",
+        off=_off(off) if off and over else "",
         successor=Link(row.successor.code, moment.href("service", row.successor.code)) if row.successor else None,
     )
+
+
+def _off(off: retiring.CallingOff) -> str:
+    return f"{f'Called off by {person(off.by)}' if off.by else 'Called off'}: {off.why}"
 
 
 def _refusal(row: Retirement, user: Any, moment: Moment) -> str:

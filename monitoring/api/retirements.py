@@ -30,8 +30,22 @@ class RetirementSerializer(serializers.Serializer):
     asked_at = serializers.DateTimeField()
     decided_by = serializers.CharField(source="decided_by.username", default=None, allow_null=True)
     decided_at = serializers.DateTimeField(allow_null=True)
-    answer = serializers.CharField()
+    answer = serializers.CharField(help_text="What was said when it was decided on, or called off before that.")
     over_at = serializers.DateTimeField(allow_null=True)
+    called_off_by = serializers.SerializerMethodField(help_text="Account name of who called it off.")
+    called_off_because = serializers.SerializerMethodField(help_text="Why it was called off.")
+
+    def get_called_off_by(self, row: Retirement) -> str | None:
+        found = self._off(row)
+        return found.by.get_username() if found and found.by else None
+
+    def get_called_off_because(self, row: Retirement) -> str:
+        found = self._off(row)
+        return found.why if found else ""
+
+    def _off(self, row: Retirement) -> retiring.CallingOff | None:
+        known = self.context.get("off")
+        return (retiring.callings_off([row]) if known is None else known).get(row.pk)
 
 
 class RetirementDetailSerializer(RetirementSerializer):
@@ -77,7 +91,9 @@ class Retirements(GenericAPIView):
             if state not in Retirement.State.values:
                 raise ParseError(f"state must be one of {', '.join(Retirement.State.values)}.")
             rows = rows.filter(state=state)
-        return self.get_paginated_response(RetirementSerializer(self.paginate_queryset(rows), many=True).data)
+        page = self.paginate_queryset(rows) or []
+        context = {"off": retiring.callings_off(page)}
+        return self.get_paginated_response(RetirementSerializer(page, many=True, context=context).data)
 
     @extend_schema(operation_id="retirements_create", request=NewRetirementSerializer, responses={201: RetirementDetailSerializer})
     def post(self, request: Any) -> Response:

@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.req("3.1"), pytest.mark.req("1.2")]
         ("fri, mon;wed", "Mon, Wed, Fri"),
         ("Sat and Sun", "Sat, Sun"), ("Fri-Mon", "Mon, Fri-Sun"),
         ("Mon - Fri except 2026-12-25 2026-12-24", "Mon-Fri except 2026-12-24, 2026-12-25"),
+        ("every day but 25 Dec 2026, 1 Jan 2027", "every day except 2026-12-25, 2027-01-01"),
+        ("Mon-Fri except 2026-12-25 and 2027-01-01", "Mon-Fri except 2026-12-25, 2027-01-01"),
         ("except 2026-12-25", "every day except 2026-12-25"), ("every day, not 2026-12-25", "every day except 2026-12-25"),
     ],
 )  # fmt: skip
@@ -38,7 +40,8 @@ def test_what_people_write_is_kept_in_one_way(written, kept):
 
 
 @pytest.mark.parametrize(
-    "written", ["Moonday", "M-F", "Mon-", "Mon-Fri except", "Mon-Fri except 2026-02-30", "Mon-Fri except Christmas", "5"]
+    "written",
+    ["Moonday", "M-F", "Mon-", "Mon-Fri except", "Mon-Fri except 2026-02-30", "Mon-Fri except Christmas", "Mon-Fri but 31 Feb 2026", "5"],
 )
 def test_what_says_no_days_is_refused_with_what_to_write(written):
     with pytest.raises(ValidationError, match="Write the days that count, such as Mon-Fri"):

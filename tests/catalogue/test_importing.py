@@ -98,6 +98,20 @@ def test_a_row_that_says_nothing_new_needs_nothing_whatever_stands_in_the_way_of
     assert "has an open version already" in other.problems[0][1] and draft.state == "draft"
 
 
+def test_people_who_have_changed_since_stand_in_no_way_of_a_row_that_names_them_as_before(steward):
+    make_service("pacs", owner=make_user("olga"))
+    sheet = exporting.entries(user=steward, at=NOON, format="csv")
+    olga = make_user("olga")
+    olga.is_active = False
+    olga.save()
+    (row,) = looked(sheets.read(sheet), steward)
+    assert (row.values, row.problems) == ({}, [])
+    (row,) = looked(sheets.read(sheet.replace(b"Service pacs", b"Archive")), steward)
+    assert (row.values, row.problems) == ({"name": "Archive"}, [])
+    (row,) = looked(csv("code,steward", "pacs,olga"), steward)
+    assert [column for column, _ in row.problems] == ["steward"], "nobody new who has left"
+
+
 def test_a_column_left_out_stays_and_an_empty_cell_empties(steward):
     make_service("pacs", department="Radiology", supplier="Archive Ltd")
     batch = imported(csv("code,supplier", "pacs,"), steward)

@@ -20,7 +20,13 @@ DAY = dt.timedelta(days=1)
 
 
 def asked(service, **more):
-    said = {"duty": "owner", "receiver": make_user("nora"), "by": make_author(), "at": NOON + DAY, "reason": "Tom retires"}
+    said = {
+        "duty": "owner",
+        "receiver": make_user("nora", "catalogue.view_service"),
+        "by": make_author(),
+        "at": NOON + DAY,
+        "reason": "Tom retires",
+    }
     return handing_over.ask(service=service, **{**said, **more})
 
 

@@ -137,6 +137,31 @@ def test_it_can_be_refused_or_called_off_and_stays():
         retiring.approve(retirement=row, by=make_approver(), at=NOON + 4 * DAY)
 
 
+def test_what_is_called_off_keeps_the_word_of_its_approver_and_says_who_called_it_off():
+    service = make_service()
+    row = retiring.approve(retirement=ask(service), by=make_approver(), at=NOON + 2 * DAY, reason="Agreed")
+    off = retiring.call_off(retirement=row, by=make_author(), at=NOON + 3 * DAY, reason="The project stopped")
+    assert (off.answer, off.decided_by) == ("Agreed", make_approver())
+    assert retiring.callings_off([off]) == {off.pk: (make_author(), "The project stopped", "Agreed")}
+    early = retiring.call_off(retirement=ask(service, at=NOON + 4 * DAY), by=make_author(), at=NOON + 4 * DAY, reason="A slip")
+    assert retiring.callings_off([early]) == {early.pk: (make_author(), "A slip", "")} and life(service) == "catalogue"
+    Retirement.objects.bulk_create([Retirement(
+        service=service, ends_at=NOON, reason="x", asked_by=make_author(), asked_at=NOON, state="called_off", answer="Stays", over_at=NOON
+    )])  # fmt: skip
+    assert retiring.callings_off(Retirement.objects.filter(answer="Stays")).popitem()[1] == (None, "Stays", ""), "of before this was kept"
+
+
+def test_no_version_is_approved_for_a_time_when_the_entry_has_left():
+    service = make_service()
+    draft = make_draft(name="Other")
+    publishing.submit(version=draft, by=make_author(), at=NOON)
+    approve(ask(service))
+    said = {"version": draft, "by": make_approver(), "at": NOON + 3 * DAY}
+    with pytest.raises(NotReady, match=r"pacs leaves the catalogue on 24 Jul 2026.*call the retirement off, or choose an earlier time"):
+        publishing.approve(effective_from=NOON + 11 * DAY, **said)
+    assert publishing.approve(effective_from=NOON + 9 * DAY, **said).state == "approved"
+
+
 def test_what_cannot_be_asked_for_says_why():
     service = make_service()
     for more, told in (

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from guardian.shortcuts import assign_perm
 
-from catalogue import agreeing, batching, declaring, deviating, duties, excepting, holding, legal_holds, publishing, relating
+from catalogue import agreeing, batching, declaring, deviating, duties, excepting, holding, legal_holds, publishing, relating, retiring
 from catalogue.duties import NotAllowed
 from catalogue.models import Agreement, Duty, DutyException, GrantEntry, LegalHold, Service
 from catalogue.publishing import NotReady
@@ -334,6 +334,18 @@ def test_a_held_service_is_not_retired_until_somebody_else_releases_it(root):
     assert legal_holds.in_force(service, at) == [LegalHold.objects.get()], "at that time it held"
 
 
+def test_who_asked_for_the_retirement_does_not_release_the_hold_that_stops_it(root):
+    service, at = make_service("pacs"), now()
+    placed = legal_holds.place(service=service, owner=make_user("counsel"), reason="File 7", by=make_approver(), at=at)
+    asked = retiring.ask(service=service, ends_at=at + DAY, by=root, at=at, reason="Replaced")
+    with pytest.raises(
+        NotAllowed, match=r"You asked for the retirement that this hold stops, so somebody else releases it\. approver can\."
+    ):
+        legal_holds.release(hold=placed, by=root, at=at, reason="In my way")
+    retiring.call_off(retirement=asked, by=root, at=at, reason="Not yet")
+    assert legal_holds.release(hold=placed, by=root, at=at, reason="Over").released_by == root
+
+
 def test_the_admin_places_and_releases_a_hold_and_shows_it_on_the_entry():
     service, approver = make_service("pacs"), make_staff("catalogue.view_service", "catalogue.view_legalhold", "catalogue.approve_service")
     client, counsel = signed_in(approver), make_user("counsel")
@@ -354,7 +366,7 @@ def test_a_named_steward_approves_no_version_of_the_entry_and_closes_nothing_of_
     asked = {"by": make_author(), "at": NOON, "reason": "Handed over"}
     draft = publishing.draft_version(service=service, content={"steward": named}, commitment={}, **asked)
     publishing.submit(version=draft, by=make_author(), at=NOON)
-    with pytest.raises(NotAllowed, match=r"an author never approves\. You have acted as steward on"):
+    with pytest.raises(NotAllowed, match=r"an author never approves\. You are named as steward of pacs"):
         publishing.approve(version=draft, by=named, at=NOON)
     (wish,) = batching.to_approve([draft], by=named, at=NOON)
     assert "an author never approves" in str(wish.problems)

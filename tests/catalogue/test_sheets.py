@@ -53,6 +53,16 @@ def test_case_and_spaces_in_the_names_of_columns_do_not_matter(head):
     assert sheets.read(yaml.encode()) == [sheets.Row(1, {"code": "SVC-1", "operations_team": "Storage"})]
 
 
+def test_yaml_says_what_is_written_not_what_it_looks_like():
+    cells = {
+        "code": "007", "window_opens": "22:00", "window_closes": "06:00", "review_due_on": "2027-02-29", "tier": "2", "rto": "1_000",
+        "supplier": "", "contract": "", "summary": "yes", "regions": "no, 1.10", "commissioned_at": "2020-01-01T10:00:00Z",
+    }  # fmt: skip
+    said = {**cells, "supplier": "~", "contract": "null", "regions": "[no, 1.10]"}
+    (row,) = sheets.read(("- " + "\n  ".join(f"{name}: {value}" for name, value in said.items())).encode())
+    assert row.cells == cells
+
+
 @pytest.mark.parametrize("content", [b"Code,code\nA,B\n", b"- code: A\n  Code: B\n"])
 def test_two_columns_of_one_name_are_refused(content):
     with pytest.raises(sheets.Unreadable, match="twice"):

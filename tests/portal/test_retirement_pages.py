@@ -66,6 +66,9 @@ def test_a_planned_one_says_so_on_its_page_and_can_be_called_off(client, people)
     assert send(client, people["stakeholder"], "call-off", reason="I need it")[0] == 403
     status, text = send(client, people["steward"], "call-off", reason="The project stopped")
     assert status == 200 and "Imaging archive stays in the catalogue." in text and "The project stopped" in text
+    assert "Agreed" in text and "Called off by" in text
+    told = read(client, people["steward"], "/services/SVC-003/history/")
+    assert "The project stopped" in told and "Agreed" in told
     assert Retirement.objects.get().state == "called_off"
     assert "Leaves the catalogue</b>" not in read(client, people["stakeholder"], "/services/SVC-003/")
 

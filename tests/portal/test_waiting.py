@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from guardian.shortcuts import assign_perm
 
 from catalogue import attesting, deviating, handing_over, publishing
 from incidents import leading, nominating, updating
@@ -26,6 +27,7 @@ def test_duties_entries_versions_and_deviations_that_wait_for_somebody(client):
     steward, approver, reader = (make_person(role, noon) for role in ("steward", "approver", "stakeholder"))
     service = make_service("SVC-003", at=noon - 9 * DAY, owner=reader)
     assert "Waiting for you" not in home(client, reader)
+    assign_perm("change_service", reader, service)
     handing_over.ask(service=service, duty="steward", receiver=reader, by=steward, at=noon - DAY, reason="Moved")
     attesting.open_round(services=[service], title="Yearly check", due_on=(noon + DAY).date(), by=steward, at=noon - DAY)
     draft = publishing.draft_version(service=service, content={"summary": "New"}, commitment={}, by=steward, at=noon - DAY, reason="x")

@@ -54,5 +54,8 @@ def test_it_is_refused_or_called_off_with_a_reason(people):
     for act, by in (("refuse", "approver"), ("call-off", "steward")):
         pk = call(people["steward"], "post", "retirements/", service="erp", reason="Replaced").json()["id"]
         assert call(people[by], "post", f"retirements/{pk}/{act}").status_code == 400
-        assert call(people[by], "post", f"retirements/{pk}/{act}", reason="Still used").json()["answer"] == "Still used"
+        done = call(people[by], "post", f"retirements/{pk}/{act}", reason="Still used").json()
+        assert done["answer"] == "Still used"
+        assert done["called_off_by"] == (people[by].username if act == "call-off" else None)
+    assert call(people["reader"], "get", f"retirements/{pk}/").json()["called_off_because"] == "Still used"
     assert Service.objects.get().lifecycle == "catalogue"
