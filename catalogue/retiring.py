@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -93,7 +94,7 @@ def call_off(*, retirement: Retirement, by: Any, at: dt.datetime, reason: str) -
         row.save()
         if row.service.lifecycle == Service.Lifecycle.PENDING_RETIREMENT:
             row.service.lifecycle = Service.Lifecycle.CATALOGUE
-        row.service._history_date = at  # by this instant it is found again
+        row.service._history_date = at  # type: ignore[attr-defined]  # by this instant it is found again
         row.service.save()
         if was_planned:
             _tell(row, _concerned(row.service, at), "called_off", f"{row.service.code} stays in the catalogue", at)
@@ -176,6 +177,28 @@ def lifecycles(services: Collection[Service], at: dt.datetime) -> dict[int, str]
         elif state == State.PLANNED and found[row.service_id] == Lifecycle.CATALOGUE:
             found[row.service_id] = Lifecycle.PENDING_RETIREMENT
     return {pk: str(stands) for pk, stands in found.items()}
+
+
+def in_state(state: str, at: dt.datetime) -> Q:
+    """The condition for retirements that were in this state at that instant."""
+    over, decided = Q(over_at__lte=at), Q(decided_at__lte=at)
+    if state in Retirement.OPEN:
+        return ~over & (decided if state == State.PLANNED else ~decided)
+    return over & Q(state=state)
+
+
+def as_known(retirement: Retirement, off: CallingOff | None, at: dt.datetime) -> Retirement:
+    """A copy of it as it was known at that instant; never to be saved."""
+    then = copy(retirement)
+    then.state = state_at(retirement, at)
+    if then.state == State.CALLED_OFF:
+        return then
+    then.answer = off.answer if off else then.answer
+    if then.state in Retirement.OPEN:
+        then.over_at = None
+    if then.state == State.ASKED:
+        then.decided_by, then.decided_at, then.answer = None, None, ""
+    return then
 
 
 def check_decider(retirement: Retirement, by: Any, at: dt.datetime) -> None:

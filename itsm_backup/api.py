@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
@@ -78,9 +79,21 @@ def _title(error: Exception) -> str:
 
 def _said(data: Any) -> str:
     """What is wrong with which field, as one line."""
-    if isinstance(data, dict):
-        return " ".join(f"{name}: {' '.join(map(str, said)) if isinstance(said, list) else said}" for name, said in data.items())
-    return " ".join(map(str, data)) if isinstance(data, list) else "Some fields were not accepted."
+    return " ".join(_sentences(data, "")) or "Some fields were not accepted."
+
+
+def _sentences(said: Any, path: str) -> Iterator[str]:
+    """One for each field, named by its way there: `rows[4].unit: …`."""
+    if isinstance(said, dict):
+        for name, one in said.items():
+            step = f"[{name}]" if isinstance(name, int) else f".{name}" if path else str(name)
+            yield from _sentences(one, f"{path}{step}")
+    elif isinstance(said, list) and any(isinstance(one, (dict, list)) for one in said):
+        for number, one in enumerate(said):
+            yield from _sentences(one, f"{path}[{number}]")
+    else:
+        words = " ".join(map(str, said)) if isinstance(said, list) else str(said)
+        yield f"{path}: {words}" if path else words
 
 
 @csrf_exempt

@@ -116,7 +116,8 @@ class GrantEntry(models.Model):
 class HoldQuerySet(TrackedQuerySet):
     def holding(self, at: dt.datetime) -> Self:
         """Holds that bind at `at`."""
-        return self.filter(models.Q(held_until__isnull=True) | models.Q(held_until__gt=at), held_from__lte=at, released_at=None)
+        unended = models.Q(held_until__isnull=True) | models.Q(held_until__gt=at)
+        return self.filter(unended, models.Q(released_at__isnull=True) | models.Q(released_at__gt=at), held_from__lte=at)
 
 
 _HOLD_STAYS = """

@@ -103,7 +103,7 @@ def register_page(*, user: Any, moment: Moment, asked: Mapping[str, str], page: 
     may_decide = scope_lines.may_decide(user, moment)
     found = (*_undecided(undecided, moment), *_findings(decided, may_decide, moment))
     return RegisterPage(
-        sentence=_sentence(len(decided), undecided, moment),
+        sentence=_sentence(len(decided), undecided, moment, limited=not user.has_perm("catalogue.view_scopeline")),
         counts=_counts(decided, undecided, len(found), moment),
         findings=found[:MOST_FINDINGS],
         more_findings=max(0, len(found) - MOST_FINDINGS),
@@ -154,8 +154,10 @@ def _waiting(user: Any, moment: Moment, undecided: list[Line], waits: int) -> tu
     return shown, paging_of(first, len(shown), total, PAGE, lambda n: f"{moment.href('scope', waits=n)}#waiting"), total
 
 
-def _sentence(decided: int, undecided: int, moment: Moment) -> str:
+def _sentence(decided: int, undecided: int, moment: Moment, *, limited: bool) -> str:
     total = decided + undecided
+    if not total and limited:
+        return f"No backup service that concerns your entries {'was' if moment.past else 'is'} known yet."
     if not total:
         return "No backup service was known yet." if moment.past else "No backup service is known yet."
     if not undecided:

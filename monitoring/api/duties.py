@@ -19,6 +19,7 @@ from catalogue.duties import NotAllowed, Refused
 from catalogue.models import DutyException, LegalHold, Service
 from catalogue.models.duties import Duty
 from itsm_backup.common.time import now
+from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 
 IN_FORCE = OpenApiParameter("in_force", OpenApiTypes.BOOL, description="true: only what binds now.")
@@ -108,14 +109,22 @@ class Holds(GenericAPIView):
     filter_backends: list[Any] = []
     service = OpenApiParameter("service", OpenApiTypes.STR, description="Code of a service.")
 
-    @extend_schema(operation_id="legal_holds_list", parameters=[service, IN_FORCE], responses=HoldSerializer(many=True))
+    @extend_schema(operation_id="legal_holds_list", parameters=[service, IN_FORCE, AS_OF], responses=HoldSerializer(many=True))
     def get(self, request: Any) -> Response:
+        at, past = moment_of(request)
         rows: QuerySet[LegalHold] = LegalHold.objects.visible_to(request.user).select_related("service", "owner", "released_by")
+        if past:
+            entered = LegalHold.history.filter(history_type="+", history_date__lte=at)  # type: ignore[attr-defined]
+            rows = rows.filter(pk__in=entered.values("id"))
         if code := request.query_params.get("service", "").replace("\x00", ""):
             rows = rows.filter(service__code=code)
         if request.query_params.get("in_force") == "true":
-            rows = rows.holding(now())  # type: ignore[attr-defined]
-        return self.get_paginated_response(HoldSerializer(self.paginate_queryset(rows.order_by("-held_from", "-pk")), many=True).data)
+            rows = rows.holding(at)  # type: ignore[attr-defined]
+        page: list[LegalHold] = self.paginate_queryset(rows.order_by("-held_from", "-pk")) or []
+        for hold in page:
+            if hold.released_at is not None and hold.released_at > at:  # as it was known then
+                hold.released_at = hold.released_by = None
+        return self.get_paginated_response(HoldSerializer(page, many=True).data)
 
     @extend_schema(operation_id="legal_holds_create", request=NewHoldSerializer, responses={201: HoldSerializer})
     def post(self, request: Any) -> Response:

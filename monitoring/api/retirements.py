@@ -16,6 +16,7 @@ from catalogue import retiring
 from catalogue.models import Retirement, Service
 from itsm_backup.common.time import now
 from monitoring.api.duties import acted, checked
+from monitoring.api.filters import AS_OF, moment_of
 from monitoring.api.permissions import get_for
 
 
@@ -43,18 +44,26 @@ class RetirementSerializer(serializers.Serializer):
         found = self._off(row)
         return found.why if found else ""
 
+    def to_representation(self, row: Retirement) -> Any:
+        at = self.context.get("at")
+        return super().to_representation(retiring.as_known(row, self._off(row), at) if at else row)
+
     def _off(self, row: Retirement) -> retiring.CallingOff | None:
+        if row.state != Retirement.State.CALLED_OFF:
+            return None
         known = self.context.get("off")
         return (retiring.callings_off([row]) if known is None else known).get(row.pk)
 
 
 class RetirementDetailSerializer(RetirementSerializer):
-    obstacles = serializers.SerializerMethodField(help_text="What stands in the way now, a sentence each; empty for one that is over.")
+    obstacles = serializers.SerializerMethodField(
+        help_text="What stands in the way now, a sentence each; empty for one that is over, and of the past."
+    )
 
     def get_obstacles(self, row: Retirement) -> list[str]:
-        return (
-            retiring.obstacles(service=row.service, at=now(), reader=self.context["request"].user) if row.state in Retirement.OPEN else []
-        )
+        if row.state not in Retirement.OPEN or self.context.get("at"):
+            return []
+        return retiring.obstacles(service=row.service, at=now(), reader=self.context["request"].user)
 
 
 class NewRetirementSerializer(serializers.Serializer):
@@ -82,17 +91,18 @@ class Retirements(GenericAPIView):
         OpenApiParameter("state", OpenApiTypes.STR, description=f"One of {', '.join(Retirement.State.values)}."),
     ]
 
-    @extend_schema(operation_id="retirements_list", parameters=asked, responses=RetirementSerializer(many=True))
+    @extend_schema(operation_id="retirements_list", parameters=[*asked, AS_OF], responses=RetirementSerializer(many=True))
     def get(self, request: Any) -> Response:
-        rows = _rows().filter(service__in=Service.objects.visible_to(request.user))
+        at, past = moment_of(request)
+        rows = _rows().filter(service__in=Service.objects.visible_to(request.user), asked_at__lte=at)
         if code := request.query_params.get("service", "").replace("\x00", ""):
             rows = rows.filter(service__code=code)
         if state := request.query_params.get("state", ""):
             if state not in Retirement.State.values:
                 raise ParseError(f"state must be one of {', '.join(Retirement.State.values)}.")
-            rows = rows.filter(state=state)
+            rows = rows.filter(retiring.in_state(state, at))
         page = self.paginate_queryset(rows) or []
-        context = {"off": retiring.callings_off(page)}
+        context = {"off": retiring.callings_off(page), "at": at if past else None}
         return self.get_paginated_response(RetirementSerializer(page, many=True, context=context).data)
 
     @extend_schema(operation_id="retirements_create", request=NewRetirementSerializer, responses={201: RetirementDetailSerializer})
@@ -122,9 +132,13 @@ class RetirementDetail(GenericAPIView):
     queryset = Retirement.objects.none()
     serializer_class = RetirementDetailSerializer
 
-    @extend_schema(operation_id="retirements_retrieve")
+    @extend_schema(operation_id="retirements_retrieve", parameters=[AS_OF])
     def get(self, request: Any, pk: int) -> Response:
-        return Response(RetirementDetailSerializer(_one(request, pk), context={"request": request}).data)
+        at, past = moment_of(request)
+        row = _one(request, pk)
+        if row.asked_at > at:
+            raise NotFound
+        return Response(RetirementDetailSerializer(row, context={"request": request, "at": at if past else None}).data)
 
 
 class RetirementApprove(GenericAPIView):

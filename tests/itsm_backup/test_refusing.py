@@ -9,8 +9,10 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from rest_framework.exceptions import ValidationError
 
 from itsm_backup import refusing
+from itsm_backup.api import problem_response
 from itsm_backup.common.models import Refusal, because
 from itsm_backup.common.time import now
 from monitoring import tokens
@@ -113,3 +115,14 @@ def test_secrets_get_the_first_key_also_in_the_history_and_the_old_one_can_go(to
         cursor.execute("UPDATE monitoring_historicaltool SET name = 'x'")
     page = signed_in(make_staff("monitoring.view_tool", "monitoring.change_tool", name="mona")).get(change_url(tool)).content.decode()
     assert "another one" not in page and "a very secret word" not in page
+
+
+def test_what_is_wrong_within_a_list_is_told_by_its_place_in_words():
+    wrong = {
+        "rows": {4: {"unit": ["No choice."], "words": {0: ["Empty."]}}},
+        "also": [{}, {"name": ["Too long."]}],
+        "reason": ["Needed.", "Short."],
+    }
+    told = problem_response(ValidationError(wrong), {})
+    assert told.data["detail"] == "rows[4].unit: No choice. rows[4].words[0]: Empty. also[1].name: Too long. reason: Needed. Short."
+    assert problem_response(ValidationError(["Send a list."]), {}).data["detail"] == "Send a list."

@@ -181,3 +181,10 @@ def test_the_second_of_two_stewards_is_told_what_the_first_decided_and_loses_not
     joined = client.post(f"/scope/decide/{subject}/join", {"line": "1", "reason": "x"}, follow=True)
     assert "decided on it" in joined.content.decode()
     assert ScopeDecision.objects.count() == 1
+
+
+def test_a_steward_of_some_services_reads_that_none_concerns_them_where_others_are_known(root):
+    decided(root, "Vault")
+    limited = make_person("steward", now(), services=[make_service("mine")])
+    assert shown(limited).sentence == "No backup service that concerns your entries is known yet."
+    assert shown(make_person("steward", now())).sentence == "The 1 backup service is decided."

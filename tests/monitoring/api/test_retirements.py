@@ -59,3 +59,31 @@ def test_it_is_refused_or_called_off_with_a_reason(people):
         assert done["called_off_by"] == (people[by].username if act == "call-off" else None)
     assert call(people["reader"], "get", f"retirements/{pk}/").json()["called_off_because"] == "Still used"
     assert Service.objects.get().lifecycle == "catalogue"
+
+
+def test_of_the_past_it_is_told_as_it_was_known_then(people):
+    made = call(people["steward"], "post", "retirements/", service="erp", reason="Replaced", ends_at="2090-01-01T00:00:00Z").json()
+    at = [now()]
+    for who, act, reason in (("approver", "approve", "Agreed"), ("steward", "call-off", "Stays")):
+        assert call(people[who], "post", f"retirements/{made['id']}/{act}", reason=reason).status_code == 200
+        at.append(now())
+    told = []
+    for moment in at:
+        query = f"?as_of={moment.isoformat().replace('+00:00', 'Z')}"
+        (row,) = call(people["reader"], "get", f"retirements/{query}").json()["results"]
+        assert call(people["reader"], "get", f"retirements/{query}&state={row['state']}").json()["count"] == 1
+        told.append([row[name] for name in ("state", "answer", "decided_by", "called_off_because")])
+        assert call(people["reader"], "get", f"retirements/{made['id']}/{query}").json()["state"] == row["state"]
+    approver = people["approver"].username
+    assert told == [["asked", "", None, ""], ["planned", "Agreed", approver, ""], ["called_off", "Agreed", approver, "Stays"]]
+    assert call(people["reader"], "get", "retirements/?as_of=2026-01-01").json()["count"] == 0
+
+
+def test_a_hold_of_the_past_is_told_as_it_was_known_then(people):
+    placed = call(people["approver"], "post", "legal-holds/", service="erp", owner=people["steward"].username, reason="File 7").json()
+    then = now()
+    assert call(people["approver"], "post", f"legal-holds/{placed['id']}/release", reason="Over").status_code == 200
+    query = f"legal-holds/?as_of={then.isoformat().replace('+00:00', 'Z')}"
+    (row,) = call(people["approver"], "get", f"{query}&in_force=true").json()["results"]
+    assert row["released_at"] is None and call(people["approver"], "get", "legal-holds/?in_force=true").json()["count"] == 0
+    assert call(people["approver"], "get", "legal-holds/?as_of=2026-01-01").json()["count"] == 0
