@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
@@ -20,23 +20,23 @@ EXCLUDED: dict[str, tuple[Conflict, ...]] = {
     "owner": (Conflict("auditor", "owner", "nobody audits their own work."),),
 }
 # Who belongs to an operations team runs its backups, with or without the role.
-_RULES = {**EXCLUDED, "operator": tuple(rule for rule in NEVER_TOGETHER if "operator" in (rule.one, rule.other))}
+RULES = {**EXCLUDED, "operator": tuple(rule for rule in NEVER_TOGETHER if "operator" in (rule.one, rule.other))}
 
 
-def unfit(at: dt.datetime) -> dict[str, dict[int, str]]:
-    """Duty (owner, steward, operator) → person → the rule by which they cannot have it at `at`; who is missing can.
+def unfit(at: dt.datetime, *, of: Collection[str] = tuple(EXCLUDED)) -> dict[str, dict[int, str]]:
+    """Duty → person → the rule by which they cannot have it at `at`; who is missing can.
 
-    An entry names owner and steward; operators are the members of the team that runs its backups.
+    `of` are the duties that are asked about: owner and steward, whom an entry names; or operator, for the members of a team.
     """
     found = [
         (duty, person, rule)
         for person, held in holding.held().items()
-        for duty, rules in _RULES.items()
-        for rule in rules
+        for duty in of
+        for rule in RULES[duty]
         if (rule.other if rule.one == duty else rule.one) in held
     ]
     excepted = {(row.person_id, row.pair) for row in DutyException.objects.holding(at)} if found else set()
-    told: dict[str, dict[int, str]] = {duty: {} for duty in _RULES}
+    told: dict[str, dict[int, str]] = {duty: {} for duty in of}
     for duty, person, rule in found:
         if (person, frozenset((rule.one, rule.other))) not in excepted:
             told[duty].setdefault(person, f"{rule}")
@@ -45,7 +45,7 @@ def unfit(at: dt.datetime) -> dict[str, dict[int, str]]:
 
 def fit(people: QuerySet[Any], duty: str, at: dt.datetime) -> QuerySet[Any]:
     """Those of the people whom an entry may name for the duty."""
-    return people.exclude(pk__in=list(unfit(at)[duty]))
+    return people.exclude(pk__in=list(unfit(at, of=[duty])[duty]))
 
 
 def refusals(named: Mapping[str, Any], at: dt.datetime) -> list[str]:
@@ -62,7 +62,7 @@ def refusal(person: Any, duty: str, at: dt.datetime) -> str:
 
 def refusal_of_member(person: Any, at: dt.datetime) -> str:
     """Why this person cannot belong to a team that runs backups; empty when they can."""
-    rule = unfit(at)["operator"].get(person.pk)
+    rule = unfit(at, of=["operator"])["operator"].get(person.pk)
     return f"{names([person])} cannot belong to a team that runs backups: {rule} Choose somebody else." if rule else ""
 
 

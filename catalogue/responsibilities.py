@@ -57,7 +57,7 @@ class _Look:
 def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     """Everything that is missing in the ownership of these entries; the number of queries does not grow with them."""
     today = local_day(at, "UTC")
-    look = _Look(naming.unfit(at), naming.changing())
+    look = _Look(naming.unfit(at, of=naming.RULES), naming.changing())
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services)
     found: list[Gap] = []
     read = versions.select_related("owner", "steward", "operations_team").only(*_READ)
