@@ -37,7 +37,7 @@ class Gap(NamedTuple):
 
 
 _OF_PERSON = [f"{duty}__{name}" for duty in ("owner", "steward") for name in ("username", "first_name", "last_name", "email", "is_active")]
-_READ = ("service", "review_due_on", "operations_team__name", "operations_team__email", *_OF_PERSON)
+_READ = ("service", "review_due_on", "labels", "operations_team__name", "operations_team__email", *_OF_PERSON)
 
 
 def holders(role: str) -> list[Any]:
@@ -62,7 +62,9 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     found: list[Gap] = []
     read = versions.select_related("owner", "steward", "operations_team").only(*_READ)
     read = read.annotate(newer=_newer_agreement(at), analysis_due_on=_analysis_due(at))
+    used: set[str] = set()
     for version in read.order_by("name"):
+        used.update(version.labels)
         told = [*_of_people(version, look), *_of_team(version, look), *_of_version(version, today)]
         found += [Gap(version.service_id, kind, cause, sentence) for kind, cause, sentence in told]
     answers = Attestation.objects.filter(service__in=services, service__lifecycle__in=Service.LISTED).select_related("round", "person")
@@ -76,7 +78,6 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
         leaves_at=Min("retirements__ends_at", filter=Q(retirements__state="planned")),
     )
     found += [gap for row in unwritten.filter(Q(known__gt=0, live=0) | Q(leaves_at__lte=at)) for gap in _of_entry(row)]
-    used = {word for labels in versions.values_list("labels", flat=True) for word in labels}
     found += [
         Gap(None, "label", "A label that nobody explained", f"The label {row.word} is used, but nobody said what it means.")
         for row in Label.objects.filter(word__in=used, meaning="")

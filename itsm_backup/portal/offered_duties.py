@@ -1,29 +1,11 @@
-"""To whom a duty can be offered, and what is offered to a person: they read and answer it also where they may not see the entry."""
+"""To whom the duties of an entry can be offered."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from catalogue import handing_over, naming
-from catalogue.models import HandOver, Service, ServiceVersion, Team
+from catalogue import naming
+from catalogue.models import Service, ServiceVersion, Team
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.words import person
-
-MOST = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    pk: int
-    code: str
-    name: str  # of the entry
-    duty: str
-    giver: str
-    receiver: str
-    asked_by: str
-    reason: str
-    team: bool  # the backups, from team to team
 
 
 def people(service: Service, moment: Moment) -> tuple[tuple[int, str], ...]:
@@ -38,20 +20,3 @@ def teams(version: ServiceVersion, moment: Moment) -> tuple[tuple[int, str], ...
     fit = naming.candidates("operator", moment.at)
     rows = Team.objects.filter(members__person__in=fit.order_by()).exclude(pk=version.operations_team_id)
     return tuple(rows.distinct().values_list("pk", "name"))
-
-
-def offers(user: Any, moment: Moment) -> tuple[Offer, ...]:
-    """What waits for this person's answer, as somebody asked or as a member of a team; nothing in the past."""
-    if moment.past:
-        return ()
-    waiting = HandOver.objects.filter(handing_over.asked_of(user), answered_at=None).exclude(team__isnull=False, asked_by=user)
-    rows = waiting.select_related("service", "giver", "receiver", "former_team", "team", "asked_by")[:MOST]
-    known = ServiceVersion.objects.in_force(moment.at).filter(service__in=[row.service_id for row in rows])
-    names = dict(known.values_list("service", "name")) if rows else {}
-    return tuple(
-        Offer(
-            pk=row.pk, code=row.service.code, name=names.get(row.service_id, row.service.code), duty=row.get_duty_display(),
-            giver=row.giving, receiver=row.receiving, asked_by=person(row.asked_by), reason=row.reason, team=row.team is not None,
-        )
-        for row in rows
-    )  # fmt: skip

@@ -20,7 +20,7 @@ from catalogue.models import AttestationRound, HandOver, Service, Team
 from catalogue.refusing import NotAllowed, NotReady, Refused
 from itsm_backup.common.http.typed import typed
 from itsm_backup.common.time import now
-from itsm_backup.portal import offered_duties, ownership_pages
+from itsm_backup.portal import ownership_pages
 from itsm_backup.portal.asof import Moment
 from itsm_backup.portal.views import page_number, reads, show
 from itsm_backup.portal.words import many
@@ -42,8 +42,7 @@ def ownership(request: HttpRequest, *, moment: Moment) -> HttpResponse:
         user=request.user, moment=moment, page=page_number(request), gaps_page=int(gaps) if gaps.isdigit() and len(gaps) < 7 else 1,
         cause=request.GET.get("cause", ""),
     )  # fmt: skip
-    offers = offered_duties.offers(request.user, moment)
-    return show(request, "ownership", section=SECTION, moment=moment, page=page, offers=offers)
+    return show(request, "ownership", section=SECTION, moment=moment, page=page)
 
 
 @reads

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from catalogue import attesting, responsibilities
+from catalogue import attesting, handing_over, responsibilities
 from catalogue.models import Attestation, AttestationRound, HandOver, Service, ServiceVersion
 from incidents import choosing
 from itsm_backup.common.time import local_day
@@ -68,7 +68,8 @@ class OwnershipPage:
     gaps: tuple[gap_rows.CauseRows, ...]
     gaps_paging: Paging
     doubles: tuple[DoubleRow, ...]
-    hand_overs: tuple[HandOverRow, ...]
+    offers: tuple[HandOverRow, ...]  # what waits for this person's answer, also of entries out of their sight
+    hand_overs: tuple[HandOverRow, ...]  # the others that wait
     holders: tuple[HolderRow, ...]
     holders_paging: Paging
     rounds: tuple[RoundRow, ...]
@@ -161,14 +162,16 @@ def ownership_page(*, user: Any, moment: Moment, page: int = 1, gaps_page: int =
     start = _first(gaps_page, len(wanted))
     doubles = _doubles(seen, links, moment)
     attested = _attested(seen, moment)
-    held = hand_over_rows(waiting_at(moment).filter(service__in=seen), links, user, moment, most=SHOWN)
+    told = Q(service__in=seen) if moment.past else Q(service__in=seen) | handing_over.asked_of(user)
+    held = hand_over_rows(waiting_at(moment).filter(told), links, user, moment, most=SHOWN)
     return OwnershipPage(
         sentence=_sentence(len({gap.service_id for gap in found} & links.keys()), len(doubles), len(names)),
         causes=gap_rows.causes(found, cause, SHOWN, moment),
         gaps=gap_rows.by_cause(wanted, start, SHOWN, _with_unpublished(wanted, links)),
         gaps_paging=_paging(moment, "gaps", start, len(wanted), cause=cause, page=first // SHOWN + 1),
         doubles=doubles[:SHOWN],
-        hand_overs=held,
+        offers=tuple(row for row in held if row.mine),
+        hand_overs=tuple(row for row in held if not row.mine),
         holders=tuple(_holder(row, links, attested) for row in rows),
         holders_paging=_paging(moment, "page", first, len(names), cause=cause, gaps=start // SHOWN + 1),
         rounds=_rounds(seen, moment),

@@ -79,7 +79,7 @@ def test_who_is_asked_reads_and_answers_it_on_the_page_of_ownership_without_seei
     client.force_login(member)
     assert client.get("/services/pacs/ownership/").status_code == 404
     page = client.get("/ownership/").content.decode()
-    assert "author asks databases to run the backups of Service pacs" in page and f"/ownership/hand-overs/{row.pk}/answer" in page
+    assert "author asks databases to run the backups of pacs" in page and f"/ownership/hand-overs/{row.pk}/answer" in page
     done = client.post(f"/ownership/hand-overs/{row.pk}/answer", {"answer": "accept"}, follow=True).content.decode()
     assert "databases takes it over as soon as version 2 is approved." in done and "asks databases" not in done
 
