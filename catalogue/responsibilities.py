@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Min, OuterRef, Q, Subquery
 
 from catalogue import duties, naming, replying
-from catalogue.models import AgreementVersion, Attestation, ImpactAnalysis, Label, Service, ServiceVersion, TeamMember
+from catalogue.models import AgreementVersion, Attestation, ImpactAnalysis, Label, Service, ServiceVersion
 from itsm_backup.common.time import local_day
 
 PARTIES = ("Steward", "Owner", "Backup operations", "Monitoring administrators", "Change managers", "Auditors")
@@ -50,14 +50,12 @@ class _Look:
 
     def __init__(self, barred: Mapping[str, Mapping[int, str]], changing: naming.Changing) -> None:
         self.barred, self.changing = barred, changing
-        rows = TeamMember.objects.filter(person__in=list(barred["operator"]), person__is_active=True).select_related("person")
-        self.members: dict[int, Any] = {row.team_id: row.person for row in rows.order_by("-pk")} if barred["operator"] else {}
 
 
 def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     """Everything that is missing in the ownership of these entries; the number of queries does not grow with them."""
     today = local_day(at, "UTC")
-    look = _Look(naming.unfit(at, of=naming.RULES), naming.changing())
+    look = _Look(naming.unfit(at), naming.changing())
     versions = ServiceVersion.objects.in_force(at).filter(service__in=services)
     found: list[Gap] = []
     read = versions.select_related("owner", "steward", "operations_team").only(*_READ)
@@ -65,7 +63,7 @@ def gaps(*, services: Iterable[Service] | Any, at: dt.datetime) -> list[Gap]:
     used: set[str] = set()
     for version in read.order_by("name"):
         used.update(version.labels)
-        told = [*_of_people(version, look), *_of_team(version, look), *_of_version(version, today)]
+        told = [*_of_people(version, look), *_of_version(version, today)]
         found += [Gap(version.service_id, kind, cause, sentence) for kind, cause, sentence in told]
     answers = Attestation.objects.filter(service__in=services, service__lifecycle__in=Service.LISTED).select_related("round", "person")
     for row in answers.filter(Q(answered_at=None, round__due_on__lt=today) | replying.unanswered(at)):
@@ -134,13 +132,6 @@ def _of_people(version: ServiceVersion, look: _Look) -> Iterable[tuple[str, str,
     if version.owner_id == version.steward_id:
         told = f"{duties.names([version.owner])} is owner and steward at once: nobody else looks at what is promised."
         yield "owner", "One person is owner and steward", told
-
-
-def _of_team(version: ServiceVersion, look: _Look) -> Iterable[tuple[str, str, str]]:
-    if member := look.members.get(version.operations_team_id or 0):
-        named, rule = duties.names([member]), look.barred["operator"][member.pk]
-        told = f"{named} belongs to {version.operations_team}, which runs its backups: {rule} Take {named} out of the team."
-        yield "team", "A member of the team holds a duty that excludes it", told
 
 
 def _of_version(version: Any, today: dt.date) -> Iterable[tuple[str, str, str]]:

@@ -30,7 +30,6 @@ WORST_FIRST = (
     "No version is in force",
     "The owner holds a duty that excludes it",
     "The steward holds a duty that excludes it",
-    "A member of the team holds a duty that excludes it",
     "The owner has left",
     "The steward has left",
     "The steward may not change it",
