@@ -14,7 +14,7 @@ NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)  # of a tool that is asked and ha
 
 def heard_until(evaluation: Evaluation | None) -> dict[int, dt.datetime]:
     """Of each item that stood behind a silent tool when it was judged, when that answered in full for the last time."""
-    return _heard(evaluation.inputs) if evaluation is not None and evaluation.service_id else {}
+    return heard_in(evaluation.inputs) if evaluation is not None and evaluation.service_id else {}
 
 
 def heard_until_now(services: Iterable[int]) -> dict[int, dict[int, dt.datetime]]:
@@ -23,7 +23,8 @@ def heard_until_now(services: Iterable[int]) -> dict[int, dict[int, dt.datetime]
     return {row.pk: heard_until(row.evaluation) for row in rows}
 
 
-def _heard(inputs: Mapping[str, Any]) -> dict[int, dt.datetime]:
+def heard_in(inputs: Mapping[str, Any]) -> dict[int, dt.datetime]:
+    """The same of what a judgement of a service stood on."""
     silent = {
         source["tool"]: parse_instant(source["silent_since"]) if source["silent_since"] else NEVER
         for source in inputs.get("sources", ())

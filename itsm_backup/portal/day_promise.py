@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Subquery, Sum
 from django.db.models.functions import Coalesce, TruncDate
 from psycopg.types.range import TimestamptzRange
 
@@ -20,7 +20,7 @@ from monitoring.methods.rpo import Breach, Point, breaches
 from monitoring.models import BackupRun, Evaluation, ProtectedItem
 from monitoring.planning import COUNTED
 from monitoring.restorable import Copy, copies_of
-from monitoring.unheard import heard_until
+from monitoring.unheard import heard_in
 
 MOST_SPANS, WEEKS = 20, 8
 GIB = 2**30
@@ -37,14 +37,14 @@ class DayPromise:
 
 def promise_of(day: LocalDay) -> DayPromise:
     """What was promised on the day, version by version, against the copies known at the moment (BM-RPO-EXP)."""
-    parts = _parts(day)
+    parts, judged = _parts(day)
     if not parts:
         return DayPromise(verdict="", words="No recovery point (RPO) is promised")
     promise = "RPO " + " then ".join(dict.fromkeys(duration_words(rpo_s) for _, _, rpo_s, _ in parts))
     copies = copies_of(service_id=day.service_id, start=day.starts_at, end=day.until, known_at=day.moment.at)
     if not any(copies.values()):
         return DayPromise(verdict="no_data", words=f"{promise}, no copy is known")
-    heard = heard_until(_judgement(day))
+    heard = heard_in(judged)
     found = [
         (item, breach)
         for item, points in copies.items()
@@ -72,30 +72,28 @@ def promise_of(day: LocalDay) -> DayPromise:
 _Part = tuple[dt.datetime, dt.datetime, int, dt.datetime]
 
 
-def _judgement(day: LocalDay) -> Evaluation | None:
-    """The judgement in force at the moment: it knows which tools were silent."""
-    known = Evaluation.objects.filter(service=day.service_id, at__lte=day.moment.at)
-    return known.only("inputs", "service").order_by("-at", "-pk").first()
-
-
 def _as_heard(parts: Sequence[_Part], until: dt.datetime | None) -> list[_Part]:
     """As far as is known of an item; all of it unless its tool is silent."""
     return [(since, min(end, until or end), *rest) for since, end, *rest in parts if until is None or since < until]  # type: ignore[misc]
 
 
-def _parts(day: LocalDay) -> list[_Part]:
-    """(from, until, seconds promised, commissioned) of each version in force on the day that promises a recovery point."""
+def _parts(day: LocalDay) -> tuple[list[_Part], dict[str, Any]]:
+    """(from, until, seconds promised, commissioned) of each version in force on the day that promises a recovery point; and on what the
+    judgement in force at the moment stands, which knows which tools were silent.
+    """
     if day.starts_at >= day.until:
-        return []
+        return [], {}
+    judged = Evaluation.objects.filter(service=day.service_id, at__lte=day.moment.at).order_by("-at", "-pk").values("inputs")[:1]
     versions = ServiceVersion.objects.approved().filter(service=day.service_id, commitment__rpo_s__isnull=False)
     found = []
     overlapping = versions.filter(effective__overlap=TimestamptzRange(day.starts_at, day.until)).select_related("commitment")
-    for version in overlapping.order_by("effective"):
+    rows: list[Any] = list(overlapping.annotate(judged=Subquery(judged)).order_by("effective"))
+    for version in rows:
         since = max(version.effective.lower, version.commissioned_at, day.starts_at)
         until = min(version.effective.upper or day.until, day.until)
         if since < until:
             found.append((since, until, version.commitment.rpo_s, version.commissioned_at))
-    return found
+    return found, next((row.judged for row in rows if row.judged), {})
 
 
 def _breaches(copies: Sequence[Copy], part: _Part) -> list[Breach]:

@@ -275,7 +275,7 @@ def test_every_address_of_the_portal_is_tried_here_or_is_a_deed(pages):
              "answer_risk"}  # fmt: skip
     deeds |= {"add_channel", "confirm_channel", "ask_channel", "remove_channel"}
     elsewhere = {"report", "report_file", "report_again", "report_compile"}  # tests/portal/test_report_pages.py
-    deeds |= {"change_cells", "import_relations", "accept_relation", "reject_relation", "propose_relation_again"}
+    deeds |= {"change_cells", "import_relations", "accept_relation", "reject_relation", "propose_relation_again", "take_back_relation"}
     elsewhere |= {"report_preview", "report_override"}
     elsewhere |= {"attestation"}  # tests/portal/test_ownership_pages.py
     read = {"estate", "guide", "search", "services", "service", "runs", "run", "incidents", "incident", "reports", "explain",
