@@ -116,7 +116,7 @@ def _is_steward(*, by: Any, on: Any, at: dt.datetime) -> bool:
     """Whether the person wrote any part of what the entry promises or is named as its steward: by this version, or by the one in force."""
     if hasattr(on, "author_id"):  # a text with one author, such as an agreement
         return bool(by.pk == on.author_id)
-    return _wrote(by, on, at) or any(by.pk == version.steward_id for version in _versions(on, at))
+    return any(by.pk in version.author_ids or by.pk == version.steward_id for version in _versions(on, at))
 
 
 def _wrote(by: Any, on: Any, at: dt.datetime) -> bool:

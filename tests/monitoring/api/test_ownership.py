@@ -132,6 +132,9 @@ def test_a_duty_goes_to_who_accepts_it():
     assert call(receiver, "post", "hand-overs/", **wish).status_code == 404
     unknown = call(steward, "post", "hand-overs/", **{**wish, "receiver": "nobody"})
     assert unknown.status_code == 400 and "no active account nobody" in unknown.json()["detail"]
+    unseen = call(steward, "post", "hand-overs/", **wish)
+    assert unseen.status_code in (400, 409) and "may not see" in unseen.json()["detail"], unseen.json()
+    assign_perm("catalogue.view_service", receiver, erp)
     made = call(steward, "post", "hand-overs/", **wish)
     pk = made.json()["id"]
     assert (made.status_code, made.json()["giver"], made.json()["accepted"]) == (201, owner_of(erp).username, None)
