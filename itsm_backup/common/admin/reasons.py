@@ -85,11 +85,11 @@ def name_fields(form: forms.BaseForm, of: str) -> None:
 
 
 class RowsFormSet(forms.BaseInlineFormSet):
-    """Parts of a row, edited in a table below it. A row that is sent is meant, though it says only what it was offered with."""
+    """Parts of a row, edited in a table below it. A row that somebody added is meant, though it says only what it was offered with."""
 
     def _construct_form(self, i: int, **kwargs: Any) -> Any:
         form = super()._construct_form(i, **kwargs)
-        if self.is_bound and form.instance.pk is None and form.add_prefix("DELETE") not in form.data:
+        if self.is_bound and i >= self.initial_form_count() + self.extra and form.add_prefix("DELETE") not in form.data:
             form.empty_permitted = False
             form.has_changed = lambda: True
         return form
