@@ -95,7 +95,7 @@ def test_a_review_is_written_published_acted_on_and_amends_the_entry(tab, estate
     steward.click("[aria-labelledby=reviews-title] a")
     steward.locator("button", has_text="Draft a version of SVC-003").click()
     steward.locator(".messages", has_text="is a draft").wait_for()
-    steward.click("text=Version 2 is draft")
+    steward.click("text=Version 2 is a draft")
     steward.locator("h1", has_text="version 2").wait_for()
     assert number in steward.inner_text("main") and "8 h, until the pool has more disks" in steward.inner_text("main")
     assert EntryProposal.objects.get().version.state == "draft"
